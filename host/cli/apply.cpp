@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/cli/apply.hpp"
+
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "host/cli/commands.hpp"
+#include "host/cli/outputs.hpp"
+#include "host/data/array_file.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string rule, mode = "training";
+  fs::path input, output, codes, encoding, grad_output, grad_input, learned_gradients;
+  int channel_axis = -1;
+  std::uint64_t seed = 1, step = 0;
+};
+
+/// "[0, 2, 1]" of a flat index.
+std::string index_text(const Shape& shape, std::size_t flat) {
+  std::string text;
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    const auto extent = static_cast<std::size_t>(shape[i]);
+    text = std::to_string(flat % extent) + (text.empty() ? "" : ", " + text);
+    flat /= extent;
+  }
+  return "[" + text + "]";
+}
+
+std::string shape_text(const Shape& shape) {
+  std::string text;
+  for (const auto extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
+  return "(" + text + ")";
+}
+
+Tensor read_finite(const fs::path& file) {
+  Tensor x = data::read_npy(file);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (std::isfinite(x[i])) continue;
+    throw InputError(fmt::format("{}: element {} is {}; expected finite values", file.string(),
+                                 index_text(x.shape(), i), x[i]));
+  }
+  return x;
+}
+
+/// Options that only make sense together.
+void check_options(const Options& o) {
+  const bool has_gradient = !o.grad_output.empty();
+  if (!has_gradient && !o.grad_input.empty()) {
+    throw InputError("--grad-input: expected --grad-output too, the gradient that goes back");
+  }
+  if (!has_gradient && !o.learned_gradients.empty()) {
+    throw InputError("--learned-gradients: expected --grad-output too, the gradient that goes back");
+  }
+  if (has_gradient && o.grad_input.empty() && o.learned_gradients.empty()) {
+    throw InputError("--grad-output: expected --grad-input or --learned-gradients too");
+  }
+}
+
+Request read_request(const Options& o) {
+  Request r;
+  r.x = read_finite(o.input);
+  if (!o.grad_output.empty()) {
+    r.dy = read_finite(o.grad_output);
+    if (r.dy->shape() != r.x.shape()) {
+      throw InputError(fmt::format("{}: shape {} differs from {} of {}", o.grad_output.string(),
+                                   shape_text(r.dy->shape()), shape_text(r.x.shape()),
+                                   o.input.string()));
+    }
+  }
+  r.wants_codes = !o.codes.empty();
+  r.wants_encoding = !o.encoding.empty();
+  r.channel_axis = o.channel_axis;
+  r.seed = o.seed;
+  r.step = o.step;
+  r.mode = o.mode == "evaluate" ? Mode::kEvaluate
+           : o.mode == "frozen" ? Mode::kFrozen
+                                : Mode::kTraining;
+  return r;
+}
+
+void execute(const Options& o) {
+  check_options(o);
+  const registry::Registry registry = open_registry();
+  const pipeline::Rule rule = pipeline::load_rule(o.rule, registry);
+  const Request request = read_request(o);
+  Outputs outputs;
+  outputs.plan("--output", o.output);
+  outputs.plan("--codes", o.codes);
+  outputs.plan("--encoding", o.encoding);
+  outputs.plan("--grad-input", o.grad_input);
+  outputs.plan("--learned-gradients", o.learned_gradients);
+  outputs.check();
+  const Result result = apply_rule(rule, registry, request);
+  const auto json_writer = [](const registry::Json& json) {
+    return [&json](const fs::path& file) { data::write_text(file, json.dump(2) + "\n"); };
+  };
+  outputs.set("--output", [&](const fs::path& file) { data::write_npy(file, result.y); });
+  outputs.set("--codes", [&](const fs::path& file) {
+    data::write_npy(file, request.x.shape(), result.codes);
+  });
+  outputs.set("--encoding", json_writer(result.encoding));
+  outputs.set("--grad-input", [&](const fs::path& file) { data::write_npy(file, result.dx); });
+  outputs.set("--learned-gradients", json_writer(result.learned));
+  outputs.commit();
+}
+
+void add_files(CLI::App& command, Options& o) {
+  const auto file = [&command](const char* name, fs::path& path, const char* text) {
+    return command.add_option(name, path, text)->type_name("FILE");
+  };
+  file("--input", o.input, "Array: float32 .npy of any rank, finite values")->required();
+  file("--output", o.output, "What the method makes of it: float32 .npy")->required();
+  file("--codes", o.codes, "Integer codes of the output: int32 .npy");
+  file("--encoding", o.encoding, "How codes stand for values: JSON");
+  file("--grad-output", o.grad_output, "Gradient of the output, same shape: float32 .npy, input");
+  file("--grad-input", o.grad_input, "Gradient of the input: float32 .npy");
+  file("--learned-gradients", o.learned_gradients,
+       "Gradients of learned parameters, name to array of values: JSON");
+}
+
+}  // namespace
+
+void add_apply(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "apply", "Applies the quantizer, norm or rounding of one rule to an array.");
+  auto options = std::make_shared<Options>();
+  command->add_option("rule", options->rule,
+                      "Rule of the pipeline grammar: a file or inline JSON, for instance "
+                      R"('{"quantizer": {"plugin": "affine", "bits": 8}}'. A rule of nothing but )"
+                      "\"rounding\" rounds to integers")
+      ->required()
+      ->type_name("RULE");
+  add_files(*command, *options);
+  command->add_option("--channel-axis", options->channel_axis,
+                      "Axis of the channels, for norms and granularity \"channel\"; negative counts "
+                      "from the last. Default: -1")
+      ->type_name("K");
+  command->add_option("--seed", options->seed, "Key of the random numbers. Default: 1")
+      ->type_name("N");
+  command->add_option("--step", options->step, "Training step of the random numbers. Default: 0")
+      ->type_name("N");
+  command->add_option("--mode", options->mode,
+                      "training; evaluate: a norm's running statistics (a new norm's: those it "
+                      "starts with); frozen: the same as constants. Default: training")
+      ->check(CLI::IsMember({"training", "evaluate", "frozen"}))
+      ->type_name("MODE");
+  command->callback([options, &action] { action = [options] { execute(*options); }; });
+}
+
+}  // namespace qloom::cli

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// qloom: exit status 0 done, 1 the run failed, 2 wrong input and nothing done, 3 internal error.
+#include <cstdio>
+#include <exception>
+
+#include <fmt/format.h>
+
+#include "host/cli/commands.hpp"
+#include "host/tensor/error.hpp"
+
+namespace {
+
+enum ExitStatus { kDone = 0, kRunFailed = 1, kWrongInput = 2, kInternalError = 3 };
+
+constexpr const char* kFooter =
+    "Exit status: 0 done, 1 the run failed, 2 wrong input and nothing done, 3 internal error.\n"
+    "Environment: QLOOM_PLUGIN_PATH folders with plugins (colon between), QLOOM_ISA one of scalar,\n"
+    "sse2, avx2, avx512, QLOOM_SCHEMA_PATH folder with the JSON Schemas.";
+
+int report(ExitStatus status, const char* what) {
+  std::fflush(stdout);
+  fmt::print(stderr, "qloom: {}{}\n", status == kInternalError ? "internal error: " : "", what);
+  return status;
+}
+
+/// CLI11 throws for --help too; that alone goes to standard output.
+int finish_parse(const CLI::App& app, const CLI::ParseError& e) {
+  if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(e);
+  const CLI::App* command = &app;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
+  std::string name = "qloom";
+  if (command != &app) name = command->get_parent() == &app
+                                  ? "qloom " + command->get_name()
+                                  : "qloom " + command->get_parent()->get_name() + " " +
+                                        command->get_name();
+  return report(kWrongInput, fmt::format("{}; see {} --help", e.what(), name).c_str());
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Simulates, bit by bit, how networks train and run in fixed point.", "qloom"};
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "qloom " QLOOM_VERSION);
+  qloom::cli::Action action;
+  qloom::cli::add_run(app, action);
+  qloom::cli::add_compare(app, action);
+  qloom::cli::add_validate(app, action);
+  qloom::cli::add_plugins(app, action);
+  qloom::cli::add_apply(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return finish_parse(app, e);
+  }
+  action();
+  return kDone;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const qloom::InputError& e) {
+    return report(kWrongInput, e.what());
+  } catch (const qloom::RunError& e) {
+    return report(kRunFailed, e.what());
+  } catch (const std::exception& e) {
+    return report(kInternalError, e.what());
+  } catch (...) {
+    return report(kInternalError, "an exception of unknown type");
+  }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/cli/outputs.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "host/data/array_file.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::cli {
+namespace fs = std::filesystem;
+namespace {
+
+fs::path folder_of(const fs::path& file) {
+  return file.has_parent_path() ? file.parent_path() : fs::path(".");
+}
+
+fs::path temporary(const fs::path& file) {
+  return file.string() + fmt::format(".new{}", getpid());
+}
+
+}  // namespace
+
+void Outputs::plan(const std::string& option, const fs::path& file) {
+  if (!file.empty()) entries_.push_back({option, file, {}});
+}
+
+void Outputs::check() const {
+  for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+    const fs::path& file = entry->file;
+    if (fs::is_directory(file)) {
+      throw InputError(fmt::format("{}: \"{}\" is a folder; expected a file name", entry->option,
+                                   file.string()));
+    }
+    if (!fs::is_directory(folder_of(file))) {
+      throw InputError(fmt::format("{}: \"{}\": the folder \"{}\" does not exist", entry->option,
+                                   file.string(), folder_of(file).string()));
+    }
+    data::require_writable_folder(folder_of(file));
+    const auto twin = std::find_if(entries_.begin(), entry, [&](const Entry& other) {
+      return fs::weakly_canonical(other.file) == fs::weakly_canonical(file);
+    });
+    if (twin != entry) {
+      throw InputError(fmt::format("{} and {}: both name \"{}\"; expected two files",
+                                   twin->option, entry->option, file.string()));
+    }
+  }
+}
+
+void Outputs::set(const std::string& option, Writer writer) {
+  for (Entry& entry : entries_) {
+    if (entry.option == option) entry.writer = std::move(writer);
+  }
+}
+
+void Outputs::commit() const {
+  const auto remove_temporaries = [this] {
+    std::error_code ignored;
+    for (const Entry& entry : entries_) fs::remove(temporary(entry.file), ignored);
+  };
+  try {
+    for (const Entry& entry : entries_) entry.writer(temporary(entry.file));
+    for (const Entry& entry : entries_) fs::rename(temporary(entry.file), entry.file);
+  } catch (const fs::filesystem_error& e) {
+    remove_temporaries();
+    throw RunError(e.what());
+  } catch (...) {
+    remove_temporaries();
+    throw;
+  }
+}
+
+}  // namespace qloom::cli

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Several output files that appear together or not at all.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace qloom::cli {
+
+class Outputs {
+ public:
+  using Writer = std::function<void(const std::filesystem::path&)>;
+
+  /// Plans a file; `option` names it in messages. An empty path plans nothing.
+  void plan(const std::string& option, const std::filesystem::path& file);
+  /// InputError for a file that cannot be written: no such folder, not writable, a folder itself,
+  /// named twice. Nothing stays behind.
+  void check() const;
+  /// What will be in the planned file; ignored when the option was not given.
+  void set(const std::string& option, Writer writer);
+  /// Writes every file under a temporary name, then renames all. Nothing stays behind when one
+  /// cannot be written.
+  void commit() const;
+
+ private:
+  struct Entry {
+    std::string option;
+    std::filesystem::path file;
+    Writer writer;
+  };
+  std::vector<Entry> entries_;
+};
+
+}  // namespace qloom::cli

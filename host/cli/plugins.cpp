@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "host/cli/commands.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::cli {
+namespace {
+
+using registry::Json;
+using registry::Method;
+
+void list(bool as_json) {
+  const registry::Registry registry = open_registry();
+  if (as_json) {
+    Json rows = Json::array();
+    for (const Method& m : registry.methods()) {
+      rows.push_back({{"kind", m.kind}, {"id", m.id}, {"version", m.version},
+                      {"summary", m.summary}, {"library", m.library_file.string()}});
+    }
+    fmt::print("{}\n", rows.dump(2));
+    return;
+  }
+  if (registry.methods().empty()) {
+    fmt::print("no plugins were found; QLOOM_PLUGIN_PATH names folders that hold some\n");
+    return;
+  }
+  std::size_t kind_width = 4, id_width = 2;
+  for (const Method& m : registry.methods()) {
+    kind_width = std::max(kind_width, m.kind.size());
+    id_width = std::max(id_width, m.id.size());
+  }
+  fmt::print("{:<{}}  {:<{}}  {:<8}  {}\n", "kind", kind_width, "id", id_width, "version", "summary");
+  for (const Method& m : registry.methods()) {
+    fmt::print("{:<{}}  {:<{}}  {:<8}  {}\n", m.kind, kind_width, m.id, id_width, m.version,
+               m.summary);
+  }
+}
+
+std::string reference_line(const Json& r) {
+  if (r.is_string()) return r.get<std::string>();
+  std::string text;
+  for (const char* key : {"authors", "title", "venue", "year", "arxiv", "doi"}) {
+    if (!r.contains(key)) continue;
+    const std::string value = r[key].is_string() ? r[key].get<std::string>() : r[key].dump();
+    if (!text.empty()) text += ", ";
+    text += std::string(key) == "arxiv" ? "arXiv " + value : value;
+  }
+  return text;
+}
+
+void print_parameters(const Json& schema) {
+  const Json properties = schema.value("properties", Json::object());
+  if (properties.empty()) {
+    fmt::print("parameters: none\n");
+    return;
+  }
+  fmt::print("parameters:\n");
+  const Json required = schema.value("required", Json::array());
+  for (const auto& [name, p] : properties.items()) {
+    const bool is_required = std::find(required.begin(), required.end(), name) != required.end();
+    fmt::print("  {}{}\n", name,
+               p.contains("default") ? fmt::format(" = {}", p["default"].dump())
+               : is_required         ? " (required)"
+                                     : "");
+    if (p.contains("description")) fmt::print("      {}\n", p["description"].get<std::string>());
+    Json rules = p;
+    rules.erase("description");
+    rules.erase("default");
+    if (!rules.empty()) fmt::print("      {}\n", rules.dump());
+  }
+}
+
+void print_method(const Method& m) {
+  fmt::print("{} \"{}\" {}\n{}\n", m.kind, m.id, m.version, m.summary);
+  if (m.manifest.contains("formula")) {
+    const Json& formula = m.manifest["formula"];
+    fmt::print("formula:    {}\n", formula.is_string() ? formula.get<std::string>() : formula.dump());
+  }
+  if (m.manifest.contains("reference")) {
+    const Json& r = m.manifest["reference"];
+    for (const Json& one : r.is_array() ? r : Json::array({r})) {
+      fmt::print("reference:  {}\n", reference_line(one));
+    }
+  }
+  for (const Json& deviation : m.manifest.value("deviations", Json::array())) {
+    fmt::print("deviation:  {}\n",
+               deviation.is_string() ? deviation.get<std::string>() : deviation.dump());
+  }
+  fmt::print("library:    {}\n", m.library_file.string());
+  print_parameters(m.manifest.value("parameters", Json::object()));
+}
+
+/// `wanted` is an id, or "<kind>/<id>" where two kinds share one.
+void show(const std::string& wanted, bool as_json) {
+  const registry::Registry registry = open_registry();
+  std::vector<const Method*> found;
+  std::vector<std::string> known;
+  for (const Method& m : registry.methods()) {
+    known.push_back(m.id);
+    if (m.id == wanted || m.kind + "/" + m.id == wanted) found.push_back(&m);
+  }
+  if (found.empty()) {
+    const std::string nearest = registry::nearest_name(wanted, known);
+    throw InputError(fmt::format("\"{}\" is no method's id{}", wanted,
+                                 known.empty()     ? ": no plugins were found"
+                                 : nearest.empty() ? "; see qloom plugins list"
+                                                   : ", did you mean \"" + nearest + "\"?"));
+  }
+  if (as_json) {
+    Json all = Json::array();
+    for (const Method* m : found) all.push_back(m->manifest);
+    fmt::print("{}\n", all.size() == 1 ? all[0].dump(2) : all.dump(2));
+    return;
+  }
+  for (const Method* m : found) {
+    if (m != found.front()) fmt::print("\n");
+    print_method(*m);
+  }
+}
+
+}  // namespace
+
+void add_plugins(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("plugins", "What methods there are, and their parameters.");
+  command->require_subcommand(1);
+  struct Options {
+    bool as_json = false;
+    std::string id;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* list_command = command->add_subcommand("list", "All methods, one a line.");
+  list_command->add_flag("--json", options->as_json, "Prints JSON");
+  list_command->callback([options, &action] { action = [options] { list(options->as_json); }; });
+  CLI::App* show_command =
+      command->add_subcommand("show", "One method: summary, formula, paper, parameters.");
+  show_command->add_option("id", options->id, "Id, or kind/id")->required()->type_name("ID");
+  show_command->add_flag("--json", options->as_json, "Prints the manifest");
+  show_command->callback(
+      [options, &action] { action = [options] { show(options->id, options->as_json); }; });
+}
+
+}  // namespace qloom::cli

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <fmt/format.h>
+
+#include "host/cli/commands.hpp"
+#include "host/experiment/experiment.hpp"
+
+namespace qloom::cli {
+namespace {
+
+struct Options {
+  experiment::RunOptions run;
+  std::uint64_t seed = 0;
+};
+
+void execute(const Options& options) {
+  const registry::Registry registry = open_registry();
+  const registry::Json report = experiment::run(options.run, registry);
+  if (report.contains("final")) {
+    fmt::print("{}: accuracy {:.2f} %, loss {:.4f} on {} samples\n",
+               report["name"].get<std::string>(),
+               100.0 * report["final"]["accuracy"].get<double>(),
+               report["final"]["loss"].get<double>(),
+               report["final"]["count"].get<std::int64_t>());
+  } else {
+    fmt::print("{}: done, without an evaluate stage\n", report["name"].get<std::string>());
+  }
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "run", "Runs a pipeline; writes report.json and checkpoint.npz to the output folder.");
+  auto options = std::make_shared<Options>();
+  command->add_option("pipeline", options->run.pipeline, "Pipeline file")
+      ->required()
+      ->type_name("PIPELINE.json");
+  command->add_option("--set", options->run.overrides,
+                      "Changes one place of the pipeline; the value is JSON, or else a string")
+      ->allow_extra_args(false)
+      ->type_name("/json/pointer=value");
+  command->add_option("--output", options->run.output,
+                      "Output folder. Default: runs/<name of the pipeline file>")
+      ->type_name("DIR");
+  command->add_option("--threads", options->run.threads,
+                      "Threads; results do not depend on it. Default: one per processor")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  CLI::Option* seed =
+      command->add_option("--seed", options->seed, "Seed instead of the pipeline's")->type_name("N");
+  command->add_flag("--resume", options->run.resume,
+                    "Goes on from the checkpoint in the output folder, if there is one");
+  command->callback([options, seed, &action] {
+    if (seed->count() > 0) options->run.seed = options->seed;
+    action = [options] { execute(*options); };
+  });
+}
+
+}  // namespace qloom::cli

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/data/file.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "host/tensor/error.hpp"
+
+namespace qloom::data {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20;  // 1 MiB a call
+
+std::string reason() { return std::generic_category().message(errno); }
+
+/// An open file descriptor, closed at the end of its scope.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+  /// True when the kernel reported no late write error.
+  [[nodiscard]] bool close() { return ::close(std::exchange(fd_, -1)) == 0; }
+
+ private:
+  int fd_;
+};
+
+bool write_all(int fd, std::span<const std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), std::min(bytes.size(), kChunkBytes));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+/// Inflates all gzip members of `packed`; `file` is for messages.
+Bytes inflate_all(const fs::path& file, const Bytes& packed) {
+  z_stream stream{};
+  constexpr int kGzipOnly = 16 + MAX_WBITS;
+  if (inflateInit2(&stream, kGzipOnly) != Z_OK) throw std::bad_alloc();
+  struct End {
+    z_stream* stream;
+    ~End() { inflateEnd(stream); }
+  } const end{&stream};
+
+  Bytes plain;
+  std::size_t taken = 0, made = 0;
+  for (;;) {
+    const std::size_t offered = std::min(packed.size() - taken, kChunkBytes);
+    if (plain.size() < made + kChunkBytes) plain.resize(std::max(2 * made, made + kChunkBytes));
+    stream.next_in = const_cast<Bytef*>(packed.data() + taken);
+    stream.avail_in = static_cast<uInt>(offered);
+    stream.next_out = plain.data() + made;
+    stream.avail_out = static_cast<uInt>(kChunkBytes);
+    const int status = inflate(&stream, Z_NO_FLUSH);
+    taken += offered - stream.avail_in;
+    made += kChunkBytes - stream.avail_out;
+    if (status == Z_STREAM_END) {
+      if (taken == packed.size()) break;
+      if (packed[taken] != 0x1F) {
+        throw InputError(fmt::format("{}: {} bytes follow the gzip data, expected none",
+                                     file.string(), packed.size() - taken));
+      }
+      inflateReset(&stream);
+    } else if (status == Z_BUF_ERROR || (status == Z_OK && taken == packed.size() &&
+                                         stream.avail_out != 0)) {
+      throw InputError(fmt::format("{}: the gzip data is truncated after {} bytes, expected its end",
+                                   file.string(), packed.size()));
+    } else if (status == Z_MEM_ERROR) {
+      throw std::bad_alloc();
+    } else if (status != Z_OK) {
+      throw InputError(fmt::format("{}: the gzip data is corrupt near byte {}: {}", file.string(),
+                                   taken, stream.msg != nullptr ? stream.msg : "not gzip"));
+    }
+  }
+  plain.resize(made);
+  return plain;
+}
+
+/// Where the bytes go: the target of a symbolic link, otherwise the file itself.
+fs::path real_target(const fs::path& file) {
+  std::error_code error;
+  if (!fs::is_symlink(file, error)) return file;
+  const fs::path target = fs::weakly_canonical(file, error);
+  return error ? file : target;
+}
+
+/// Makes a rename in `folder` survive a power cut; not every file system can, so errors are nothing.
+void flush_folder(const fs::path& folder) {
+  const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY));
+  if (fd.is_open()) ::fsync(fd.get());
+}
+
+}  // namespace
+
+Bytes read_bytes(const fs::path& file) {
+  const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!fd.is_open() || ::fstat(fd.get(), &status) != 0) {
+    throw InputError(fmt::format("{}: cannot be read: {}", file.string(), reason()));
+  }
+  if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode)) {
+    throw InputError(fmt::format("{}: cannot be read: it is a {}, expected a file", file.string(),
+                                 S_ISDIR(status.st_mode) ? "folder" : "device"));
+  }
+  // One byte more than the file has, so that its end is seen without growing.
+  Bytes bytes(static_cast<std::size_t>(std::max<off_t>(status.st_size, 0)) + 1);
+  std::size_t size = 0;
+  for (;;) {
+    if (size == bytes.size()) bytes.resize(size + kChunkBytes);
+    const ssize_t n = ::read(fd.get(), bytes.data() + size, bytes.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw InputError(fmt::format("{}: cannot be read: {}", file.string(), reason()));
+    if (n == 0) break;
+    size += static_cast<std::size_t>(n);
+  }
+  bytes.resize(size);
+  return bytes;
+}
+
+Bytes read_maybe_gzip(const fs::path& file) {
+  Bytes bytes = read_bytes(file);
+  if (bytes.size() >= 2 && bytes[0] == 0x1F && bytes[1] == 0x8B) return inflate_all(file, bytes);
+  return bytes;
+}
+
+void write_bytes(const fs::path& file, std::span<const std::uint8_t> bytes) {
+  const fs::path target = real_target(file);
+  const auto fail = [&file](const std::string& why) {
+    throw RunError(fmt::format("{}: cannot be written: {}", file.string(), why));
+  };
+  std::error_code error;
+  const fs::file_status status = fs::status(target, error);
+  if (fs::exists(status) && !fs::is_regular_file(status)) fail("expected a file or a new name");
+  fs::path temporary = target;
+  temporary += ".tmp";
+  Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (!fd.is_open()) fail(reason());
+  if (!write_all(fd.get(), bytes) || ::fsync(fd.get()) != 0 || !fd.close() ||
+      ::rename(temporary.c_str(), target.c_str()) != 0) {
+    const std::string why = reason();
+    ::unlink(temporary.c_str());
+    fail(why);
+  }
+  flush_folder(target.parent_path());
+}
+
+}  // namespace qloom::data

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Whole files in memory, plain or gzip, and files that appear complete or not at all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+namespace qloom::data {
+
+using Bytes = std::vector<std::uint8_t>;
+
+/// The whole file. Throws InputError "<file>: <reason>" when it is missing, no file or unreadable.
+[[nodiscard]] Bytes read_bytes(const std::filesystem::path& file);
+
+/// As read_bytes; a file that begins with the gzip magic (1F 8B) is decompressed, all its members.
+/// Throws InputError for corrupt, truncated or trailing bytes.
+[[nodiscard]] Bytes read_maybe_gzip(const std::filesystem::path& file);
+
+/// Writes <file>.tmp, flushes it to the disk and renames it, so that `file` holds either the old or
+/// the new bytes whenever the process is killed. A symbolic link stays, its target is replaced.
+/// Throws RunError "<file>: cannot be written: <reason>"; no temporary file is left then.
+void write_bytes(const std::filesystem::path& file, std::span<const std::uint8_t> bytes);
+
+}  // namespace qloom::data

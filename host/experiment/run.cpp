@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <fmt/format.h>
+#include <omp.h>
+
+#include "host/data/array_file.hpp"
+#include "host/experiment/experiment.hpp"
+#include "host/experiment/report.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::experiment {
+namespace {
+
+pipeline::Pipeline load_pipeline(const RunOptions& options, const registry::Registry& registry) {
+  pipeline::Pipeline p = pipeline::load(options.pipeline, options.overrides, registry);
+  if (options.seed) {
+    p.seed = *options.seed;
+    p.as_used["seed"] = p.seed;
+  }
+  return p;
+}
+
+std::filesystem::path output_of(const RunOptions& options) {
+  return options.output.empty() ? std::filesystem::path("runs") / options.pipeline.stem()
+                                : options.output;
+}
+
+/// Is the finished run in this folder of the same pipeline and seed? Its report says so.
+bool is_finished(const std::filesystem::path& folder, const pipeline::Pipeline& p) {
+  const auto report = folder / "report.json";
+  if (!std::filesystem::exists(report) || !std::filesystem::exists(folder / "checkpoint.npz")) {
+    return false;
+  }
+  const Json text = Json::parse(data::read_text(report), nullptr, false);
+  return text.is_object() && text.value("pipeline", Json()) == p.as_used &&
+         text.value("seed", Json()) == Json(p.seed) &&
+         text.value("host_version", "") == registry::host_services().version;
+}
+
+/// The checkpoint of the pipeline that this one starts from; runs it first when need be.
+std::filesystem::path base_weights(const pipeline::Pipeline& p, const RunOptions& options,
+                                   const registry::Registry& registry) {
+  RunOptions base;
+  base.pipeline = p.start_from;
+  base.seed = p.seed;
+  base.threads = options.threads;
+  base.shared = options.shared;
+  base.resume = options.resume;
+  base.output = options.shared.empty()
+                    ? output_of(options) / "start_from"
+                    : options.shared / p.start_from.stem() / fmt::format("seed_{}", p.seed);
+  if (!is_finished(base.output, load_pipeline(base, registry))) run(base, registry);
+  return base.output / "checkpoint.npz";
+}
+
+}  // namespace
+
+void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry) {
+  const Trainer trainer(pipeline, registry);
+  if (!pipeline.start_from.empty()) {
+    check(pipeline::load(pipeline.start_from, {}, registry), registry);
+  }
+}
+
+Json run(const RunOptions& options, const registry::Registry& registry) {
+  pipeline::Pipeline p = load_pipeline(options, registry);
+  if (options.threads > 0) omp_set_num_threads(options.threads);
+  const std::filesystem::path output = output_of(options);
+  const std::filesystem::path checkpoint = output / "checkpoint.npz";
+  const std::filesystem::path start_from = p.start_from, weights = p.weights;
+  Trainer trainer(p, registry);
+  const bool resumes = options.resume && std::filesystem::exists(checkpoint);
+  if (!resumes && !weights.empty()) trainer.start_from(weights);
+  data::require_writable_folder(output);
+  if (resumes) {
+    trainer.load(checkpoint);
+  } else {
+    if (!start_from.empty()) trainer.start_from(base_weights(p, options, registry));
+    std::filesystem::remove(output / "report.json");
+    trainer.prepare();
+  }
+  Progress progress(p.name.empty() ? options.pipeline.stem().string() : p.name);
+  trainer.run_stages([&] { trainer.save(checkpoint); }, progress);
+  const Json report = report_of(trainer, omp_get_max_threads());
+  data::write_text(output / "report.json", report.dump(2) + "\n");
+  return report;
+}
+
+}  // namespace qloom::experiment

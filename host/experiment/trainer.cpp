@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/experiment/trainer.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numbers>
+
+#include <fmt/format.h>
+
+#include "host/experiment/placing.hpp"
+#include "host/experiment/run_service.hpp"
+#include "host/network/ops.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::experiment {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+network::Model model_of(const pipeline::Pipeline& p, const data::Dataset& d) {
+  const std::string file = p.model_file.empty() ? p.file.string() : p.model_file.string();
+  return network::parse_model(
+      p.model, file, {d.train.height, d.train.width, d.train.channels}, d.classes);
+}
+
+network::OptimizerSettings settings_of(const pipeline::Optimizer& o, double rate) {
+  network::OptimizerSettings s;
+  s.type = o.type == "adam" ? network::OptimizerSettings::Type::kAdam
+                            : network::OptimizerSettings::Type::kSgd;
+  s.learning_rate = rate;
+  s.momentum = o.momentum;
+  s.weight_decay = o.weight_decay;
+  s.nesterov = o.nesterov;
+  s.beta1 = o.beta1;
+  s.beta2 = o.beta2;
+  s.epsilon = o.epsilon;
+  return s;
+}
+
+network::Loss loss_of(const std::string& name, const Tensor& logits,
+                      const std::vector<std::int32_t>& labels, std::int64_t batch,
+                      std::int64_t classes, float* gradient) {
+  return name == "sum_of_squares"
+             ? network::sum_of_squares(logits.data(), labels.data(), batch, classes, gradient)
+             : network::softmax_cross_entropy(logits.data(), labels.data(), batch, classes, gradient);
+}
+
+}  // namespace
+
+Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry)
+    : pipeline_(std::move(pipeline)),
+      registry_(&registry),
+      dataset_(data::load(pipeline_.source)),
+      network_(model_of(pipeline_, dataset_), registry, pipeline_.seed) {
+  install_run_service();
+  // Rules that only act later are checked now, before any work.
+  for (const std::uint64_t epoch : changes(pipeline_)) {
+    network_.lower(place(pipeline_, network_.model(), registry, epoch));
+  }
+  lower();
+  network_.initialise();
+  for (const pipeline::Procedure& p : pipeline_.procedures) {
+    procedures_.push_back(
+        registry.create(registry.require("procedure", p.id, p.where), p.params));
+  }
+}
+
+void Trainer::lower() {
+  network_.lower(place(pipeline_, network_.model(), *registry_, cursor_.epochs));
+}
+
+void Trainer::start_from(const std::filesystem::path& weights) {
+  const data::Arrays arrays = data::read_npz(weights);
+  network_.load_structure(arrays);
+  lower();
+  network_.load(arrays, false, weights.string());
+}
+
+void Trainer::emit(std::uint32_t event) {
+  for (const registry::Instance& procedure : procedures_) {
+    const auto& ops = procedure.ops<qloom_procedure>();
+    if ((ops.caps & (1U << event)) == 0) continue;
+    qloom_event e{};
+    e.struct_size = sizeof e;
+    e.event = event;
+    e.step = cursor_.steps;
+    e.epoch = cursor_.epochs;
+    e.stage = cursor_.stage;
+    e.stages = pipeline_.stages.size();
+    e.stage_type = cursor_.stage < e.stages
+                       ? pipeline_.stages[static_cast<std::size_t>(cursor_.stage)].type.c_str()
+                       : "";
+    qloom_error error = registry::empty_error();
+    const auto status = ops.on(procedure.self(), as_run(*this), &e, &error);
+    registry::check(procedure.method(), "on", status, error);
+  }
+}
+
+void Trainer::prepare() {
+  emit(QLOOM_EVENT_PREPARE);
+  finalize_if_due();
+}
+
+void Trainer::finalize_if_due() {
+  const auto& stages = pipeline_.stages;
+  const bool more = std::any_of(stages.begin() + static_cast<std::ptrdiff_t>(cursor_.stage),
+                                stages.end(), [](const auto& s) { return s.type == "train"; });
+  if (more || cursor_.is_finalized) return;
+  cursor_.is_finalized = true;
+  emit(QLOOM_EVENT_FINALIZE);
+}
+
+void Trainer::run_stages(const std::function<void()>& checkpoint, Progress& progress) {
+  while (cursor_.stage < pipeline_.stages.size()) {
+    const pipeline::Stage& stage = pipeline_.stages[static_cast<std::size_t>(cursor_.stage)];
+    if (cursor_.epoch_of_stage == 0) emit(QLOOM_EVENT_STAGE);
+    const auto start = Clock::now();
+    Json result{{"type", stage.type}};
+    if (stage.type == "train") {
+      train(stage, checkpoint, progress);
+      result["epochs"] = stage.epochs;
+      training_seconds_ += seconds_since(start);
+    } else if (stage.type == "calibrate") {
+      calibrate(stage, progress);
+      result["batches"] = stage.batches;
+    } else {
+      const Score score = evaluate(stage, progress);
+      final_score_ = score;
+      result["accuracy"] = score.accuracy;
+      result["loss"] = score.loss;
+      result["correct"] = score.correct;
+      result["count"] = score.count;
+    }
+    stage_results_.push_back(std::move(result));
+    ++cursor_.stage;
+    cursor_.epoch_of_stage = 0;
+    if (stage.type == "train") finalize_if_due();
+    seconds_ += seconds_since(start);
+    checkpoint();
+  }
+}
+
+std::uint64_t Trainer::steps_per_epoch() const {
+  return static_cast<std::uint64_t>((dataset_.train.count + pipeline_.batch_size - 1) /
+                                    pipeline_.batch_size);
+}
+
+double Trainer::scheduled_rate(const pipeline::Stage& stage, std::uint64_t step,
+                               std::uint64_t total) const {
+  const pipeline::Schedule& s = stage.schedule;
+  double rate = stage.optimizer.learning_rate;
+  if (s.type == "step") {
+    const auto epoch = static_cast<std::int64_t>(step / steps_per_epoch());
+    for (const std::int64_t at : s.epochs) {
+      if (epoch >= at) rate *= s.factor;
+    }
+  } else if (s.type == "cosine") {  // Loshchilov, Hutter, 2017, eq. 5
+    const double t = double(step) / double(std::max<std::uint64_t>(total, 1));
+    rate = s.final_rate + 0.5 * (rate - s.final_rate) * (1.0 + std::cos(std::numbers::pi * t));
+  }
+  if (static_cast<std::int64_t>(step) < s.warmup_steps) {
+    rate *= double(step + 1) / double(s.warmup_steps);
+  }
+  return rate;
+}
+
+void Trainer::load_batch(const data::Split& split, const std::int32_t* order, std::int64_t first,
+                         std::int64_t n) {
+  batch_.resize({n, split.height, split.width, split.channels});
+  labels_.resize(static_cast<std::size_t>(n));
+  data::make_batch(dataset_, split, pipeline_.normalisation, order, first, n, batch_.data(),
+                   labels_.data());
+}
+
+void Trainer::train(const pipeline::Stage& stage, const std::function<void()>& checkpoint,
+                    Progress& progress) {
+  while (cursor_.epoch_of_stage < static_cast<std::uint64_t>(stage.epochs)) {
+    if (changes(pipeline_).contains(cursor_.epochs) && cursor_.epochs > 0) lower();
+    train_epoch(stage, cursor_.epoch_of_stage, progress);
+    ++cursor_.epoch_of_stage;
+    ++cursor_.epochs;
+    ++epochs_run_;
+    emit(QLOOM_EVENT_AFTER_EPOCH);
+    if (cursor_.epoch_of_stage < static_cast<std::uint64_t>(stage.epochs)) checkpoint();
+  }
+  if (changes(pipeline_).contains(cursor_.epochs)) lower();
+}
+
+void Trainer::train_epoch(const pipeline::Stage& stage, std::uint64_t epoch, Progress& progress) {
+  const data::Split& split = dataset_.train;
+  order_ = data::shuffled_order(split.count, pipeline_.seed, cursor_.epochs);
+  const std::uint64_t steps = steps_per_epoch();
+  const std::uint64_t total = steps * static_cast<std::uint64_t>(stage.epochs);
+  progress.begin(fmt::format("epoch {}/{}", epoch + 1, stage.epochs), steps);
+  double loss = 0;
+  std::int64_t correct = 0, seen = 0;
+  std::string figures;
+  for (std::uint64_t i = 0; i < steps; ++i) {
+    const auto first = static_cast<std::int64_t>(i) * pipeline_.batch_size;
+    const std::int64_t n = std::min(pipeline_.batch_size, split.count - first);
+    load_batch(split, order_.data(), first, n);
+    const network::Loss result = train_step(stage, n, epoch * steps + i, total);
+    loss += result.sum;
+    correct += result.correct;
+    seen += n;
+    ++cursor_.steps;
+    figures = fmt::format("loss {:.4f}, accuracy {:.2f} %", loss / double(seen),
+                          100.0 * double(correct) / double(seen));
+    progress.step(i + 1, figures);
+  }
+  series_["epoch"].push_back(cursor_.epochs + 1);
+  series_["loss"].push_back(loss / double(seen));
+  series_["accuracy"].push_back(double(correct) / double(seen));
+  series_["learning_rate"].push_back(learning_rate_);
+  progress.end(figures);
+}
+
+network::Loss Trainer::train_step(const pipeline::Stage& stage, std::int64_t n,
+                                  std::uint64_t step_of_stage, std::uint64_t total) try {
+  rate_factor_ = 1;
+  learning_rate_ = scheduled_rate(stage, step_of_stage, total);
+  in_training_ = true;
+  emit(QLOOM_EVENT_BEFORE_STEP);
+  learning_rate_ *= rate_factor_;
+  network::Pass pass;
+  pass.phase = {cursor_.steps, cursor_.epochs, true, learning_rate_};
+  pass.rules = stage.apply_rules ? network::Pass::Rules::kOn : network::Pass::Rules::kOff;
+  pass.norms_train = true;
+  const Tensor& logits = network_.forward(batch_, pass);
+  const std::int64_t classes = static_cast<std::int64_t>(logits.size()) / n;
+  logits_gradient_.resize({n, classes});
+  const network::Loss loss =
+      loss_of(stage.loss, logits, labels_, n, classes, logits_gradient_.data());
+  if (!std::isfinite(loss.sum)) {
+    throw RunError(fmt::format("training diverged: the loss is {}, first seen in \"{}\"", loss.sum,
+                               network_.first_non_finite()));
+  }
+  logits_view_ = {logits.data(), logits_gradient_.data(), labels_.data(), n, classes};
+  emit(QLOOM_EVENT_LOSS);
+  logits_view_ = {};
+  network_.backward(logits_gradient_);
+  emit(QLOOM_EVENT_AFTER_BACKWARD);
+  network_.update(settings_of(stage.optimizer, learning_rate_), pass.phase, cursor_.steps);
+  emit(QLOOM_EVENT_AFTER_STEP);
+  in_training_ = false;
+  return loss;
+} catch (const RunError& error) {
+  throw RunError(fmt::format("step {}: {}", cursor_.steps, error.what()));
+}
+
+void Trainer::calibrate(const pipeline::Stage& stage, Progress& progress) {
+  const std::vector<network::SiteQuantizer*> sites = network_.calibrated_sites();
+  std::uint32_t passes = 0;
+  for (const auto* site : sites) passes = std::max(passes, site->passes());
+  const std::uint64_t batches =
+      std::min(static_cast<std::uint64_t>(stage.batches), steps_per_epoch());
+  order_ = data::shuffled_order(dataset_.train.count, pipeline_.seed, 0);
+  progress.begin("calibrate", batches * passes);
+  network::Pass pass;
+  pass.rules = network::Pass::Rules::kObserve;
+  pass.use_shadows = true;
+  for (std::uint32_t p = 0; p < passes; ++p) {
+    for (auto* site : sites) {
+      if (p < site->passes()) site->begin_pass(p);
+    }
+    for (std::uint64_t i = 0; i < batches; ++i) {
+      const auto first = static_cast<std::int64_t>(i) * pipeline_.batch_size;
+      load_batch(dataset_.train, order_.data(), first,
+                 std::min(pipeline_.batch_size, dataset_.train.count - first));
+      network_.forward(batch_, pass);
+      progress.step(p * batches + i + 1, "");
+    }
+    for (auto* site : sites) {
+      if (p < site->passes()) site->end_pass(p);
+    }
+  }
+  progress.end(fmt::format("{} sites, {} batches, {} passes", sites.size(), batches, passes));
+}
+
+Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
+  const data::Split& split = dataset_.test;
+  const auto all = static_cast<std::uint64_t>((split.count + pipeline_.batch_size - 1) /
+                                              pipeline_.batch_size);
+  const std::uint64_t batches =
+      stage.batches > 0 ? std::min(all, static_cast<std::uint64_t>(stage.batches)) : all;
+  progress.begin("evaluate", batches);
+  order_.resize(static_cast<std::size_t>(split.count));
+  for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<std::int32_t>(i);
+  network::Pass pass;
+  pass.rules = stage.apply_rules ? network::Pass::Rules::kOn : network::Pass::Rules::kOff;
+  pass.use_shadows = true;
+  pass.phase.epoch = cursor_.epochs;
+  Score score;
+  for (std::uint64_t i = 0; i < batches; ++i) {
+    pass.phase.step = i;
+    const auto first = static_cast<std::int64_t>(i) * pipeline_.batch_size;
+    const std::int64_t n = std::min(pipeline_.batch_size, split.count - first);
+    load_batch(split, order_.data(), first, n);
+    const Tensor& logits = network_.forward(batch_, pass);
+    const network::Loss loss = loss_of(stage.loss, logits, labels_, n,
+                                       static_cast<std::int64_t>(logits.size()) / n, nullptr);
+    score.loss += loss.sum;
+    score.correct += loss.correct;
+    score.count += n;
+    progress.step(i + 1, "");
+  }
+  score.loss /= double(score.count);
+  score.accuracy = double(score.correct) / double(score.count);
+  if (!std::isfinite(score.loss)) {
+    throw RunError(fmt::format("evaluation: the loss is {}, first seen in \"{}\"", score.loss,
+                               network_.first_non_finite()));
+  }
+  progress.end(fmt::format("accuracy {:.2f} %, loss {:.4f}", 100.0 * score.accuracy, score.loss));
+  return score;
+}
+
+std::vector<const registry::Method*> Trainer::methods() const {
+  std::vector<const registry::Method*> list;
+  for (const registry::Instance& procedure : procedures_) list.push_back(&procedure.method());
+  for (const auto& [key, spec] : network_.placement().accumulators) {
+    list.push_back(spec.accumulator.method);
+  }
+  return list;
+}
+
+void Trainer::remove_norm(std::uint64_t index) {
+  const auto norms = network_.norms();
+  if (index >= norms.size()) throw RunError(fmt::format("there is no norm {}", index));
+  network_.remove_norm(network_.model().find(norms[index]->name));
+  lower();
+}
+
+void Trainer::retune_norms(std::uint64_t batches) {
+  const std::uint64_t all = steps_per_epoch();
+  const std::uint64_t count = batches == 0 ? all : std::min(batches, all);
+  const auto order = data::shuffled_order(dataset_.train.count, pipeline_.seed, 0);
+  network::Pass pass;
+  pass.norms_train = true;
+  pass.use_shadows = true;
+  std::int64_t seen = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto first = static_cast<std::int64_t>(i) * pipeline_.batch_size;
+    const std::int64_t n = std::min(pipeline_.batch_size, dataset_.train.count - first);
+    seen += n;
+    pass.norm_momentum = double(n) / double(seen);
+    pass.phase.step = i;
+    load_batch(dataset_.train, order.data(), first, n);
+    network_.forward(batch_, pass);
+  }
+}
+
+}  // namespace qloom::experiment

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// One run: its network, data, procedures and where it stands.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/data/dataset.hpp"
+#include "host/experiment/progress.hpp"
+#include "host/network/network.hpp"
+#include "host/network/ops.hpp"
+#include "host/pipeline/pipeline.hpp"
+
+namespace qloom::experiment {
+
+using registry::Json;
+
+/// Where a run stands; what a checkpoint holds beside the arrays.
+struct Cursor {
+  std::uint64_t stage = 0;          ///< stages that are complete
+  std::uint64_t epoch_of_stage = 0; ///< epochs of the present stage that are complete
+  std::uint64_t epochs = 0, steps = 0;  ///< training epochs and steps done
+  bool is_finalized = false;
+};
+
+struct Score {
+  double loss = 0, accuracy = 0;
+  std::int64_t correct = 0, count = 0;
+};
+
+class Trainer {
+ public:
+  /// Loads data and model, lowers, initialises. InputError for wrong input.
+  Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry);
+
+  /// Starting weights from a checkpoint or .npz (parameters and norm statistics).
+  void start_from(const std::filesystem::path& weights);
+  /// Event PREPARE; once, for a run that is not resumed.
+  void prepare();
+  /// Runs the stages from the cursor on; calls `checkpoint` after each epoch and each stage.
+  void run_stages(const std::function<void()>& checkpoint, Progress& progress);
+
+  void save(const std::filesystem::path& file) const;
+  /// InputError when the checkpoint is of another pipeline or seed.
+  void load(const std::filesystem::path& file);
+
+  // What procedures see through qloom.run/1 (run_service.cpp), and reports.
+  network::Network& network() { return network_; }
+  [[nodiscard]] const network::Network& network() const { return network_; }
+  [[nodiscard]] const pipeline::Pipeline& pipeline() const { return pipeline_; }
+  [[nodiscard]] const data::Dataset& dataset() const { return dataset_; }
+  [[nodiscard]] const Cursor& cursor() const { return cursor_; }
+  void remove_norm(std::uint64_t index);
+  void retune_norms(std::uint64_t batches);
+  void report_value(const std::string& key, double value) { custom_[key].push_back(value); }
+  [[nodiscard]] std::uint64_t steps_per_epoch() const;
+  [[nodiscard]] double learning_rate() const { return learning_rate_; }
+  void scale_learning_rate(double factor) { rate_factor_ *= factor; }
+  struct LogitsView {
+    const float* logits = nullptr;
+    float* gradient = nullptr;
+    const std::int32_t* labels = nullptr;
+    std::int64_t batch = 0, classes = 0;
+  };
+  [[nodiscard]] const LogitsView& logits() const { return logits_view_; }
+  [[nodiscard]] bool in_training() const { return in_training_; }
+
+  [[nodiscard]] const Json& series() const { return series_; }
+  [[nodiscard]] const Json& stage_results() const { return stage_results_; }
+  [[nodiscard]] const std::map<std::string, std::vector<double>>& custom() const { return custom_; }
+  [[nodiscard]] const std::optional<Score>& final_score() const { return final_score_; }
+  /// Methods that hang at no site: procedures and accumulators.
+  [[nodiscard]] std::vector<const registry::Method*> methods() const;
+  [[nodiscard]] std::uint64_t epochs_run() const { return epochs_run_; }  ///< in this process
+  [[nodiscard]] double seconds() const { return seconds_; }
+  [[nodiscard]] double training_seconds() const { return training_seconds_; }
+
+ private:
+  void lower();
+  void emit(std::uint32_t event);
+  void finalize_if_due();
+  void train(const pipeline::Stage& stage, const std::function<void()>& checkpoint, Progress&);
+  void train_epoch(const pipeline::Stage& stage, std::uint64_t epoch, Progress& progress);
+  network::Loss train_step(const pipeline::Stage& stage, std::int64_t n, std::uint64_t step_of_stage,
+                           std::uint64_t total_steps);
+  void calibrate(const pipeline::Stage& stage, Progress& progress);
+  Score evaluate(const pipeline::Stage& stage, Progress& progress);
+  [[nodiscard]] double scheduled_rate(const pipeline::Stage& stage, std::uint64_t step,
+                                      std::uint64_t total) const;
+  void load_batch(const data::Split& split, const std::int32_t* order, std::int64_t first,
+                  std::int64_t n);
+
+  pipeline::Pipeline pipeline_;
+  const registry::Registry* registry_;
+  data::Dataset dataset_;
+  network::Network network_;
+  std::vector<registry::Instance> procedures_;
+  Cursor cursor_;
+  Tensor batch_, logits_gradient_;
+  std::vector<std::int32_t> labels_, order_;
+  LogitsView logits_view_;
+  bool in_training_ = false;
+  double learning_rate_ = 0, rate_factor_ = 1;
+  Json series_ = Json::object(), stage_results_ = Json::array();
+  std::map<std::string, std::vector<double>> custom_;
+  std::optional<Score> final_score_;
+  double seconds_ = 0, training_seconds_ = 0;
+  std::uint64_t epochs_run_ = 0;
+};
+
+}  // namespace qloom::experiment

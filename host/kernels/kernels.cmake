@@ -1,0 +1,18 @@
+# The compute core. The files of kernels/isa are the only ones with instruction-set flags; they are
+# optimized and without exceptions in every build, so that they keep no shared inline function.
+qloom_add_floor(kernels SOURCES dispatch.cpp float_spec.cpp LIBRARIES qloom_tensor qloom_abi)
+
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  # an object library, so that a test can look at the objects
+  add_library(qloom_kernels_isa OBJECT
+    kernels/isa/sse2.cpp kernels/isa/avx2.cpp kernels/isa/avx512.cpp)
+  target_include_directories(qloom_kernels_isa PRIVATE "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(qloom_kernels_isa PRIVATE qloom_abi qloom_warnings)
+  target_compile_options(qloom_kernels_isa PRIVATE -O3 -fno-exceptions)
+  set_source_files_properties(kernels/isa/avx2.cpp PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
+  # gcc 12 warns inside its own header of AVX-512 intrinsics
+  set_source_files_properties(kernels/isa/avx512.cpp PROPERTIES COMPILE_OPTIONS
+    "-mavx512f;-mavx512cd;-mavx512dq;-mavx512bw;-mavx512vl;-mprefer-vector-width=512;-Wno-maybe-uninitialized")
+  target_sources(qloom_kernels PRIVATE $<TARGET_OBJECTS:qloom_kernels_isa>)
+  target_compile_definitions(qloom_kernels PRIVATE QLOOM_X86=1)
+endif()

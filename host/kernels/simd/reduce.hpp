@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// The tiles and chunks of reference/reduce.hpp: sixteen virtual lanes whatever the vector width.
+#pragma once
+
+#include "host/kernels/core.hpp"
+#include "host/kernels/simd/lanes.hpp"
+
+namespace qloom::kernels::simd {
+
+/// ref::contribution for a batch.
+template <class Arch, std::uint32_t Figure, class Batch>
+inline Batch contribution(const Batch& x, const Batch& center) noexcept {
+  if constexpr (Figure == QLOOM_REDUCE_ABS_MAX || Figure == QLOOM_REDUCE_ABS_SUM) {
+    return xsimd::abs(x);
+  } else if constexpr (Figure == QLOOM_REDUCE_SQUARE_SUM) {
+    return x * x;
+  } else if constexpr (Figure == QLOOM_REDUCE_ABS_DEVIATION_SUM) {
+    return xsimd::abs(x - center);
+  } else if constexpr (Figure == QLOOM_REDUCE_SQUARE_DEVIATION_SUM) {
+    const Batch d = x - center;
+    return d * d;
+  } else if constexpr (Figure == QLOOM_REDUCE_NONFINITE) {
+    return xsimd::select(x - x == Batch(0), Batch(0), Batch(1));
+  } else {
+    return x;
+  }
+}
+
+template <class Arch, std::uint32_t Figure>
+inline constexpr bool kIsExtremum = Figure == QLOOM_REDUCE_MIN || Figure == QLOOM_REDUCE_MAX ||
+                                    Figure == QLOOM_REDUCE_ABS_MAX;
+
+/// qloom::kernels::combine for batches; min and max give the second operand where one is NaN.
+template <class Arch, std::uint32_t Figure, class Batch>
+inline Batch merged(const Batch& total, const Batch& next) noexcept {
+  if constexpr (Figure == QLOOM_REDUCE_MIN) return xsimd::min(next, total);
+  else if constexpr (kIsExtremum<Arch, Figure>) return xsimd::max(next, total);
+  else return total + next;
+}
+
+template <class Arch, std::uint32_t Figure, class T>
+inline T neutral_of() noexcept {
+  if constexpr (Figure == QLOOM_REDUCE_MIN) return T(__builtin_inf());
+  else if constexpr (Figure == QLOOM_REDUCE_MAX) return T(-__builtin_inf());
+  else return T(0);
+}
+
+/// Sixteen lanes combined pairwise.
+template <class Arch, std::uint32_t Figure, class T>
+inline T folded(T* lanes) noexcept {
+  for (int half = 8; half > 0; half /= 2) {
+    for (int l = 0; l < half; ++l) {
+      const T total = lanes[l], next = lanes[l + half];
+      if constexpr (Figure == QLOOM_REDUCE_MIN) lanes[l] = next < total ? next : total;
+      else if constexpr (kIsExtremum<Arch, Figure>) lanes[l] = next > total ? next : total;
+      else lanes[l] = total + next;
+    }
+  }
+  return lanes[0];
+}
+
+/// Smallest or largest value: lanes are float32, which loses nothing.
+template <class Arch, std::uint32_t Figure>
+inline double extremum_tile(const float* x, std::uint64_t n) noexcept {
+  using F = Floats<Arch>;
+  constexpr std::uint64_t kBatches = 16 / kWidth<Arch>;
+  alignas(64) float lanes[16];
+  F total[kBatches];
+  for (F& t : total) t = F(neutral_of<Arch, Figure, float>());
+  std::uint64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    for (std::uint64_t b = 0; b < kBatches; ++b) {
+      const F v = F::load_unaligned(x + i + b * kWidth<Arch>);
+      total[b] = merged<Arch, Figure>(total[b], contribution<Arch, Figure>(v, F(0.0F)));
+    }
+  }
+  for (std::uint64_t b = 0; b < kBatches; ++b) total[b].store_aligned(lanes + b * kWidth<Arch>);
+  for (std::uint64_t l = 0; i + l < n; ++l) {
+    const float v = Figure == QLOOM_REDUCE_ABS_MAX ? __builtin_fabsf(x[i + l]) : x[i + l];
+    if (Figure == QLOOM_REDUCE_MIN ? v < lanes[l] : v > lanes[l]) lanes[l] = v;
+  }
+  return static_cast<double>(folded<Arch, Figure>(lanes));
+}
+
+/// Sums: lanes are doubles.
+template <class Arch, std::uint32_t Figure>
+inline double sum_tile(const float* x, std::uint64_t n, double center) noexcept {
+  using F = Floats<Arch>;
+  using D = Doubles<Arch>;
+  constexpr std::uint64_t kBatches = 16 / D::size;
+  alignas(64) double lanes[16];
+  const D middle(center);
+  D total[kBatches];
+  for (D& t : total) t = D(0.0);
+  const auto add_sixteen = [&](const float* p, D* terms) {
+    for (std::uint64_t b = 0; b < kBatches; b += 2) {
+      const Widened<Arch> v = widen<Arch>(F::load_unaligned(p + b * D::size));
+      terms[b] = contribution<Arch, Figure>(v.low, middle);
+      terms[b + 1] = contribution<Arch, Figure>(v.high, middle);
+    }
+  };
+  D terms[kBatches];
+  std::uint64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    add_sixteen(x + i, terms);
+    for (std::uint64_t b = 0; b < kBatches; ++b) total[b] = total[b] + terms[b];
+  }
+  for (std::uint64_t b = 0; b < kBatches; ++b) total[b].store_aligned(lanes + b * D::size);
+  if (i < n) {
+    alignas(64) float rest[16] = {};
+    alignas(64) double added[16];
+    std::memcpy(rest, x + i, (n - i) * sizeof(float));
+    add_sixteen(rest, terms);
+    for (std::uint64_t b = 0; b < kBatches; ++b) terms[b].store_aligned(added + b * D::size);
+    for (std::uint64_t l = 0; i + l < n; ++l) lanes[l] += added[l];
+  }
+  return folded<Arch, Figure>(lanes);
+}
+
+template <class Arch, std::uint32_t Figure>
+double reduce_tile(const float* x, std::uint64_t n, double center) noexcept {
+  if constexpr (kIsExtremum<Arch, Figure>) return extremum_tile<Arch, Figure>(x, n);
+  else return sum_tile<Arch, Figure>(x, n, center);
+}
+
+/// Two batches of doubles, one float batch of columns, over all rows.
+template <class Arch, std::uint32_t Figure, class Io>
+inline void column_batch(const Io& io, const float* x, std::uint64_t rows, std::uint64_t pitch,
+                         const double* center, double* figure) noexcept {
+  using D = Doubles<Arch>;
+  D low = D::load_unaligned(figure), high = D::load_unaligned(figure + D::size);
+  const D middle_low = D::load_unaligned(center), middle_high = D::load_unaligned(center + D::size);
+  for (std::uint64_t r = 0; r < rows; ++r) {
+    const Widened<Arch> v = widen<Arch>(io.load(x + r * pitch));
+    low = merged<Arch, Figure>(low, contribution<Arch, Figure>(v.low, middle_low));
+    high = merged<Arch, Figure>(high, contribution<Arch, Figure>(v.high, middle_high));
+  }
+  low.store_unaligned(figure);
+  high.store_unaligned(figure + D::size);
+}
+
+template <class Arch, std::uint32_t Figure>
+void reduce_columns(const float* x, std::uint64_t rows, std::uint64_t pitch, std::uint64_t columns,
+                    const double* center, double* figure) noexcept {
+  each_batch<Arch>(columns, [&](const auto& io, std::uint64_t c) {
+    alignas(64) double middle[kWidth<Arch>] = {}, total[kWidth<Arch>] = {};
+    const std::uint64_t n = columns - c < kWidth<Arch> ? columns - c : kWidth<Arch>;
+    if (center != nullptr) std::memcpy(middle, center + c, n * sizeof(double));
+    std::memcpy(total, figure + c, n * sizeof(double));
+    column_batch<Arch, Figure>(io, x + c, rows, pitch, middle, total);
+    std::memcpy(figure + c, total, n * sizeof(double));
+  });
+}
+
+/// ref::bin_of for a run; a plain loop, which the compiler vectorizes.
+template <class Arch>
+void histogram_bins(const float* __restrict x, std::uint64_t n, double lo, double bins_per_unit,
+                    double last_bin, bool abs, std::int32_t* __restrict bin) noexcept {
+  for (std::uint64_t i = 0; i < n; ++i) {
+    const double v = abs ? __builtin_fabs(static_cast<double>(x[i])) : static_cast<double>(x[i]);
+    const double place = (v - lo) * bins_per_unit;
+    const double low = place > 0.0 ? place : 0.0;
+    const auto inside = static_cast<std::int32_t>(low < last_bin ? low : last_bin);
+    bin[i] = v == v ? inside : -1;
+  }
+}
+
+}  // namespace qloom::kernels::simd

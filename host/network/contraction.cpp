@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/network/contraction.hpp"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+
+#include "host/network/contraction_state.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::network {
+namespace {
+
+Sliced forward_role(const ContractionShape& s, const Operand& x, const Operand& w,
+                    const float* bias, float* y) {
+  return {Role::kForward,     s,       x,         w, bias, y, s.x_size() / s.batch,
+          s.y_size() / s.batch, s.out_c, s.fan_in()};
+}
+
+Sliced input_gradient_role(const ContractionShape& s, const Operand& dy, const Operand& w,
+                           float* dx) {
+  return {Role::kInputGradient, s,      dy, w, nullptr, dx, s.y_size() / s.batch,
+          s.x_size() / s.batch, s.in_c, s.kernel_h * s.kernel_w * s.out_c / s.groups};
+}
+
+bool is_modelled(const AccumulatorRef& accumulator) {
+  return accumulator.ops != nullptr && accumulator.ops->is_exact(accumulator.self) == 0;
+}
+
+void check(const ContractionShape& s) {
+  const bool is_possible = s.batch > 0 && s.in_c > 0 && s.out_c > 0 && s.groups > 0 &&
+                           s.in_c % s.groups == 0 && s.out_c % s.groups == 0 && s.stride_h > 0 &&
+                           s.stride_w > 0 && s.in_h + s.pad_top + s.pad_bottom >= s.kernel_h &&
+                           s.in_w + s.pad_left + s.pad_right >= s.kernel_w;
+  if (is_possible) return;
+  const auto text = [](std::int64_t n) { return std::to_string(n); };
+  throw RunError("contraction of " + text(s.batch) + " x " + text(s.in_h) + " x " + text(s.in_w) +
+                 " x " + text(s.in_c) + " with " + text(s.out_c) + " kernels of " +
+                 text(s.kernel_h) + " x " + text(s.kernel_w) + " in " + text(s.groups) +
+                 " groups: expected at least one sample and one output pixel, and channels that "
+                 "are multiples of the groups");
+}
+
+}  // namespace
+
+Contraction::Contraction() : state_(std::make_unique<State>()) {}
+Contraction::~Contraction() = default;
+Contraction::Contraction(Contraction&&) noexcept = default;
+Contraction& Contraction::operator=(Contraction&&) noexcept = default;
+
+void Contraction::forward(const ContractionShape& s, const Operand& x, const Operand& w,
+                          const float* bias, float* y, const AccumulatorRef& accumulator) {
+  check(s);
+  if (is_modelled(accumulator)) {
+    state_->modelled.forward(s, x, w, bias, y, accumulator);
+    return;
+  }
+  const Sliced role = forward_role(s, x, w, bias, y);
+  if (is_coded(x) && is_coded(w) && x.scale_count == 1) {
+    state_->run_exact(role);
+  } else {
+    state_->run_real(role);
+  }
+}
+
+void Contraction::input_gradient(const ContractionShape& s, const Operand& dy, const Operand& w,
+                                 float* dx, const AccumulatorRef& accumulator) {
+  check(s);
+  if (is_modelled(accumulator)) {
+    state_->modelled.input_gradient(s, dy, w, dx, accumulator);
+    return;
+  }
+  const Sliced role = input_gradient_role(s, dy, w, dx);
+  if (is_coded(dy) && is_coded(w) && dy.scale_count == 1 && w.scale_count == 1) {
+    state_->run_exact(role);
+  } else {
+    state_->run_real(role);
+  }
+}
+
+void Contraction::weight_gradient(const ContractionShape& s, const Operand& x, const Operand& dy,
+                                  float* dw, const AccumulatorRef& accumulator) {
+  check(s);
+  if (is_modelled(accumulator)) {
+    state_->modelled.weight_gradient(s, x, dy, dw, accumulator);
+  } else if (is_coded(x) && is_coded(dy) && x.scale_count == 1 && dy.scale_count == 1) {
+    state_->exact_weight_gradient(s, x, dy, dw);
+  } else {
+    state_->real_weight_gradient(s, x.values, dy.values, dw);
+  }
+}
+
+void bias_gradient(const ContractionShape& s, const float* dy, float* db) {
+  constexpr std::int64_t kParts = 16, kChannels = 64;
+  const std::int64_t rows = s.y_size() / s.out_c;
+  const Slices parts = cut(rows, (rows + kParts - 1) / kParts);
+  for (std::int64_t c0 = 0; c0 < s.out_c; c0 += kChannels) {
+    const auto n = static_cast<std::size_t>(std::min(kChannels, s.out_c - c0));
+    std::array<std::array<double, kChannels>, kParts> sums{};
+    for_each_slice(parts.count, [&](std::int64_t p, std::size_t) {
+      std::array<double, kChannels> sum{};
+      for (std::int64_t r = parts.first(p); r < parts.first(p) + parts.samples(p); ++r) {
+        const float* row = dy + r * s.out_c + c0;
+        for (std::size_t c = 0; c < n; ++c) sum[c] += row[c];
+      }
+      sums[static_cast<std::size_t>(p)] = sum;
+    });
+    for (std::size_t c = 0; c < n; ++c) {
+      double total = 0;
+      for (const auto& sum : sums) total += sum[c];
+      db[c0 + static_cast<std::int64_t>(c)] = static_cast<float>(total);
+    }
+  }
+}
+
+}  // namespace qloom::network

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Convolution and matrix product in their three roles. All layouts are NHWC; weights are
+// (out_channels, kernel_h, kernel_w, in_channels / groups); a dense layer is the 1x1 case.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <qloom/abi.h>
+
+namespace qloom::network {
+
+struct ContractionShape {
+  std::int64_t batch = 1, in_h = 1, in_w = 1, in_c = 1;
+  std::int64_t out_c = 1, kernel_h = 1, kernel_w = 1;
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
+  std::int64_t groups = 1;
+
+  [[nodiscard]] std::int64_t out_h() const {
+    return (in_h + pad_top + pad_bottom - kernel_h) / stride_h + 1;
+  }
+  [[nodiscard]] std::int64_t out_w() const {
+    return (in_w + pad_left + pad_right - kernel_w) / stride_w + 1;
+  }
+  [[nodiscard]] std::int64_t fan_in() const { return kernel_h * kernel_w * in_c / groups; }
+  [[nodiscard]] std::int64_t x_size() const { return batch * in_h * in_w * in_c; }
+  [[nodiscard]] std::int64_t y_size() const { return batch * out_h() * out_w() * out_c; }
+  [[nodiscard]] std::int64_t w_size() const { return out_c * fan_in(); }
+  bool operator==(const ContractionShape&) const = default;
+};
+
+/// One operand of a contraction. With scale_count > 0 every value is an integer code times its
+/// scale: value = code * scale exactly rounded to float32, |code| <= max_code (zero point already
+/// taken off). scale_count is 1, or the number of output channels for weights.
+struct Operand {
+  const float* values = nullptr;
+  const float* scale = nullptr;
+  std::uint64_t scale_count = 0;
+  double max_code = 0;
+};
+
+/// A modelled accumulator; ops == nullptr: none. The call carries seed, stream, step and rounding.
+struct AccumulatorRef {
+  const void* self = nullptr;
+  const qloom_accumulator* ops = nullptr;
+  qloom_call call{};
+  std::uint64_t* overflows = nullptr;
+};
+
+/// One contraction layer's arithmetic; keeps its primitives and buffers between calls.
+///
+/// Real operands: float32 sums, cut into a fixed number of shards of the batch, so that the bits do
+///   not depend on the number of threads (they may depend on the instruction set).
+/// Two integer-coded operands whose scale is constant along the summed axes: the exact integer sum,
+///   then one multiplication: float(double(sum) * (double(scale_a) * double(scale_b))).
+///   Float32 passes are used while K * max|a| * max|b| < 2^24; larger codes are split into digits
+///   whose passes are exact, and the passes are added in double.
+/// A modelled accumulator (not is_exact): its accumulate() on tiles of the im2col form, k ascending
+///   in (kernel_h, kernel_w, in_channel) order for the forward role, (kernel_h, kernel_w,
+///   out_channel) for the input gradient, (batch, out_h, out_w) for the weight gradient. An INTEGER
+///   accumulator needs integer-coded operands with constant scale along k: otherwise RunError.
+class Contraction {
+ public:
+  Contraction();
+  ~Contraction();
+  Contraction(Contraction&&) noexcept;
+  Contraction& operator=(Contraction&&) noexcept;
+
+  /// y = x * w + bias; bias may be null.
+  void forward(const ContractionShape&, const Operand& x, const Operand& w, const float* bias,
+               float* y, const AccumulatorRef& = {});
+  /// dx = dy * w^T; does not read the old dx.
+  void input_gradient(const ContractionShape&, const Operand& dy, const Operand& w, float* dx,
+                      const AccumulatorRef& = {});
+  /// dw = x^T * dy; does not read the old dw.
+  void weight_gradient(const ContractionShape&, const Operand& x, const Operand& dy, float* dw,
+                       const AccumulatorRef& = {});
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// db[c] = sum of dy over batch, height, width.
+void bias_gradient(const ContractionShape&, const float* dy, float* db);
+
+}  // namespace qloom::network

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Contractions of real operands: float32 sums in an order that the shape alone fixes.
+#include <algorithm>
+
+#include "host/network/contraction_state.hpp"
+
+namespace qloom::network {
+
+SlicePrimitive& Contraction::State::primitive(const PrimitiveKey& key) {
+  for (const auto& known : primitives_) {
+    if (known->key() == key) {
+      known->reserve(slot_count());
+      return *known;
+    }
+  }
+  primitives_.push_back(std::make_unique<SlicePrimitive>(engine_, key));
+  primitives_.back()->reserve(slot_count());
+  return *primitives_.back();
+}
+
+std::array<SlicePrimitive*, 2> Contraction::State::slice_primitives(Role role,
+                                                                    const ContractionShape& s,
+                                                                    const Slices& slices,
+                                                                    bool has_bias) {
+  const auto of = [&](std::int64_t i) {
+    return &primitive({role, with_batch(s, slices.samples(i)), has_bias});
+  };
+  return {of(0), of(slices.count - 1)};
+}
+
+void Contraction::State::run_real(const Sliced& c) {
+  const Slices slices = output_slices(c.shape);
+  const auto primitives = slice_primitives(c.role, c.shape, slices, c.bias != nullptr);
+  primitives[0]->set_weights(0, c.weights.values);
+  if (primitives[1] != primitives[0]) primitives[1]->set_weights(0, c.weights.values);
+  for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
+    primitives[i + 1 == slices.count ? 1 : 0]->run(
+        slot, {.left = c.left.values + slices.first(i) * c.left_size,
+               .bias = c.bias,
+               .out = c.out + slices.first(i) * c.out_size});
+  });
+}
+
+const float* elements(const Source& source, std::int64_t first, std::int64_t n, Tensor& buffer) {
+  if (source.is_plain) return source.values + first;
+  extract_digit(source.values + first, source.scale, source.digits, source.index,
+                grown(buffer, n), static_cast<std::uint64_t>(n));
+  return buffer.data();
+}
+
+/// dw in slices of output channels; each adds over the whole batch.
+void Contraction::State::dense_weight_gradient(const ContractionShape& s, const Source& x,
+                                               const Source& dy, float* dw) {
+  const auto whole = [](const Source& source, std::int64_t n, Tensor& buffer) {
+    if (source.is_plain) return source.values;
+    const Operand operand{source.values, &source.scale, 1, 0};
+    extract_digits(operand, 1, n, source.digits, source.index, grown(buffer, n));
+    return static_cast<const float*>(buffer.data());
+  };
+  const float *left = whole(x, s.x_size(), dense_x_), *right = whole(dy, s.y_size(), dense_dy_);
+  // Eight slices, of at least the 16 channels that fill a register.
+  const Slices rows = cut(s.out_c, std::max<std::int64_t>(16, (s.out_c + 7) / 8));
+  const auto of = [&](std::int64_t i) {
+    ContractionShape part = s;
+    part.out_c = rows.samples(i);
+    return &primitive({Role::kDenseWeightGradient, part, false, s.out_c});
+  };
+  SlicePrimitive *full = of(0), *last = of(rows.count - 1);
+  for_each_slice(rows.count, [&](std::int64_t i, std::size_t slot) {
+    SlicePrimitive& chosen = i + 1 == rows.count ? *last : *full;
+    chosen.run(slot,
+               {.left = left, .right = right + rows.first(i), .out = dw + rows.first(i) * s.in_c});
+  });
+}
+
+std::int64_t Contraction::State::weight_parts(const ContractionShape& s, const Source& x,
+                                              const Source& dy, float* single) {
+  if (is_dense(s)) {
+    dense_weight_gradient(s, x, dy, single);
+    return 1;
+  }
+  const Slices slices = weight_slices(s);
+  const auto primitives = slice_primitives(Role::kWeightGradient, s, slices, false);
+  const std::int64_t x_size = s.x_size() / s.batch, y_size = s.y_size() / s.batch;
+  float* parts = slices.count == 1 ? single : grown(partials_, slices.count * s.w_size());
+  if (areas_.size() < slot_count()) areas_.resize(slot_count());
+  for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
+    const std::int64_t first = slices.first(i), n = slices.samples(i);
+    Area& area = areas_[slot];
+    const float* left = elements(x, first * x_size, n * x_size, area.left);
+    const float* right = elements(dy, first * y_size, n * y_size, area.right);
+    primitives[i + 1 == slices.count ? 1 : 0]->run(
+        slot, {.left = left, .right = right, .out = parts + i * s.w_size()});
+  });
+  return slices.count;
+}
+
+void Contraction::State::real_weight_gradient(const ContractionShape& s, const float* x,
+                                              const float* dy, float* dw) {
+  Source left, right;
+  left.values = x;
+  right.values = dy;
+  const std::int64_t parts = weight_parts(s, left, right, dw);
+  if (parts == 1) return;
+  const auto size = static_cast<std::uint64_t>(s.w_size());
+  for_each_tile(size, [&](std::uint64_t first, std::uint64_t n) {
+    // Neighbours first, then neighbouring pairs, and so on: a tree that the batch size fixes.
+    for (std::int64_t step = 1; step < parts; step *= 2) {
+      for (std::int64_t p = 0; p + step < parts; p += 2 * step) {
+        float* sum = partials_.data() + static_cast<std::uint64_t>(p) * size + first;
+        const float* other = sum + static_cast<std::uint64_t>(step) * size;
+        for (std::uint64_t i = 0; i < n; ++i) sum[i] += other[i];
+      }
+    }
+    std::copy_n(partials_.data() + first, n, dw + first);
+  });
+}
+
+}  // namespace qloom::network

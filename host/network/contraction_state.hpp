@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// What a Contraction keeps between calls, and its two ways with oneDNN.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "host/network/codes.hpp"
+#include "host/network/contraction.hpp"
+#include "host/network/modelled.hpp"
+#include "host/network/slice_primitive.hpp"
+#include "host/network/slices.hpp"
+#include "host/tensor/tensor.hpp"
+
+namespace qloom::network {
+
+/// The forward role and the input gradient seen as one thing: samples of `left` times weights give
+/// samples of `out`.
+struct Sliced {
+  Role role = Role::kForward;
+  ContractionShape shape;
+  Operand left, weights;
+  const float* bias = nullptr;
+  float* out = nullptr;
+  std::int64_t left_size = 0, out_size = 0;  ///< per sample
+  std::int64_t out_channels = 0, k = 0;      ///< k: products per output
+};
+
+/// An operand as a float32 pass takes it: its values, or one digit of their codes.
+struct Source {
+  const float* values = nullptr;
+  bool is_plain = true;  ///< the values themselves
+  float scale = 1;
+  Digits digits;
+  int index = 0;
+};
+
+/// How an exact contraction runs. A plain operand's values stand for its codes.
+struct ExactPlan {
+  Passes passes;
+  bool is_plain_left = false, is_plain_right = false;
+  double factor = 1;  ///< of the sums, without scales per channel
+};
+
+/// Elements first .. first + n - 1 of a source; `buffer` takes the digits.
+const float* elements(const Source& source, std::int64_t first, std::int64_t n, Tensor& buffer);
+
+/// The buffer's memory, at least n elements.
+inline float* grown(Tensor& buffer, std::int64_t n) {
+  if (static_cast<std::int64_t>(buffer.size()) < n) buffer.resize({n});
+  return buffer.data();
+}
+
+struct Contraction::State {
+  // Real operands: contraction_real.cpp.
+  void run_real(const Sliced& c);
+  void real_weight_gradient(const ContractionShape& s, const float* x, const float* dy, float* dw);
+  // Integer-coded operands with one scale along k: contraction_exact.cpp.
+  void run_exact(const Sliced& c);
+  void exact_weight_gradient(const ContractionShape& s, const Operand& x, const Operand& dy,
+                             float* dw);
+  ModelledContraction modelled;
+
+ private:
+  /// Work area of one thread.
+  struct Area {
+    Tensor left, right, pass;
+    std::vector<std::int64_t> sums;
+  };
+
+  SlicePrimitive& primitive(const PrimitiveKey& key);
+  /// The primitive of a full slice and that of the last one (the same unless it is shorter).
+  std::array<SlicePrimitive*, 2> slice_primitives(Role role, const ContractionShape& s,
+                                                  const Slices& slices, bool has_bias);
+  void dense_weight_gradient(const ContractionShape& s, const Source& x, const Source& dy,
+                             float* dw);
+  /// Fills partials_ with one weight gradient per slice of the batch and returns their number; with
+  /// one slice only, its gradient goes to `single`.
+  std::int64_t weight_parts(const ContractionShape& s, const Source& x, const Source& dy,
+                            float* single);
+  void pack_weights(const Sliced& c, const ExactPlan& plan,
+                    const std::array<SlicePrimitive*, 2>& primitives);
+  void run_exact_slice(const Sliced& c, const ExactPlan& plan, SlicePrimitive& chosen,
+                       std::size_t slot, std::int64_t first, std::int64_t samples);
+
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  std::vector<std::unique_ptr<SlicePrimitive>> primitives_;
+  std::vector<Area> areas_;
+  std::vector<Tensor> digits_;   ///< of the weights
+  std::vector<double> factors_;  ///< one per output channel
+  Tensor dense_x_, dense_dy_, partials_;
+  std::vector<std::int64_t> sums_;
+};
+
+}  // namespace qloom::network

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// From a model and a placement to nodes. The only place that knows where quantize nodes stand.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "host/network/network.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::network {
+
+Network::Network(Model model, const registry::Registry& registry, std::uint64_t seed)
+    : model_(std::move(model)),
+      registry_(&registry),
+      seed_(seed),
+      is_removed_(model_.layers.size(), false) {}
+
+void Network::lower(const Placement& placement) {
+  placement_ = placement;
+  old_sites_ = std::move(sites_);
+  old_norms_ = std::move(norms_);
+  sites_.clear();
+  norms_.clear();
+  nodes_.clear();
+  node_of_layer_.clear();
+  std::erase_if(accumulators_, [&](const auto& entry) {
+    const auto now = placement_.accumulators.find(entry.first);
+    return now == placement_.accumulators.end() || !(now->second == entry.second.spec);
+  });
+  auto input = std::make_unique<Node>();
+  input->type = Node::Type::kInput;
+  input->name = "input";
+  input->out_shape = model_.input;
+  input->needs_gradient = false;
+  nodes_.push_back(std::move(input));
+  for (std::size_t i = 0; i < model_.layers.size(); ++i) add_layer(i);
+  const Layer& last = model_.layers.back();
+  add_quantize("logits", last, node_of_layer_.back());
+  old_sites_.clear();
+  old_norms_.clear();
+}
+
+std::shared_ptr<SiteQuantizer> Network::site(const std::string& key, SiteContext context) {
+  const auto spec = placement_.quantizers.find(key);
+  if (spec == placement_.quantizers.end()) return nullptr;
+  const auto old = old_sites_.find(key);
+  if (old != old_sites_.end() && old->second->spec() == spec->second) {
+    return sites_[key] = old->second;
+  }
+  context.name = key;
+  context.seed = seed_;
+  return sites_[key] = std::make_shared<SiteQuantizer>(*registry_, spec->second, std::move(context));
+}
+
+bool Network::is_after_relu(int node) const {
+  const Node& n = *nodes_[static_cast<std::size_t>(node)];
+  if (n.type != Node::Type::kLayer) return false;
+  switch (n.layer->type) {
+    case LayerType::kRelu:
+    case LayerType::kRelu6: return true;
+    case LayerType::kMaxPool:
+    case LayerType::kAveragePool:
+    case LayerType::kGlobalPool:
+    case LayerType::kFlatten:
+    case LayerType::kConcat:
+      return std::all_of(n.inputs.begin(), n.inputs.end(), [this](int i) { return is_after_relu(i); });
+    default: return false;
+  }
+}
+
+bool Network::is_network_input(int node) const {
+  const Node& n = *nodes_[static_cast<std::size_t>(node)];
+  if (n.type == Node::Type::kInput) return true;
+  if (n.type != Node::Type::kLayer) return false;
+  const LayerType type = n.layer->type;
+  const bool keeps = type == LayerType::kFlatten || type == LayerType::kMaxPool ||
+                     type == LayerType::kAveragePool;
+  return keeps && is_network_input(n.inputs[0]);
+}
+
+int Network::add_quantize(const std::string& site_name, const Layer& layer, int input) {
+  const std::string key = site_name + "/" + layer.name;
+  const auto spec = placement_.quantizers.find(key);
+  if (spec == placement_.quantizers.end()) return input;
+  // Two contractions that read one tensor under the same rule share one quantize node.
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const Node& other = *nodes_[i];
+    if (other.type == Node::Type::kQuantize && other.inputs[0] == input &&
+        other.name.starts_with(site_name + "/") && other.site->spec() == spec->second) {
+      return static_cast<int>(i);
+    }
+  }
+  auto node = std::make_unique<Node>();
+  node->type = Node::Type::kQuantize;
+  node->name = key;
+  node->inputs = {input};
+  node->out_shape = nodes_[static_cast<std::size_t>(input)]->out_shape;
+  node->site = site(key, {.channel_axis = -1,
+                          .has_batch_axis = true,
+                          .tracks_range = true,
+                          .after_relu = is_after_relu(input)});
+  node->needs_gradient =
+      nodes_[static_cast<std::size_t>(input)]->needs_gradient || node->site->learns();
+  nodes_.push_back(std::move(node));
+  return static_cast<int>(nodes_.size()) - 1;
+}
+
+Parameter* Network::parameter(const Layer& layer, std::uint32_t role, Shape shape,
+                              std::int64_t fan_in) {
+  const std::string key = layer.name + "/" + role_name(role);
+  auto& slot = parameters_[key];
+  if (slot == nullptr) {
+    slot = std::make_unique<Parameter>();
+    slot->layer = layer.name;
+    slot->role = role;
+    slot->fan_in = fan_in;
+    slot->value.resize(shape);
+    slot->value.fill(role == QLOOM_ROLE_GAMMA ? 1.0F : 0.0F);
+  }
+  slot->gradient.resize(std::move(shape));
+  return slot.get();
+}
+
+void Network::attach_update_sites(Parameter& p, const Layer& layer) {
+  const std::string suffix = "/" + layer.name;
+  const SiteContext context{.channel_axis = 0};
+  p.on_gradient = site("gradient" + suffix, context);
+  p.on_update = site("update" + suffix, context);
+  p.on_momentum = site("momentum" + suffix, context);
+}
+
+void Network::add_layer(std::size_t index) {
+  const Layer& layer = model_.layers[index];
+  std::vector<int> inputs;
+  for (const int i : layer.inputs) {
+    inputs.push_back(i < 0 ? 0 : node_of_layer_[static_cast<std::size_t>(i)]);
+  }
+  if (is_removed_[index]) {
+    node_of_layer_.push_back(inputs[0]);
+    return;
+  }
+  auto node = std::make_unique<Node>();
+  node->name = layer.name;
+  node->layer = &layer;
+  node->out_shape = layer.out;
+  const std::string suffix = "/" + layer.name;
+  if (layer.is_contraction()) {
+    inputs[0] = add_quantize(is_network_input(inputs[0]) ? "input" : "activation", layer, inputs[0]);
+    const std::int64_t fan_in = layer.type == LayerType::kDense
+                                    ? layer.in.size()
+                                    : layer.kernel_h * layer.kernel_w * layer.in.channels / layer.groups;
+    const Shape shape = layer.type == LayerType::kDense
+                            ? Shape{layer.out.channels, 1, 1, fan_in}
+                            : Shape{layer.out.channels, layer.kernel_h, layer.kernel_w,
+                                    layer.in.channels / layer.groups};
+    node->weight = parameter(layer, QLOOM_ROLE_WEIGHT, shape, fan_in);
+    node->weight->forward = site("weight" + suffix, {.channel_axis = 0});
+    attach_update_sites(*node->weight, layer);
+    if (layer.has_bias) {
+      node->bias = parameter(layer, QLOOM_ROLE_BIAS, {layer.out.channels}, fan_in);
+      node->bias->forward = site("bias" + suffix, {.channel_axis = 0});
+    }
+    const SiteContext context{.channel_axis = -1, .has_batch_axis = true};
+    node->error = site("error" + suffix, context);
+    node->error_dx = site("error.dx" + suffix, context);
+    node->error_dw = site("error.dw" + suffix, context);
+  } else if (layer.type == LayerType::kNorm) {
+    const int producer = producer_of(static_cast<int>(index));
+    const Node* from = producer < 0 ? nullptr
+                                    : nodes_[static_cast<std::size_t>(
+                                                 node_of_layer_[static_cast<std::size_t>(producer)])].get();
+    const MethodSpec& spec = placement_.norms.at(layer.name);
+    const auto old = old_norms_.find(layer.name);
+    if (old != old_norms_.end() && old->second->spec == spec) {
+      node->norm = old->second;
+    } else {
+      node->norm = std::make_shared<NormLayer>(*registry_, spec, layer,
+                                               from != nullptr ? from->weight->fan_in : 0);
+      if (old != old_norms_.end()) {  // swapped in the middle of a run: take the statistics over
+        node->norm->instance.load(old->second->instance.save(),
+                                  node->norm->instance.state_version());
+      }
+    }
+    norms_[layer.name] = node->norm;
+    if (node->norm->has_affine) {
+      node->norm->gamma = parameter(layer, QLOOM_ROLE_GAMMA, {layer.out.channels}, 0);
+      node->norm->beta = parameter(layer, QLOOM_ROLE_BETA, {layer.out.channels}, 0);
+    }
+    node->norm->slot_site = [this, name = layer.name](const std::string& slot) -> SiteQuantizer* {
+      const auto found = sites_.find("norm/" + name + "/" + slot);
+      return found == sites_.end() ? nullptr : found->second.get();
+    };
+    const std::string prefix = "norm/" + layer.name;
+    for (const auto& [key, q] : placement_.quantizers) {
+      if (key.starts_with(prefix + "/")) site(key, {.channel_axis = 0});
+    }
+  }
+  node->inputs = inputs;
+  node->needs_gradient = layer.is_contraction() || (node->norm && node->norm->has_affine) ||
+                         std::any_of(inputs.begin(), inputs.end(), [this](int i) {
+                           return nodes_[static_cast<std::size_t>(i)]->needs_gradient;
+                         });
+  nodes_.push_back(std::move(node));
+  node_of_layer_.push_back(static_cast<int>(nodes_.size()) - 1);
+}
+
+int Network::producer_of(int norm_layer) const {
+  const int producer = model_.layers[static_cast<std::size_t>(norm_layer)].inputs[0];
+  if (producer < 0 || !model_.layers[static_cast<std::size_t>(producer)].is_contraction()) return -1;
+  int readers = 0;
+  for (const Layer& layer : model_.layers) {
+    readers += static_cast<int>(std::count(layer.inputs.begin(), layer.inputs.end(), producer));
+  }
+  return readers == 1 ? producer : -1;
+}
+
+void Network::remove_norm(int norm_layer) {
+  const int producer = producer_of(norm_layer);
+  if (producer < 0) {
+    throw RunError(fmt::format("norm \"{}\" has no contraction of its own to be folded into",
+                               model_.layers[static_cast<std::size_t>(norm_layer)].name));
+  }
+  Layer& layer = model_.layers[static_cast<std::size_t>(producer)];
+  is_removed_[static_cast<std::size_t>(norm_layer)] = true;
+  for (const char* role : {"gamma", "beta"}) {
+    parameters_.erase(model_.layers[static_cast<std::size_t>(norm_layer)].name + "/" + role);
+  }
+  if (!layer.has_bias) {
+    layer.has_bias = true;
+    parameter(layer, QLOOM_ROLE_BIAS, {layer.out.channels}, 0);
+  }
+}
+
+}  // namespace qloom::network

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/network/modelled.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "host/network/codes.hpp"
+#include "host/network/slices.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::network {
+namespace {
+
+bool wants_codes(const AccumulatorRef& accumulator) {
+  return (accumulator.ops->caps & QLOOM_ACCUMULATOR_INTEGER) != 0;
+}
+
+void require_codes(const Operand& operand, bool has_one_scale, const char* what) {
+  if (!is_coded(operand)) {
+    throw RunError(std::string("an integer accumulator needs integer codes of at most 2^22: ") +
+                   what + " has " +
+                   (operand.scale_count == 0 ? "real values"
+                                             : "codes up to " + std::to_string(operand.max_code)) +
+                   "; give it a quantizer with an affine encoding");
+  }
+  if (has_one_scale && operand.scale_count != 1) {
+    throw RunError(std::string("an integer accumulator needs one scale for all products of a "
+                               "sum: ") +
+                   what + " has " + std::to_string(operand.scale_count) +
+                   " scales; use granularity \"tensor\"");
+  }
+}
+
+float* grown(Tensor& buffer, std::int64_t n) {
+  if (static_cast<std::int64_t>(buffer.size()) < n) buffer.resize({n});
+  return buffer.data();
+}
+
+std::int64_t pieces(std::int64_t n, std::int64_t tile) { return (n + tile - 1) / tile; }
+
+/// Row r of the im2col form of x for one group: k = (kernel_h, kernel_w, in_channel), zeros for
+/// padding. Writes elements first .. first + n - 1 of it.
+void gather_patch(const ContractionShape& s, const float* x, std::int64_t group, std::int64_t r,
+                  std::int64_t first, std::int64_t n, float* out) {
+  const std::int64_t channels = s.in_c / s.groups;
+  const std::int64_t ow = r % s.out_w(), oh = r / s.out_w() % s.out_h();
+  const std::int64_t sample = r / (s.out_w() * s.out_h());
+  for (std::int64_t done = 0; done < n;) {
+    const std::int64_t place = (first + done) / channels, c = (first + done) % channels;
+    const std::int64_t run = std::min(channels - c, n - done);
+    const std::int64_t h = oh * s.stride_h - s.pad_top + place / s.kernel_w;
+    const std::int64_t w = ow * s.stride_w - s.pad_left + place % s.kernel_w;
+    if (h < 0 || h >= s.in_h || w < 0 || w >= s.in_w) {
+      std::fill_n(out + done, run, 0.0F);
+    } else {
+      const float* from = x + ((sample * s.in_h + h) * s.in_w + w) * s.in_c + group * channels + c;
+      std::copy_n(from, run, out + done);
+    }
+    done += run;
+  }
+}
+
+/// For input pixel r: k = (kernel_h, kernel_w, out_channel), dy at the output pixel that this place
+/// of the kernel connects to it, zeros where there is none.
+void gather_errors(const ContractionShape& s, const float* dy, std::int64_t group, std::int64_t r,
+                   float* out) {
+  const std::int64_t channels = s.out_c / s.groups;
+  const std::int64_t w = r % s.in_w, h = r / s.in_w % s.in_h, sample = r / (s.in_w * s.in_h);
+  for (std::int64_t kh = 0; kh < s.kernel_h; ++kh) {
+    for (std::int64_t kw = 0; kw < s.kernel_w; ++kw, out += channels) {
+      const std::int64_t up = h + s.pad_top - kh, left = w + s.pad_left - kw;
+      const std::int64_t oh = up / s.stride_h, ow = left / s.stride_w;
+      const bool meets = up >= 0 && left >= 0 && up % s.stride_h == 0 && left % s.stride_w == 0 &&
+                         oh < s.out_h() && ow < s.out_w();
+      if (!meets) {
+        std::fill_n(out, channels, 0.0F);
+        continue;
+      }
+      std::copy_n(dy + ((sample * s.out_h() + oh) * s.out_w() + ow) * s.out_c + group * channels,
+                  channels, out);
+    }
+  }
+}
+
+}  // namespace
+
+const float* ModelledContraction::prepare(const Operand& operand, std::int64_t rows,
+                                          std::int64_t pitch, const AccumulatorRef& accumulator,
+                                          Tensor& buffer) {
+  if (!wants_codes(accumulator)) return operand.values;
+  extract_digits(operand, rows, pitch, {}, 0, grown(buffer, rows * pitch));
+  return buffer.data();
+}
+
+template <class GatherA, class GatherB, class Store>
+void ModelledContraction::run(const Product& p, const AccumulatorRef& accumulator,
+                              const GatherA& gather_a, const GatherB& gather_b,
+                              const Store& store) {
+  const std::int64_t row_tiles = pieces(p.rows, p.row_tile);
+  const std::int64_t col_tiles = pieces(p.cols, p.col_tile);
+  const std::int64_t tiles = p.groups * col_tiles * row_tiles;
+  if (areas_.size() < slot_count()) areas_.resize(slot_count());
+  overflows_.assign(static_cast<std::size_t>(tiles), 0);
+  for_each_slice(tiles, [&](std::int64_t t, std::size_t slot) {
+    const std::int64_t group = t / (row_tiles * col_tiles);
+    const std::int64_t col = t / row_tiles % col_tiles * p.col_tile;
+    const std::int64_t row = t % row_tiles * p.row_tile;
+    const std::int64_t rows = std::min(p.row_tile, p.rows - row);
+    const std::int64_t cols = std::min(p.col_tile, p.cols - col);
+    Area& area = areas_[slot];
+    area.c.resize(std::max(area.c.size(), static_cast<std::size_t>(p.row_tile * p.col_tile)));
+    const View a = gather_a(area, group, row, rows), b = gather_b(area, group, col, cols);
+    const std::int64_t first = store.index(group, row, col);
+    const qloom_tile tile{a.values, b.values, area.c.data(), a.pitch, b.pitch, cols,
+                          static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(cols),
+                          static_cast<std::uint64_t>(p.k), static_cast<std::uint64_t>(first),
+                          static_cast<std::uint64_t>(p.pitch)};
+    qloom_error error{sizeof(qloom_error), QLOOM_OK, {}};
+    qloom_call call = accumulator.call;
+    call.error = &error;
+    const qloom_status status = accumulator.ops->accumulate(
+        accumulator.self, &call, &tile, &overflows_[static_cast<std::size_t>(t)]);
+    if (status != QLOOM_OK) {
+      throw RunError("the accumulator refused a tile with status " + std::to_string(status) +
+                     ": " + error.message);
+    }
+    store(first, rows, cols, area.c.data());
+  });
+  if (accumulator.overflows == nullptr) return;
+  *accumulator.overflows += std::accumulate(overflows_.begin(), overflows_.end(), std::uint64_t{});
+}
+
+namespace {
+
+/// Writes sums to their places: out[first + r * pitch + c] = float(sum * factor[channel]) + bias.
+struct StoreRows {
+  std::int64_t pitch, group_size;  ///< group_size: index distance of two groups
+  float* out;
+  const double* factor;  ///< one per channel of the row, or null: 1
+  double common = 1;
+  const float* bias = nullptr;
+
+  [[nodiscard]] std::int64_t index(std::int64_t group, std::int64_t row, std::int64_t col) const {
+    return row * pitch + group * group_size + col;
+  }
+  void operator()(std::int64_t first, std::int64_t rows, std::int64_t cols,
+                  const double* sum) const {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t c = 0; c < cols; ++c, ++sum) {
+        const std::int64_t at = first + r * pitch + c;
+        const double scale = factor != nullptr ? factor[at % pitch] : common;
+        const auto value = static_cast<float>(*sum * scale);
+        out[at] = bias != nullptr ? value + bias[at % pitch] : value;
+      }
+    }
+  }
+};
+
+/// Rows of a tile whose gathered operand stays in the second-level cache.
+std::int64_t row_tile_for(std::int64_t k) {
+  constexpr std::int64_t kElements = 65536;  // 256 KiB of float
+  return std::clamp<std::int64_t>(kElements / k, 4, 64);
+}
+
+constexpr std::int64_t kColumnTile = 64;
+
+double common_factor(const AccumulatorRef& accumulator, const Operand& a, const Operand& b) {
+  return wants_codes(accumulator) ? double{*a.scale} * double{*b.scale} : 1.0;
+}
+
+}  // namespace
+
+void ModelledContraction::forward(const ContractionShape& s, const Operand& x, const Operand& w,
+                                  const float* bias, float* y, const AccumulatorRef& accumulator) {
+  factors_.assign(static_cast<std::size_t>(s.out_c), 1.0);
+  if (wants_codes(accumulator)) {
+    require_codes(x, true, "the input");
+    require_codes(w, false, "the weight");
+    for (std::size_t o = 0; o < factors_.size(); ++o) {
+      factors_[o] = double{*x.scale} * double{w.scale[w.scale_count == 1 ? 0 : o]};
+    }
+  }
+  const std::int64_t k = s.fan_in(), outputs = s.out_c / s.groups;
+  const float* values = prepare(x, 1, s.x_size(), accumulator, left_);
+  const float* weights = prepare(w, s.out_c, k, accumulator, right_);
+  float* turned = grown(turned_, s.w_size());  // (group, k, output channel)
+  for_each(static_cast<std::uint64_t>(s.out_c), [&](std::uint64_t index) {
+    const auto o = static_cast<std::int64_t>(index);
+    float* to = turned + o / outputs * outputs * k + o % outputs;
+    for (std::int64_t i = 0; i < k; ++i) to[i * outputs] = weights[o * k + i];
+  });
+  const Product product{s.y_size() / s.out_c, outputs, k, s.groups, s.out_c, row_tile_for(k),
+                        kColumnTile};
+  run(product, accumulator,
+      [&](Area& area, std::int64_t group, std::int64_t row, std::int64_t rows) -> View {
+        if (is_pointwise(s)) return {values + row * s.in_c, s.in_c};
+        float* a = grown(area.a, rows * k);
+        for (std::int64_t r = 0; r < rows; ++r) {
+          gather_patch(s, values, group, row + r, 0, k, a + r * k);
+        }
+        return {a, k};
+      },
+      [&](Area&, std::int64_t group, std::int64_t col, std::int64_t) -> View {
+        return {turned + group * k * outputs + col, outputs};
+      },
+      StoreRows{s.out_c, outputs, y, factors_.data(), 1, bias});
+}
+
+void ModelledContraction::input_gradient(const ContractionShape& s, const Operand& dy,
+                                         const Operand& w, float* dx,
+                                         const AccumulatorRef& accumulator) {
+  if (wants_codes(accumulator)) {
+    require_codes(dy, true, "the error");
+    require_codes(w, true, "the weight");
+  }
+  const std::int64_t outputs = s.out_c / s.groups, inputs = s.in_c / s.groups;
+  const std::int64_t places = s.kernel_h * s.kernel_w, k = places * outputs;
+  const float* errors = prepare(dy, 1, s.y_size(), accumulator, left_);
+  const float* weights = prepare(w, s.out_c, s.fan_in(), accumulator, right_);
+  float* turned = grown(turned_, s.w_size());  // (group, place, output channel, input channel)
+  for_each(static_cast<std::uint64_t>(s.out_c), [&](std::uint64_t index) {
+    const auto o = static_cast<std::int64_t>(index);
+    for (std::int64_t place = 0; place < places; ++place) {
+      std::copy_n(weights + (o * places + place) * inputs, inputs,
+                  turned + ((o / outputs * places + place) * outputs + o % outputs) * inputs);
+    }
+  });
+  const Product product{s.x_size() / s.in_c, inputs, k, s.groups, s.in_c, row_tile_for(k),
+                        kColumnTile};
+  run(product, accumulator,
+      [&](Area& area, std::int64_t group, std::int64_t row, std::int64_t rows) -> View {
+        if (is_pointwise(s)) return {errors + row * s.out_c, s.out_c};
+        float* a = grown(area.a, rows * k);
+        for (std::int64_t r = 0; r < rows; ++r) {
+          gather_errors(s, errors, group, row + r, a + r * k);
+        }
+        return {a, k};
+      },
+      [&](Area&, std::int64_t group, std::int64_t col, std::int64_t) -> View {
+        return {turned + group * k * inputs + col, inputs};
+      },
+      StoreRows{s.in_c, inputs, dx, nullptr, common_factor(accumulator, dy, w)});
+}
+
+void ModelledContraction::weight_gradient(const ContractionShape& s, const Operand& x,
+                                          const Operand& dy, float* dw,
+                                          const AccumulatorRef& accumulator) {
+  if (wants_codes(accumulator)) {
+    require_codes(x, true, "the input");
+    require_codes(dy, true, "the error");
+  }
+  const std::int64_t outputs = s.out_c / s.groups, k = s.y_size() / s.out_c;
+  const float* values = prepare(x, 1, s.x_size(), accumulator, left_);
+  const float* errors = prepare(dy, 1, s.y_size(), accumulator, right_);
+  float* turned = grown(turned_, s.y_size());  // (output channel, pixel)
+  constexpr std::int64_t kPixels = 64;         // rows of dy that are turned at once
+  for_each(static_cast<std::uint64_t>(pieces(k, kPixels)), [&](std::uint64_t index) {
+    const std::int64_t first = static_cast<std::int64_t>(index) * kPixels;
+    const std::int64_t last = std::min(first + kPixels, k);
+    for (std::int64_t o = 0; o < s.out_c; ++o) {
+      for (std::int64_t i = first; i < last; ++i) turned[o * k + i] = errors[i * s.out_c + o];
+    }
+  });
+  // The gathered columns are long (k is all pixels of the batch): few columns, many rows.
+  constexpr std::int64_t kColumns = 32;
+  const std::int64_t tiles = s.groups * pieces(s.fan_in(), kColumns);
+  const std::int64_t rows = tiles >= 8 ? 64 : std::clamp<std::int64_t>(outputs * tiles / 8, 4, 64);
+  const Product product{outputs, s.fan_in(), k, s.groups, s.fan_in(), rows, kColumns};
+  run(product, accumulator,
+      [&](Area&, std::int64_t group, std::int64_t row, std::int64_t) -> View {
+        return {turned + (group * outputs + row) * k, k};
+      },
+      [&](Area& area, std::int64_t group, std::int64_t col, std::int64_t cols) -> View {
+        if (is_pointwise(s)) return {values + col, s.in_c};
+        float* b = grown(area.b, k * cols);
+        for (std::int64_t i = 0; i < k; ++i) {
+          gather_patch(s, values, group, i, col, cols, b + i * cols);
+        }
+        return {b, cols};
+      },
+      StoreRows{s.fan_in(), outputs * s.fan_in(), dw, nullptr, common_factor(accumulator, x, dy)});
+}
+
+}  // namespace qloom::network

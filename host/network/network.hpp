@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// A model that can be lowered, run and trained. Lowering turns the model's layers and a placement
+// into a list of nodes; quantize nodes stand between the layers, which know nothing of them. The
+// same nodes serve training, calibration and evaluation.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/network/contraction.hpp"
+#include "host/network/model.hpp"
+#include "host/network/parameter.hpp"
+#include "host/network/placement.hpp"
+
+namespace qloom::network {
+
+/// How one pass over the network runs.
+struct Pass {
+  Phase phase;
+  enum class Rules { kOff, kOn, kObserve } rules = Rules::kOn;  ///< kObserve: float, ranges watch
+  bool norms_train = false;   ///< batch statistics, running ones move
+  double norm_momentum = -1;  ///< weight of this batch in the running statistics; < 0: the norm's
+  bool use_shadows = false;
+};
+
+class NormLayer;
+
+/// One step of the lowered plan.
+struct Node {
+  enum class Type { kInput, kQuantize, kLayer } type = Type::kLayer;
+  std::string name;            ///< layer name, or "<site>/<layer>"
+  const Layer* layer = nullptr;  ///< kLayer
+  std::vector<int> inputs;     ///< nodes
+  SampleShape out_shape;
+  bool needs_gradient = true;  ///< false: nothing trainable lies below
+  Tensor out, gradient;        ///< value and dL/d(value); (batch, height, width, channels)
+  const Tensor* value = nullptr;  ///< out, or the input's value where the node does nothing
+  bool has_gradient = false;
+
+  std::shared_ptr<SiteQuantizer> site;  ///< kQuantize
+  Parameter *weight = nullptr, *bias = nullptr;
+  std::shared_ptr<NormLayer> norm;
+  std::shared_ptr<SiteQuantizer> error, error_dx, error_dw;
+  Contraction contraction;
+  Operand input_operand, weight_operand;  ///< as the last forward saw them
+  Tensor error_dx_value, error_dw_value;
+  std::vector<std::int32_t> argmax;
+};
+
+/// The norm of one layer: its method, parameters and the quantizers of its internals.
+class NormLayer {
+ public:
+  NormLayer(const registry::Registry& registry, MethodSpec spec, const Layer& layer,
+            std::int64_t fan_in);
+  void forward(const Tensor& x, Tensor& y, const Pass& pass);
+  void backward(const Tensor& x, const Tensor& dy, Tensor& dx);
+  /// y = scale * x + shift with the running statistics.
+  void inference(std::vector<float>& scale, std::vector<float>& shift);
+
+  /// Quantizer of a slot, or null; set by lowering.
+  std::function<SiteQuantizer*(const std::string& slot)> slot_site;
+  Parameter *gamma = nullptr, *beta = nullptr;
+  registry::Instance instance;
+  MethodSpec spec;
+  bool has_affine = false;
+
+ private:
+  [[nodiscard]] qloom_norm_call call(std::uint32_t mode, std::uint64_t rows);
+  static qloom_status quantize_slot(void* self, const char* slot, const float* x, float* y,
+                                    std::uint64_t n) noexcept;
+  std::int64_t channels_ = 0;
+  Pass pass_;
+  std::vector<float> scale_, shift_;
+};
+
+class Network {
+ public:
+  Network(Model model, const registry::Registry& registry, std::uint64_t seed);
+
+  /// Builds the nodes for this placement. Quantizers and norms whose methods and parameters are
+  /// unchanged keep their state.
+  void lower(const Placement& placement);
+  /// Seeded initial weights: normal sqrt(2 / fan_in) or uniform +-sqrt(6 / fan_in) (He et al.,
+  /// 2015), biases and beta 0, gamma 1.
+  void initialise();
+
+  /// x is (batch, height, width, channels); returns the logits (batch, classes).
+  const Tensor& forward(const Tensor& x, const Pass& pass);
+  /// From dL/dlogits: the parameters' gradients (overwritten) and the quantizers' learned ones.
+  void backward(const Tensor& logits_gradient);
+  /// One optimizer step on all parameters; `count` steps were done before.
+  void update(const OptimizerSettings& settings, const Phase& phase, std::uint64_t count);
+
+  /// Sites with ranges to calibrate, in node order.
+  [[nodiscard]] std::vector<SiteQuantizer*> calibrated_sites();
+
+  [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] const Placement& placement() const { return placement_; }
+  [[nodiscard]] std::vector<Parameter*> parameters();
+  [[nodiscard]] const std::vector<std::unique_ptr<Node>>& nodes() const { return nodes_; }
+  [[nodiscard]] std::vector<Node*> norms();
+  /// Sites by name, for reports.
+  [[nodiscard]] const std::map<std::string, std::shared_ptr<SiteQuantizer>>& sites() const {
+    return sites_;
+  }
+  [[nodiscard]] const std::map<std::string, std::uint64_t>& overflows() const { return overflows_; }
+  /// The contraction whose only reader is this norm layer, or -1.
+  [[nodiscard]] int producer_of(int norm_layer) const;
+  /// The norm hands its input on from the next lower() on; its producer gets a zero bias if it has
+  /// none.
+  void remove_norm(int norm_layer);
+  /// Name of the first node, in order, whose values are not all finite, or "".
+  [[nodiscard]] std::string first_non_finite() const;
+  /// The quantized form of a parameter with its present value (evaluation's random words).
+  const Tensor& quantized(Parameter& parameter);
+
+  /// Parameters and norm statistics; with `everything` also optimizer state, sites and shadows.
+  [[nodiscard]] data::Arrays save(bool everything) const;
+  /// Removed norms of a checkpoint, to be called before lower() and load().
+  void load_structure(const data::Arrays& state);
+  /// InputError when an array is missing or of another shape; `where` is the file.
+  void load(const data::Arrays& state, bool everything, const std::string& where);
+
+ private:
+  int add_quantize(const std::string& site, const Layer& layer, int input);
+  void add_layer(std::size_t index);
+  std::shared_ptr<SiteQuantizer> site(const std::string& key, SiteContext context);
+  Parameter* parameter(const Layer& layer, std::uint32_t role, Shape shape, std::int64_t fan_in);
+  void attach_update_sites(Parameter& parameter, const Layer& layer);
+  [[nodiscard]] bool is_after_relu(int node) const;
+  [[nodiscard]] bool is_network_input(int node) const;
+  [[nodiscard]] AccumulatorRef accumulator(const std::string& role, const Layer& layer);
+
+  void forward_layer(Node& node);
+  void forward_contraction(Node& node);
+  void backward_layer(Node& node);
+  void backward_contraction(Node& node);
+  /// Where a reader of `input` writes its gradient: the node's own tensor, or scratch that
+  /// deliver() adds.
+  Tensor& target(Node& input);
+  void deliver(Node& input);
+  [[nodiscard]] ContractionShape contraction_shape(const Node& node) const;
+
+  Model model_;
+  const registry::Registry* registry_;
+  std::uint64_t seed_;
+  Placement placement_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<int> node_of_layer_;
+  std::map<std::string, std::shared_ptr<SiteQuantizer>> sites_, old_sites_;
+  std::map<std::string, std::shared_ptr<NormLayer>> norms_, old_norms_;
+  std::map<std::string, std::unique_ptr<Parameter>> parameters_;
+  struct AccumulatorSite {
+    AccumulatorSpec spec;
+    registry::Instance accumulator, rounding;
+  };
+  std::map<std::string, AccumulatorSite> accumulators_;
+  struct LearnedState {
+    std::vector<float> velocity, second;
+  };
+  std::map<std::string, LearnedState> learned_state_;
+  std::map<std::string, std::uint64_t> overflows_;
+  std::vector<bool> is_removed_;
+  Tensor scratch_;
+  Pass pass_;
+  std::int64_t batch_ = 0;
+};
+
+}  // namespace qloom::network

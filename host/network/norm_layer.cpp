@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <algorithm>
+#include <stdexcept>
+
+#include "host/network/network.hpp"
+#include "host/network/ops.hpp"
+
+namespace qloom::network {
+namespace {
+
+const float* value_of(const Parameter& parameter, const Pass& pass) {
+  return pass.use_shadows && !parameter.shadow.empty() ? parameter.shadow.data()
+                                                       : parameter.value.data();
+}
+
+}  // namespace
+
+NormLayer::NormLayer(const registry::Registry& registry, MethodSpec method, const Layer& layer,
+                     std::int64_t fan_in)
+    : instance(registry.create(*method.method, method.params)),
+      spec(std::move(method)),
+      channels_(layer.out.channels) {
+  const auto& ops = instance.ops<qloom_norm>();
+  has_affine = (ops.caps & QLOOM_NORM_AFFINE) != 0;
+  qloom_norm_context context{};
+  context.struct_size = sizeof context;
+  context.channels = static_cast<std::uint64_t>(channels_);
+  context.fan_in = static_cast<std::uint64_t>(fan_in);
+  qloom_error error = registry::empty_error();
+  registry::check(*spec.method, ("begin " + layer.name).c_str(),
+                  ops.begin(instance.self(), &context, &error), error);
+}
+
+qloom_status NormLayer::quantize_slot(void* self, const char* slot, const float* x, float* y,
+                                      std::uint64_t n) noexcept {
+  auto& norm = *static_cast<NormLayer*>(self);
+  try {
+    SiteQuantizer* site = norm.slot_site ? norm.slot_site(slot) : nullptr;
+    if (site == nullptr || norm.pass_.rules != Pass::Rules::kOn) {
+      if (y != x) std::copy_n(x, n, y);
+      return QLOOM_OK;
+    }
+    Tensor in({static_cast<std::int64_t>(n)}), out;
+    std::copy_n(x, n, in.data());
+    site->forward(in, out, norm.pass_.phase);
+    std::copy_n(out.data(), n, y);
+    return QLOOM_OK;
+  } catch (const std::exception&) {
+    return QLOOM_E_INTERNAL;
+  }
+}
+
+qloom_norm_call NormLayer::call(std::uint32_t mode, std::uint64_t rows) {
+  qloom_norm_call c{};
+  c.struct_size = sizeof c;
+  c.mode = mode;
+  c.rows = rows;
+  c.channels = static_cast<std::uint64_t>(channels_);
+  c.gamma = gamma != nullptr ? value_of(*gamma, pass_) : nullptr;
+  c.beta = beta != nullptr ? value_of(*beta, pass_) : nullptr;
+  c.momentum = pass_.norm_momentum;
+  c.slots = {this, &quantize_slot};
+  return c;
+}
+
+void NormLayer::inference(std::vector<float>& scale, std::vector<float>& shift) {
+  scale.resize(static_cast<std::size_t>(channels_));
+  shift.resize(static_cast<std::size_t>(channels_));
+  const qloom_norm_call c = call(QLOOM_MODE_EVALUATE, 0);
+  qloom_error error = registry::empty_error();
+  const auto status = instance.ops<qloom_norm>().inference(instance.self(), &c, scale.data(),
+                                                           shift.data(), &error);
+  registry::check(*spec.method, "inference", status, error);
+}
+
+void NormLayer::forward(const Tensor& x, Tensor& y, const Pass& pass) {
+  pass_ = pass;
+  y.resize(x.shape());
+  const std::int64_t rows = static_cast<std::int64_t>(x.size()) / channels_;
+  if (!pass.norms_train) {
+    inference(scale_, shift_);
+    scale_shift(x.data(), scale_.data(), shift_.data(), rows, channels_, y.data());
+    return;
+  }
+  const qloom_norm_call c = call(QLOOM_MODE_TRAINING, static_cast<std::uint64_t>(rows));
+  qloom_error error = registry::empty_error();
+  const auto status =
+      instance.ops<qloom_norm>().forward(instance.self(), &c, x.data(), y.data(), &error);
+  registry::check(*spec.method, "forward", status, error);
+}
+
+void NormLayer::backward(const Tensor& x, const Tensor& dy, Tensor& dx) {
+  const auto rows = x.size() / static_cast<std::size_t>(channels_);
+  const qloom_norm_call c = call(QLOOM_MODE_TRAINING, rows);
+  qloom_error error = registry::empty_error();
+  const auto status = instance.ops<qloom_norm>().backward(
+      instance.self(), &c, x.data(), dy.data(), dx.data(),
+      gamma != nullptr ? gamma->gradient.data() : nullptr,
+      beta != nullptr ? beta->gradient.data() : nullptr, &error);
+  registry::check(*spec.method, "backward", status, error);
+}
+
+}  // namespace qloom::network

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/network/ops.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "host/tensor/parallel.hpp"
+
+namespace qloom::network {
+namespace {
+
+/// The part of a window that lies inside the image: rows h0 .. h1 - 1, columns w0 .. w1 - 1.
+struct Window {
+  std::int64_t h0, h1, w0, w1;
+  [[nodiscard]] std::int64_t count() const {
+    return std::max<std::int64_t>(h1 - h0, 0) * std::max<std::int64_t>(w1 - w0, 0);
+  }
+};
+
+Window window(const PoolShape& s, std::int64_t oh, std::int64_t ow) {
+  const std::int64_t h = oh * s.stride_h - s.pad_top, w = ow * s.stride_w - s.pad_left;
+  return {std::max<std::int64_t>(h, 0), std::min(h + s.kernel_h, s.in_h),
+          std::max<std::int64_t>(w, 0), std::min(w + s.kernel_w, s.in_w)};
+}
+
+/// body(sample, oh) for each row of outputs, on all threads.
+template <class Body>
+void for_each_output_row(const PoolShape& s, const Body& body) {
+  for_each(static_cast<std::uint64_t>(s.batch * s.out_h()), [&](std::uint64_t i) {
+    const auto row = static_cast<std::int64_t>(i);
+    body(row / s.out_h(), row % s.out_h());
+  });
+}
+
+/// body(first row, rows) for blocks of rows of about kTileElements, on all threads.
+template <class Body>
+void for_each_rows(std::int64_t rows, std::int64_t width, const Body& body) {
+  const std::int64_t block =
+      std::max<std::int64_t>(1, static_cast<std::int64_t>(kTileElements) / width);
+  for_each(static_cast<std::uint64_t>((rows + block - 1) / block), [&](std::uint64_t i) {
+    const std::int64_t first = static_cast<std::int64_t>(i) * block;
+    body(first, std::min(block, rows - first));
+  });
+}
+
+constexpr std::int64_t kChannelBlock = 64;  // partial results of a pixel that stay in L1
+
+/// One output pixel of a max pool: the window's elements in row-major order; NaN wins.
+void max_of_window(const PoolShape& s, const float* x, std::int64_t sample, const Window& area,
+                   float* y, std::int32_t* argmax) {
+  for (std::int64_t c0 = 0; c0 < s.channels; c0 += kChannelBlock) {
+    const auto n = static_cast<std::size_t>(std::min(kChannelBlock, s.channels - c0));
+    std::array<float, kChannelBlock> most{};
+    std::array<std::int32_t, kChannelBlock> place{};
+    place.fill(-1);
+    for (std::int64_t h = area.h0; h < area.h1; ++h) {
+      for (std::int64_t w = area.w0; w < area.w1; ++w) {
+        const std::int64_t at = ((sample * s.in_h + h) * s.in_w + w) * s.channels + c0;
+        const auto index = static_cast<std::int32_t>(at);
+        const float* from = x + at;
+        for (std::size_t c = 0; c < n; ++c) {
+          const float value = from[c], before = most[c];
+          const bool takes = (place[c] < 0) | (value > before) | (value != value);
+          most[c] = takes ? value : before;
+          place[c] = takes ? index + static_cast<std::int32_t>(c) : place[c];
+        }
+      }
+    }
+    std::copy_n(most.data(), n, y + c0);
+    std::copy_n(place.data(), n, argmax + c0);
+  }
+}
+
+void mean_of_window(const PoolShape& s, const float* x, std::int64_t sample, const Window& area,
+                    float* y) {
+  const auto count = static_cast<double>(std::max<std::int64_t>(area.count(), 1));
+  for (std::int64_t c0 = 0; c0 < s.channels; c0 += kChannelBlock) {
+    const auto n = static_cast<std::size_t>(std::min(kChannelBlock, s.channels - c0));
+    std::array<double, kChannelBlock> sum{};
+    for (std::int64_t h = area.h0; h < area.h1; ++h) {
+      for (std::int64_t w = area.w0; w < area.w1; ++w) {
+        const float* from = x + ((sample * s.in_h + h) * s.in_w + w) * s.channels + c0;
+        for (std::size_t c = 0; c < n; ++c) sum[c] += from[c];
+      }
+    }
+    for (std::size_t c = 0; c < n; ++c) {
+      y[c0 + static_cast<std::int64_t>(c)] = static_cast<float>(sum[c] / count);
+    }
+  }
+}
+
+}  // namespace
+
+void max_pool(const PoolShape& s, const float* x, float* y, std::int32_t* argmax) {
+  for_each_output_row(s, [&](std::int64_t sample, std::int64_t oh) {
+    for (std::int64_t ow = 0; ow < s.out_w(); ++ow) {
+      const std::int64_t at = ((sample * s.out_h() + oh) * s.out_w() + ow) * s.channels;
+      max_of_window(s, x, sample, window(s, oh, ow), y + at, argmax + at);
+    }
+  });
+}
+
+void max_pool_gradient(const PoolShape& s, const float* dy, const std::int32_t* argmax,
+                       float* dx) {
+  const std::int64_t in_size = s.in_h * s.in_w * s.channels;
+  for_each(static_cast<std::uint64_t>(s.batch), [&](std::uint64_t index) {
+    const auto sample = static_cast<std::int64_t>(index);
+    std::fill_n(dx + sample * in_size, in_size, 0.0F);
+    for (std::int64_t pixel = 0; pixel < s.out_h() * s.out_w(); ++pixel) {
+      const Window area = window(s, pixel / s.out_w(), pixel % s.out_w());
+      const std::int64_t from = (sample * s.out_h() * s.out_w() + pixel) * s.channels;
+      const float* errors = dy + from;
+      const std::int32_t* places = argmax + from;
+      // Every element of the window looks whether it is the maximum: no scattered writes.
+      for (std::int64_t h = area.h0; h < area.h1; ++h) {
+        for (std::int64_t w = area.w0; w < area.w1; ++w) {
+          const std::int64_t at = ((sample * s.in_h + h) * s.in_w + w) * s.channels;
+          const auto first = static_cast<std::int32_t>(at);
+          float* to = dx + at;
+          for (std::int64_t c = 0; c < s.channels; ++c) {
+            const float error = errors[c];
+            to[c] += places[c] == first + static_cast<std::int32_t>(c) ? error : 0.0F;
+          }
+        }
+      }
+    }
+  });
+}
+
+void average_pool(const PoolShape& s, const float* x, float* y) {
+  for_each_output_row(s, [&](std::int64_t sample, std::int64_t oh) {
+    for (std::int64_t ow = 0; ow < s.out_w(); ++ow) {
+      const std::int64_t at = ((sample * s.out_h() + oh) * s.out_w() + ow) * s.channels;
+      mean_of_window(s, x, sample, window(s, oh, ow), y + at);
+    }
+  });
+}
+
+void average_pool_gradient(const PoolShape& s, const float* dy, float* dx) {
+  const std::int64_t in_size = s.in_h * s.in_w * s.channels;
+  for_each(static_cast<std::uint64_t>(s.batch), [&](std::uint64_t index) {
+    const auto sample = static_cast<std::int64_t>(index);
+    float* image = dx + sample * in_size;
+    std::fill_n(image, in_size, 0.0F);
+    const float* from = dy + sample * s.out_h() * s.out_w() * s.channels;
+    for (std::int64_t pixel = 0; pixel < s.out_h() * s.out_w(); ++pixel, from += s.channels) {
+      const Window area = window(s, pixel / s.out_w(), pixel % s.out_w());
+      const auto count = static_cast<float>(area.count());
+      for (std::int64_t h = area.h0; h < area.h1; ++h) {
+        for (std::int64_t w = area.w0; w < area.w1; ++w) {
+          float* to = image + (h * s.in_w + w) * s.channels;
+          for (std::int64_t c = 0; c < s.channels; ++c) to[c] += from[c] / count;
+        }
+      }
+    }
+  });
+}
+
+void relu(const float* x, float* y, std::uint64_t n, float ceiling) {
+  for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
+    for (std::uint64_t i = first; i < first + count; ++i) {
+      const float positive = x[i] < 0 ? 0.0F : x[i];  // NaN stays NaN
+      y[i] = positive > ceiling ? ceiling : positive;
+    }
+  });
+}
+
+void relu_gradient(const float* x, const float* dy, float* dx, std::uint64_t n, float ceiling) {
+  for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
+    for (std::uint64_t i = first; i < first + count; ++i) {
+      const float error = dy[i], above = x[i] > 0 ? error : 0.0F;
+      dx[i] = x[i] < ceiling ? above : 0.0F;
+    }
+  });
+}
+
+void add(const float* a, const float* b, float* y, std::uint64_t n) {
+  for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
+    for (std::uint64_t i = first; i < first + count; ++i) y[i] = a[i] + b[i];
+  });
+}
+
+void accumulate(const float* x, float* y, std::uint64_t n) {
+  for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
+    for (std::uint64_t i = first; i < first + count; ++i) y[i] += x[i];
+  });
+}
+
+void concat_part(const float* x, std::int64_t rows, std::int64_t channels, float* y,
+                 std::int64_t y_channels, std::int64_t offset) {
+  const std::size_t bytes = static_cast<std::size_t>(channels) * sizeof(float);
+  for_each_rows(rows, channels, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t r = first; r < first + count; ++r) {
+      std::memcpy(y + r * y_channels + offset, x + r * channels, bytes);
+    }
+  });
+}
+
+void concat_part_gradient(const float* dy, std::int64_t rows, std::int64_t channels, float* dx,
+                          std::int64_t y_channels, std::int64_t offset) {
+  const std::size_t bytes = static_cast<std::size_t>(channels) * sizeof(float);
+  for_each_rows(rows, channels, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t r = first; r < first + count; ++r) {
+      std::memcpy(dx + r * channels, dy + r * y_channels + offset, bytes);
+    }
+  });
+}
+
+void scale_shift(const float* x, const float* scale, const float* shift, std::int64_t rows,
+                 std::int64_t channels, float* y) {
+  for_each_rows(rows, channels, [&](std::int64_t first, std::int64_t count) {
+    for (std::int64_t r = first; r < first + count; ++r) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        y[r * channels + c] = x[r * channels + c] * scale[c] + shift[c];
+      }
+    }
+  });
+}
+
+}  // namespace qloom::network

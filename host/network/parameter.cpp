@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/network/parameter.hpp"
+
+#include <cmath>
+#include <utility>
+
+#include "host/tensor/parallel.hpp"
+
+namespace qloom::network {
+namespace {
+
+/// The float32 constants of one step, computed once in double.
+struct Step {
+  OptimizerSettings::Type type;
+  bool nesterov;
+  float rate, decay, momentum, beta1, beta2, epsilon, correction1, correction2;
+
+  Step(const OptimizerSettings& s, double rate_factor, double decay_factor, std::uint64_t count)
+      : type(s.type),
+        nesterov(s.nesterov),
+        rate(static_cast<float>(s.learning_rate * rate_factor)),
+        decay(static_cast<float>(s.weight_decay * decay_factor)),
+        momentum(static_cast<float>(s.momentum)),
+        beta1(static_cast<float>(s.beta1)),
+        beta2(static_cast<float>(s.beta2)),
+        epsilon(static_cast<float>(s.epsilon)),
+        correction1(static_cast<float>(1.0 / (1.0 - std::pow(s.beta1, double(count + 1))))),
+        correction2(static_cast<float>(1.0 / (1.0 - std::pow(s.beta2, double(count + 1))))) {}
+
+  /// First half: the moments from the gradient; g keeps the decayed gradient for Nesterov.
+  void moments(float w, float& g, float& v, float& second) const noexcept {
+    g += decay * w;
+    if (type == OptimizerSettings::Type::kSgd) {
+      v = momentum * v + g;
+    } else {
+      v = beta1 * v + (1.0F - beta1) * g;
+      second = beta2 * second + (1.0F - beta2) * (g * g);
+    }
+  }
+  /// Second half: the new value.
+  [[nodiscard]] float value(float w, float g, float v, float second) const noexcept {
+    if (type == OptimizerSettings::Type::kSgd) {
+      return w - rate * (nesterov ? g + momentum * v : v);
+    }
+    return w - rate * (v * correction1) / (std::sqrt(second * correction2) + epsilon);
+  }
+};
+
+void require_state(Tensor& state, const Shape& shape) {
+  if (state.shape() == shape) return;
+  state.resize(shape);
+  state.fill(0.0F);
+}
+
+/// x = Q(x)
+void quantize_in_place(SiteQuantizer* site, Tensor& x, const Phase& phase) {
+  if (site == nullptr) return;
+  Tensor y;
+  site->forward(x, y, phase);
+  std::swap(x, y);
+}
+
+}  // namespace
+
+const char* role_name(std::uint32_t role) {
+  switch (role) {
+    case QLOOM_ROLE_BIAS: return "bias";
+    case QLOOM_ROLE_GAMMA: return "gamma";
+    case QLOOM_ROLE_BETA: return "beta";
+    default: return "weight";
+  }
+}
+
+std::string Parameter::name() const { return layer + "/" + role_name(role); }
+
+void update(Parameter& p, const OptimizerSettings& settings, const Phase& phase,
+            std::uint64_t count) {
+  quantize_in_place(p.on_gradient.get(), p.gradient, phase);
+  const Step step(settings, 1.0, p.role == QLOOM_ROLE_WEIGHT ? 1.0 : 0.0, count);
+  const bool is_adam = settings.type == OptimizerSettings::Type::kAdam;
+  require_state(p.velocity, p.value.shape());
+  if (is_adam) require_state(p.second_moment, p.value.shape());
+  for_each_tile(p.value.size(), [&](std::uint64_t first, std::uint64_t n) {
+    for (std::uint64_t i = first; i < first + n; ++i) {
+      float none = 0;
+      step.moments(p.value[i], p.gradient[i], p.velocity[i], is_adam ? p.second_moment[i] : none);
+    }
+  });
+  quantize_in_place(p.on_momentum.get(), p.velocity, phase);
+  for_each_tile(p.value.size(), [&](std::uint64_t first, std::uint64_t n) {
+    for (std::uint64_t i = first; i < first + n; ++i) {
+      p.value[i] = step.value(p.value[i], p.gradient[i], p.velocity[i],
+                              is_adam ? p.second_moment[i] : 0.0F);
+    }
+  });
+  quantize_in_place(p.on_update.get(), p.value, phase);
+}
+
+void update(LearnedParameter& p, std::vector<float>& velocity, std::vector<float>& second,
+            const OptimizerSettings& settings, std::uint64_t count) {
+  const Step step(settings, p.rate_factor, p.decay_factor, count);
+  velocity.resize(p.gradient.size(), 0.0F);
+  second.resize(p.gradient.size(), 0.0F);
+  for (std::size_t i = 0; i < p.gradient.size(); ++i) {
+    step.moments(p.value[i], p.gradient[i], velocity[i], second[i]);
+    p.value[i] = step.value(p.value[i], p.gradient[i], velocity[i], second[i]);
+  }
+}
+
+}  // namespace qloom::network

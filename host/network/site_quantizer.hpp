@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// One quantize node: a quantizer with its range estimator, rounding mode and clamp, at one site.
+// Lowering puts these into the network; `qloom apply` runs one on an array.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/network/contraction.hpp"
+#include "host/registry/registry.hpp"
+#include "host/tensor/tensor.hpp"
+
+namespace qloom::network {
+
+/// A method of a rule with its resolved parameters.
+struct MethodSpec {
+  const registry::Method* method = nullptr;
+  registry::Json params;
+  std::string where;  ///< file and JSON pointer, for messages
+  bool operator==(const MethodSpec& o) const { return method == o.method && params == o.params; }
+};
+
+/// The methods of one rule that make up a quantize node.
+struct QuantizerSpec {
+  MethodSpec quantizer, range, rounding;  ///< range.method is null when the quantizer wants none
+  std::optional<std::pair<double, double>> clamp;  ///< values are clipped to it before quantizing
+  bool operator==(const QuantizerSpec&) const = default;
+};
+
+/// Resolves {"quantizer": {...}, "range": {...}, "rounding": {...}, "clamp": {...}} against the
+/// registry. A missing range is min_max where the quantizer wants one, a missing rounding is
+/// nearest_even. The range inherits the quantizer's granularity; two different ones are an
+/// InputError. `where` is the file and pointer of the rule.
+[[nodiscard]] QuantizerSpec resolve_quantizer(const registry::Registry& registry,
+                                              const registry::Json& rule,
+                                              const std::string& where);
+
+/// The method with its fused rule, if it has one, as calls carry it.
+[[nodiscard]] qloom_rounding_ref rounding_ref(const registry::Instance& rounding);
+
+/// What a tensor at a site looks like.
+struct SiteContext {
+  std::string name{};     ///< site and layer, for instance "weight/conv1": messages, random stream
+  std::uint64_t seed = 0;
+  int channel_axis = -1;  ///< axis of granularity "channel"; negative counts from the last
+  bool has_batch_axis = false;  ///< axis 0 is the batch: groups of k stay inside one sample
+  bool tracks_range = false;    ///< activations: ranges are learned in training and calibration,
+                                ///< kept for evaluation; otherwise each tensor has its own range
+  bool after_relu = false;
+};
+
+/// The present step; training decides whether statistics move.
+struct Phase {
+  std::uint64_t step = 0, epoch = 0;
+  bool training = false;
+  double learning_rate = 0;
+};
+
+/// A learned parameter with its gradient and momentum, for the optimizer.
+struct LearnedParameter {
+  std::string name;
+  float* value = nullptr;
+  std::vector<float> gradient;
+  double rate_factor = 1, decay_factor = 0;
+};
+
+class SiteQuantizer {
+ public:
+  /// Creates the instances. InputError for parameters that a method refuses.
+  SiteQuantizer(const registry::Registry& registry, QuantizerSpec spec, SiteContext context);
+
+  /// y = Q(clamp(x)). Updates ranges (training, or a site that does not track them) and prepares
+  /// the quantizer. RunError when no range is known in evaluation, or a value is not finite.
+  void forward(const Tensor& x, Tensor& y, const Phase& phase);
+  /// Integer codes of the last forward's x under the same random words; RunError when the encoding
+  /// has no codes.
+  void encode(const Tensor& x, std::vector<std::int32_t>& codes);
+  void decode(const Shape& shape, const std::vector<std::int32_t>& codes, Tensor& y) const;
+  /// dx of the last forward (same x), and the learned parameters' gradients. dx may be dy.
+  void backward(const Tensor& x, const Tensor& dy, Tensor& dx);
+  /// Projection of the learned parameters; after the optimizer changed them.
+  void after_update();
+
+  /// Calibration: for pass in 0 .. passes(): begin_pass, observe each batch, end_pass.
+  [[nodiscard]] std::uint32_t passes() const;  ///< 0: nothing to calibrate
+  void begin_pass(std::uint32_t pass);
+  void observe(const Tensor& x);
+  void end_pass(std::uint32_t pass);
+  [[nodiscard]] bool is_observing() const { return is_observing_; }  ///< inside a pass
+
+  [[nodiscard]] std::vector<LearnedParameter>& learned() { return learned_; }
+  /// Does the quantizer have learned parameters at all?
+  [[nodiscard]] bool learns() const { return quantizer_.ops<qloom_quantizer>().learned != nullptr; }
+  [[nodiscard]] bool is_initialised() const { return is_initialised_; }  ///< has seen a tensor
+  /// Encoding of the last prepare; kind QLOOM_ENCODING_NONE when it is not exportable.
+  [[nodiscard]] qloom_encoding encoding() const;
+  /// The encoding as JSON: kind, bits, scale and zero_point per group, codebook, format.
+  [[nodiscard]] registry::Json encoding_json() const;
+  /// y as an operand: integer-coded when the encoding is affine without offset and either one scale
+  /// serves all, or (weights) one per output channel.
+  [[nodiscard]] Operand operand(const Tensor& y) const;
+  /// Stored bits of one value; 32 when not exportable.
+  [[nodiscard]] std::uint32_t bits() const;
+
+  [[nodiscard]] const QuantizerSpec& spec() const { return spec_; }
+  [[nodiscard]] const SiteContext& context() const { return context_; }
+  /// State of all instances, keys "quantizer/<name>", "range/<name>", "learned/<name>".
+  [[nodiscard]] data::Arrays save() const;
+  void load(const data::Arrays& state);
+
+ private:
+  [[nodiscard]] qloom_tensor geometry(const Tensor& x) const;
+  [[nodiscard]] qloom_call call() const;
+  [[nodiscard]] qloom_range_context range_context() const;
+  const Tensor& clamped(const Tensor& x);
+  void update_ranges(const qloom_tensor& t, const Tensor& x);
+  void read_ranges(std::uint64_t groups);
+  void prepare(const qloom_tensor& t);
+  void refresh_learned();
+  void require_finite(const Tensor& x) const;
+  void backward_blocks(const qloom_tensor& t, const Tensor& x, const Tensor& dy, Tensor& dx);
+
+  QuantizerSpec spec_;
+  SiteContext context_;
+  registry::Instance quantizer_, range_, rounding_;
+  std::vector<LearnedParameter> learned_;
+  std::vector<qloom_range> ranges_;
+  Tensor clamped_;
+  Phase phase_;
+  std::uint64_t groups_ = 0;  ///< of the last observed tensor
+  bool has_range_ = false, is_initialised_ = false, round_is_open_ = false, is_observing_ = false;
+  std::vector<std::uint64_t> offsets_;  ///< scratch of backward
+  std::vector<double> partials_, sums_;
+  mutable std::vector<float> operand_scale_;
+};
+
+}  // namespace qloom::network

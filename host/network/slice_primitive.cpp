@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/network/slice_primitive.hpp"
+
+#include "host/network/slices.hpp"
+
+namespace qloom::network {
+namespace {
+
+using dnnl::memory;
+constexpr auto kF32 = memory::data_type::f32;
+
+memory::dims weight_dims(const ContractionShape& s) {
+  if (s.groups == 1) return {s.out_c, s.in_c, s.kernel_h, s.kernel_w};
+  return {s.groups, s.out_c / s.groups, s.in_c / s.groups, s.kernel_h, s.kernel_w};
+}
+
+/// oneDNN takes all pointers as writable; it only reads its sources.
+void set_source(const memory& target, const float* values) {
+  target.set_data_handle(const_cast<float*>(values));
+}
+
+dnnl::primitive_attr attributes() {
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+}  // namespace
+
+SlicePrimitive::SlicePrimitive(const dnnl::engine& engine, const PrimitiveKey& key)
+    : engine_(engine), key_(key) {
+  const SingleThread guard;
+  if (key.role == Role::kDenseWeightGradient) {
+    make_matrix_product();
+  } else {
+    make_convolution();
+  }
+}
+
+void SlicePrimitive::make_convolution() {
+  const ContractionShape& s = key_.shape;
+  const memory::desc x({s.batch, s.in_c, s.in_h, s.in_w}, kF32, memory::format_tag::nhwc);
+  const memory::desc y({s.batch, s.out_c, s.out_h(), s.out_w()}, kF32, memory::format_tag::nhwc);
+  const memory::desc any(weight_dims(s), kF32, memory::format_tag::any);
+  const memory::dims strides{s.stride_h, s.stride_w};
+  const memory::dims before{s.pad_top, s.pad_left}, after{s.pad_bottom, s.pad_right};
+  constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+  if (key_.has_bias) bias_ = memory::desc({s.out_c}, kF32, memory::format_tag::a);
+
+  const dnnl::convolution_forward::primitive_desc forward(
+      {dnnl::prop_kind::forward_training, kDirect, x, any, bias_, y, strides, before, after},
+      attributes(), engine_);
+  const auto adopt = [&](const auto& description, const memory::desc& weights) {
+    weights_ = weights;
+    scratchpad_ = description.scratchpad_desc();
+  };
+  left_ = x;
+  out_ = y;
+  if (key_.role == Role::kForward) {
+    adopt(forward, forward.weights_desc());
+    primitive_ = dnnl::convolution_forward(forward);
+  } else if (key_.role == Role::kInputGradient) {
+    const dnnl::convolution_backward_data::primitive_desc backward(
+        {kDirect, x, any, y, strides, before, after}, attributes(), engine_, forward);
+    adopt(backward, backward.weights_desc());
+    primitive_ = dnnl::convolution_backward_data(backward);
+    left_ = y;
+    out_ = x;
+  } else {
+    const dnnl::convolution_backward_weights::primitive_desc backward(
+        {kDirect, x, any, y, strides, before, after}, attributes(), engine_, forward);
+    adopt(backward, backward.diff_weights_desc());
+    primitive_ = dnnl::convolution_backward_weights(backward);
+    right_ = y;
+  }
+  make_reorder();
+}
+
+void SlicePrimitive::make_reorder() {
+  const bool is_gradient = key_.role == Role::kWeightGradient;
+  plain_weights_ = memory::desc(
+      weight_dims(key_.shape), kF32,
+      key_.shape.groups == 1 ? memory::format_tag::ohwi : memory::format_tag::gohwi);
+  if (is_gradient) out_ = plain_weights_;
+  has_reorder_ = weights_ != plain_weights_;
+  if (!has_reorder_) return;
+  const memory::desc& from = is_gradient ? weights_ : plain_weights_;
+  const memory::desc& to = is_gradient ? plain_weights_ : weights_;
+  reorder_ = dnnl::reorder({engine_, from, engine_, to});
+}
+
+/// dw[m][i] = sum over rows n of dy[n][m] * x[n][i].
+void SlicePrimitive::make_matrix_product() {
+  const ContractionShape& s = key_.shape;
+  right_ = memory::desc({s.out_c, s.batch}, kF32, memory::dims{1, key_.row_pitch});
+  left_ = memory::desc({s.batch, s.in_c}, kF32, memory::format_tag::ab);
+  out_ = memory::desc({s.out_c, s.in_c}, kF32, memory::format_tag::ab);
+  const dnnl::matmul::primitive_desc product({right_, left_, out_}, attributes(), engine_);
+  scratchpad_ = product.scratchpad_desc();
+  primitive_ = dnnl::matmul(product);
+}
+
+void SlicePrimitive::reserve(std::size_t slots) {
+  while (slots_.size() < slots) add_slot();
+}
+
+void SlicePrimitive::add_slot() {
+  const auto unset = [&](const memory::desc& desc) { return memory(desc, engine_, nullptr); };
+  Slot slot{dnnl::stream(engine_), {}, {}};
+  Arguments& arguments = slot.arguments;
+  arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad_, engine_));
+  switch (key_.role) {
+    case Role::kForward:
+      arguments.emplace(DNNL_ARG_SRC, unset(left_));
+      arguments.emplace(DNNL_ARG_DST, unset(out_));
+      if (key_.has_bias) arguments.emplace(DNNL_ARG_BIAS, unset(bias_));
+      break;
+    case Role::kInputGradient:
+      arguments.emplace(DNNL_ARG_DIFF_DST, unset(left_));
+      arguments.emplace(DNNL_ARG_DIFF_SRC, unset(out_));
+      break;
+    case Role::kWeightGradient: {
+      arguments.emplace(DNNL_ARG_SRC, unset(left_));
+      arguments.emplace(DNNL_ARG_DIFF_DST, unset(right_));
+      const memory gradient = has_reorder_ ? memory(weights_, engine_) : unset(weights_);
+      arguments.emplace(DNNL_ARG_DIFF_WEIGHTS, gradient);
+      if (!has_reorder_) break;
+      slot.reorder_arguments.emplace(DNNL_ARG_FROM, gradient);
+      slot.reorder_arguments.emplace(DNNL_ARG_TO, unset(plain_weights_));
+      break;
+    }
+    case Role::kDenseWeightGradient:
+      arguments.emplace(DNNL_ARG_SRC, unset(right_));
+      arguments.emplace(DNNL_ARG_WEIGHTS, unset(left_));
+      arguments.emplace(DNNL_ARG_DST, unset(out_));
+      break;
+  }
+  slots_.push_back(std::move(slot));
+}
+
+void SlicePrimitive::set_weights(std::size_t index, const float* plain) {
+  const SingleThread guard;
+  reserve(1);
+  while (packed_.size() <= index) {
+    packed_.push_back(has_reorder_ ? memory(weights_, engine_)
+                                   : memory(weights_, engine_, nullptr));
+  }
+  if (!has_reorder_) return set_source(packed_[index], plain);
+  Slot& slot = slots_.front();
+  Arguments& arguments = slot.reorder_arguments;
+  if (arguments.empty()) {
+    arguments.emplace(DNNL_ARG_FROM, memory(plain_weights_, engine_, nullptr));
+    arguments.emplace(DNNL_ARG_TO, packed_[index]);
+  }
+  set_source(arguments.at(DNNL_ARG_FROM), plain);
+  arguments.at(DNNL_ARG_TO) = packed_[index];
+  reorder_.execute(slot.stream, arguments);
+}
+
+void SlicePrimitive::run(std::size_t slot_index, const Call& call) {
+  Slot& slot = slots_[slot_index];
+  Arguments& arguments = slot.arguments;
+  switch (key_.role) {
+    case Role::kForward:
+      set_source(arguments.at(DNNL_ARG_SRC), call.left);
+      if (key_.has_bias) set_source(arguments.at(DNNL_ARG_BIAS), call.bias);
+      arguments[DNNL_ARG_WEIGHTS] = packed_[call.weights];
+      arguments.at(DNNL_ARG_DST).set_data_handle(call.out);
+      break;
+    case Role::kInputGradient:
+      set_source(arguments.at(DNNL_ARG_DIFF_DST), call.left);
+      arguments[DNNL_ARG_WEIGHTS] = packed_[call.weights];
+      arguments.at(DNNL_ARG_DIFF_SRC).set_data_handle(call.out);
+      break;
+    case Role::kWeightGradient:
+      set_source(arguments.at(DNNL_ARG_SRC), call.left);
+      set_source(arguments.at(DNNL_ARG_DIFF_DST), call.right);
+      if (!has_reorder_) arguments.at(DNNL_ARG_DIFF_WEIGHTS).set_data_handle(call.out);
+      break;
+    case Role::kDenseWeightGradient:
+      set_source(arguments.at(DNNL_ARG_SRC), call.right);
+      set_source(arguments.at(DNNL_ARG_WEIGHTS), call.left);
+      arguments.at(DNNL_ARG_DST).set_data_handle(call.out);
+      break;
+  }
+  primitive_.execute(slot.stream, arguments);
+  if (slot.reorder_arguments.empty() || key_.role != Role::kWeightGradient) return;
+  slot.reorder_arguments.at(DNNL_ARG_TO).set_data_handle(call.out);
+  reorder_.execute(slot.stream, slot.reorder_arguments);
+}
+
+}  // namespace qloom::network

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// One oneDNN primitive made for one thread, run by any number of threads at once.
+#pragma once
+
+#include <cstddef>
+#include <unordered_map>
+#include <vector>
+
+#include <dnnl.hpp>
+
+#include "host/network/contraction.hpp"
+
+namespace qloom::network {
+
+enum class Role { kForward, kInputGradient, kWeightGradient, kDenseWeightGradient };
+
+/// What a primitive computes. kDenseWeightGradient: rows of dw of a dense layer, shape.out_c of
+/// the `row_pitch` output channels.
+struct PrimitiveKey {
+  Role role = Role::kForward;
+  ContractionShape shape;
+  bool has_bias = false;
+  std::int64_t row_pitch = 0;
+  bool operator==(const PrimitiveKey&) const = default;
+};
+
+/// A convolution (direct, NHWC) in one role, with its weights in the format it likes best and one
+/// work area per thread.
+///
+/// threads: run() is safe for different slots at once; the rest is for one thread.
+class SlicePrimitive {
+ public:
+  /// left is x or, for the input gradient, dy; right is dy (weight gradients only); weights is an
+  /// index of set_weights(). out is y, dx or dw in the plain layout.
+  struct Call {
+    const float* left = nullptr;
+    const float* right = nullptr;
+    std::size_t weights = 0;
+    const float* bias = nullptr;
+    float* out = nullptr;
+  };
+
+  SlicePrimitive(const dnnl::engine& engine, const PrimitiveKey& key);
+
+  [[nodiscard]] const PrimitiveKey& key() const { return key_; }
+  /// Makes work areas 0 .. slots - 1.
+  void reserve(std::size_t slots);
+  /// Weights number `index` in the plain layout; `plain` must live until the last run() with them.
+  void set_weights(std::size_t index, const float* plain);
+  void run(std::size_t slot, const Call& call);
+
+ private:
+  using Arguments = std::unordered_map<int, dnnl::memory>;
+  struct Slot {
+    dnnl::stream stream;
+    Arguments arguments, reorder_arguments;
+  };
+  void make_convolution();
+  void make_reorder();
+  void make_matrix_product();
+  void add_slot();
+
+  dnnl::engine engine_;
+  PrimitiveKey key_;
+  dnnl::primitive primitive_;
+  dnnl::reorder reorder_;
+  bool has_reorder_ = false;
+  dnnl::memory::desc left_, right_, plain_weights_, weights_, bias_, out_, scratchpad_;
+  std::vector<dnnl::memory> packed_;
+  std::vector<Slot> slots_;
+};
+
+}  // namespace qloom::network

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/pipeline/pipeline.hpp"
+
+#include <initializer_list>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "host/pipeline/json_text.hpp"
+#include "host/pipeline/overrides.hpp"
+#include "host/pipeline/rules.hpp"
+#include "host/pipeline/stages.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::pipeline {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int kFormat = 1;  // newest revision of the grammar that is understood
+
+Json schema() { return read_json(schema_folder() / "pipeline.schema.json"); }
+
+/// Reads a checked document into a Pipeline, filling in document_ on the way.
+class Loader {
+ public:
+  Loader(const fs::path& file, Json written, Json document, const registry::Registry& registry)
+      : file_(file), written_(std::move(written)), document_(std::move(document)),
+        registry_(registry) {}
+
+  Pipeline read() {
+    p_.file = file_;
+    if (!document_.contains("name")) document_["name"] = file_.stem().string();
+    p_.name = document_["name"].get<std::string>();
+    p_.seed = document_["seed"].get<std::uint64_t>();
+    read_data();
+    read_model();
+    if (document_.contains("start_from")) {
+      p_.start_from = existing("/start_from");
+      check_chain();
+    }
+    read_methods();
+    for (std::size_t i = 0; i < document_["stages"].size(); ++i) {
+      p_.stages.push_back(resolve_stage(document_["stages"][i], written_["stages"][i],
+                                        where(fmt::format("/stages/{}", i))));
+    }
+    p_.as_used = std::move(document_);
+    return std::move(p_);
+  }
+
+ private:
+  [[nodiscard]] std::string where(const std::string& pointer) const {
+    return file_.string() + ": " + pointer;
+  }
+  [[nodiscard]] const Json& value(const std::string& pointer) const {
+    return document_.at(Json::json_pointer(pointer));
+  }
+  /// A path of the document, relative to the pipeline's file; empty when it is absent.
+  [[nodiscard]] fs::path path(const std::string& pointer) const {
+    if (!document_.contains(Json::json_pointer(pointer))) return {};
+    const fs::path written = value(pointer).get<std::string>();
+    return written.is_absolute() ? written : file_.parent_path() / written;
+  }
+  [[nodiscard]] fs::path existing(const std::string& pointer) const {
+    fs::path found = path(pointer);
+    if (!fs::is_regular_file(found)) {
+      throw InputError(fmt::format("{}: {} is not a file; expected one at \"{}\"", where(pointer),
+                                   value(pointer).dump(), found.string()));
+    }
+    return found;
+  }
+
+  /// Follows start_from from file to file; a circle has no first run.
+  void check_chain() const {
+    std::set<fs::path> seen{fs::weakly_canonical(file_)};
+    for (fs::path next = p_.start_from; seen.insert(fs::weakly_canonical(next)).second;) {
+      const Json text = read_json(next);
+      if (!text.is_object() || !text.contains("start_from") || !text["start_from"].is_string()) {
+        return;
+      }
+      next = next.parent_path() / text["start_from"].get<std::string>();
+      if (!fs::is_regular_file(next)) return;  // told when that pipeline is loaded
+    }
+    throw InputError(fmt::format("{}: {} leads back to a pipeline that starts from it; expected a "
+                                 "chain with an end", where("/start_from"),
+                                 value("/start_from").dump()));
+  }
+
+  void read_data() {
+    const Json& d = document_["data"];
+    data::Source& s = p_.source;
+    s.dataset = d["dataset"].get<std::string>();
+    s.folder = path("/data/folder");
+    s.train_images = path("/data/train_images");
+    s.train_labels = path("/data/train_labels");
+    s.test_images = path("/data/test_images");
+    s.test_labels = path("/data/test_labels");
+    s.train_file = path("/data/train_file");
+    s.test_file = path("/data/test_file");
+    s.train_limit = d["train_limit"].get<std::int64_t>();
+    s.test_limit = d["test_limit"].get<std::int64_t>();
+    p_.batch_size = d["batch_size"].get<std::int64_t>();
+    const std::string normalisation = d["normalisation"].get<std::string>();
+    p_.normalisation = normalisation == "unit"        ? data::Normalisation::kUnit
+                       : normalisation == "symmetric" ? data::Normalisation::kSymmetric
+                                                      : data::Normalisation::kStandard;
+    check_data_keys();
+  }
+
+  /// Each dataset has its own way to say where the files are.
+  void check_data_keys() const {
+    const std::string& dataset = p_.source.dataset;
+    if (dataset == "fashion-mnist" || dataset == "cifar-10") {
+      refuse_data_keys({"train_images", "train_labels", "test_images", "test_labels", "train_file",
+                        "test_file"});
+      return;
+    }
+    refuse_data_keys({"folder"});
+    const Json& d = document_["data"];
+    if (dataset == "numpy" && (d.contains("train_file") || d.contains("test_file"))) {
+      refuse_data_keys({"train_images", "train_labels", "test_images", "test_labels"});
+      require_data_keys({"train_file", "test_file"});
+      return;
+    }
+    if (dataset == "idx") refuse_data_keys({"train_file", "test_file"});
+    require_data_keys({"train_images", "train_labels", "test_images", "test_labels"});
+  }
+  void refuse_data_keys(std::initializer_list<const char*> keys) const {
+    for (const char* key : keys) {
+      if (!document_["data"].contains(key)) continue;
+      throw InputError(fmt::format("{}: {} has no meaning with dataset \"{}\" as it is given here",
+                                   where(std::string("/data/") + key),
+                                   document_["data"][key].dump(), p_.source.dataset));
+    }
+  }
+  void require_data_keys(std::initializer_list<const char*> keys) const {
+    for (const char* key : keys) {
+      if (document_["data"].contains(key)) continue;
+      throw InputError(fmt::format("{}: missing key \"{}\", which dataset \"{}\" needs",
+                                   where("/data"), key, p_.source.dataset));
+    }
+  }
+
+  void read_model() {
+    const Json& m = document_["model"];
+    if (m.contains("file") == m.contains("inline")) {
+      throw InputError(fmt::format("{}: {} has {} \"file\" and \"inline\"; expected one of them",
+                                   where("/model"), m.dump().substr(0, 80),
+                                   m.contains("file") ? "both" : "neither"));
+    }
+    if (m.contains("file")) {
+      p_.model_file = existing("/model/file");
+      p_.model = read_json(p_.model_file);
+      p_.model_where = p_.model_file.string();
+    } else {
+      p_.model = m["inline"];
+      p_.model_where = where("/model/inline");
+    }
+    if (m.contains("weights")) p_.weights = existing("/model/weights");
+  }
+
+  void read_methods() {
+    if (document_.contains("norm")) {
+      document_["norm"] = resolve_method(registry_, "norm", document_["norm"], where("/norm"));
+    } else if (registry_.find("norm", "batch_norm") != nullptr) {
+      document_["norm"] =
+          resolve_method(registry_, "norm", {{"plugin", "batch_norm"}}, where("/norm"));
+    } else {
+      document_["norm"] = {{"plugin", "batch_norm"}};  // missed only by a model that has a norm
+    }
+    p_.norm = document_["norm"];
+    for (std::size_t i = 0; i < document_["rules"].size(); ++i) {
+      Json& text = document_["rules"][i];
+      p_.rules.push_back(resolve_rule(text, RuleUse::kPipeline, file_.string(),
+                                      fmt::format("/rules/{}", i), registry_));
+      text.update(p_.rules.back().body);
+    }
+    for (std::size_t i = 0; i < document_["procedures"].size(); ++i) {
+      Json& text = document_["procedures"][i];
+      const std::string place = where(fmt::format("/procedures/{}", i));
+      text = resolve_method(registry_, "procedure", text, place);
+      Json params = text;
+      params.erase("plugin");
+      p_.procedures.push_back({text["plugin"].get<std::string>(), std::move(params), place});
+    }
+  }
+
+  fs::path file_;
+  Json written_, document_;
+  const registry::Registry& registry_;
+  Pipeline p_;
+};
+
+/// A newer grammar is refused with both numbers, before its unknown keys are.
+void check_format(const Json& document, const std::string& name) {
+  if (!document.is_object() || !document.contains("format")) return;
+  const Json& format = document["format"];
+  if (format.is_number_integer() && format > kFormat) {
+    throw InputError(fmt::format("{}: /format: {} is newer than {}, the newest known", name,
+                                 format.dump(), kFormat));
+  }
+}
+
+}  // namespace
+
+fs::path schema_folder() { return registry::schema_folder(); }
+
+Pipeline load(const fs::path& file, const std::vector<std::string>& overrides,
+              const registry::Registry& registry) {
+  Json written = read_json(file);
+  for (const std::string& assignment : overrides) apply_override(written, assignment);
+  check_format(written, file.string());
+  Json document = registry::validate(schema(), written, file.string() + ": ");
+  return Loader(file, std::move(written), std::move(document), registry).read();
+}
+
+Rule load_rule(const std::string& file_or_json, const registry::Registry& registry) {
+  const std::size_t first = file_or_json.find_first_not_of(" \t\r\n");
+  const bool is_inline = first != std::string::npos && file_or_json[first] == '{';
+  const std::string name = is_inline ? "RULE" : file_or_json;
+  const Json written = is_inline ? parse_json(file_or_json, name) : read_json(file_or_json);
+  const Json rule_schema = schema().at(Json::json_pointer("/properties/rules/items"));
+  return resolve_rule(registry::validate(rule_schema, written, name + ": "), RuleUse::kAlone, name,
+                      "", registry);
+}
+
+}  // namespace qloom::pipeline

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// A pipeline file as a checked, resolved description. Nothing is executed here.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/data/dataset.hpp"
+#include "host/registry/registry.hpp"
+
+namespace qloom::pipeline {
+
+using registry::Json;
+
+/// Sites in the order of docs/architecture.md, section 1.
+inline constexpr const char* kSites[] = {
+    "weight",   "bias",     "activation", "error",  "error.dx", "error.dw",
+    "gradient", "update",   "momentum",   "norm",   "input",    "logits",
+    "accumulator.forward", "accumulator.dx", "accumulator.dw"};
+
+/// One rule as written (schema-checked, plugin parameters resolved), with where it stands.
+struct Rule {
+  std::vector<std::string> sites;   ///< expanded: "*" is every site but the accumulators,
+                                    ///< "accumulator" is its three, "error" stays "error";
+                                    ///< a rule with "norm" has none
+  std::vector<std::string> layers;  ///< names, globs (fnmatch), types, "first", "last"; empty: all
+  std::uint64_t from_epoch = 0;     ///< active once this many epochs are done
+  std::optional<std::string> slot;  ///< site norm: only this internal, e.g. "inv_scale"
+  Json body;  ///< "quantizer" (object, or null: none), "range", "rounding", "clamp",
+              ///< "accumulator" (object or null), "norm" (object)
+  std::string where;  ///< "<file>: /rules/2"; "<file>: " or "RULE: " for a rule on its own
+};
+
+struct Optimizer {
+  std::string type = "sgd";  ///< "sgd" or "adam"
+  double learning_rate = 0.05, momentum = 0.9, weight_decay = 0;  ///< momentum: sgd
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;              ///< adam
+  bool nesterov = false;
+};
+struct Schedule {
+  std::string type = "constant";  ///< "constant", "step", "cosine"
+  std::vector<std::int64_t> epochs;  ///< step: multiply by factor at each of these (of the stage)
+  double factor = 0.1;               ///< step
+  double final_rate = 0;             ///< cosine: rate at the end
+  std::int64_t warmup_steps = 0;     ///< linear from 0
+};
+struct Stage {
+  std::string type;  ///< "train", "calibrate", "evaluate"
+  std::int64_t epochs = 1;
+  Optimizer optimizer;
+  Schedule schedule;
+  std::string loss = "softmax_cross_entropy";  ///< or "sum_of_squares"
+  bool apply_rules = true;    ///< train, evaluate: false runs the network in float
+  std::int64_t batches = 0;   ///< calibrate: number of training batches, default 8; evaluate: 0 all
+  std::string where;
+};
+struct Procedure {
+  std::string id;
+  Json params;  ///< resolved
+  std::string where;
+};
+
+struct Pipeline {
+  std::filesystem::path file;
+  std::string name;
+  std::uint64_t seed = 1;
+  data::Source source;
+  data::Normalisation normalisation = data::Normalisation::kStandard;
+  std::int64_t batch_size = 128;
+  std::filesystem::path model_file;
+  Json model;                            ///< text of the model file (or inline object)
+  std::string model_where;               ///< its file, or "<file>: /model/inline"; for messages
+  std::filesystem::path weights;         ///< "model": {"weights": "x.npz"}: start from these
+  std::filesystem::path start_from;      ///< pipeline whose trained state this one starts from
+  Json norm;                             ///< {"plugin": ..., parameters}, default batch_norm
+  std::vector<Rule> rules;
+  std::vector<Procedure> procedures;
+  std::vector<Stage> stages;
+  Json as_used;                          ///< the whole file after --set, with defaults
+};
+
+/// Reads, overrides ("/json/pointer=value", value is JSON or else a string), checks against
+/// schemas/pipeline.schema.json and the registry's manifests. Paths are relative to the file.
+/// InputError with file, pointer, value, what was expected, nearest valid name.
+[[nodiscard]] Pipeline load(const std::filesystem::path& file,
+                            const std::vector<std::string>& overrides,
+                            const registry::Registry& registry);
+
+/// A rule object on its own, as `qloom apply` takes it: file name or inline JSON. "site" is
+/// optional here.
+[[nodiscard]] Rule load_rule(const std::string& file_or_json, const registry::Registry& registry);
+
+/// Does the rule name this layer? index and count are of the contraction layers for "first" and
+/// "last"; type is the layer's type name.
+[[nodiscard]] bool matches_layer(const Rule& rule, const std::string& layer,
+                                 const std::string& type, bool is_first, bool is_last);
+
+/// The folder with the schemas: <program>/../share/qloom/schemas, the build tree's, or
+/// QLOOM_SCHEMA_PATH.
+[[nodiscard]] std::filesystem::path schema_folder();
+
+}  // namespace qloom::pipeline

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/pipeline/rules.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "host/pipeline/json_text.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::pipeline {
+namespace {
+
+constexpr const char* kMethodKinds[] = {"quantizer", "range", "rounding", "accumulator", "norm"};
+
+bool is_accumulator(const std::string& site) { return site.starts_with("accumulator"); }
+
+std::vector<std::string> string_list(const Json& value) {
+  return value.is_array() ? value.get<std::vector<std::string>>()
+                          : std::vector<std::string>{value.get<std::string>()};
+}
+
+/// The sites that one name of a rule stands for.
+std::vector<std::string> expand_site(const std::string& name, const std::string& where) {
+  std::vector<std::string> sites;
+  for (const char* site : kSites) {
+    const bool belongs = name == "*"             ? !is_accumulator(site)
+                         : name == "accumulator" ? is_accumulator(site)
+                                                 : name == site;
+    if (belongs) sites.emplace_back(site);
+  }
+  if (!sites.empty()) return sites;
+  std::vector<std::string> known(std::begin(kSites), std::end(kSites));
+  known.insert(known.end(), {"accumulator", "*"});
+  const std::string nearest = registry::nearest_name(name, known);
+  throw InputError(nearest.empty()
+                       ? fmt::format("{}: \"{}\" is not a site; expected one of {}", where, name,
+                                     Json(known).dump())
+                       : fmt::format("{}: \"{}\" is not a site, did you mean \"{}\"?", where, name,
+                                     nearest));
+}
+
+class Resolver {
+ public:
+  Resolver(const Json& text, RuleUse use, std::string name, std::string pointer,
+           const registry::Registry& registry)
+      : text_(text),
+        use_(use),
+        name_(std::move(name)),
+        pointer_(std::move(pointer)),
+        registry_(registry) {}
+
+  Rule resolve() {
+    read_places();
+    check_methods();
+    check_sites();
+    for (const char* kind : kMethodKinds) {
+      if (!has(kind)) continue;
+      rule_.body[kind] = text_[kind].is_null()
+                             ? Json(nullptr)
+                             : resolve_method(registry_, kind, text_[kind], key(kind));
+    }
+    if (has("clamp")) rule_.body["clamp"] = text_["clamp"];
+    return std::move(rule_);
+  }
+
+ private:
+  [[nodiscard]] bool has(const char* name) const { return text_.contains(name); }
+  [[nodiscard]] bool is_set(const char* name) const { return has(name) && !text_[name].is_null(); }
+  [[nodiscard]] std::string key(const std::string& member) const {
+    return name_ + ": " + pointer_ + "/" + member;
+  }
+  [[noreturn]] void refuse(const std::string& member, const std::string& message) const {
+    throw InputError(
+        fmt::format("{}: {}", member.empty() ? at(name_, pointer_) : key(member), message));
+  }
+
+  void read_places() {
+    if (has("site")) {
+      std::vector<std::string> named;
+      for (const std::string& name : string_list(text_["site"])) {
+        for (auto& site : expand_site(name, key("site"))) named.push_back(std::move(site));
+      }
+      for (const char* site : kSites) {  // each once, in the order of kSites
+        if (std::find(named.begin(), named.end(), site) != named.end()) {
+          rule_.sites.emplace_back(site);
+        }
+      }
+    }
+    if (has("layers")) rule_.layers = string_list(text_["layers"]);
+    if (has("from")) rule_.from_epoch = text_["from"]["epoch"].get<std::uint64_t>();
+    if (has("slot")) rule_.slot = text_["slot"].get<std::string>();
+    rule_.body = Json::object();
+  }
+
+  /// Which of quantizer, range, rounding, clamp, accumulator, norm may stand together.
+  void check_methods() const {
+    const bool lone_rounding = use_ == RuleUse::kAlone && has("rounding");
+    if (!has("quantizer") && !has("accumulator") && !has("norm") && !lone_rounding) {
+      for (const char* part : {"range", "rounding", "clamp"}) {
+        if (has(part)) refuse(part, "acts inside a quantizer; expected \"quantizer\" in this rule");
+      }
+      refuse("", "the rule has nothing in it; expected \"quantizer\", \"accumulator\" or \"norm\"");
+    }
+    if (has("quantizer") && has("accumulator")) {
+      refuse("accumulator", "a quantizer and an accumulator have no site in common; expected two rules");
+    }
+    if (has("norm")) {
+      for (const char* part : {"site", "slot", "quantizer", "range", "rounding", "clamp", "accumulator"}) {
+        if (has(part)) refuse(part, "has no meaning beside \"norm\", which stands with \"layers\" and \"from\"");
+      }
+      return;
+    }
+    for (const char* part : {"range", "clamp"}) {
+      if (has(part) && !is_set("quantizer")) refuse(part, "acts inside a quantizer, and this rule has none");
+    }
+    if (has("rounding") && !is_set("quantizer") && !is_set("accumulator") && !lone_rounding) {
+      refuse("rounding", "acts inside a quantizer or accumulator, and this rule has none");
+    }
+    if (has("clamp")) {
+      const double low = text_["clamp"]["low"].get<double>();
+      const double high = text_["clamp"]["high"].get<double>();
+      if (!(low < high)) {
+        refuse("clamp", fmt::format("low {} is not below high {}", text_["clamp"]["low"].dump(),
+                                    text_["clamp"]["high"].dump()));
+      }
+    }
+  }
+
+  void check_sites() const {
+    if (has("norm")) return;
+    if (!has("site")) {
+      if (use_ == RuleUse::kPipeline) refuse("", "missing key \"site\"");
+      return;
+    }
+    for (const std::string& site : rule_.sites) {
+      if (is_accumulator(site) && !has("accumulator")) {
+        refuse("site", fmt::format("\"{}\" takes an accumulator, this rule has a quantizer", site));
+      }
+      if (!is_accumulator(site) && has("accumulator")) {
+        refuse("site", fmt::format("\"{}\" takes a quantizer, this rule has an accumulator", site));
+      }
+    }
+    if (has("slot") && (rule_.sites.size() != 1 || rule_.sites[0] != "norm")) {
+      refuse("slot", "names an internal of a norm layer; expected \"site\": \"norm\"");
+    }
+  }
+
+  const Json& text_;
+  RuleUse use_;
+  std::string name_, pointer_;
+  const registry::Registry& registry_;
+  Rule rule_;
+};
+
+}  // namespace
+
+Json resolve_method(const registry::Registry& registry, const std::string& kind,
+                    const Json& object, const std::string& where) {
+  const registry::Method& method =
+      registry.require(kind, object["plugin"].get<std::string>(), where + "/plugin");
+  Json params = object;
+  params.erase("plugin");
+  Json resolved = registry.resolve_parameters(method, params, where);
+  resolved["plugin"] = method.id;
+  return resolved;
+}
+
+Rule resolve_rule(const Json& text, RuleUse use, const std::string& name,
+                  const std::string& pointer, const registry::Registry& registry) {
+  Rule rule = Resolver(text, use, name, pointer, registry).resolve();
+  rule.where = name + ": " + pointer;
+  return rule;
+}
+
+}  // namespace qloom::pipeline

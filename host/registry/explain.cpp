@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/registry/explain.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <regex>
+#include <set>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "host/registry/registry.hpp"
+
+namespace qloom::registry {
+namespace {
+
+bool has_type(const std::string& type, const Json& v) {
+  if (type == "integer") return v.is_number_integer();
+  if (type == "number") return v.is_number();
+  if (type == "string") return v.is_string();
+  if (type == "boolean") return v.is_boolean();
+  if (type == "array") return v.is_array();
+  if (type == "object") return v.is_object();
+  return type == "null" && v.is_null();
+}
+
+std::string noun_of(const std::string& type) {
+  if (type == "boolean") return "true or false";
+  if (type == "null") return "null";
+  const bool vowel = type == "integer" || type == "array" || type == "object";
+  return (vowel ? "an " : "a ") + type;
+}
+
+std::vector<std::string> types_of(const Json& schema) {
+  if (!schema.contains("type")) return {};
+  const Json& type = schema["type"];
+  return type.is_array() ? type.get<std::vector<std::string>>()
+                         : std::vector<std::string>{type.get<std::string>()};
+}
+
+std::string joined(const std::vector<std::string>& items, const char* separator) {
+  std::string text;
+  for (const auto& item : items) text += (text.empty() ? "" : separator) + item;
+  return text;
+}
+
+std::vector<std::string> keys_of(const Json& object) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : object.items()) keys.push_back(key);
+  return keys;
+}
+
+std::string quoted_list(const std::vector<std::string>& names) {
+  std::vector<std::string> quoted;
+  for (const auto& name : names) quoted.push_back('"' + name + '"');
+  return joined(quoted, ", ");
+}
+
+/// Characters of UTF-8 text.
+std::size_t length_of(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string unknown_key(const std::string& key, const std::vector<std::string>& known) {
+  const std::string nearest = nearest_name(key, known);
+  if (!nearest.empty()) return fmt::format("unknown key \"{}\", did you mean \"{}\"?", key, nearest);
+  if (known.empty()) return fmt::format("unknown key \"{}\": no keys are expected here", key);
+  return fmt::format("unknown key \"{}\"; known keys: {}", key, quoted_list(known));
+}
+
+}  // namespace
+
+std::string shown(const Json& value) {
+  constexpr std::size_t kMost = 80;  // one line of a terminal
+  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (text.size() > kMost) text = text.substr(0, kMost) + "...";
+  return text;
+}
+
+std::string pointer_part(const std::string& key) {
+  std::string part = "/";
+  for (const char c : key) {
+    if (c == '~') {
+      part += "~0";
+    } else if (c == '/') {
+      part += "~1";
+    } else {
+      part += c;
+    }
+  }
+  return part;
+}
+
+const Json& Explainer::resolve(const Json& schema) const {
+  const Json* at = &schema;
+  for (int hops = 0; at->is_object() && at->contains("$ref") && hops < 16; ++hops) {
+    const auto& ref = (*at)["$ref"].get_ref<const std::string&>();
+    if (ref.empty() || ref[0] != '#') break;
+    const Json::json_pointer pointer(ref.substr(1));
+    if (!root_.contains(pointer)) break;
+    at = &root_.at(pointer);
+  }
+  return *at;
+}
+
+std::string Explainer::expected_number(const Json& s, const std::string& noun) const {
+  std::string text = noun;
+  if (s.contains("multipleOf")) text += fmt::format(" that is a multiple of {}", shown(s["multipleOf"]));
+  const bool low = s.contains("minimum"), high = s.contains("maximum");
+  if (low && high) {
+    text += fmt::format(" from {} to {}", shown(s["minimum"]), shown(s["maximum"]));
+  } else if (low) {
+    text += fmt::format(" of at least {}", shown(s["minimum"]));
+  } else if (high) {
+    text += fmt::format(" of at most {}", shown(s["maximum"]));
+  }
+  if (s.contains("exclusiveMinimum")) text += fmt::format(" above {}", shown(s["exclusiveMinimum"]));
+  if (s.contains("exclusiveMaximum")) {
+    text += fmt::format("{} below {}", s.contains("exclusiveMinimum") ? " and" : "",
+                        shown(s["exclusiveMaximum"]));
+  }
+  return text;
+}
+
+std::string Explainer::expected(const Json& schema) const {
+  const Json& s = resolve(schema);
+  if (!s.is_object()) return s == Json(false) ? "nothing" : "any value";
+  if (s.contains("const")) return shown(s["const"]);
+  if (s.contains("enum")) {
+    std::vector<std::string> values;
+    for (const Json& value : s["enum"]) values.push_back(shown(value));
+    return values.size() == 1 ? values[0] : "one of " + joined(values, ", ");
+  }
+  std::vector<std::string> parts;
+  for (const std::string& type : types_of(s)) {
+    if (type == "integer" || type == "number") {
+      parts.push_back(expected_number(s, noun_of(type)));
+    } else if (type == "string" && s.contains("pattern")) {
+      parts.push_back(fmt::format("a string that matches {}", s["pattern"].get<std::string>()));
+    } else if (type == "array" && s.contains("items") && s["items"].is_object()) {
+      parts.push_back("an array, each item " + expected(s["items"]));
+    } else if (type == "object" && s.contains("required") && !s["required"].empty()) {
+      parts.push_back("an object with " + quoted_list(s["required"].get<std::vector<std::string>>()));
+    } else {
+      parts.push_back(noun_of(type));
+    }
+  }
+  for (const char* word : {"oneOf", "anyOf"}) {
+    if (!s.contains(word) || !parts.empty()) continue;
+    for (const Json& branch : s[word]) parts.push_back(expected(branch));
+  }
+  return parts.empty() ? "a value that follows the schema" : joined(parts, " or ");
+}
+
+std::optional<Finding> Explainer::find(const Json& schema, const Json& value,
+                                       const std::string& pointer) const {
+  const Json& s = resolve(schema);
+  if (s.is_boolean()) {
+    if (s.get<bool>()) return {};
+    return Finding{pointer, fmt::format("{} is not allowed here", shown(value))};
+  }
+  if (auto found = check_scalar(s, value, pointer)) return found;
+  if (value.is_object()) {
+    if (auto found = check_object(s, value, pointer)) return found;
+  }
+  if (value.is_array()) {
+    if (auto found = check_array(s, value, pointer)) return found;
+  }
+  return check_combined(s, value, pointer);
+}
+
+Explainer::Result Explainer::check_scalar(const Json& s, const Json& v,
+                                          const std::string& at) const {
+  const auto types = types_of(s);
+  const bool fits = std::any_of(types.begin(), types.end(),
+                                [&](const std::string& type) { return has_type(type, v); });
+  if (!types.empty() && !fits) {
+    return Finding{at, fmt::format("{} is not {}", shown(v), expected(s))};
+  }
+  if (s.contains("const") && s["const"] != v) {
+    return Finding{at, fmt::format("{} is not {}", shown(v), expected(s))};
+  }
+  if (s.contains("enum") && std::find(s["enum"].begin(), s["enum"].end(), v) == s["enum"].end()) {
+    std::vector<std::string> names;
+    for (const Json& item : s["enum"]) {
+      if (item.is_string()) names.push_back(item.get<std::string>());
+    }
+    const std::string near = v.is_string() ? nearest_name(v.get<std::string>(), names) : "";
+    return Finding{at, fmt::format("{} is not {}{}", shown(v), expected(s),
+                                   near.empty() ? "" : ", did you mean \"" + near + "\"?")};
+  }
+  if (v.is_number()) return check_number(s, v, at);
+  if (v.is_string()) return check_string(s, v, at);
+  return {};
+}
+
+Explainer::Result Explainer::check_number(const Json& s, const Json& v,
+                                          const std::string& at) const {
+  const auto finding = [&](const char* relation, const Json& bound) {
+    const bool is_integer = types_of(s) == std::vector<std::string>{"integer"};
+    return Finding{at, fmt::format("{} is {} {}; expected {}", shown(v), relation, shown(bound),
+                                   expected_number(s, is_integer ? "an integer" : "a number"))};
+  };
+  if (s.contains("minimum") && v < s["minimum"]) return finding("below the minimum", s["minimum"]);
+  if (s.contains("maximum") && v > s["maximum"]) return finding("above the maximum", s["maximum"]);
+  if (s.contains("exclusiveMinimum") && v <= s["exclusiveMinimum"]) {
+    return finding("not above", s["exclusiveMinimum"]);
+  }
+  if (s.contains("exclusiveMaximum") && v >= s["exclusiveMaximum"]) {
+    return finding("not below", s["exclusiveMaximum"]);
+  }
+  if (s.contains("multipleOf")) {
+    const double step = s["multipleOf"].get<double>();
+    if (std::remainder(v.get<double>(), step) != 0.0) {
+      return finding("not a multiple of", s["multipleOf"]);
+    }
+  }
+  return {};
+}
+
+Explainer::Result Explainer::check_string(const Json& s, const Json& v,
+                                          const std::string& at) const {
+  const auto& text = v.get_ref<const std::string&>();
+  const std::size_t length = length_of(text);
+  if (s.contains("minLength") && length < s["minLength"].get<std::size_t>()) {
+    if (length == 0) return Finding{at, "the text is empty"};
+    return Finding{at, fmt::format("{} has {} characters; expected at least {}", shown(v), length,
+                                   shown(s["minLength"]))};
+  }
+  if (s.contains("maxLength") && length > s["maxLength"].get<std::size_t>()) {
+    return Finding{at, fmt::format("{} has {} characters; expected at most {}", shown(v), length,
+                                   shown(s["maxLength"]))};
+  }
+  if (s.contains("pattern")) {
+    const std::regex pattern(s["pattern"].get<std::string>());
+    if (!std::regex_search(text, pattern)) {
+      return Finding{at, fmt::format("{} is not a string that matches {}", shown(v),
+                                     s["pattern"].get<std::string>())};
+    }
+  }
+  return {};
+}
+
+Explainer::Result Explainer::check_member(const Json& s, const std::string& key, const Json& v,
+                                          const std::string& at) const {
+  const std::string place = at + pointer_part(key);
+  bool is_known = false;
+  const Json properties = s.value("properties", Json::object());
+  if (properties.contains(key)) {
+    is_known = true;
+    if (auto found = find(s["properties"][key], v, place)) return found;
+  }
+  const Json patterns = s.value("patternProperties", Json::object());
+  for (const auto& [pattern, member] : patterns.items()) {
+    if (!std::regex_search(key, std::regex(pattern))) continue;
+    is_known = true;
+    if (auto found = find(member, v, place)) return found;
+  }
+  if (is_known || !s.contains("additionalProperties")) return {};
+  const Json& rest = s["additionalProperties"];
+  if (rest == Json(false)) return Finding{place, unknown_key(key, keys_of(properties))};
+  return find(rest, v, place);
+}
+
+Explainer::Result Explainer::check_object(const Json& s, const Json& v,
+                                          const std::string& at) const {
+  for (const auto& [key, member] : v.items()) {  // first: a misspelt key also makes one missing
+    if (auto found = check_member(s, key, member, at)) return found;
+    if (s.contains("propertyNames")) {
+      if (auto found = find(s["propertyNames"], Json(key), at + pointer_part(key))) return found;
+    }
+  }
+  for (const Json& name : s.value("required", Json::array())) {
+    const auto& key = name.get_ref<const std::string&>();
+    if (v.contains(key)) continue;
+    const Json properties = s.value("properties", Json::object());
+    const std::string what =
+        properties.contains(key) ? "; expected " + expected(s["properties"][key]) : "";
+    return Finding{at, fmt::format("missing key \"{}\"{}", key, what)};
+  }
+  if (s.contains("minProperties") && v.size() < s["minProperties"].get<std::size_t>()) {
+    return Finding{at, fmt::format("{} has {} keys; expected at least {}", shown(v), v.size(),
+                                   shown(s["minProperties"]))};
+  }
+  if (s.contains("maxProperties") && v.size() > s["maxProperties"].get<std::size_t>()) {
+    return Finding{at, fmt::format("{} has {} keys; expected at most {}", shown(v), v.size(),
+                                   shown(s["maxProperties"]))};
+  }
+  const Json dependencies = s.value("dependencies", Json::object());
+  for (const auto& [key, needs] : dependencies.items()) {
+    if (!v.contains(key)) continue;
+    if (!needs.is_array()) {
+      if (auto found = find(needs, v, at)) return found;
+      continue;
+    }
+    for (const Json& other : needs) {
+      if (!v.contains(other.get_ref<const std::string&>())) {
+        return Finding{at, fmt::format("key \"{}\" needs the key {} beside it", key, shown(other))};
+      }
+    }
+  }
+  return {};
+}
+
+Explainer::Result Explainer::check_array(const Json& s, const Json& v,
+                                         const std::string& at) const {
+  if (s.contains("minItems") && v.size() < s["minItems"].get<std::size_t>()) {
+    return Finding{at, fmt::format("{} has {} items; expected at least {}", shown(v), v.size(),
+                                   shown(s["minItems"]))};
+  }
+  if (s.contains("maxItems") && v.size() > s["maxItems"].get<std::size_t>()) {
+    return Finding{at, fmt::format("{} has {} items; expected at most {}", shown(v), v.size(),
+                                   shown(s["maxItems"]))};
+  }
+  const Json items = s.value("items", Json(true));
+  std::set<Json> seen;
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    const std::string place = at + "/" + std::to_string(i);
+    Result found;
+    if (!items.is_array()) {
+      found = s.contains("items") ? find(s["items"], v[i], place) : Result{};
+    } else if (i < items.size()) {
+      found = find(s["items"][i], v[i], place);
+    } else if (s.contains("additionalItems")) {
+      found = find(s["additionalItems"], v[i], place);
+    }
+    if (found) return found;
+    if (s.value("uniqueItems", false) && !seen.insert(v[i]).second) {
+      return Finding{place, fmt::format("{} is there twice", shown(v[i]))};
+    }
+  }
+  if (s.contains("contains")) {
+    const bool is_there = std::any_of(v.begin(), v.end(), [&](const Json& item) {
+      return matches(s["contains"], item);
+    });
+    if (!is_there) {
+      return Finding{at, fmt::format("no item is {}", expected(s["contains"]))};
+    }
+  }
+  return {};
+}
+
+Explainer::Result Explainer::check_combined(const Json& s, const Json& v,
+                                            const std::string& at) const {
+  if (s.contains("allOf")) {
+    for (const Json& part : s["allOf"]) {
+      if (auto found = find(part, v, at)) return found;
+    }
+  }
+  if (s.contains("anyOf")) {
+    if (auto found = check_branches(s["anyOf"], false, v, at)) return found;
+  }
+  if (s.contains("oneOf")) {
+    if (auto found = check_branches(s["oneOf"], true, v, at)) return found;
+  }
+  if (s.contains("not") && matches(s["not"], v)) {
+    return Finding{at, fmt::format("{} must not be {}", shown(v), expected(s["not"]))};
+  }
+  if (s.contains("if")) {
+    const char* branch = matches(s["if"], v) ? "then" : "else";
+    if (s.contains(branch)) return find(s[branch], v, at);
+  }
+  return {};
+}
+
+/// When no branch fits, the one whose first fault lies deepest is what the writer meant.
+Explainer::Result Explainer::check_branches(const Json& branches, bool exactly_one, const Json& v,
+                                            const std::string& at) const {
+  std::size_t fitting = 0;
+  std::vector<std::string> options;
+  Result deepest;
+  bool is_clear = false;
+  for (const Json& branch : branches) {
+    const Result found = find(branch, v, at);
+    options.push_back(expected(branch));
+    if (!found) {
+      ++fitting;
+      continue;
+    }
+    const std::size_t depth = found->pointer.size();
+    const bool is_guess = found->text.find("did you mean") != std::string::npos;
+    if (!deepest || depth > deepest->pointer.size()) {
+      deepest = found;
+      is_clear = depth > at.size();
+    } else if (depth == deepest->pointer.size() && found->text != deepest->text) {
+      if (is_guess) deepest = found;
+      is_clear = deepest->text.find("did you mean") != std::string::npos;
+    }
+  }
+  if (fitting == 1 || (fitting > 1 && !exactly_one)) return {};
+  if (fitting > 1) {
+    return Finding{at, fmt::format("{} fits more than one of: {}", shown(v), joined(options, "; "))};
+  }
+  if (is_clear || (branches.size() == 1 && deepest)) return deepest;
+  return Finding{at, fmt::format("{} is not {}", shown(v), joined(options, " or "))};
+}
+
+}  // namespace qloom::registry

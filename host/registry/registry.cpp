@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/registry/registry.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "host/registry/floating_point.hpp"
+#include "host/registry/library.hpp"
+#include "host/registry/services.hpp"
+#include "host/registry/tables.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::registry {
+namespace fs = std::filesystem;
+namespace {
+
+Json read_json(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw InputError(fmt::format("{}: cannot be read", file.string()));
+  try {
+    return Json::parse(in);
+  } catch (const Json::parse_error& e) {
+    throw InputError(fmt::format("{}: not JSON: {}", file.string(), e.what()));
+  }
+}
+
+std::vector<Method> read_manifest(const fs::path& file, const Json& schema) {
+  const Json text = read_json(file);
+  static_cast<void>(validate(schema, text, file.string() + ": "));
+  std::vector<Method> methods;
+  const bool is_list = text.contains("methods");
+  const fs::path folder = file.parent_path();
+  for (const Json& entry : is_list ? text["methods"] : Json::array({text})) {
+    methods.push_back({.kind = entry["kind"],
+                       .id = entry["id"],
+                       .version = entry["version"],
+                       .summary = entry["summary"],
+                       .manifest = entry,
+                       .manifest_file = file,
+                       .library_file = folder / (folder.filename().string() + ".so")});
+  }
+  return methods;
+}
+
+/// The folder's manifests in the order of their names.
+std::vector<fs::path> manifests_in(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const fs::path file = entry.path() / "plugin.json";
+    if (fs::is_regular_file(file)) files.push_back(fs::absolute(file).lexically_normal());
+  }
+  if (error) {
+    throw InputError(fmt::format("{}: cannot be searched for plugins: {}", folder.string(),
+                                 error.message()));
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+/// The library's descriptor of a method of its manifest; every method of the manifest is checked.
+const qloom_descriptor* agreed_descriptor(const Method& method, std::size_t methods_in_manifest) {
+  const auto& descriptors = load_library(method.library_file);
+  const std::string place =
+      fmt::format("{}: does not agree with {}", method.library_file.string(),
+                  method.manifest_file.string());
+  if (descriptors.size() != methods_in_manifest) {
+    throw InputError(fmt::format("{}: it has {} methods, the manifest {}", place,
+                                 descriptors.size(), methods_in_manifest));
+  }
+  std::string present;
+  for (const qloom_descriptor* d : descriptors) {
+    present += fmt::format("{}\"{}\" of kind \"{}\"", present.empty() ? "" : ", ", d->id, d->kind);
+    if (d->id != method.id || d->kind != kind_id(method.kind)) continue;
+    if (d->version != method.version) {
+      throw InputError(fmt::format("{}: \"{}\" has version {}, the manifest says {}", place,
+                                   method.id, d->version, method.version));
+    }
+    if (Json::parse(d->manifest, nullptr, false) != method.manifest) {
+      throw InputError(
+          fmt::format("{}: \"{}\" was built from another manifest", place, method.id));
+    }
+    return d;
+  }
+  throw InputError(fmt::format("{}: the manifest's \"{}\" of kind \"{}\" is not in it; it has {}",
+                               place, method.id, kind_id(method.kind), present));
+}
+
+}  // namespace
+
+/// Descriptors of the methods created so far.
+struct Registry::Libraries {
+  std::mutex mutex;
+  std::map<const Method*, const qloom_descriptor*> descriptors;
+};
+
+Registry::Registry(const std::vector<fs::path>& folders)
+    : libraries_(std::make_unique<Libraries>()) {
+  Json schema;
+  for (const fs::path& folder : folders) {
+    for (const fs::path& file : manifests_in(folder)) {
+      if (schema.is_null()) schema = read_json(schema_folder() / "plugin.schema.json");
+      for (Method& method : read_manifest(file, schema)) {
+        if (const Method* other = find(method.kind, method.id)) {
+          throw InputError(fmt::format("{}: {} \"{}\" is also in {}", file.string(), method.kind,
+                                       method.id, other->manifest_file.string()));
+        }
+        methods_.push_back(std::move(method));
+      }
+    }
+  }
+  std::sort(methods_.begin(), methods_.end(), [](const Method& a, const Method& b) {
+    return std::tie(a.kind, a.id) < std::tie(b.kind, b.id);
+  });
+}
+
+Registry::~Registry() = default;
+
+const Method* Registry::find(const std::string& kind, const std::string& id) const {
+  for (const Method& method : methods_) {
+    if (method.kind == kind && method.id == id) return &method;
+  }
+  return nullptr;
+}
+
+const Method& Registry::require(const std::string& kind, const std::string& id,
+                                const std::string& where) const {
+  if (const Method* method = find(kind, id)) return *method;
+  std::vector<std::string> ids;
+  std::string list;
+  for (const Method& method : methods_) {
+    if (method.kind != kind) continue;
+    ids.push_back(method.id);
+    list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", method.id);
+  }
+  if (methods_.empty()) {
+    throw InputError(fmt::format("{}: {} \"{}\" is unknown: no plugins were found; "
+                                 "QLOOM_PLUGIN_PATH names their folder", where, kind, id));
+  }
+  const std::string near = nearest_name(id, ids);
+  if (!near.empty()) {
+    throw InputError(fmt::format("{}: unknown {} \"{}\", did you mean \"{}\"?", where, kind, id,
+                                 near));
+  }
+  throw InputError(fmt::format("{}: unknown {} \"{}\"; known: {}", where, kind, id,
+                               list.empty() ? "none" : list));
+}
+
+Json Registry::resolve_parameters(const Method& method, const Json& params,
+                                  const std::string& where) const {
+  static const Json kNone{{"type", "object"}, {"additionalProperties", false}};
+  const bool has_schema = method.manifest.contains("parameters");
+  return validate(has_schema ? method.manifest["parameters"] : kNone, params, where);
+}
+
+Instance Registry::create(const Method& method, const Json& resolved) const {
+  const qloom_descriptor* descriptor = nullptr;
+  {
+    const std::lock_guard lock(libraries_->mutex);
+    const qloom_descriptor*& known = libraries_->descriptors[&method];
+    if (known == nullptr) {
+      const auto siblings = std::count_if(methods_.begin(), methods_.end(), [&](const Method& m) {
+        return m.manifest_file == method.manifest_file;
+      });
+      known = agreed_descriptor(method, static_cast<std::size_t>(siblings));
+    }
+    descriptor = known;
+  }
+  qloom_instance raw{};
+  raw.struct_size = sizeof raw;
+  qloom_error error = empty_error();
+  const qloom_params params{&resolved};
+  const FloatingPointGuard guard;
+  const qloom_status status = descriptor->create(&host_services(), &params, &raw, &error);
+  const std::string change = guard.change();
+  if (status == QLOOM_E_INVALID || status == QLOOM_E_UNSUPPORTED) {
+    throw InputError(fmt::format("{} \"{}\": {}", method.kind, method.id,
+                                 error.message[0] != '\0' ? error.message : "refused"));
+  }
+  check(method, "create", status, error);
+  std::string fault = instance_fault(method.kind, raw);
+  if (fault.empty() && !change.empty()) {
+    fault = fmt::format("create() changed the floating-point state: {}", change);
+  }
+  if (!fault.empty()) {
+    if (is_destroyable(raw)) raw.base->destroy(raw.self);
+    throw InputError(fmt::format("{}: \"{}\": {}", method.library_file.string(), method.id, fault));
+  }
+  return {&method, raw};
+}
+
+}  // namespace qloom::registry

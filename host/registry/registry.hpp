@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Finds, loads, checks and instantiates methods. Manifests are read without running code; a library
+// is loaded when a method of it is first created.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+#include <qloom/abi.h>
+
+#include "host/data/array_file.hpp"
+
+namespace qloom::registry {
+
+using Json = nlohmann::json;
+
+/// One method as its manifest describes it.
+struct Method {
+  std::string kind;  ///< "quantizer", "rounding", "range", "norm", "accumulator", "procedure"
+  std::string id, version, summary;
+  Json manifest;     ///< the method's entry in plugin.json
+  std::filesystem::path manifest_file, library_file;
+};
+
+/// A created method. Movable, not copyable; the library stays loaded until the process ends.
+class Instance {
+ public:
+  Instance() = default;
+  Instance(const Method* method, const qloom_instance& raw) : method_(method), raw_(raw) {}
+  ~Instance();
+  Instance(Instance&& other) noexcept;
+  Instance& operator=(Instance&& other) noexcept;
+
+  [[nodiscard]] explicit operator bool() const { return raw_.self != nullptr; }
+  [[nodiscard]] const Method& method() const { return *method_; }
+  [[nodiscard]] void* self() const { return raw_.self; }
+  /// The table of the method's kind, for instance ops<qloom_quantizer>().
+  template <class Table>
+  [[nodiscard]] const Table& ops() const {
+    return *static_cast<const Table*>(raw_.ops);
+  }
+  /// Named state arrays; empty for a stateless method. RunError when the method refuses.
+  [[nodiscard]] data::Arrays save() const;
+  /// RunError when the method refuses; it is unchanged then.
+  void load(const data::Arrays& state, std::uint32_t version);
+  [[nodiscard]] std::uint32_t state_version() const { return raw_.base->state_version; }
+
+ private:
+  const Method* method_ = nullptr;
+  qloom_instance raw_{};
+};
+
+/// Throws RunError "<id>: <what>: <message>" (or InputError for QLOOM_E_INVALID when
+/// `input` is true) unless status is QLOOM_OK.
+void check(const Method& method, const char* what, qloom_status status, const qloom_error& error);
+[[nodiscard]] qloom_error empty_error();
+
+class Registry {
+ public:
+  /// Reads the manifests below the folders (each <folder>/*/plugin.json). Duplicate (kind, id) pairs
+  /// are an InputError that names both files; so is a manifest that does not follow
+  /// schemas/plugin.schema.json.
+  explicit Registry(const std::vector<std::filesystem::path>& folders);
+  ~Registry();
+
+  /// Folders from QLOOM_PLUGIN_PATH (colon separated), then the one beside the running program
+  /// (build tree: <program folder>/plugins, install tree: ../lib/qloom/plugins).
+  [[nodiscard]] static std::vector<std::filesystem::path> default_folders();
+
+  /// Sorted by kind, then id.
+  [[nodiscard]] const std::vector<Method>& methods() const { return methods_; }
+  [[nodiscard]] const Method* find(const std::string& kind, const std::string& id) const;
+
+  /// The parameters checked against the manifest's schema, defaults filled in. `where` is the file
+  /// and JSON pointer of the method's object, for messages, for instance
+  /// "a.json: /rules/2/quantizer". InputError "<where>/bits: 17 is above the maximum 16", unknown
+  /// names with the nearest valid one. The key "plugin" is left out of `params` by the caller.
+  [[nodiscard]] Json resolve_parameters(const Method& method, const Json& params,
+                                        const std::string& where) const;
+  /// find() or an InputError with the nearest valid id of that kind, or "no plugins were found".
+  [[nodiscard]] const Method& require(const std::string& kind, const std::string& id,
+                                      const std::string& where) const;
+  /// Loads the library if need be, checks it (abi.md), creates an instance from resolved
+  /// parameters. InputError names file, reason and both versions.
+  [[nodiscard]] Instance create(const Method& method, const Json& resolved) const;
+
+ private:
+  struct Libraries;
+  std::vector<Method> methods_;
+  std::unique_ptr<Libraries> libraries_;
+};
+
+/// The host's service table that plugins get; kernels, parameters, state, parallel, run.
+[[nodiscard]] const qloom_host& host_services();
+/// The experiment floor puts its table here before procedures are created.
+void set_run_service(const qloom_run_api* table);
+
+/// The candidate with the smallest edit distance to `name`, empty when none is near (more than half
+/// of the letters differ).
+[[nodiscard]] std::string nearest_name(const std::string& name,
+                                       const std::vector<std::string>& candidates);
+
+/// The folder with the project's JSON Schemas: QLOOM_SCHEMA_PATH; else
+/// <program folder>/../share/qloom/schemas; else the source tree's.
+[[nodiscard]] std::filesystem::path schema_folder();
+
+/// Checks `value` against a draft-07 schema (valijson) and fills in defaults. InputError
+/// "<where><pointer>: <value> is not <expected>", for unknown keys with the nearest valid name.
+[[nodiscard]] Json validate(const Json& schema, const Json& value, const std::string& where);
+
+}  // namespace qloom::registry

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <fmt/format.h>
+#include <valijson/adapters/nlohmann_json_adapter.hpp>
+#include <valijson/schema.hpp>
+#include <valijson/schema_parser.hpp>
+#include <valijson/validation_results.hpp>
+#include <valijson/validator.hpp>
+
+#include "host/registry/explain.hpp"
+#include "host/registry/registry.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::registry {
+namespace {
+
+/// valijson's verdict: nothing, or its own words for the first fault.
+std::optional<Finding> verdict(const Json& schema, const Json& value) {
+  valijson::Schema compiled;
+  valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
+  parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(schema), compiled);
+  valijson::Validator validator(valijson::Validator::kStrongTypes);
+  valijson::ValidationResults results;
+  if (validator.validate(compiled, valijson::adapters::NlohmannJsonAdapter(value), &results)) {
+    return {};
+  }
+  Finding finding;
+  valijson::ValidationResults::Error error;
+  if (results.popError(error)) {
+    finding.text = error.description;
+    for (std::size_t i = 1; i < error.context.size(); ++i) {  // "<root>", "[key]", ...
+      const std::string& part = error.context[i];
+      finding.pointer += pointer_part(part.size() > 1 ? part.substr(1, part.size() - 2) : part);
+    }
+  }
+  return finding;
+}
+
+void fill_defaults(const Explainer& explainer, const Json& schema, Json& value);
+
+/// The only branch that fits fills in its defaults; with several it is not clear which is meant.
+void fill_from_branches(const Explainer& explainer, const Json& branches, Json& value) {
+  const Json* fitting = nullptr;
+  for (const Json& branch : branches) {
+    if (!explainer.matches(branch, value)) continue;
+    if (fitting != nullptr) return;
+    fitting = &branch;
+  }
+  if (fitting != nullptr) fill_defaults(explainer, *fitting, value);
+}
+
+void fill_object(const Explainer& explainer, const Json& s, Json& value) {
+  if (s.contains("properties")) {
+    for (const auto& [key, member] : s["properties"].items()) {
+      const Json& resolved = explainer.resolve(member);
+      if (!value.contains(key)) {
+        if (!resolved.is_object()) continue;
+        if (member.contains("default")) {
+          value[key] = member["default"];
+        } else if (resolved.contains("default")) {
+          value[key] = resolved["default"];
+        }
+      }
+      if (value.contains(key)) fill_defaults(explainer, member, value[key]);
+    }
+  }
+  if (!s.contains("additionalProperties") || !s["additionalProperties"].is_object()) return;
+  for (auto& [key, member] : value.items()) {
+    if (s.contains("properties") && s["properties"].contains(key)) continue;
+    fill_defaults(explainer, s["additionalProperties"], member);
+  }
+}
+
+void fill_array(const Explainer& explainer, const Json& s, Json& value) {
+  if (!s.contains("items")) return;
+  const Json& items = s["items"];
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (!items.is_array()) {
+      fill_defaults(explainer, items, value[i]);
+    } else if (i < items.size()) {
+      fill_defaults(explainer, items[i], value[i]);
+    }
+  }
+}
+
+void fill_defaults(const Explainer& explainer, const Json& schema, Json& value) {
+  const Json& s = explainer.resolve(schema);
+  if (!s.is_object()) return;
+  if (value.is_object()) fill_object(explainer, s, value);
+  if (value.is_array()) fill_array(explainer, s, value);
+  if (s.contains("allOf")) {
+    for (const Json& part : s["allOf"]) fill_defaults(explainer, part, value);
+  }
+  if (s.contains("if")) {
+    const char* branch = explainer.matches(s["if"], value) ? "then" : "else";
+    if (s.contains(branch)) fill_defaults(explainer, s[branch], value);
+  }
+  if (s.contains("oneOf")) fill_from_branches(explainer, s["oneOf"], value);
+  if (s.contains("anyOf")) fill_from_branches(explainer, s["anyOf"], value);
+}
+
+/// "<where><pointer>: <text>"; the colon that ends a bare "file: " is not doubled.
+std::string message(std::string where, const Finding& finding) {
+  if (finding.pointer.empty()) {
+    while (!where.empty() && (where.back() == ' ' || where.back() == ':')) where.pop_back();
+  }
+  const std::string place = where + finding.pointer;
+  return place.empty() ? finding.text : fmt::format("{}: {}", place, finding.text);
+}
+
+}  // namespace
+
+Json validate(const Json& schema, const Json& value, const std::string& where) {
+  Json local = schema;  // names of other documents would make valijson look for them
+  if (local.is_object()) {
+    local.erase("$id");
+    local.erase("$schema");
+  }
+  const Explainer explainer(local);
+  if (const auto fault = verdict(local, value)) {
+    const auto found = explainer.find(local, value);
+    throw InputError(message(where, found ? *found : *fault));
+  }
+  Json filled = value;
+  fill_defaults(explainer, local, filled);
+  return filled;
+}
+
+}  // namespace qloom::registry

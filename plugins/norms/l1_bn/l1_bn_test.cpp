@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "tests/support/norm_harness.hpp"
+
+namespace qloom::test {
+namespace {
+
+const std::string kNoEps = R"({"eps": 0})";
+constexpr double kPrinted = 1e-6;  // the handbook prints six decimals
+
+double mean_deviation(const Doubles& x) {
+  double mean = 0, sum = 0;
+  for (const double v : x) mean += v / static_cast<double>(x.size());
+  for (const double v : x) sum += std::fabs(v - mean) / static_cast<double>(x.size());
+  return sum;
+}
+
+TEST(L1Norm, GivesTheHandbooksValuesAndGradient) {  // 4.6; the third x is the mean: sign(0) = 0
+  NormHarness norm("l1_bn", R"({"eps": 0, "k": 1.2533141})", 1);
+  expect_near(norm.forward({-1, 0, 1, 4}), {-1.063846F, -0.531923F, 0, 1.595769F}, kPrinted);
+  expect_near(norm.backward({-1, 0, 1, 4}, {1, 0, 0, 0}).dx,
+              {0.265962F, -0.265962F, -0.088654F, 0.088654F}, kPrinted);
+}
+
+TEST(L1Norm, FollowsItsDefinitionForwardAndBackward) {
+  for (const double eps : {0.0, 0.5}) {
+    for (const double k : {1.0, 2.5}) {
+      expect_follows_definition(
+          "l1_bn", "{\"eps\": " + std::to_string(eps) + ", \"k\": " + std::to_string(k) + "}",
+          normalised(3, [=](const Doubles& x) { return k * mean_deviation(x) + eps; }));
+    }
+  }
+}
+
+TEST(L1Norm, FrozenIsTheInferenceFormAndItsGradientHasNoMeanTerms) {
+  NormHarness source("l1_bn", "{}", 3);
+  source.forward(values(gaussian({50, 3}, 9, 2.0F)));
+  const data::Arrays state = source.instance().save();
+  const auto& mean = std::get<Doubles>(state.at("running_mean").values);
+  const auto& scale = std::get<Doubles>(state.at("running_scale").values);
+  expect_follows_definition(
+      "l1_bn", "{}",
+      [&](const Doubles& x, const Doubles& gamma, const Doubles& beta) {
+        Doubles y;
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          const std::size_t c = i % 3;
+          y.push_back(gamma[c] * (x[i] - mean[c]) / (scale[c] + 1e-5) + beta[c]);
+        }
+        return y;
+      },
+      QLOOM_MODE_FROZEN, state);
+}
+
+TEST(L1Norm, OfNormalValuesHasDeviationOne) {
+  // mean|x| of n normal values is wrong by sqrt(1 - 2 / pi) / sqrt(n) = 0.0019; 5.5 of these
+  NormHarness norm("l1_bn", "{}", 1);
+  norm.momentum = 1;
+  norm.forward(values(gaussian({100000}, 7, 2.5F)));
+  EXPECT_NEAR(norm.state("running_scale") / 2.5, 1, 1.2533 * 0.0019 * 5.5);
+}
+
+TEST(L1Norm, TracksItsStatistics) { expect_tracks_statistics("l1_bn", kNoEps, 1); }
+TEST(L1Norm, IsFreeOfScaleAndShift) { expect_scale_free("l1_bn", kNoEps); }
+TEST(L1Norm, HasTheSameBitsForAnyNumberOfThreads) {
+  expect_same_bits_for_any_threads("l1_bn", "{}");
+}
+TEST(L1Norm, SurvivesEdgeCases) {
+  expect_edge_cases("l1_bn", "{}");
+  expect_edge_cases("l1_bn", kNoEps);
+}
+TEST(L1Norm, QuantizesItsSlots) { expect_quantizes_its_slots("l1_bn", "{}"); }
+
+}  // namespace
+}  // namespace qloom::test

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <vector>
+
+#include <qloom/sdk.hpp>
+
+#include "qloom_manifest.h"
+
+namespace {
+
+using namespace qloom::sdk;
+
+/// Stochastic weight averaging in low-precision training (Yang et al., 2019, algorithm 1).
+///
+/// Averages what the contractions see (the quantized weights), not the stored master values; the
+/// average itself is float32 and is not quantized. Evaluation uses it through shadows, after the
+/// norms' statistics have been computed anew.
+class Swalp {
+ public:
+  static constexpr std::uint32_t kCaps =
+      1U << QLOOM_EVENT_BEFORE_STEP | 1U << QLOOM_EVENT_AFTER_STEP |
+      1U << QLOOM_EVENT_AFTER_EPOCH | 1U << QLOOM_EVENT_FINALIZE;
+
+  explicit Swalp(const Params& p)
+      : start_epoch_(static_cast<std::uint64_t>(p.integer("/start_epoch"))),
+        cycle_steps_(static_cast<std::uint64_t>(p.integer("/cycle_steps"))),
+        retune_batches_(static_cast<std::uint64_t>(p.integer("/retune_batches"))),
+        learning_rate_(p.number("/learning_rate")) {}
+
+  void on(Run& run, const qloom_event& event) {
+    const bool is_averaging = event.epoch >= start_epoch_;
+    switch (event.event) {
+      case QLOOM_EVENT_BEFORE_STEP:
+        if (is_averaging && learning_rate_ > 0 && run.learning_rate() > 0) {
+          run.scale_learning_rate(learning_rate_ / run.learning_rate());
+        }
+        break;
+      case QLOOM_EVENT_AFTER_STEP:
+        if (is_averaging && cycle_steps_ > 0 && (event.step + 1) % cycle_steps_ == 0) average(run);
+        break;
+      case QLOOM_EVENT_AFTER_EPOCH:
+        // event.epoch counts the epoch that just ended: it was an averaging one if it began so.
+        if (event.epoch > start_epoch_ && cycle_steps_ == 0) average(run);
+        break;
+      default: finish(run);
+    }
+  }
+
+  template <class Archive>
+  void state(Archive& archive) {
+    archive("average", average_);
+    archive("count", count_);
+  }
+
+ private:
+  void average(Run& run) {
+    std::size_t offset = 0;
+    for (const qloom_run_tensor& t : run.tensors()) {
+      if (average_.size() < offset + t.n) average_.resize(offset + t.n, 0.0F);
+      const auto m = static_cast<float>(count_);
+      for (std::uint64_t i = 0; i < t.n; ++i) {
+        average_[offset + i] = (average_[offset + i] * m + t.quantized[i]) / (m + 1.0F);
+      }
+      offset += t.n;
+    }
+    ++count_;
+  }
+  void finish(Run& run) const {
+    run.report("averaged_iterates", static_cast<double>(count_));
+    if (count_ == 0) return;
+    std::size_t offset = 0;
+    std::uint64_t index = 0;
+    for (const qloom_run_tensor& t : run.tensors()) {
+      run.set_shadow(index++, average_.data() + offset);
+      offset += t.n;
+    }
+    run.retune_norms(retune_batches_);
+  }
+
+  std::uint64_t start_epoch_, cycle_steps_, retune_batches_;
+  double learning_rate_;
+  std::vector<float> average_;  // all tensors, one after the other
+  std::int64_t count_ = 0;      // averaged iterates
+};
+
+}  // namespace
+
+QLOOM_METHODS(qloom::sdk::Procedure<Swalp>)

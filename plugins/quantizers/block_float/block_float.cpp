@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Block floating point as the authors of SWALP (Yang et al., 2019) code it: integer mantissas that
+// share one exponent per block.
+#include <algorithm>
+#include <cmath>
+
+#include <qloom/sdk.hpp>
+
+#include "qloom_manifest.h"
+
+namespace {
+
+using namespace qloom::sdk;
+
+/// E = floor(log2 max|x|) of the block (rule ceil: ceil), clipped to exponent_bits bits;
+/// step = 2^(E - (bits - 2));  y = step * clamp(round(x / step), -2^(bits-1), 2^(bits-1) - 1)
+///
+/// The data of every step are wanted. A block of zeros, or without elements, has step 1.
+/// backward:  dx = dy
+/// encoding:  affine, scale = step per block, zero point 0
+/// Deviation: the step is at least 2^-126, so that 1 / step is a float32. In a block that reaches
+///            2^127 the most negative code is left out: it would stand for -2^128.
+class BlockFloat : public UniformGrid {
+ public:
+  static constexpr std::uint32_t kCaps =
+      QLOOM_QUANTIZER_WANTS_TENSOR | QLOOM_QUANTIZER_USES_ROUNDING;
+
+  explicit BlockFloat(const Params& params)
+      : top_exponent_((1 << (params.integer("/exponent_bits") - 1)) - 1),
+        rounds_up_(params.text("/exponent_rule") == "ceil") {
+    set_codes(params.integer("/bits"), true, params.flag("/symmetric"));
+  }
+
+  void prepare(const qloom_prepare& in) {
+    const std::vector<double> largest = reduce(in.x, QLOOM_REDUCE_ABS_MAX);
+    resize(largest.size());
+    for (std::size_t g = 0; g < largest.size(); ++g) {
+      if (largest[g] == 0) continue;
+      const int exponent = exponent_of(largest[g]);
+      const int step = std::max(exponent - (static_cast<int>(bits_) - 2), kLowestStep);
+      set(g, std::ldexp(1.0F, step), std::ldexp(1.0F, -step));
+      if (exponent == kFloatTopExponent) code_min_[g] = -max_;
+    }
+  }
+
+ private:
+  [[nodiscard]] int exponent_of(double largest) const noexcept {
+    if (std::isinf(largest)) return top_exponent_;
+    const int exponent = rounds_up_ ? ceil_log2(largest) : floor_log2(largest);
+    return std::clamp(exponent, -top_exponent_ - 1, top_exponent_);
+  }
+
+  static constexpr int kLowestStep = -126;
+  static constexpr int kFloatTopExponent = 127;
+
+  int top_exponent_;
+  bool rounds_up_;
+};
+
+}  // namespace
+
+QLOOM_METHODS(Quantizer<BlockFloat>)

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <algorithm>
+#include <cmath>
+
+#include "host/tensor/error.hpp"
+#include "tests/support/method.hpp"
+
+namespace {
+
+using namespace qloom;
+using namespace qloom::test;
+
+std::string rule(int bits, int fraction_bits, const std::string& more = "",
+                 const std::string& rounding = "nearest_even") {
+  return R"({"quantizer": {"plugin": "fixed_point", "bits": )" + std::to_string(bits) +
+         ", \"fraction_bits\": " + std::to_string(fraction_bits) +
+         (more.empty() ? "" : ", " + more) +
+         R"(}, "rounding": {"plugin": ")" + rounding + R"("}})";
+}
+
+TEST(FixedPoint, RangeIsThatOfIntegerAndFractionBits) {
+  const Tensor x = tensor({-100, -8.0625F, 7.9375F, 8, 100});  // s8.4: [-8, 8 - 1/16]
+  EXPECT_EQ(Site(rule(8, 4)).forward(x), (std::vector<float>{-8, -8, 7.9375F, 7.9375F, 7.9375F}));
+  EXPECT_EQ(Site(rule(8, 4, R"("symmetric": true)")).forward(x)[0], -7.9375F);
+  EXPECT_EQ(Site(rule(8, 4, R"("signed": false)")).forward(x),
+            (std::vector<float>{0, 0, 7.9375F, 8, 15.9375F}));
+}
+
+TEST(FixedPoint, FractionBitsMayBeNegativeOrAboveTheWidth) {
+  EXPECT_EQ(Site(rule(4, -2)).forward(tensor({5, 6, 7, 100})), (std::vector<float>{4, 8, 8, 28}));
+  EXPECT_EQ(Site(rule(4, 8)).forward(tensor({1, 3 / 256.0F})),
+            (std::vector<float>{7 / 256.0F, 3 / 256.0F}));
+}
+
+TEST(FixedPoint, EveryCodeIsItsOwnValueAndTiesGoWhereTheRoundingModeSays) {
+  std::vector<float> grid, ties;
+  std::vector<std::int32_t> codes, even, away;
+  for (int code = -128; code < 127; ++code) {
+    grid.push_back(std::ldexp(static_cast<float>(code), -5));
+    ties.push_back(std::ldexp(static_cast<float>(code) + 0.5F, -5));
+    codes.push_back(code);
+    even.push_back(code % 2 == 0 ? code : code + 1);
+    away.push_back(code < 0 ? code : code + 1);
+  }
+  Site site(rule(8, 5));
+  EXPECT_EQ(site.forward(tensor(grid)), grid);
+  EXPECT_EQ(site.encode(tensor(grid)), codes);
+  (void)site.forward(tensor(ties));
+  EXPECT_EQ(site.encode(tensor(ties)), even);
+  Site other(rule(8, 5, "", "nearest_away"));
+  (void)other.forward(tensor(ties));
+  EXPECT_EQ(other.encode(tensor(ties)), away);
+}
+
+TEST(FixedPoint, EqualsTheDefinitionForEveryWidth) {
+  const Tensor x = gaussian({2000}, 4, 3.0F);
+  for (int bits = 2; bits <= 24; ++bits) {
+    const int fraction_bits = bits - 3;
+    const double step = std::ldexp(1.0, -fraction_bits), half = std::ldexp(1.0, bits - 1);
+    const std::vector<float> y = Site(rule(bits, fraction_bits)).forward(x);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const double code = std::clamp(std::nearbyint(x[i] / step), -half, half - 1);
+      ASSERT_EQ(y[i], static_cast<float>(code * step)) << bits << " bits, x = " << x[i];
+    }
+  }
+}
+
+TEST(FixedPoint, StochasticRoundingStaysWithinOneStepAndIsUnbiased) {
+  const Tensor x = tensor(std::vector<float>(10000, 0.3F / 16));  // 0.3 steps
+  const std::vector<float> y = Site(rule(8, 4, "", "stochastic")).forward(x);
+  double ups = 0;
+  for (const float value : y) {
+    ASSERT_TRUE(value == 0 || value == 1 / 16.0F);
+    ups += value > 0 ? 1 : 0;
+  }
+  // Binomial, sigma = sqrt(0.3 * 0.7 / n) = 0.0046; five sigma: one false alarm in 1.7 million.
+  EXPECT_NEAR(ups / 10000, 0.3, 5 * std::sqrt(0.3 * 0.7 / 10000));
+}
+
+TEST(FixedPoint, GradientIsMaskedWhereTheCodeWasClipped) {
+  const Tensor x = tensor({-2.1F, -2, 0, 1.87F, 1.88F, 5});  // s4.2: codes -8 .. 7
+  const Tensor dy = tensor({1, 2, 3, 4, 5, 6});
+  Site site(rule(4, 2));
+  (void)site.forward(x);
+  // -2.1 is 8.4 steps below and rounds to the lowest code; 1.88 is 7.52 steps and was clipped.
+  EXPECT_EQ(site.backward(x, dy), (std::vector<float>{1, 2, 3, 4, 0, 0}));
+  Site identity(rule(4, 2, R"("ste": "identity")"));
+  (void)identity.forward(x);
+  EXPECT_EQ(identity.backward(x, dy), values(dy));
+}
+
+TEST(FixedPoint, NeedsNoRangeAndNoCalibration) {
+  Site site(rule(8, 4), {.name = "activation/test", .tracks_range = true});
+  EXPECT_EQ(site.node.passes(), 0U);
+  EXPECT_EQ(site.forward(tensor({0.5F}), false), std::vector<float>{0.5F});
+}
+
+TEST(FixedPoint, RefusesAFormatWithOneCodeAndMissingWidths) {
+  EXPECT_THROW(Site(rule(1, 0, R"("symmetric": true)")), InputError);
+  EXPECT_THROW(Site(rule(25, 0)), InputError);
+  EXPECT_THROW(Site(R"({"quantizer": {"plugin": "fixed_point", "bits": 8}})"), InputError);
+  EXPECT_THROW(Site(R"({"quantizer": {"plugin": "fixed_point", "bits": 8, "fraction_bits": 4},
+                        "range": {"plugin": "min_max"}})"),
+               InputError);
+}
+
+TEST(FixedPoint, Conforms) {
+  const Tensor x = gaussian({50, 301}, 6, 4.0F);
+  expect_conforms(rule(8, 4), x);
+  expect_conforms(rule(1, 0), x);
+  expect_conforms(rule(16, 12, R"("signed": false)", "stochastic"), x);
+  expect_conforms(rule(24, 20, R"("symmetric": true)", "toward_zero"), x);
+}
+
+}  // namespace

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// PACT (Choi et al., 2018): activations clipped to [0, alpha], alpha learned.
+#include <algorithm>
+#include <cmath>
+
+#include <qloom/sdk.hpp>
+
+#include "qloom_manifest.h"
+
+namespace {
+
+using namespace qloom::sdk;
+
+/// n = 2^bits - 1;  code = round(n / alpha * clip(x, 0, alpha));  y = alpha / n * code
+/// backward:  dx = dy where 0 <= x < alpha, else 0
+///            original: d alpha = sum of dy over x >= alpha; the rounding is passed through
+///            full:     and also dy * (code / n - x / alpha) where 0 <= x < alpha
+/// encoding:  unsigned codes 0 .. n, scale alpha / n
+/// state:     alpha, one value per group; kept at alpha_min or above
+class Pact : public UniformGrid {
+ public:
+  static constexpr std::uint32_t kCaps =
+      QLOOM_QUANTIZER_WANTS_FIRST_TENSOR | QLOOM_QUANTIZER_USES_ROUNDING;
+  static constexpr std::uint64_t kSumsPerGroup = 1;  // d alpha
+
+  explicit Pact(const Params& params)
+      : first_alpha_(static_cast<float>(params.number("/alpha"))),
+        alpha_min_(static_cast<float>(params.number("/alpha_min"))),
+        rate_factor_(params.number("/alpha_lr_mult")),
+        decay_factor_(params.number("/alpha_decay")),
+        starts_at_max_(params.text("/alpha_init") == "first_batch"),
+        is_full_(params.text("/alpha_grad") == "full") {
+    set_codes(params.integer("/bits"), false, false);
+  }
+
+  void prepare(const qloom_prepare& in) {
+    if (alpha_.empty()) initialise(in.x);
+    if (alpha_.size() != in.x.groups) {
+      throw Error(QLOOM_E_INVALID, concat("the tensor has ", in.x.groups, " groups, expected ",
+                                          alpha_.size(), " as at the first step"));
+    }
+    resize(alpha_.size());
+    zero_.assign(alpha_.size(), 0.0F);
+    below_.resize(alpha_.size());
+    for (std::size_t g = 0; g < alpha_.size(); ++g) {
+      set(g, alpha_[g] / max_, max_ / alpha_[g]);
+      below_[g] = std::nextafter(alpha_[g], 0.0F);  // x <= below is x < alpha
+    }
+  }
+
+  void backward(const qloom_call& call, const qloom_block& block, const float* x, const float* dy,
+                float* dx, double* sums) const noexcept {
+    if (is_full_) add_interior(call, block, x, dy, sums);
+    for_each_run(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
+      double sum = 0;
+      for (std::uint64_t i = begin; i < begin + count; ++i) {
+        if (x[i] >= alpha_[group]) sum += dy[i];
+      }
+      sums[group - block.group_first] += sum;
+    });
+    kernels().clip_backward(zero_.data(), below_.data(), &block, x, dy, dx);
+  }
+  bool learned(std::uint32_t index, qloom_learned& out) {
+    if (index > 0) return false;
+    out.name = "alpha";
+    out.value = alpha_.data();
+    out.count = alpha_.size();
+    out.rate_factor = rate_factor_;
+    out.decay_factor = decay_factor_;
+    return true;
+  }
+  void learned_gradients(const double* sums, std::uint64_t groups, float* const* gradients) {
+    for (std::uint64_t g = 0; g < groups; ++g) gradients[0][g] = static_cast<float>(sums[g]);
+  }
+  void after_update() {
+    for (float& alpha : alpha_) {
+      if (!std::isfinite(alpha)) {
+        throw Error(QLOOM_E_NUMERIC, concat("alpha is ", alpha, ", expected a finite value"));
+      }
+      alpha = std::max(alpha, alpha_min_);
+    }
+  }
+  template <class Archive>
+  void state(Archive& archive) {
+    archive("alpha", alpha_);
+  }
+
+ private:
+  void initialise(const qloom_tensor& x) {
+    alpha_.assign(x.groups, std::max(first_alpha_, alpha_min_));
+    if (!starts_at_max_ || x.data == nullptr) return;
+    require_finite(x);
+    const auto largest = reduce(x, QLOOM_REDUCE_MAX);
+    for (std::size_t g = 0; g < alpha_.size(); ++g) {
+      if (largest[g] > 0) alpha_[g] = std::max(static_cast<float>(largest[g]), alpha_min_);
+    }
+  }
+
+  /// sums += dy * (code / n - x / alpha) where 0 <= x < alpha.
+  void add_interior(const qloom_call& call, const qloom_block& block, const float* x,
+                    const float* dy, double* sums) const noexcept {
+    for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
+      std::int32_t code[kPieceElements];
+      if (encode(call, piece, x + first, code) != QLOOM_OK) return;
+      for_each_run(piece, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
+        const double alpha = alpha_[group];
+        double sum = 0;
+        for (std::uint64_t i = begin; i < begin + count; ++i) {
+          const double v = x[first + i];
+          if (v >= 0 && v < alpha) sum += dy[first + i] * (code[i] / double{max_} - v / alpha);
+        }
+        sums[group - block.group_first] += sum;
+      });
+    });
+  }
+
+  float first_alpha_, alpha_min_;
+  double rate_factor_, decay_factor_;
+  bool starts_at_max_, is_full_;
+  std::vector<float> alpha_;         // learned; empty until the first tensor
+  std::vector<float> zero_, below_;  // where the gradient passes
+};
+
+}  // namespace
+
+QLOOM_METHODS(Quantizer<Pact>)

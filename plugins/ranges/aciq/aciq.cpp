@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <algorithm>
+
+#include <qloom/observed.hpp>
+#include <qloom/sdk.hpp>
+
+#include "qloom_manifest.h"
+
+namespace {
+
+using namespace qloom::sdk;
+
+constexpr double kSqrt2 = 1.4142135623730951;
+constexpr double kSqrt2OverPi = 0.7978845608028654;    // sqrt(2 / pi)
+constexpr double kGaussFromRelu = 2.5066282746310002;  // sqrt(2 pi) = sigma / mean(relu x)
+constexpr double kSmallestWidth = 1e-8;  // of a constant tensor's range, as in the authors' code
+constexpr int kNewtonSteps = 64;  // both equations converge from below in fewer than 20
+
+/// Newton's method from `a` until a step no longer changes it.
+template <class Function, class Slope>
+double root(double a, Function f, Slope slope) {
+  for (int i = 0; i < kNewtonSteps; ++i) {
+    const double next = a - f(a) / slope(a);
+    if (next == a) break;
+    a = next;
+  }
+  return a;
+}
+
+/// A prior of spread 1: the clipping value a and the expected error, both for q = 4^M.
+///
+/// Two-sided the step is 2 a / 2^M. After a ReLU it is a / 2^M and half of the mass is 0, which
+/// doubles to the two-sided problem at q = 4^(M+1): same a, half the error.
+struct Clip {
+  double a, error;
+};
+
+/// a e^a = 3 q, that is a = W(3 q); error 2 e^-a + a^2 / (3 q). Banner et al. 2019, equation 6.
+Clip laplace(double q) {
+  const double target = std::log(3.0 * q);
+  const double a = root(1.0, [&](double v) { return v + std::log(v) - target; },
+                        [](double v) { return 1.0 + 1.0 / v; });
+  return {a, 2.0 * std::exp(-a) + a * a / (3.0 * q)};
+}
+
+/// a erfc(a / sqrt 2) - sqrt(2 / pi) e^(-a^2 / 2) + a / (3 q) = 0. The left side is concave and
+/// rises, so Newton's steps from 0 come from below.
+Clip gauss(double q) {
+  const auto tail = [](double v) { return std::erfc(v / kSqrt2); };
+  const auto bell = [](double v) { return kSqrt2OverPi * std::exp(-v * v / 2.0); };
+  const double a = root(0.0, [&](double v) { return v * tail(v) - bell(v) + v / (3.0 * q); },
+                        [&](double v) { return tail(v) + 1.0 / (3.0 * q); });
+  return {a, (a * a + 1.0) * tail(a) - a * bell(a) + a * a / (3.0 * q)};
+}
+
+/// Analytical clipping for integer quantization.
+///
+/// Pass 0 sums up mean and extremes, pass 1 the deviations from the mean.
+/// state:     count, sum, magnitude (sum of |x|), lo, hi, absolute, square (deviation sums); one
+///            double per group each
+/// exactness: sums in double, in a fixed order
+/// errors:    QLOOM_E_ORDER for a group without a finite value
+class Aciq {
+ public:
+  static constexpr std::uint32_t kPasses = 2;
+
+  explicit Aciq(const Params& params)
+      : prior_(params.text("/prior")), half_range_(params.text("/half_range")) {}
+  void begin(const qloom_range_context& context, std::uint32_t pass) {
+    pass_ = pass;
+    if (pass == 0) {
+      is_half_ = half_range_ == "on" || (half_range_ == "auto" && context.after_relu != 0);
+      is_symmetric_ = context.symmetric != 0;
+      levels_ = context.levels >= 2 ? static_cast<double>(context.levels)
+                                    : std::ldexp(1.0, static_cast<int>(context.bits));
+      for (auto* figure : {&count_, &sum_, &magnitude_, &lo_, &hi_}) figure->clear();
+    }
+    absolute_.assign(count_.size(), 0.0);
+    square_.assign(count_.size(), 0.0);
+  }
+  void observe(const qloom_tensor& x) {
+    const Finite finite(x, 0.0F);
+    if (pass_ == 0) {
+      observe_mean(x, finite);
+    } else {
+      observe_deviation(finite);
+    }
+  }
+  void ranges(std::span<qloom_range> out) const {
+    write_ranges(out, lo_, hi_);
+    for (std::size_t g = 0; g < out.size(); ++g) out[g] = is_half_ ? upper_half(g) : both_sides(g);
+  }
+  template <class Archive>
+  void state(Archive& a) {
+    a("count", count_);
+    a("sum", sum_);
+    a("magnitude", magnitude_);
+    a("lo", lo_);
+    a("hi", hi_);
+    a("absolute", absolute_);
+    a("square", square_);
+    a("levels", levels_);
+    std::uint8_t is_half = is_half_, is_symmetric = is_symmetric_;
+    a("is_half", is_half);
+    a("is_symmetric", is_symmetric);
+    is_half_ = is_half != 0;
+    is_symmetric_ = is_symmetric != 0;
+  }
+
+ private:
+  void observe_mean(const qloom_tensor& x, const Finite& finite) {
+    widen(lo_, hi_, finite_extremes(x));
+    const auto count = reduce(x, QLOOM_REDUCE_COUNT);
+    const auto sum = reduce(finite.tensor(), QLOOM_REDUCE_SUM);
+    const auto magnitude = reduce(finite.tensor(), QLOOM_REDUCE_ABS_SUM);
+    for (auto* figure : {&count_, &sum_, &magnitude_}) match_groups(*figure, x.groups, 0.0);
+    for (std::uint64_t g = 0; g < x.groups; ++g) {
+      count_[g] += count[g] - finite.skipped()[g];
+      sum_[g] += sum[g];
+      magnitude_[g] += magnitude[g];
+    }
+  }
+  void observe_deviation(const Finite& finite) {
+    const qloom_tensor& x = finite.tensor();
+    match_groups(count_, x.groups, 0.0);
+    std::vector<double> center(x.groups);
+    for (std::uint64_t g = 0; g < x.groups; ++g) center[g] = mean(g);
+    const auto absolute = reduce(x, QLOOM_REDUCE_ABS_DEVIATION_SUM, center.data());
+    const auto square = reduce(x, QLOOM_REDUCE_SQUARE_DEVIATION_SUM, center.data());
+    for (std::uint64_t g = 0; g < x.groups; ++g) {  // skipped values stand there as 0
+      absolute_[g] += absolute[g] - finite.skipped()[g] * std::fabs(center[g]);
+      square_[g] += square[g] - finite.skipped()[g] * center[g] * center[g];
+    }
+  }
+  [[nodiscard]] double mean(std::size_t g) const {
+    return count_[g] > 0 ? sum_[g] / count_[g] : 0.0;
+  }
+  /// From 0 to the constant that all values are.
+  [[nodiscard]] static qloom_range constant(double value) {
+    const double wide = std::max(std::fabs(value), kSmallestWidth);
+    return value < 0 ? qloom_range{-wide, 0.0} : qloom_range{0.0, wide};
+  }
+  /// The clipping value for spreads b (Laplace) and sigma (Gauss), q = 4^M; not more than no_clip
+  /// with prior "best" when rounding within no_clip has the smaller error.
+  [[nodiscard]] double clip(double b, double sigma, double q, double no_clip) const {
+    const Clip l = laplace(q), n = gauss(q);
+    if (prior_ == "laplace") return b * l.a;
+    if (prior_ == "gauss") return sigma * n.a;
+    const double laplace_error = b * b * l.error, gauss_error = sigma * sigma * n.error;
+    if (no_clip * no_clip / (3.0 * q) <= std::min(laplace_error, gauss_error)) return no_clip;
+    return laplace_error <= gauss_error ? b * l.a : sigma * n.a;
+  }
+  [[nodiscard]] qloom_range upper_half(std::size_t g) const {
+    // Values below 0, if any, were not cut off yet: mean(relu x) is half of mean(|x| + x).
+    const double relu_mean = (magnitude_[g] + sum_[g]) / (2.0 * count_[g]);
+    if (!(relu_mean > 0)) return constant(0.0);
+    // One more bit, unless the grid spends it on negative codes.
+    const double q = (is_symmetric_ ? 1.0 : 4.0) * levels_ * levels_;
+    return {0.0, clip(2.0 * relu_mean, kGaussFromRelu * relu_mean, q, hi_[g])};
+  }
+  [[nodiscard]] qloom_range both_sides(std::size_t g) const {
+    if (!(lo_[g] < hi_[g])) return constant(lo_[g]);
+    const double center = mean(g);
+    const double b = std::max(0.0, absolute_[g]) / count_[g];
+    const double sigma = std::sqrt(std::max(0.0, square_[g]) / (count_[g] - 1.0));
+    const double no_clip = is_symmetric_ ? std::max(center - lo_[g], hi_[g] - center)
+                                         : (hi_[g] - lo_[g]) / 2.0;
+    const double a = clip(b, sigma, levels_ * levels_, no_clip);
+    if (a == no_clip) return {lo_[g], hi_[g]};
+    if (is_symmetric_) return {center - a, center + a};
+    const double lo = std::max(lo_[g], center - a);
+    return {lo, lo + 2.0 * a};
+  }
+
+  std::string prior_, half_range_;
+  std::uint32_t pass_ = 0;
+  double levels_ = 256;
+  bool is_half_ = false, is_symmetric_ = false;
+  std::vector<double> count_, sum_, magnitude_, lo_, hi_, absolute_, square_;
+};
+
+}  // namespace
+
+QLOOM_METHODS(qloom::sdk::Range<Aciq>)

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// What all kinds share: construction, destruction, state.
+#pragma once
+
+#include <memory>
+
+#include <qloom/support.hpp>
+
+namespace qloom::sdk::detail {
+
+template <class T>
+concept HasState = requires(T& t, StateWriter& w, StateReader& r) {
+  t.state(w);
+  t.state(r);
+};
+
+template <class T>
+constexpr std::uint32_t state_version() {
+  if constexpr (requires { T::kStateVersion; }) {
+    return T::kStateVersion;
+  } else {
+    return 1;
+  }
+}
+
+template <class T>
+constexpr std::uint32_t caps() {
+  if constexpr (requires { T::kCaps; }) {
+    return T::kCaps;
+  } else {
+    return 0;
+  }
+}
+
+template <class T>
+struct Base {
+  static void destroy(void* self) noexcept { delete static_cast<T*>(self); }
+  static qloom_status save(const void* self, qloom_writer* writer, qloom_error* error) noexcept {
+    return guarded(error, [&] {
+      StateWriter archive(writer);
+      const_cast<T*>(static_cast<const T*>(self))->state(archive);
+    });
+  }
+  static qloom_status load(void* self, const qloom_reader* reader, std::uint32_t version,
+                           qloom_error* error) noexcept {
+    return guarded(error, [&] {
+      if (version > state_version<T>()) {
+        throw Error(QLOOM_E_STATE, concat("state version ", version, " is newer than ",
+                                          state_version<T>(), ", the newest known"));
+      }
+      T changed = *static_cast<T*>(self);  // unchanged on failure
+      StateReader archive(reader);
+      changed.state(archive);
+      *static_cast<T*>(self) = std::move(changed);
+    });
+  }
+  static const void* extension(const void*, const char*) noexcept { return nullptr; }
+
+  static constexpr qloom_base table() {
+    qloom_base base{sizeof(qloom_base), state_version<T>(), &destroy, nullptr, nullptr, &extension};
+    if constexpr (HasState<T>) {
+      base.save = &save;
+      base.load = &load;
+    }
+    return base;
+  }
+  static constexpr qloom_base kTable = table();
+
+  static qloom_status create(const qloom_params* params, const void* ops, qloom_instance* out,
+                             qloom_error* error) noexcept {
+    return guarded(error, [&] {
+      auto self = std::make_unique<T>(Params(params));
+      out->struct_size = sizeof(qloom_instance);
+      out->base = &kTable;
+      out->ops = ops;
+      out->self = self.release();
+    });
+  }
+};
+
+template <class T>
+T& as(void* self) {
+  return *static_cast<T*>(self);
+}
+template <class T>
+const T& as(const void* self) {
+  return *static_cast<const T*>(self);
+}
+
+/// Calls a noexcept [pure] body that returns void (always QLOOM_OK) or a status.
+template <class Body>
+qloom_status status_of(Body&& body) noexcept {
+  if constexpr (std::is_void_v<decltype(body())>) {
+    body();
+    return QLOOM_OK;
+  } else {
+    return body();
+  }
+}
+
+}  // namespace qloom::sdk::detail

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#pragma once
+
+#include <span>
+
+#include <qloom/kinds/base.hpp>
+
+namespace qloom::sdk {
+
+/// Range estimator from a class T with
+///   explicit T(const Params&);
+///   void begin(const qloom_range_context&, uint32_t pass);
+///   void observe(const qloom_tensor&);
+///   void end(uint32_t pass);                          // optional
+///   void ranges(std::span<qloom_range> out) const;    // one per group
+///   static constexpr uint32_t kPasses;                // optional, 1
+///   template <class Archive> void state(Archive&);    // optional
+template <class T>
+struct Range {
+  static constexpr const char* kKind = "qloom.range/1";
+
+  static constexpr std::uint32_t passes() {
+    if constexpr (requires { T::kPasses; }) {
+      return T::kPasses;
+    } else {
+      return 1;
+    }
+  }
+  static qloom_status begin(void* self, const qloom_range_context* context, std::uint32_t pass,
+                            qloom_error* error) noexcept {
+    return guarded(error, [&] { detail::as<T>(self).begin(*context, pass); });
+  }
+  static qloom_status observe(void* self, const qloom_tensor* x, qloom_error* error) noexcept {
+    return guarded(error, [&] { detail::as<T>(self).observe(*x); });
+  }
+  static qloom_status end(void* self, std::uint32_t pass, qloom_error* error) noexcept {
+    return guarded(error, [&] {
+      if constexpr (requires(T& t) { t.end(pass); }) detail::as<T>(self).end(pass);
+    });
+  }
+  static qloom_status ranges(const void* self, qloom_range* out, std::uint64_t groups,
+                             qloom_error* error) noexcept {
+    return guarded(error,
+                   [&] { detail::as<T>(self).ranges(std::span<qloom_range>(out, groups)); });
+  }
+  static constexpr qloom_range_estimator kTable{
+      sizeof(qloom_range_estimator), detail::caps<T>(), passes(), 0, &begin, &observe, &end,
+      &ranges};
+  static qloom_status create(const qloom_host*, const qloom_params* params, qloom_instance* out,
+                             qloom_error* error) noexcept {
+    return detail::Base<T>::create(params, &kTable, out, error);
+  }
+};
+
+}  // namespace qloom::sdk

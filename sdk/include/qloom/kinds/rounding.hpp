@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#pragma once
+
+#include <qloom/kinds/base.hpp>
+
+namespace qloom::sdk {
+
+/// Rounding mode from a class T with
+///   explicit T(const Params&);
+///   void round(const qloom_call&, uint64_t first, const float* x, float* y, uint64_t n) const noexcept;
+/// and optionally
+///   bool lower(uint32_t& rule, uint32_t& argument) const noexcept;  // "I am exactly that rule"
+template <class T>
+struct Rounding {
+  static constexpr const char* kKind = "qloom.rounding/1";
+
+  static qloom_status round(const void* self, const qloom_call* call, std::uint64_t first,
+                            const float* x, float* y, std::uint64_t n) noexcept {
+    return detail::status_of([&] { return detail::as<T>(self).round(*call, first, x, y, n); });
+  }
+  static qloom_status lower(const void* self, std::uint32_t* rule,
+                            std::uint32_t* argument) noexcept {
+    if constexpr (requires(const T& t) { t.lower(*rule, *argument); }) {
+      if (detail::as<T>(self).lower(*rule, *argument)) return QLOOM_OK;
+    }
+    return QLOOM_E_UNSUPPORTED;
+  }
+  static constexpr qloom_rounding kTable{sizeof(qloom_rounding), 0, &round, &lower};
+  static qloom_status create(const qloom_host*, const qloom_params* params, qloom_instance* out,
+                             qloom_error* error) noexcept {
+    return detail::Base<T>::create(params, &kTable, out, error);
+  }
+};
+
+/// A rounding mode that is exactly one of the kernels' rules: pass the rule as template argument.
+template <std::uint32_t Rule>
+class LoweredRounding {
+ public:
+  explicit LoweredRounding(const Params&) {}
+  qloom_status round(const qloom_call& call, std::uint64_t first, const float* x, float* y,
+                     std::uint64_t n) const noexcept {
+    qloom_call fused = call;
+    fused.rounding = {nullptr, nullptr, Rule, argument_};
+    return kernels().round(&fused, first, x, y, n);
+  }
+  bool lower(std::uint32_t& rule, std::uint32_t& argument) const noexcept {
+    rule = Rule;
+    argument = argument_;
+    return true;
+  }
+
+ protected:
+  std::uint32_t argument_ = 0;
+};
+
+}  // namespace qloom::sdk

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// What every C++ method uses: errors, parameters, state arrays, the host's services.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <new>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <qloom/abi.h>
+
+namespace qloom::sdk {
+
+/// Text of all arguments, one after the other.
+template <class... Args>
+std::string concat(const Args&... args) {
+  std::ostringstream out;
+  (out << ... << args);
+  return out.str();
+}
+
+/// What a method throws from [setup] and [update] functions; becomes a status and a message.
+class Error : public std::exception {
+ public:
+  Error(qloom_status code, std::string message) : code_(code), message_(std::move(message)) {}
+  [[nodiscard]] qloom_status code() const noexcept { return code_; }
+  [[nodiscard]] const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
+  qloom_status code_;
+  std::string message_;
+};
+
+inline void write_error(qloom_error* error, qloom_status code, const char* message) noexcept {
+  if (error == nullptr) return;
+  error->code = code;
+  std::strncpy(error->message, message, sizeof(error->message) - 1);
+  error->message[sizeof(error->message) - 1] = '\0';
+}
+
+/// Runs `body` and turns whatever it throws into a status and a message.
+template <class Body>
+qloom_status guarded(qloom_error* error, Body&& body) noexcept {
+  try {
+    body();
+    return QLOOM_OK;
+  } catch (const Error& e) {
+    write_error(error, e.code(), e.what());
+    return e.code();
+  } catch (const std::bad_alloc&) {
+    write_error(error, QLOOM_E_NO_MEMORY, "out of memory");
+    return QLOOM_E_NO_MEMORY;
+  } catch (const std::exception& e) {
+    write_error(error, QLOOM_E_INTERNAL, e.what());
+    return QLOOM_E_INTERNAL;
+  } catch (...) {
+    write_error(error, QLOOM_E_INTERNAL, "an exception of unknown type");
+    return QLOOM_E_INTERNAL;
+  }
+}
+
+/// The host's service tables, fetched once when the library is loaded.
+struct Services {
+  const qloom_kernels* kernels = nullptr;
+  const qloom_parallel* parallel = nullptr;
+  const qloom_params_api* params = nullptr;
+  const qloom_state_api* state = nullptr;
+  const qloom_run_api* run = nullptr;
+};
+inline Services services;
+
+[[nodiscard]] inline const qloom_kernels& kernels() noexcept { return *services.kernels; }
+
+/// body(i) for i in 0 .. count - 1, each once, on the host's threads, in no order.
+template <class Body>
+void for_each(std::uint64_t count, Body body) noexcept {
+  services.parallel->for_each(
+      count, [](void* context, std::uint64_t i) noexcept { (*static_cast<Body*>(context))(i); },
+      &body);
+}
+
+/// One figure (QLOOM_REDUCE_*) per group of x; center as the figure needs it.
+[[nodiscard]] inline std::vector<double> reduce(const qloom_tensor& x, std::uint32_t figure,
+                                                const double* center = nullptr) {
+  std::vector<double> out(x.groups);
+  kernels().reduce(&x, figure, center, out.data());
+  return out;
+}
+
+/// The validated parameters of the method, defaults filled in. A pointer that the manifest's
+/// schema does not promise is an Error.
+class Params {
+ public:
+  explicit Params(const qloom_params* params) : params_(params) {}
+
+  [[nodiscard]] double number(const char* pointer) const {
+    double value = 0;
+    require(services.params->get_f64(params_, pointer, &value), pointer, "a number");
+    return value;
+  }
+  [[nodiscard]] std::int64_t integer(const char* pointer) const {
+    std::int64_t value = 0;
+    require(services.params->get_i64(params_, pointer, &value), pointer, "an integer");
+    return value;
+  }
+  [[nodiscard]] bool flag(const char* pointer) const {
+    std::int32_t value = 0;
+    require(services.params->get_bool(params_, pointer, &value), pointer, "true or false");
+    return value != 0;
+  }
+  [[nodiscard]] std::string text(const char* pointer) const {
+    const char* value = nullptr;
+    require(services.params->get_string(params_, pointer, &value), pointer, "a string");
+    return value;
+  }
+  [[nodiscard]] bool has(const char* pointer) const {
+    double number = 0;
+    std::int32_t flag = 0;
+    const char* text = nullptr;
+    std::uint64_t size = 0;
+    const auto* api = services.params;
+    return api->get_f64(params_, pointer, &number) == QLOOM_OK ||
+           api->get_bool(params_, pointer, &flag) == QLOOM_OK ||
+           api->get_string(params_, pointer, &text) == QLOOM_OK ||
+           api->get_size(params_, pointer, &size) == QLOOM_OK;
+  }
+  /// Is the value a number, or true or false? For parameters that also take a word.
+  [[nodiscard]] bool is_number(const char* pointer) const {
+    double value = 0;
+    return services.params->get_f64(params_, pointer, &value) == QLOOM_OK;
+  }
+  [[nodiscard]] bool is_flag(const char* pointer) const {
+    std::int32_t value = 0;
+    return services.params->get_bool(params_, pointer, &value) == QLOOM_OK;
+  }
+  /// Number of elements of an array.
+  [[nodiscard]] std::uint64_t size(const char* pointer) const {
+    std::uint64_t value = 0;
+    require(services.params->get_size(params_, pointer, &value), pointer, "an array");
+    return value;
+  }
+
+ private:
+  static void require(qloom_status status, const char* pointer, const char* expected) {
+    if (status != QLOOM_OK) throw Error(QLOOM_E_INVALID, concat(pointer, ": expected ", expected));
+  }
+  const qloom_params* params_;
+};
+
+template <class T>
+constexpr std::uint32_t dtype_of() {
+  if constexpr (std::is_same_v<T, float>) return QLOOM_F32;
+  if constexpr (std::is_same_v<T, double>) return QLOOM_F64;
+  if constexpr (std::is_same_v<T, std::int32_t>) return QLOOM_I32;
+  if constexpr (std::is_same_v<T, std::int64_t>) return QLOOM_I64;
+  if constexpr (std::is_same_v<T, std::uint8_t>) return QLOOM_U8;
+}
+
+/// A method with state writes one function, used both ways:
+///   template <class Archive> void state(Archive& a) { a("alpha", alpha_); a("lo", lo_); }
+/// Values may be float, double, int32, int64, uint8 or a std::vector of them. A missing array
+/// keeps the present value.
+class StateWriter {
+ public:
+  explicit StateWriter(qloom_writer* writer) : writer_(writer) {}
+  template <class T>
+  void operator()(const char* name, const std::vector<T>& values) {
+    put(name, values.data(), values.size());
+  }
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  void operator()(const char* name, const T& value) {
+    put(name, &value, 1);
+  }
+
+ private:
+  template <class T>
+  void put(const char* name, const T* data, std::size_t count) {
+    const qloom_status status = services.state->put(writer_, name, dtype_of<T>(), data, count);
+    if (status != QLOOM_OK) throw Error(status, concat("state \"", name, "\" was not written"));
+  }
+  qloom_writer* writer_;
+};
+
+class StateReader {
+ public:
+  explicit StateReader(const qloom_reader* reader) : reader_(reader) {}
+  template <class T>
+  void operator()(const char* name, std::vector<T>& values) {
+    const void* data = nullptr;
+    std::uint64_t count = 0;
+    if (services.state->get(reader_, name, dtype_of<T>(), &data, &count) != QLOOM_OK) return;
+    values.resize(count);
+    if (count > 0) std::memcpy(values.data(), data, count * sizeof(T));
+  }
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  void operator()(const char* name, T& value) {
+    const void* data = nullptr;
+    std::uint64_t count = 0;
+    if (services.state->get(reader_, name, dtype_of<T>(), &data, &count) != QLOOM_OK) return;
+    if (count != 1) {
+      throw Error(QLOOM_E_STATE, concat("state \"", name, "\": expected 1 value, found ", count));
+    }
+    std::memcpy(&value, data, sizeof(T));
+  }
+
+ private:
+  const qloom_reader* reader_;
+};
+
+/// The group of element i of a block's tensor.
+[[nodiscard]] inline std::uint64_t group_of(const qloom_block& block, std::uint64_t i) noexcept {
+  return (i / block.inner) % block.groups;
+}
+
+/// body(begin, count, group) for each run of the block that lies in one group; begin counts from
+/// the block's first element. For per-channel activations a run has one element.
+template <class Body>
+void for_each_run(const qloom_block& block, Body body) {
+  std::uint64_t i = 0;
+  std::uint64_t run = block.first / block.inner;
+  std::uint64_t left = block.inner - block.first % block.inner;
+  std::uint64_t group = run % block.groups;
+  while (i < block.n) {
+    const std::uint64_t count = left < block.n - i ? left : block.n - i;
+    body(i, count, group);
+    i += count;
+    left = block.inner;
+    if (++group == block.groups) group = 0;
+  }
+}
+
+/// Elements of one piece: 4 KiB of float, so that a few of them fit on the stack and in the L1.
+inline constexpr std::uint64_t kPieceElements = 1024;
+
+/// body(piece, i) for consecutive pieces of a block, i counted from the block's first element: for
+/// methods that keep intermediate values on the stack. group_first and group_count stay those of
+/// the whole block.
+template <class Body>
+void for_each_piece(const qloom_block& block, Body body) {
+  for (std::uint64_t i = 0; i < block.n; i += kPieceElements) {
+    qloom_block piece = block;
+    piece.first = block.first + i;
+    piece.n = block.n - i < kPieceElements ? block.n - i : kPieceElements;
+    body(piece, i);
+  }
+}
+
+/// body(block) for blocks of 4096 elements that cover the tensor, on the host's threads, in no
+/// order: the [update] counterpart of the host's own block calls.
+template <class Body>
+void for_each_block(const qloom_tensor& x, Body body) noexcept {
+  constexpr std::uint64_t kElements = 4096;
+  for_each((x.n + kElements - 1) / kElements, [&](std::uint64_t i) noexcept {
+    const std::uint64_t first = i * kElements;
+    const std::uint64_t n = x.n - first < kElements ? x.n - first : kElements;
+    body(qloom_block{first, n, x.groups, x.inner, 0, x.groups});
+  });
+}
+
+/// body(value) for the elements of one group of a tensor, in order of their index.
+template <class Body>
+void for_each_in_group(const qloom_tensor& x, std::uint64_t group, Body body) {
+  for (std::uint64_t o = 0; o < x.outer; ++o) {
+    const std::uint64_t begin = (o * x.groups + group) * x.inner;
+    const std::uint64_t end = begin + x.inner < x.n ? begin + x.inner : x.n;
+    for (std::uint64_t i = begin; i < end; ++i) body(x.data[i]);
+  }
+}
+
+/// Error QLOOM_E_NUMERIC with the first index when the tensor holds a NaN or an infinity.
+inline void require_finite(const qloom_tensor& x) {
+  double count = 0;
+  const qloom_tensor flat{x.data, x.shape, x.rank, x.n, 1, 1, x.n};
+  kernels().reduce(&flat, QLOOM_REDUCE_NONFINITE, nullptr, &count);
+  if (count == 0) return;
+  std::uint64_t i = 0;
+  while (x.data[i] - x.data[i] == 0.0F) ++i;
+  throw Error(QLOOM_E_NUMERIC,
+              concat("element ", i, " is ", x.data[i], ", expected a finite value"));
+}
+
+/// Largest e with 2^e <= x. From the bits of x, so it is exact; x is positive and finite.
+[[nodiscard]] inline int floor_log2(double x) noexcept {
+  int exponent = 0;
+  std::frexp(x, &exponent);  // x = f * 2^exponent, f in [0.5, 1)
+  return exponent - 1;
+}
+/// Smallest e with x <= 2^e; as floor_log2.
+[[nodiscard]] inline int ceil_log2(double x) noexcept {
+  int exponent = 0;
+  return std::frexp(x, &exponent) == 0.5 ? exponent - 1 : exponent;
+}
+
+/// Sum of n values in double, in sixteen lanes combined pairwise: a fixed order that vectorizes.
+[[nodiscard]] inline double lane_sum(const float* x, std::uint64_t n) noexcept {
+  constexpr std::uint64_t kLanes = 16;
+  if (n == 1) return x[0];
+  double lane[kLanes] = {};
+  std::uint64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (std::uint64_t j = 0; j < kLanes; ++j) lane[j] += x[i + j];
+  }
+  for (std::uint64_t j = 0; i + j < n; ++j) lane[j] += x[i + j];
+  for (std::uint64_t width = kLanes / 2; width > 0; width /= 2) {
+    for (std::uint64_t j = 0; j < width; ++j) lane[j] += lane[j + width];
+  }
+  return lane[0];
+}
+
+/// dx = dy: the gradient of a rounding that is passed straight through. dx may be dy.
+inline void pass_through(const float* dy, float* dx, std::uint64_t n) noexcept {
+  if (dx != dy) std::memcpy(dx, dy, n * sizeof(float));
+}
+
+}  // namespace qloom::sdk

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include <qloom/support.hpp>
+
+namespace qloom::sdk {
+
+/// A uniform grid per group, y = offset + scale * (code - zero_point): the common base of affine,
+/// fixed point, block floating point, PACT, LSQ, DoReFa and WAGE quantizers.
+///
+/// A derived class fills the grid in prepare() with resize() and set(); apply, encode, decode,
+/// encoding and a masked straight-through backward come from here, at the host's SIMD speed.
+class UniformGrid {
+ public:
+  qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
+                     float* y) const noexcept {
+    const qloom_grid g = grid();
+    return kernels().affine(&call, &g, &block, x, y, nullptr);
+  }
+  qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
+                      std::int32_t* code) const noexcept {
+    const qloom_grid g = grid();
+    return kernels().affine(&call, &g, &block, x, nullptr, code);
+  }
+  void decode(const qloom_block& block, const std::int32_t* code, float* y) const noexcept {
+    const qloom_grid g = grid();
+    kernels().affine_decode(&g, &block, code, y);
+  }
+  void encoding(qloom_encoding& out) const {
+    out.kind = QLOOM_ENCODING_AFFINE;
+    out.bits = bits_;
+    out.is_signed = is_signed_ ? 1 : 0;
+    out.groups = scale_.size();
+    out.grid = grid();
+  }
+
+  /// Gradient where the rounded code was not clipped, else 0.
+  qloom_status masked_backward(const qloom_call& call, const qloom_block& block, const float* x,
+                               const float* dy, float* dx) const noexcept {
+    const qloom_grid g = grid();
+    return kernels().affine_backward(&call, &g, &block, x, dy, dx);
+  }
+
+ protected:
+  /// Integer codes of `bits` bits; signed codes run from -2^(bits-1), or from one above it when
+  /// narrow. Unit: bits, 1 to 16.
+  void set_codes(std::int64_t bits, bool is_signed, bool narrow) {
+    bits_ = static_cast<std::uint32_t>(bits);
+    is_signed_ = is_signed;
+    const double half = std::ldexp(1.0, static_cast<int>(bits) - 1);
+    min_ = static_cast<float>((is_signed ? -half : 0.0) + (narrow ? 1.0 : 0.0));
+    max_ = static_cast<float>(is_signed ? half - 1.0 : 2.0 * half - 1.0);
+  }
+  /// A code range that is no power of two; bits is the stored width.
+  void set_codes(std::int64_t bits, double code_min, double code_max) {
+    bits_ = static_cast<std::uint32_t>(bits);
+    is_signed_ = code_min < 0;
+    min_ = static_cast<float>(code_min);
+    max_ = static_cast<float>(code_max);
+  }
+  void resize(std::size_t groups) {
+    scale_.assign(groups, 1.0F);
+    inv_scale_.assign(groups, 1.0F);
+    zero_point_.assign(groups, 0.0F);
+    code_min_.assign(groups, min_);
+    code_max_.assign(groups, max_);
+  }
+  /// scale must be positive and finite.
+  void set(std::size_t group, float scale, float inv_scale, float zero_point = 0.0F) noexcept {
+    scale_[group] = scale;
+    inv_scale_[group] = inv_scale;
+    zero_point_[group] = zero_point;
+  }
+  void set_offset(std::size_t group, float offset) {
+    offset_.resize(scale_.size());
+    offset_[group] = offset;
+  }
+  [[nodiscard]] qloom_grid grid() const noexcept {
+    return {scale_.data(),    inv_scale_.data(), zero_point_.data(),
+            offset_.empty() ? nullptr : offset_.data(), code_min_.data(), code_max_.data()};
+  }
+
+  std::uint32_t bits_ = 8;
+  bool is_signed_ = true;
+  float min_ = -128.0F, max_ = 127.0F;  // codes
+  std::vector<float> scale_, inv_scale_, zero_point_, offset_, code_min_, code_max_;
+};
+
+}  // namespace qloom::sdk

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// qloom run, compare and validate on a small data set: two classes that a line separates.
+#include <algorithm>
+
+#include "host/data/array_file.hpp"
+#include "host/tensor/random.hpp"
+#include "tests/cli/program.hpp"
+
+namespace qloom::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Run : public Program {
+ protected:
+  void SetUp() override {
+    Program::SetUp();
+    write_samples("train.npz", 256, 1);
+    write_samples("test.npz", 64, 2);
+    write("p.json", R"({"name": "small", "data": {"dataset": "numpy", "train_file": "train.npz",
+        "test_file": "test.npz", "batch_size": 16}, "model": {"inline": {"layers": [
+          {"name": "d", "type": "dense", "units": 8, "bias": false}, {"name": "n", "type": "norm"},
+          {"name": "r", "type": "relu"}, {"name": "e", "type": "dense", "units": "classes"}]}},
+        "rules": [{"site": ["weight", "activation"], "quantizer": {"plugin": "affine", "bits": 8}}],
+        "stages": [{"train": {"epochs": 2}}, {"evaluate": {}}]})");
+  }
+  /// Points of a square; the class says on which side of its diagonal they lie.
+  void write_samples(const std::string& name, std::int64_t count, std::uint64_t seed) const {
+    std::vector<float> images;
+    std::vector<std::int64_t> labels;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto index = static_cast<std::uint64_t>(2 * i);
+      const float a = 2.0F * uniform(random_word(seed, 0, 0, index)) - 1.0F;
+      const float b = 2.0F * uniform(random_word(seed, 0, 0, index + 1)) - 1.0F;
+      images.insert(images.end(), {a, b});
+      labels.push_back(a > b ? 1 : 0);
+    }
+    data::write_npz(folder_ / name, {{"images", {{count, 2}, images}}, {"labels", {{count}, labels}}});
+  }
+};
+
+TEST_F(Run, TrainsAndWritesAReportThatFollowsItsSchema) {
+  const Outcome o = qloom({"run", "p.json", "--output", "out", "--threads", "1", "--seed", "3"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  EXPECT_EQ(o.out.find("small: accuracy "), 0U) << o.out;
+  const Json report = json("out/report.json");
+  const Json schema = Json::parse(data::read_text(fs::path(QLOOM_SOURCE_DIR) /
+                                                  "schemas/report.schema.json"));
+  EXPECT_NO_THROW(static_cast<void>(registry::validate(schema, report, "report.json: ")));
+  EXPECT_EQ(report["seed"], 3);
+  EXPECT_EQ(report["final"]["count"], 64);
+  EXPECT_GT(report["final"]["accuracy"].get<double>(), 0.8);  // a guess gives 0.5
+  EXPECT_EQ(report["series"]["loss"].size(), 2U);
+  EXPECT_TRUE(fs::exists(folder_ / "out/checkpoint.npz"));
+}
+
+TEST_F(Run, TakesOverridesFromTheCommandLine) {
+  const Outcome o = qloom({"run", "p.json", "--output", "out", "--set", "/stages/0/train/epochs=1",
+                           "--set", "/name=other", "--set", "/rules/-=" +
+                           std::string(R"({"layers": "last", "site": "*", "quantizer": null})")});
+  ASSERT_EQ(o.status, 0) << o.err;
+  const Json report = json("out/report.json");
+  EXPECT_EQ(report["series"]["loss"].size(), 1U);
+  EXPECT_EQ(report["name"], "other");
+  EXPECT_EQ(report["pipeline"]["rules"].size(), 2U);
+  EXPECT_FALSE(report["sites"].contains("weight/e"));
+  EXPECT_TRUE(report["sites"].contains("weight/d"));
+}
+
+TEST_F(Run, RefusesWrongInputBeforeItWritesAnything) {
+  const std::vector<std::string> before = files();
+  const auto expect_refusal = [&](std::vector<std::string> more, const std::string& part) {
+    std::vector<std::string> arguments{"run", "p.json", "--output", "out"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome o = qloom(arguments);
+    EXPECT_EQ(o.status, 2) << o.err;
+    EXPECT_NE(o.err.find(part), std::string::npos) << part << "\n" << o.err;
+    EXPECT_EQ(files(), before) << part;
+  };
+  expect_refusal({"--set", "/sead=1"}, "p.json: /sead: unknown key \"sead\", did you mean \"seed\"?");
+  expect_refusal({"--set", "/rules/0/quantizer/plugin=afine"}, "p.json: /rules/0/quantizer/plugin");
+  expect_refusal({"--set", "/rules/0/layers=dd"}, "p.json: /rules/0/layers");
+  expect_refusal({"--set", "/data/test_file=gone.npz"}, "gone.npz");
+  expect_refusal({"--set", "/model/inline/layers/2/input=q"},
+                 "/layers/2/input: \"q\"");
+}
+
+TEST_F(Run, ValidateAcceptsWhatRuns) {
+  const std::vector<std::string> before = files();
+  const Outcome o = qloom({"validate", "p.json"});
+  EXPECT_EQ(o.status, 0) << o.err;
+  EXPECT_EQ(o.out, "p.json: valid: 1 rules, 0 procedures, 2 stages\n");
+  EXPECT_EQ(files(), before);
+}
+
+TEST_F(Run, CompareWritesOneRowPerPipeline) {
+  fs::copy_file(folder_ / "p.json", folder_ / "q.json");
+  const Outcome o = qloom({"compare", "p.json", "q.json", "--seeds", "1,2", "--output", "out"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  const Json table = json("out/compare.json");
+  ASSERT_EQ(table["rows"].size(), 2U);
+  EXPECT_EQ(table["rows"][0]["seeds"], Json::parse("[1, 2]"));
+  EXPECT_EQ(table["rows"][0]["accuracies"], table["rows"][1]["accuracies"]);
+  EXPECT_TRUE(fs::exists(folder_ / "out/compare.csv"));
+  EXPECT_NE(o.out.find("| small"), std::string::npos) << o.out;
+}
+
+}  // namespace
+}  // namespace qloom::test

@@ -1,0 +1,4 @@
+if(TARGET qloom_experiment)
+  qloom_add_test(experiment_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/experiment_test.cpp
+    LABELS integration LIBRARIES nlohmann_json::nlohmann_json TIMEOUT 600)
+endif()

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Contractions of integer-coded operands equal the sum in 64-bit integers, bit for bit.
+#include <algorithm>
+#include <bit>
+
+#include "host/network/codes.hpp"
+#include "host/network/contraction.hpp"
+#include "host/tensor/error.hpp"
+#include "tests/layers/naive.hpp"
+
+namespace qloom::test {
+namespace {
+
+using network::Contraction;
+using network::Operand;
+using Codes = std::vector<std::int64_t>;
+
+/// Codes and the float32 values that stand for them.
+struct Coded {
+  Coded(Codes all_codes, std::vector<float> scales, std::int64_t pitch = 1)
+      : codes(std::move(all_codes)), scale(std::move(scales)), values(codes.size()) {
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+      values[i] = static_cast<float>(codes[i]) * scale_at(i / static_cast<std::size_t>(pitch));
+      max_code = std::max(max_code, std::abs(static_cast<double>(codes[i])));
+    }
+  }
+  [[nodiscard]] float scale_at(std::size_t row) const {
+    return scale[scale.size() == 1 ? 0 : row];
+  }
+  [[nodiscard]] Operand operand() const {
+    return {values.data(), scale.data(), scale.size(), max_code};
+  }
+  Codes codes;
+  std::vector<float> scale, values;
+  double max_code = 0;
+};
+
+enum class Target { kY, kDx, kDw };
+
+/// The sums of one role in integers.
+Codes sums(const ContractionShape& s, Target target, const Codes& left, const Codes& right) {
+  const std::int64_t n = target == Target::kY    ? s.y_size()
+                         : target == Target::kDx ? s.x_size()
+                                                 : s.w_size();
+  Codes sum(static_cast<std::size_t>(n));
+  const auto at = [](const Codes& v, std::int64_t i) { return v[static_cast<std::size_t>(i)]; };
+  for_each_term(s, [&](const Term& t) {
+    switch (target) {
+      case Target::kY:
+        sum[static_cast<std::size_t>(t.y)] += at(left, t.x) * at(right, t.w);
+        break;
+      case Target::kDx:
+        sum[static_cast<std::size_t>(t.x)] += at(left, t.y) * at(right, t.w);
+        break;
+      case Target::kDw:
+        sum[static_cast<std::size_t>(t.w)] += at(left, t.x) * at(right, t.y);
+        break;
+    }
+  });
+  return sum;
+}
+
+/// True when some sum is no float32, so that float32 arithmetic alone could not give it.
+bool exceeds_float(const Codes& sum) {
+  return std::any_of(sum.begin(), sum.end(), [](std::int64_t v) {
+    return static_cast<std::int64_t>(static_cast<float>(v)) != v;
+  });
+}
+
+void expect_bits(const std::vector<float>& actual, const Codes& sum, const Coded& left,
+                 const Coded& right, std::int64_t channels, const float* bias,
+                 const std::string& what) {
+  ASSERT_EQ(actual.size(), sum.size());
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    const std::size_t channel = i % static_cast<std::size_t>(channels);
+    const double scale = double{left.scale[0]} * double{right.scale_at(channel)};
+    float expected = static_cast<float>(static_cast<double>(sum[i]) * scale);
+    if (bias != nullptr) expected += bias[channel];
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(actual[i]), std::bit_cast<std::uint32_t>(expected))
+        << what << ", element " << i << ": " << actual[i] << ", expected " << expected;
+  }
+}
+
+struct Widths {
+  std::int64_t x_lo, x_hi, w_limit, dy_limit;
+};
+
+/// All three roles on random codes; returns whether some sum was beyond float32.
+bool check_roles(const ContractionShape& s, const Widths& widths, std::vector<float> x_scale,
+                 std::vector<float> w_scale, const std::string& name) {
+  const Coded x(random_codes(s.x_size(), 1, widths.x_lo, widths.x_hi), std::move(x_scale));
+  const Coded w(random_codes(s.w_size(), 2, -widths.w_limit, widths.w_limit), std::move(w_scale),
+                s.fan_in());
+  const Coded dy(random_codes(s.y_size(), 3, -widths.dy_limit, widths.dy_limit), {0.00037F});
+  const std::vector<float> bias = random_values(s.out_c, 4);
+  Contraction contraction;
+  bool beyond_float = false;
+
+  const Codes y_sums = sums(s, Target::kY, x.codes, w.codes);
+  std::vector<float> y(y_sums.size(), NAN);
+  contraction.forward(s, x.operand(), w.operand(), nullptr, y.data());
+  expect_bits(y, y_sums, x, w, s.out_c, nullptr, name + ", forward");
+  contraction.forward(s, x.operand(), w.operand(), bias.data(), y.data());
+  expect_bits(y, y_sums, x, w, s.out_c, bias.data(), name + ", forward with bias");
+  beyond_float |= exceeds_float(y_sums);
+
+  if (w.scale.size() == 1) {
+    const Codes dx_sums = sums(s, Target::kDx, dy.codes, w.codes);
+    std::vector<float> dx(dx_sums.size(), NAN);
+    contraction.input_gradient(s, dy.operand(), w.operand(), dx.data());
+    expect_bits(dx, dx_sums, dy, w, s.in_c, nullptr, name + ", input gradient");
+    beyond_float |= exceeds_float(dx_sums);
+  }
+  const Codes dw_sums = sums(s, Target::kDw, x.codes, dy.codes);
+  std::vector<float> dw(dw_sums.size(), NAN);
+  contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data());
+  expect_bits(dw, dw_sums, x, dy, s.fan_in(), nullptr, name + ", weight gradient");
+  return beyond_float | exceeds_float(dw_sums);
+}
+
+const std::vector<float> kOdd{0.0123F}, kPowerOfTwo{0.0078125F};
+
+TEST(ExactContraction, EightBitCodesOfEveryGeometryEqualTheIntegerSum) {
+  for (const auto& [name, shape] : small_shapes()) {
+    check_roles(shape, {0, 255, 127, 127}, kOdd, {0.00345F}, name);
+    check_roles(shape, {0, 255, 127, 127}, kPowerOfTwo, kPowerOfTwo, name + ", powers of two");
+    check_roles(shape, {-127, 127, 1, 127}, kPowerOfTwo, {0.7F}, name + ", ternary");
+  }
+}
+
+TEST(ExactContraction, SixteenBitCodesOfEveryGeometryEqualTheIntegerSum) {
+  for (const auto& [name, shape] : small_shapes()) {
+    EXPECT_TRUE(
+        check_roles(shape, {-32768, 32767, 32767, 32767}, kPowerOfTwo, kPowerOfTwo, name));
+    check_roles(shape, {-32768, 32767, 32767, 32767}, kOdd, {0.00345F}, name);
+    check_roles(shape, {0, 65535, 7, 127}, kOdd, {0.00345F}, name + ", 16 x 4 bits");
+  }
+}
+
+TEST(ExactContraction, LargestRecoverableCodesEqualTheIntegerSum) {
+  const ContractionShape dense{.batch = 20, .in_c = 50, .out_c = 9};
+  const auto limit = static_cast<std::int64_t>(network::kLargestCode);
+  EXPECT_TRUE(check_roles(dense, {-limit, limit, limit, limit}, kOdd, {0.00345F}, "23 bits"));
+}
+
+TEST(ExactContraction, ScalesPerOutputChannelMultiplyTheExactSum) {
+  for (const auto& [name, shape] : small_shapes()) {
+    std::vector<float> scale = random_values(shape.out_c, 9, 0.001F, 0.1F);
+    scale[0] = 0.03125F;
+    for (const auto& x_scale : {kOdd, kPowerOfTwo}) {
+      check_roles(shape, {0, 255, 127, 127}, x_scale, scale, name);
+      check_roles(shape, {-32768, 32767, 32767, 127}, x_scale, scale, name + ", 16 bits");
+    }
+  }
+}
+
+/// All codes at their limits: the largest sums there are.
+void check_extremes(const ContractionShape& s, std::int64_t x_code, std::int64_t w_code) {
+  const Coded x(Codes(static_cast<std::size_t>(s.x_size()), x_code), kOdd);
+  Codes w_codes(static_cast<std::size_t>(s.w_size()), w_code);
+  w_codes[3] = 1;  // an odd sum
+  const Coded w(w_codes, {0.00345F});
+  const Codes expected = sums(s, Target::kY, x.codes, w.codes);
+  ASSERT_TRUE(exceeds_float(expected));
+  std::vector<float> y(expected.size());
+  Contraction contraction;
+  contraction.forward(s, x.operand(), w.operand(), nullptr, y.data());
+  expect_bits(y, expected, x, w, s.out_c, nullptr, "largest codes");
+}
+
+TEST(ExactContraction, EightTimesEightBitsOver4608ProductsAreExact) {
+  const ContractionShape s{.batch = 2, .in_h = 4, .in_w = 4, .in_c = 512, .out_c = 5,
+                           .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_bottom = 1,
+                           .pad_left = 1, .pad_right = 1};
+  ASSERT_EQ(s.fan_in(), 4608);
+  check_extremes(s, 255, 127);
+  check_extremes(s, 255, -127);
+  check_extremes({.batch = 3, .in_c = 4608, .out_c = 4}, 255, 127);
+}
+
+TEST(ExactContraction, SixteenTimesSixteenBitsAreExactAtTheLimits) {
+  check_extremes({.batch = 3, .in_c = 4608, .out_c = 4}, 65535, -32768);
+}
+
+TEST(ExactContraction, WeightGradientIsExactAcrossTheSlicesOfABatch) {
+  const ContractionShape s{.batch = 37, .in_h = 8, .in_w = 8, .in_c = 2, .out_c = 3,
+                           .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_bottom = 1,
+                           .pad_left = 1, .pad_right = 1};
+  // Codes of one sign: each slice fits float32, their total does not.
+  const Coded x(random_codes(s.x_size(), 1, 200, 255), kOdd);
+  const Coded dy(random_codes(s.y_size(), 2, 90, 127), kPowerOfTwo);
+  const Codes expected = sums(s, Target::kDw, x.codes, dy.codes);
+  ASSERT_TRUE(exceeds_float(expected));
+  std::vector<float> dw(expected.size());
+  Contraction contraction;
+  contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data());
+  expect_bits(dw, expected, x, dy, s.fan_in(), nullptr, "five slices");
+}
+
+TEST(ExactContraction, BitsDoNotDependOnTheNumberOfThreads) {
+  for (const auto& [name, shape] : small_shapes()) {
+    SCOPED_TRACE(name);
+    const ContractionShape s = shape;
+    const Coded x(random_codes(s.x_size(), 1, 0, 65535), kOdd);
+    const Coded w(random_codes(s.w_size(), 2, -32767, 32767), {0.00345F});
+    expect_same_for_any_threads([&] {
+      Contraction contraction;
+      std::vector<float> y(static_cast<std::size_t>(s.y_size()));
+      contraction.forward(s, x.operand(), w.operand(), nullptr, y.data());
+      return y;
+    });
+  }
+}
+
+TEST(ExactContraction, ScalesAlongTheSumFallBackToRealValues) {
+  const ContractionShape s{.batch = 4, .in_c = 6, .out_c = 5};
+  const Coded dy(random_codes(s.y_size(), 1, -127, 127), kPowerOfTwo);
+  const Coded w(random_codes(s.w_size(), 2, -127, 127), random_values(5, 3, 0.01F, 0.1F),
+                s.fan_in());
+  std::vector<float> coded(static_cast<std::size_t>(s.x_size())), real(coded.size());
+  Contraction contraction;
+  contraction.input_gradient(s, dy.operand(), w.operand(), coded.data());
+  contraction.input_gradient(s, {.values = dy.values.data()}, {.values = w.values.data()},
+                             real.data());
+  EXPECT_EQ(coded, real);
+}
+
+TEST(ExactContraction, AScaleOfZeroGivesTheBias) {
+  const ContractionShape s{.batch = 2, .in_c = 3, .out_c = 2};
+  const Coded x(Codes(6, 0), {0.0F}), w(random_codes(6, 2, -127, 127), kOdd);
+  const std::vector<float> bias{0.5F, -2.0F};
+  std::vector<float> y(4, NAN);
+  Contraction contraction;
+  contraction.forward(s, x.operand(), w.operand(), bias.data(), y.data());
+  EXPECT_EQ(y, (std::vector<float>{0.5F, -2.0F, 0.5F, -2.0F}));
+}
+
+TEST(ChoosePasses, UsesTheFewestPassesWhoseSumsAreExact) {
+  EXPECT_TRUE(network::choose_passes(288, 255, 127, 288 * 255 * 127).is_single());
+  const network::Passes wide = network::choose_passes(4608, 255, 127, 4608.0 * 255 * 127);
+  EXPECT_EQ(wide.left.count * wide.right.count, 2);
+  EXPECT_THROW((void)network::choose_passes(0x1p25, 1, 1, 0x1p25), RunError);
+}
+
+TEST(ExtractDigit, DigitsAddUpToTheCode) {
+  const Codes codes = random_codes(1000, 7, -4194304, 4194304);
+  for (const float scale : {0.0123F, 1.0F, 3e-5F}) {
+    const Coded coded(codes, {scale});
+    for (const int count : {2, 3, 5}) {
+      const network::Digits digits{count, 24 / count + 1};
+      Codes total(codes.size());
+      for (int d = 0; d < count; ++d) {
+        std::vector<float> digit(codes.size());
+        network::extract_digit(coded.values.data(), scale, digits, d, digit.data(), digit.size());
+        for (std::size_t i = 0; i < digit.size(); ++i) {
+          EXPECT_LE(std::abs(digit[i]), std::ldexp(1.0F, digits.bits - 1));
+          total[i] += static_cast<std::int64_t>(digit[i]) * (std::int64_t{1} << (d * digits.bits));
+        }
+      }
+      EXPECT_EQ(total, codes) << count << " digits, scale " << scale;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace qloom::test

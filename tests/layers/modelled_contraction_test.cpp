@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Contractions with a modelled accumulator: each result is added up by the accumulator's rule, in
+// the promised order of k, and knows its own index.
+#include <algorithm>
+
+#include "host/network/contraction.hpp"
+#include "host/tensor/error.hpp"
+#include "tests/layers/naive.hpp"
+
+namespace qloom::test {
+namespace {
+
+using network::AccumulatorRef;
+using network::Contraction;
+using network::Operand;
+
+/// An addition whose result depends on the order, on the result's index and on the step's number.
+double add_real(double sum, double product, std::uint64_t index, std::uint64_t k) {
+  const double offset = static_cast<double>((index * 31 + k * 7) % 16) / 16;
+  return std::floor((sum + product) * 64 + offset) / 64;
+}
+
+/// A register of 12 bits that saturates; `overflows` counts.
+double add_integer(double sum, double product, std::uint64_t& overflows) {
+  const double exact = sum + product;
+  if (exact >= -2048 && exact <= 2047) return exact;
+  ++overflows;
+  return exact < 0 ? -2048 : 2047;
+}
+
+template <class Add>
+void for_each_result(const qloom_tile& tile, const Add& add) {
+  for (std::uint64_t row = 0; row < tile.m; ++row) {
+    for (std::uint64_t col = 0; col < tile.n; ++col) {
+      double sum = 0;
+      for (std::uint64_t k = 0; k < tile.k; ++k) {
+        const float a = tile.a[static_cast<std::int64_t>(row) * tile.lda +
+                               static_cast<std::int64_t>(k)];
+        const float b = tile.b[static_cast<std::int64_t>(k) * tile.ldb +
+                               static_cast<std::int64_t>(col)];
+        sum = add(sum, double{a} * double{b}, tile.first + row * tile.row_step + col, k);
+      }
+      tile.c[static_cast<std::int64_t>(row) * tile.ldc + static_cast<std::int64_t>(col)] = sum;
+    }
+  }
+}
+
+qloom_status accumulate_real(const void*, const qloom_call*, const qloom_tile* tile,
+                             std::uint64_t*) noexcept {
+  for_each_result(*tile, add_real);
+  return QLOOM_OK;
+}
+
+qloom_status accumulate_integer(const void*, const qloom_call*, const qloom_tile* tile,
+                                std::uint64_t* overflows) noexcept {
+  bool is_whole = true;
+  for_each_result(*tile, [&](double sum, double product, std::uint64_t, std::uint64_t) {
+    is_whole = is_whole && product == std::nearbyint(product);
+    return add_integer(sum, product, *overflows);
+  });
+  return is_whole ? QLOOM_OK : QLOOM_E_INVALID;
+}
+
+qloom_status refuse(const void*, const qloom_call* call, const qloom_tile*,
+                    std::uint64_t*) noexcept {
+  const std::string message = "width 99 is above the maximum 32";
+  std::copy_n(message.c_str(), message.size() + 1, call->error->message);
+  return QLOOM_E_UNSUPPORTED;
+}
+
+std::uint32_t no(const void*) noexcept { return 0; }
+std::uint32_t yes(const void*) noexcept { return 1; }
+
+constexpr qloom_accumulator kReal{sizeof(qloom_accumulator), 0, accumulate_real, no, no};
+constexpr qloom_accumulator kInteger{sizeof(qloom_accumulator), QLOOM_ACCUMULATOR_INTEGER,
+                                     accumulate_integer, no, no};
+constexpr qloom_accumulator kRefusing{sizeof(qloom_accumulator), 0, refuse, no, no};
+constexpr qloom_accumulator kExact{sizeof(qloom_accumulator), 0, refuse, yes, no};
+
+AccumulatorRef reference(const qloom_accumulator& table, std::uint64_t* overflows = nullptr) {
+  return {.self = nullptr, .ops = &table, .call = {}, .overflows = overflows};
+}
+
+/// The products of each result in order of k; places without a product stay 0.
+struct Sums {
+  Sums(std::int64_t results, std::int64_t products)
+      : k(products), all(static_cast<std::size_t>(results * products)) {}
+  double& at(std::int64_t result, std::int64_t place) {
+    return all[static_cast<std::size_t>(result * k + place)];
+  }
+  std::vector<double> real() {
+    std::vector<double> out(all.size() / static_cast<std::size_t>(k));
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      for (std::int64_t j = 0; j < k; ++j) {
+        out[i] = add_real(out[i], at(static_cast<std::int64_t>(i), j), i,
+                          static_cast<std::uint64_t>(j));
+      }
+    }
+    return out;
+  }
+  std::vector<double> integer(std::uint64_t& overflows) {
+    std::vector<double> out(all.size() / static_cast<std::size_t>(k));
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      for (std::int64_t j = 0; j < k; ++j) {
+        out[i] = add_integer(out[i], at(static_cast<std::int64_t>(i), j), overflows);
+      }
+    }
+    return out;
+  }
+  std::int64_t k;
+  std::vector<double> all;
+};
+
+struct Products {
+  Sums y, dx, dw;
+};
+
+/// All products of the three roles, of any number type.
+template <class T>
+Products products(const ContractionShape& s, const std::vector<T>& x, const std::vector<T>& w,
+                  const std::vector<T>& dy) {
+  Products p{Sums(s.y_size(), s.fan_in()),
+             Sums(s.x_size(), s.kernel_h * s.kernel_w * s.out_c / s.groups),
+             Sums(s.w_size(), s.y_size() / s.out_c)};
+  const auto of = [](const std::vector<T>& v, std::int64_t i) {
+    return static_cast<double>(v[static_cast<std::size_t>(i)]);
+  };
+  for_each_term(s, [&](const Term& t) {
+    p.y.at(t.y, t.forward_k) = of(x, t.x) * of(w, t.w);
+    p.dx.at(t.x, t.input_k) = of(dy, t.y) * of(w, t.w);
+    p.dw.at(t.w, t.weight_k) = of(x, t.x) * of(dy, t.y);
+  });
+  return p;
+}
+
+std::vector<float> narrowed(const std::vector<double>& sums, double scale) {
+  std::vector<float> out(sums.size());
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(sums[i] * scale);
+  return out;
+}
+
+TEST(ModelledContraction, RealProductsAreAddedInOrderByIndex) {
+  for (const auto& [name, shape] : small_shapes()) {
+    const ContractionShape s = shape;
+    const auto x = random_values(s.x_size(), 1), w = random_values(s.w_size(), 2);
+    const auto dy = random_values(s.y_size(), 3), bias = random_values(s.out_c, 4);
+    Products expected = products(s, x, w, dy);
+    const Operand xo{.values = x.data()}, wo{.values = w.data()}, dyo{.values = dy.data()};
+    std::vector<float> y(dy.size(), NAN), dx(x.size(), NAN), dw(w.size(), NAN);
+    Contraction contraction;
+    contraction.forward(s, xo, wo, nullptr, y.data(), reference(kReal));
+    EXPECT_EQ(y, narrowed(expected.y.real(), 1)) << name;
+    contraction.input_gradient(s, dyo, wo, dx.data(), reference(kReal));
+    EXPECT_EQ(dx, narrowed(expected.dx.real(), 1)) << name;
+    contraction.weight_gradient(s, xo, dyo, dw.data(), reference(kReal));
+    EXPECT_EQ(dw, narrowed(expected.dw.real(), 1)) << name;
+    const std::vector<float> without = y;
+    contraction.forward(s, xo, wo, bias.data(), y.data(), reference(kReal));
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      ASSERT_EQ(y[i], without[i] + bias[i % bias.size()]) << name << " with bias, " << i;
+    }
+  }
+}
+
+struct Coded {
+  Coded(std::int64_t n, std::uint64_t stream, float unit)
+      : codes(random_codes(n, stream, -20, 20)), scale(unit) {
+    for (const std::int64_t code : codes) values.push_back(static_cast<float>(code) * scale);
+  }
+  [[nodiscard]] Operand operand() const { return {values.data(), &scale, 1, 20}; }
+  std::vector<std::int64_t> codes;
+  float scale;
+  std::vector<float> values;
+};
+
+TEST(ModelledContraction, IntegerAccumulatorsGetCodesAndCountOverflows) {
+  std::uint64_t seen = 0;
+  for (const auto& [name, shape] : small_shapes()) {
+    const ContractionShape s = shape;
+    const Coded x(s.x_size(), 1, 0.0123F), w(s.w_size(), 2, 0.00345F), dy(s.y_size(), 3, 0.77F);
+    Products expected = products(s, x.codes, w.codes, dy.codes);
+    std::vector<float> y(dy.values.size()), dx(x.values.size()), dw(w.values.size());
+    std::uint64_t overflows = 0, expected_overflows = 0;
+    Contraction contraction;
+    contraction.forward(s, x.operand(), w.operand(), nullptr, y.data(),
+                        reference(kInteger, &overflows));
+    EXPECT_EQ(y, narrowed(expected.y.integer(expected_overflows),
+                          double{x.scale} * double{w.scale})) << name;
+    contraction.input_gradient(s, dy.operand(), w.operand(), dx.data(),
+                               reference(kInteger, &overflows));
+    EXPECT_EQ(dx, narrowed(expected.dx.integer(expected_overflows),
+                           double{dy.scale} * double{w.scale})) << name;
+    contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data(),
+                                reference(kInteger, &overflows));
+    EXPECT_EQ(dw, narrowed(expected.dw.integer(expected_overflows),
+                           double{x.scale} * double{dy.scale})) << name;
+    EXPECT_EQ(overflows, expected_overflows) << name;
+    seen += overflows;
+  }
+  EXPECT_GT(seen, 100U);  // the register was narrow enough to test something
+}
+
+TEST(ModelledContraction, IntegerResultsTakeTheScaleOfTheirOutputChannel) {
+  const ContractionShape s{.batch = 3, .in_h = 4, .in_w = 4, .in_c = 4, .out_c = 6,
+                           .kernel_h = 3, .kernel_w = 3, .groups = 2};
+  const Coded x(s.x_size(), 1, 0.0123F);
+  Coded w(s.w_size(), 2, 1.0F);
+  const std::vector<float> scale = random_values(s.out_c, 3, 0.01F, 0.1F);
+  for (std::size_t i = 0; i < w.values.size(); ++i) {
+    w.values[i] *= scale[i / static_cast<std::size_t>(s.fan_in())];
+  }
+  const Operand per_channel{w.values.data(), scale.data(), scale.size(), 20};
+  std::uint64_t overflows = 0;
+  const std::vector<std::int64_t> zero(static_cast<std::size_t>(s.y_size()));
+  const auto sums = products(s, x.codes, w.codes, zero).y.integer(overflows);
+  std::vector<float> y(sums.size());
+  Contraction contraction;
+  contraction.forward(s, x.operand(), per_channel, nullptr, y.data(), reference(kInteger));
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    ASSERT_EQ(y[i], static_cast<float>(sums[i] * (double{x.scale} * double{scale[i % 6]}))) << i;
+  }
+}
+
+TEST(ModelledContraction, BitsAndCountsDoNotDependOnTheNumberOfThreads) {
+  const ContractionShape s{.batch = 19, .in_h = 9, .in_w = 8, .in_c = 3, .out_c = 70,
+                           .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_left = 1};
+  const Coded x(s.x_size(), 1, 0.5F), w(s.w_size(), 2, 0.25F), dy(s.y_size(), 3, 0.5F);
+  expect_same_for_any_threads([&] {
+    Contraction contraction;
+    std::uint64_t overflows = 0;
+    std::vector<float> y(dy.values.size()), dx(x.values.size()), dw(w.values.size());
+    const AccumulatorRef accumulator = reference(kInteger, &overflows);
+    contraction.forward(s, x.operand(), w.operand(), nullptr, y.data(), accumulator);
+    contraction.input_gradient(s, dy.operand(), w.operand(), dx.data(), accumulator);
+    contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data(), accumulator);
+    return std::vector{y, dx, dw, {static_cast<float>(overflows)}};
+  });
+}
+
+TEST(ModelledContraction, LargeLayersAreCutIntoTilesWithoutATrace) {
+  const ContractionShape s{.batch = 70, .in_c = 2100, .out_c = 150};
+  const auto x = random_values(s.x_size(), 1), w = random_values(s.w_size(), 2);
+  std::vector<float> y(static_cast<std::size_t>(s.y_size()));
+  Contraction contraction;
+  contraction.forward(s, {.values = x.data()}, {.values = w.data()}, nullptr, y.data(),
+                      reference(kReal));
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    double sum = 0;
+    for (std::size_t k = 0; k < 2100; ++k) {
+      sum = add_real(sum, double{x[i / 150 * 2100 + k]} * double{w[i % 150 * 2100 + k]}, i, k);
+    }
+    ASSERT_EQ(y[i], static_cast<float>(sum)) << i;
+  }
+}
+
+TEST(ModelledContraction, AnExactAccumulatorChangesNothing) {
+  const ContractionShape s{.batch = 4, .in_c = 30, .out_c = 5};
+  const Coded x(s.x_size(), 1, 0.5F), w(s.w_size(), 2, 0.3F);
+  std::vector<float> with(20), without(20);
+  Contraction contraction;
+  contraction.forward(s, x.operand(), w.operand(), nullptr, with.data(), reference(kExact));
+  contraction.forward(s, x.operand(), w.operand(), nullptr, without.data());
+  EXPECT_EQ(with, without);
+}
+
+template <class Call>
+void expect_error(const Call& call, const std::string& part) {
+  try {
+    call();
+    FAIL() << "expected an error with \"" << part << "\"";
+  } catch (const RunError& error) {
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+  }
+}
+
+TEST(ModelledContraction, ErrorsNameTheOperandAndTheReason) {
+  const ContractionShape s{.batch = 4, .in_c = 30, .out_c = 5};
+  const Coded x(s.x_size(), 1, 0.5F), w(s.w_size(), 2, 0.3F), dy(s.y_size(), 3, 0.5F);
+  const Operand real{.values = x.values.data()};
+  const std::vector<float> scales(5, 0.3F);
+  const Operand per_channel{w.values.data(), scales.data(), scales.size(), 20};
+  std::vector<float> y(20), dx(120);
+  Contraction contraction;
+  expect_error([&] {
+    contraction.forward(s, real, w.operand(), nullptr, y.data(), reference(kInteger));
+  }, "the input has real values");
+  expect_error([&] {
+    contraction.input_gradient(s, dy.operand(), per_channel, dx.data(), reference(kInteger));
+  }, "the weight has 5 scales");
+  expect_error([&] {
+    contraction.forward(s, x.operand(), w.operand(), nullptr, y.data(), reference(kRefusing));
+  }, "width 99 is above the maximum 32");
+}
+
+}  // namespace
+}  // namespace qloom::test

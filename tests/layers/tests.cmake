@@ -1,0 +1,9 @@
+qloom_add_test(qloom_layers_test
+  SOURCES
+    ${CMAKE_CURRENT_LIST_DIR}/contraction_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/exact_contraction_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/loss_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/modelled_contraction_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/pool_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/pointwise_test.cpp
+  LABELS unit LIBRARIES qloom::contraction)

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "host/registry/registry.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::registry {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder of manifests without libraries: nothing is loaded before a method is created.
+class Manifests : public testing::Test {
+ protected:
+  Manifests()
+      : root_(fs::path(testing::TempDir()) /
+              (std::string("qloom_manifests_") +
+               testing::UnitTest::GetInstance()->current_test_info()->name())) {
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  ~Manifests() override { fs::remove_all(root_); }
+
+  void write(const std::string& folder, const std::string& text) const {
+    fs::create_directories(root_ / folder);
+    std::ofstream(root_ / folder / "plugin.json") << text;
+  }
+  static std::string manifest(const std::string& kind, const std::string& id,
+                              const std::string& more = "") {
+    return R"({"id": ")" + id + R"(", "kind": ")" + kind +
+           R"(", "version": "1.0.0", "summary": "For a test.")" + more + "}";
+  }
+  [[nodiscard]] std::string refusal() const {
+    try {
+      const Registry registry({root_});
+      return "accepted";
+    } catch (const InputError& e) {
+      return e.what();
+    }
+  }
+  void expect_refusal(const std::string& file, const std::string& part) const {
+    const std::string text = refusal();
+    EXPECT_EQ(text.rfind((root_ / file).string(), 0), 0U) << text;
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  }
+
+  fs::path root_;
+};
+
+TEST_F(Manifests, AreListedByKindThenId) {
+  write("rounding.b", manifest("rounding", "b"));
+  write("range.z", manifest("range", "z"));
+  write("rounding.many", R"({"methods": [)" + manifest("rounding", "c") + ", " +
+                             manifest("rounding", "a") + "]}");
+  const Registry registry({root_});
+  std::string ids;
+  for (const Method& m : registry.methods()) ids += m.kind + "." + m.id + " ";
+  EXPECT_EQ(ids, "range.z rounding.a rounding.b rounding.c ");
+  const Method* a = registry.find("rounding", "a");
+  ASSERT_NE(a, nullptr);
+  EXPECT_EQ(a->library_file, root_ / "rounding.many" / "rounding.many.so");
+  EXPECT_EQ(a->manifest, Json::parse(manifest("rounding", "a")));
+  EXPECT_EQ(a->summary, "For a test.");
+  EXPECT_EQ(registry.find("range", "a"), nullptr);
+}
+
+TEST_F(Manifests, FoldersWithoutManifestAreSkipped) {
+  fs::create_directories(root_ / "empty");
+  std::ofstream(root_ / "file.txt") << "x";
+  EXPECT_TRUE(Registry({root_}).methods().empty());
+}
+
+TEST_F(Manifests, MissingFolderIsRefused) {
+  const fs::path absent = root_ / "absent";
+  EXPECT_THROW(Registry({absent}), InputError);
+}
+
+TEST_F(Manifests, DuplicateIdNamesBothFiles) {
+  write("range.a", manifest("range", "same"));
+  write("range.b", manifest("range", "same"));
+  expect_refusal("range.b/plugin.json",
+                 "range \"same\" is also in " + (root_ / "range.a/plugin.json").string());
+}
+
+TEST_F(Manifests, SameIdInTwoKindsIsFine) {
+  write("range.a", manifest("range", "same"));
+  write("norm.a", manifest("norm", "same"));
+  EXPECT_EQ(refusal(), "accepted");
+}
+
+TEST_F(Manifests, BrokenJsonIsRefusedWithTheFile) {
+  write("range.a", "{\"id\": ");
+  expect_refusal("range.a/plugin.json", "not JSON");
+}
+
+TEST_F(Manifests, UnknownKindIsRefused) {
+  write("range.a", manifest("ranger", "a"));
+  expect_refusal("range.a/plugin.json", "/kind: \"ranger\" is not one of");
+}
+
+TEST_F(Manifests, UnknownKeyIsRefusedWithTheNearestOne) {
+  write("range.a", manifest("range", "a", R"(, "refrence": {"title": "x"})"));
+  expect_refusal("range.a/plugin.json", "unknown key \"refrence\", did you mean \"reference\"?");
+}
+
+TEST_F(Manifests, MissingVersionIsRefused) {
+  write("range.a", R"({"id": "a", "kind": "range", "summary": "x"})");
+  expect_refusal("range.a/plugin.json", "missing key \"version\"");
+}
+
+TEST_F(Manifests, IdWithTrailingGarbageIsRefused) {
+  write("range.a", manifest("range", "a "));
+  expect_refusal("range.a/plugin.json", "/id: \"a \" is not a string that matches");
+}
+
+TEST_F(Manifests, FaultInAListHasItsPlace) {
+  write("range.a", R"({"methods": [)" + manifest("range", "a") + ", " +
+                       manifest("range", "b", R"(, "deviations": "none")") + "]}");
+  expect_refusal("range.a/plugin.json", "/methods/1/deviations: \"none\" is not an array");
+}
+
+TEST_F(Manifests, RequireNamesTheNearestIdOfTheKind) {
+  write("range.min_max", manifest("range", "min_max"));
+  write("rounding.minmax", manifest("rounding", "minmax"));
+  const Registry registry({root_});
+  EXPECT_EQ(&registry.require("range", "min_max", "w"), registry.find("range", "min_max"));
+  const auto message = [&](const std::string& kind, const std::string& id) -> std::string {
+    try {
+      static_cast<void>(registry.require(kind, id, "a.json: /rules/0/range/plugin"));
+      return "accepted";
+    } catch (const InputError& e) {
+      return e.what();
+    }
+  };
+  EXPECT_EQ(message("range", "minmax"), "a.json: /rules/0/range/plugin: unknown range \"minmax\", "
+                                        "did you mean \"min_max\"?");
+  EXPECT_EQ(message("range", "percentile"),
+            "a.json: /rules/0/range/plugin: unknown range \"percentile\"; known: \"min_max\"");
+  EXPECT_EQ(message("norm", "batch_norm"),
+            "a.json: /rules/0/range/plugin: unknown norm \"batch_norm\"; known: none");
+}
+
+TEST_F(Manifests, EmptyRegistrySaysThatNoPluginsWereFound) {
+  const Registry registry({root_});
+  try {
+    static_cast<void>(registry.require("range", "min_max", "w"));
+    FAIL() << "accepted";
+  } catch (const InputError& e) {
+    EXPECT_NE(std::string(e.what()).find("no plugins were found"), std::string::npos) << e.what();
+  }
+}
+
+TEST_F(Manifests, ParametersAreResolvedBySchema) {
+  write("range.a", manifest("range", "a", R"(, "parameters": {"type": "object",
+      "additionalProperties": false, "properties": {"percent": {"type": "number", "minimum": 0,
+      "maximum": 100, "default": 99.9}}})"));
+  write("range.bare", manifest("range", "bare"));
+  const Registry registry({root_});
+  const Method& a = registry.require("range", "a", "w");
+  EXPECT_EQ(registry.resolve_parameters(a, Json::object(), "w"), Json({{"percent", 99.9}}));
+  try {
+    static_cast<void>(registry.resolve_parameters(a, {{"percent", 101}}, "p.json: /rules/1/range"));
+    FAIL() << "accepted";
+  } catch (const InputError& e) {
+    EXPECT_STREQ(e.what(), "p.json: /rules/1/range/percent: 101 is above the maximum 100; expected "
+                           "a number from 0 to 100");
+  }
+  const Method& bare = registry.require("range", "bare", "w");
+  EXPECT_THROW(static_cast<void>(registry.resolve_parameters(bare, {{"x", 1}}, "w")), InputError);
+}
+
+TEST_F(Manifests, MissingLibraryIsNamedWhenCreated) {
+  write("range.a", manifest("range", "a"));
+  const Registry registry({root_});
+  try {
+    static_cast<void>(registry.create(registry.methods().at(0), Json::object()));
+    FAIL() << "accepted";
+  } catch (const InputError& e) {
+    EXPECT_EQ(e.what(), (root_ / "range.a/range.a.so").string() + ": there is no such library file");
+  }
+}
+
+TEST_F(Manifests, FilesThatAreNoLibrariesAreRefused) {
+  write("range.text", manifest("range", "text"));
+  std::ofstream(root_ / "range.text/range.text.so") << "not a library\n";
+  write("range.cut", manifest("range", "cut"));
+  fs::copy_file("/proc/self/exe", root_ / "range.cut/range.cut.so");
+  fs::resize_file(root_ / "range.cut/range.cut.so", 1000);
+  const Registry registry({root_});
+  for (const Method& method : registry.methods()) {
+    try {
+      static_cast<void>(registry.create(method, Json::object()));
+      ADD_FAILURE() << method.id << " was accepted";
+    } catch (const InputError& e) {
+      const std::string text = e.what();
+      EXPECT_EQ(text.rfind(method.library_file.string() + ": cannot be loaded: ", 0), 0U) << text;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace qloom::registry
