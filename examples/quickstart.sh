@@ -11,5 +11,6 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 "$root/examples/set_up.sh" program
 
 cd "$root"
-echo "== compare: $(ls examples/quickstart/*.json | wc -l) pipelines, results in $root/runs/quickstart"
-exec build/release/qloom compare examples/quickstart/*.json --output runs/quickstart "$@"
+pipelines=(examples/quickstart/*.json)
+echo "== compare: ${#pipelines[@]} pipelines, results in $root/runs/quickstart"
+exec build/release/qloom compare "${pipelines[@]}" --output runs/quickstart "$@"

@@ -29,7 +29,8 @@ status=0
 # run_tests <test preset> <build folder>: keeps the output for the summary.
 run_tests() {
   echo "== test: preset $1"
-  ctest --preset "$1" --parallel "$jobs" --no-tests=error 2>&1 | tee "$2/test_output.txt" || status=1
+  ctest --preset "$1" --parallel "$jobs" --no-tests=error 2>&1 |
+    tee "$2/test_output.txt" || status=1
 }
 
 run_tests quick build/release
@@ -38,7 +39,7 @@ if [[ $with_asan == yes ]]; then
     echo "== configure: preset asan"
     cmake --preset asan
   fi
-  echo "== build: preset asan"
+  echo "== build: preset asan, the tests it runs"
   cmake --build --preset asan --parallel "$jobs"
   run_tests asan build/asan
 fi
@@ -46,7 +47,7 @@ fi
 # ctest's own closing lines, from "n% tests passed" on.
 summarize() {
   echo "== $1:"
-  sed -n '/tests passed, .* tests failed out of/,$p' "$2/test_output.txt"
+  sed -n '/^[0-9]*% tests passed/,$p' "$2/test_output.txt"
 }
 summarize "release, all tests but slow and bench" build/release
 if [[ $with_asan == yes ]]; then

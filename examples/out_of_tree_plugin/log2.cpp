@@ -27,8 +27,8 @@ int nearest_exponent(float x) noexcept {
   return m > kRootHalf ? e : e - 1;
 }
 
-/// Codes 0 .. 2 * levels per group stand for -2^top .. -2^(top - levels + 1), 0, 2^(top - levels + 1)
-/// .. 2^top, ascending. Gradient: straight through.
+/// Codes 0 .. 2 * levels per group stand for -2^top .. -2^(top - levels + 1), 0,
+/// 2^(top - levels + 1) .. 2^top, ascending. Gradient: straight through.
 ///
 /// shape:       one table of codes per group
 /// range:       magnitudes that round above 2^top saturate, NaN gives 0

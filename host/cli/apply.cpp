@@ -57,7 +57,8 @@ void check_options(const Options& o) {
     throw InputError("--grad-input: expected --grad-output too, the gradient that goes back");
   }
   if (!has_gradient && !o.learned_gradients.empty()) {
-    throw InputError("--learned-gradients: expected --grad-output too, the gradient that goes back");
+    throw InputError(
+        "--learned-gradients: expected --grad-output too, the gradient that goes back");
   }
   if (has_gradient && o.grad_input.empty() && o.learned_gradients.empty()) {
     throw InputError("--grad-output: expected --grad-input or --learned-gradients too");
@@ -132,24 +133,29 @@ void add_apply(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "apply", "Applies the quantizer, norm or rounding of one rule to an array.");
   auto options = std::make_shared<Options>();
-  command->add_option("rule", options->rule,
-                      "Rule of the pipeline grammar: a file or inline JSON, for instance "
-                      R"('{"quantizer": {"plugin": "affine", "bits": 8}}'. A rule of nothing but )"
-                      "\"rounding\" rounds to integers")
+  command
+      ->add_option("rule", options->rule,
+                   "Rule of the pipeline grammar: a file or inline JSON, for instance "
+                   R"('{"quantizer": {"plugin": "affine", "bits": 8}}'. A rule of nothing but )"
+                   "\"rounding\" rounds to integers")
       ->required()
       ->type_name("RULE");
   add_files(*command, *options);
-  command->add_option("--channel-axis", options->channel_axis,
-                      "Axis of the channels, for norms and granularity \"channel\"; negative counts "
-                      "from the last. Default: -1")
+  command
+      ->add_option("--channel-axis", options->channel_axis,
+                   "Axis of the channels, for norms and granularity \"channel\"; negative counts "
+                   "from the last. Default: -1")
       ->type_name("K");
   command->add_option("--seed", options->seed, "Key of the random numbers. Default: 1")
+      ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   command->add_option("--step", options->step, "Training step of the random numbers. Default: 0")
+      ->check(CLI::NonNegativeNumber)
       ->type_name("N");
-  command->add_option("--mode", options->mode,
-                      "training; evaluate: a norm's running statistics (a new norm's: those it "
-                      "starts with); frozen: the same as constants. Default: training")
+  command
+      ->add_option("--mode", options->mode,
+                   "training; evaluate: a norm's running statistics (a new norm's: those it "
+                   "starts with); frozen: the same as constants. Default: training")
       ->check(CLI::IsMember({"training", "evaluate", "frozen"}))
       ->type_name("MODE");
   command->callback([options, &action] { action = [options] { execute(*options); }; });

@@ -19,14 +19,15 @@ using registry::Json;
 Result apply_quantizer(const pipeline::Rule& rule, const registry::Registry& registry,
                        const Request& in) {
   if (in.mode == Mode::kFrozen) throw InputError("--mode frozen: only norms know it");
-  network::SiteQuantizer node(registry,
-                              network::resolve_quantizer(registry, rule.body, rule.where),
-                              {.name = kApplyStream, .seed = in.seed, .channel_axis = in.channel_axis});
+  network::SiteQuantizer node(
+      registry, network::resolve_quantizer(registry, rule.body, rule.where),
+      {.name = kApplyStream, .seed = in.seed, .channel_axis = in.channel_axis});
   Result out;
-  // The learning rate of a step on its own is 1: a gradient quantizer that contains it shows itself.
-  node.forward(in.x, out.y,
-               {.step = in.step, .epoch = 0, .training = in.mode == Mode::kTraining,
-                .learning_rate = 1.0});
+  // The learning rate of a step on its own is 1: a gradient quantizer that contains it shows
+  // itself.
+  node.forward(
+      in.x, out.y,
+      {.step = in.step, .epoch = 0, .training = in.mode == Mode::kTraining, .learning_rate = 1.0});
   if (in.wants_codes) {
     try {
       node.encode(in.x, out.codes);
@@ -51,11 +52,13 @@ struct ChannelAxis {
     if (rank == 0 && (axis == -1 || axis == 0)) return;  // one row of one channel
     const int a = axis < 0 ? axis + rank : axis;
     if (a < 0 || a >= rank) {
-      throw InputError(fmt::format("--channel-axis: an array of rank {} has no axis {}", rank, axis));
+      throw InputError(
+          fmt::format("--channel-axis: an array of rank {} has no axis {}", rank, axis));
     }
     for (int i = 0; i < rank; ++i) {
-      (i < a ? outer : i == a ? channels : inner) *=
-          static_cast<std::size_t>(shape[static_cast<std::size_t>(i)]);
+      (i < a    ? outer
+       : i == a ? channels
+                : inner) *= static_cast<std::size_t>(shape[static_cast<std::size_t>(i)]);
     }
   }
   [[nodiscard]] std::size_t rows() const { return outer * inner; }
@@ -94,7 +97,9 @@ qloom_status keep_slot(void*, const char*, const float* x, float* y, std::uint64
 class NormCall {
  public:
   NormCall(const registry::Instance& norm, const ChannelAxis& axis)
-      : norm_(norm), ops_(norm.ops<qloom_norm>()), gamma_(axis.channels, 1.0F),
+      : norm_(norm),
+        ops_(norm.ops<qloom_norm>()),
+        gamma_(axis.channels, 1.0F),
         beta_(axis.channels, 0.0F) {
     qloom_norm_context context{};
     context.struct_size = sizeof context;
@@ -127,8 +132,7 @@ class NormCall {
     call_.mode = QLOOM_MODE_EVALUATE;
     std::vector<float> scale(call_.channels), shift(call_.channels);
     qloom_error error = registry::empty_error();
-    const auto status =
-        ops_.inference(norm_.self(), &call_, scale.data(), shift.data(), &error);
+    const auto status = ops_.inference(norm_.self(), &call_, scale.data(), shift.data(), &error);
     registry::check(norm_.method(), "inference", status, error);
     for (std::size_t i = 0; i < x.size(); ++i) {
       const std::size_t c = i % call_.channels;
@@ -138,10 +142,9 @@ class NormCall {
   void backward(const Tensor& x, const Tensor& dy, Tensor& dx, Json& learned) {
     std::vector<float> dgamma(call_.channels), dbeta(call_.channels);
     qloom_error error = registry::empty_error();
-    const auto status =
-        ops_.backward(norm_.self(), &call_, x.data(), dy.data(), dx.data(),
-                      has_affine() ? dgamma.data() : nullptr,
-                      has_affine() ? dbeta.data() : nullptr, &error);
+    const auto status = ops_.backward(norm_.self(), &call_, x.data(), dy.data(), dx.data(),
+                                      has_affine() ? dgamma.data() : nullptr,
+                                      has_affine() ? dbeta.data() : nullptr, &error);
     registry::check(norm_.method(), "backward", status, error);
     if (has_affine()) learned = {{"gamma", dgamma}, {"beta", dbeta}};
   }
@@ -196,8 +199,8 @@ Result apply_rounding(const pipeline::Rule& rule, const registry::Registry& regi
                       const Request& in) {
   if (in.mode == Mode::kFrozen) throw InputError("--mode frozen: only norms know it");
   Json params = rule.body["rounding"];
-  const registry::Method& method = registry.require(
-      "rounding", params["plugin"].get<std::string>(), rule.where + "/rounding/plugin");
+  const registry::Method& method = registry.require("rounding", params["plugin"].get<std::string>(),
+                                                    rule.where + "/rounding/plugin");
   params.erase("plugin");
   const registry::Instance rounding = registry.create(method, params);
   const auto& ops = rounding.ops<qloom_rounding>();
@@ -220,12 +223,12 @@ Result apply_rounding(const pipeline::Rule& rule, const registry::Registry& regi
   for (std::size_t i = 0; in.wants_codes && i < out.y.size(); ++i) {
     constexpr float kLimit = 0x1p31F;  // codes are 32-bit integers
     if (!(out.y[i] >= -kLimit && out.y[i] < kLimit)) {
-      throw InputError(fmt::format("--codes: element {} rounds to {}, which is no 32-bit integer", i,
-                                   out.y[i]));
+      throw InputError(
+          fmt::format("--codes: element {} rounds to {}, which is no 32-bit integer", i, out.y[i]));
     }
     out.codes.push_back(static_cast<std::int32_t>(out.y[i]));
   }
-  out.encoding = {{"kind", "affine"}, {"bits", 32}, {"is_signed", true}, {"groups", 1},
+  out.encoding = {{"kind", "affine"},        {"bits", 32},     {"is_signed", true},  {"groups", 1},
                   {"granularity", "tensor"}, {"scale", {1.0}}, {"zero_point", {0.0}}};
   return out;
 }
@@ -236,14 +239,16 @@ Result apply_rule(const pipeline::Rule& rule, const registry::Registry& registry
                   const Request& request) {
   const Json& body = rule.body;
   if (body.contains("accumulator")) {
-    throw InputError(rule.where + "/accumulator: an accumulator adds up the products of a "
+    throw InputError(rule.where +
+                     "/accumulator: an accumulator adds up the products of a "
                      "contraction and does nothing to an array; expected a quantizer, norm or "
                      "rounding");
   }
   if (body.contains("norm")) return apply_norm(rule, registry, request);
   if (!body.contains("quantizer")) return apply_rounding(rule, registry, request);
   if (body["quantizer"].is_null()) {
-    throw InputError(rule.where + "/quantizer: null does nothing to an array; expected an object "
+    throw InputError(rule.where +
+                     "/quantizer: null does nothing to an array; expected an object "
                      "with \"plugin\"");
   }
   return apply_quantizer(rule, registry, request);

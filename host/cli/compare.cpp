@@ -7,20 +7,24 @@ namespace qloom::cli {
 
 void add_compare(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "compare", "Runs several pipelines and prints one table; writes compare.json and compare.csv.");
+      "compare",
+      "Runs several pipelines and prints one table; writes compare.json and compare.csv.");
   auto options = std::make_shared<experiment::CompareOptions>();
   command->add_option("pipelines", options->pipelines, "Pipeline files")
       ->required()
       ->type_name("PIPELINE.json ...");
-  command->add_option("--seeds", options->seeds,
-                      "Runs each pipeline once per seed. Default: each pipeline's own seed")
+  command
+      ->add_option("--seeds", options->seeds,
+                   "Runs each pipeline once per seed. Default: each pipeline's own seed")
       ->delimiter(',')
+      ->check(CLI::NonNegativeNumber)
       ->allow_extra_args(false)
       ->type_name("N,N,...");
   command->add_option("--output", options->output, "Output folder. Default: runs/compare")
       ->type_name("DIR");
-  command->add_option("--threads", options->threads,
-                      "Threads; results do not depend on it. Default: one per processor")
+  command
+      ->add_option("--threads", options->threads,
+                   "Threads; results do not depend on it. Default: one per processor")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   command->callback([options, &action] {

@@ -16,7 +16,8 @@ enum ExitStatus { kDone = 0, kRunFailed = 1, kWrongInput = 2, kInternalError = 3
 
 constexpr const char* kFooter =
     "Exit status: 0 done, 1 the run failed, 2 wrong input and nothing done, 3 internal error.\n"
-    "Environment: QLOOM_PLUGIN_PATH folders with plugins (colon between), QLOOM_ISA one of scalar,\n"
+    "Environment: QLOOM_PLUGIN_PATH folders with plugins (colon between), QLOOM_ISA one of "
+    "scalar,\n"
     "sse2, avx2, avx512, QLOOM_SCHEMA_PATH folder with the JSON Schemas.";
 
 int report(ExitStatus status, const char* what) {
@@ -25,17 +26,41 @@ int report(ExitStatus status, const char* what) {
   return status;
 }
 
+/// The command that the user named, with its parents: "qloom plugins list".
+std::string full_name(const CLI::App& command) {
+  const CLI::App* parent = command.get_parent();
+  return parent == nullptr ? command.get_name() : full_name(*parent) + " " + command.get_name();
+}
+
+/// What is wrong with a word that the command does not know, with the nearest one it does.
+std::string explain_unknown(const CLI::App& command, const std::string& word) {
+  std::vector<std::string> known;
+  const bool is_option = word.starts_with("-");
+  if (is_option) {
+    for (const CLI::Option* option : command.get_options()) {
+      for (const auto& name : option->get_lnames()) known.push_back("--" + name);
+    }
+  } else {
+    for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; })) {
+      known.push_back(sub->get_name());
+    }
+  }
+  const std::string nearest = qloom::registry::nearest_name(word, known);
+  return fmt::format("unknown {} \"{}\"{}",
+                     is_option       ? "option"
+                     : known.empty() ? "argument"
+                                     : "command",
+                     word, nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest));
+}
+
 /// CLI11 throws for --help too; that alone goes to standard output.
 int finish_parse(const CLI::App& app, const CLI::ParseError& e) {
   if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(e);
   const CLI::App* command = &app;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
-  std::string name = "qloom";
-  if (command != &app) name = command->get_parent() == &app
-                                  ? "qloom " + command->get_name()
-                                  : "qloom " + command->get_parent()->get_name() + " " +
-                                        command->get_name();
-  return report(kWrongInput, fmt::format("{}; see {} --help", e.what(), name).c_str());
+  const std::vector<std::string> rest = command->remaining();
+  const std::string what = rest.empty() ? e.what() : explain_unknown(*command, rest.front());
+  return report(kWrongInput, fmt::format("{}; see {} --help", what, full_name(*command)).c_str());
 }
 
 int run(int argc, char** argv) {

@@ -19,9 +19,10 @@ fs::path folder_of(const fs::path& file) {
   return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
 
-fs::path temporary(const fs::path& file) {
-  return file.string() + fmt::format(".new{}", getpid());
-}
+/// One name for each file, however its path is written.
+fs::path place_of(const fs::path& file) { return fs::weakly_canonical(fs::absolute(file)); }
+
+fs::path temporary(const fs::path& file) { return file.string() + fmt::format(".new{}", getpid()); }
 
 }  // namespace
 
@@ -42,11 +43,11 @@ void Outputs::check() const {
     }
     data::require_writable_folder(folder_of(file));
     const auto twin = std::find_if(entries_.begin(), entry, [&](const Entry& other) {
-      return fs::weakly_canonical(other.file) == fs::weakly_canonical(file);
+      return place_of(other.file) == place_of(file);
     });
     if (twin != entry) {
-      throw InputError(fmt::format("{} and {}: both name \"{}\"; expected two files",
-                                   twin->option, entry->option, file.string()));
+      throw InputError(fmt::format("{} and {}: both name \"{}\"; expected two files", twin->option,
+                                   entry->option, file.string()));
     }
   }
 }

@@ -18,8 +18,11 @@ void list(bool as_json) {
   if (as_json) {
     Json rows = Json::array();
     for (const Method& m : registry.methods()) {
-      rows.push_back({{"kind", m.kind}, {"id", m.id}, {"version", m.version},
-                      {"summary", m.summary}, {"library", m.library_file.string()}});
+      rows.push_back({{"kind", m.kind},
+                      {"id", m.id},
+                      {"version", m.version},
+                      {"summary", m.summary},
+                      {"library", m.library_file.string()}});
     }
     fmt::print("{}\n", rows.dump(2));
     return;
@@ -33,7 +36,8 @@ void list(bool as_json) {
     kind_width = std::max(kind_width, m.kind.size());
     id_width = std::max(id_width, m.id.size());
   }
-  fmt::print("{:<{}}  {:<{}}  {:<8}  {}\n", "kind", kind_width, "id", id_width, "version", "summary");
+  fmt::print("{:<{}}  {:<{}}  {:<8}  {}\n", "kind", kind_width, "id", id_width, "version",
+             "summary");
   for (const Method& m : registry.methods()) {
     fmt::print("{:<{}}  {:<{}}  {:<8}  {}\n", m.kind, kind_width, m.id, id_width, m.version,
                m.summary);
@@ -78,7 +82,8 @@ void print_method(const Method& m) {
   fmt::print("{} \"{}\" {}\n{}\n", m.kind, m.id, m.version, m.summary);
   if (m.manifest.contains("formula")) {
     const Json& formula = m.manifest["formula"];
-    fmt::print("formula:    {}\n", formula.is_string() ? formula.get<std::string>() : formula.dump());
+    fmt::print("formula:    {}\n",
+               formula.is_string() ? formula.get<std::string>() : formula.dump());
   }
   if (m.manifest.contains("reference")) {
     const Json& r = m.manifest["reference"];
@@ -125,7 +130,8 @@ void show(const std::string& wanted, bool as_json) {
 }  // namespace
 
 void add_plugins(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("plugins", "What methods there are, and their parameters.");
+  CLI::App* command =
+      app.add_subcommand("plugins", "What methods there are, and their parameters.");
   command->require_subcommand(1);
   struct Options {
     bool as_json = false;

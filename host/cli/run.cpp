@@ -18,10 +18,8 @@ void execute(const Options& options) {
   const registry::Json report = experiment::run(options.run, registry);
   if (report.contains("final")) {
     fmt::print("{}: accuracy {:.2f} %, loss {:.4f} on {} samples\n",
-               report["name"].get<std::string>(),
-               100.0 * report["final"]["accuracy"].get<double>(),
-               report["final"]["loss"].get<double>(),
-               report["final"]["count"].get<std::int64_t>());
+               report["name"].get<std::string>(), 100.0 * report["final"]["accuracy"].get<double>(),
+               report["final"]["loss"].get<double>(), report["final"]["count"].get<std::int64_t>());
   } else {
     fmt::print("{}: done, without an evaluate stage\n", report["name"].get<std::string>());
   }
@@ -36,19 +34,23 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("pipeline", options->run.pipeline, "Pipeline file")
       ->required()
       ->type_name("PIPELINE.json");
-  command->add_option("--set", options->run.overrides,
-                      "Changes one place of the pipeline; the value is JSON, or else a string")
+  command
+      ->add_option("--set", options->run.overrides,
+                   "Changes one place of the pipeline; the value is JSON, or else a string")
       ->allow_extra_args(false)
       ->type_name("/json/pointer=value");
-  command->add_option("--output", options->run.output,
-                      "Output folder. Default: runs/<name of the pipeline file>")
+  command
+      ->add_option("--output", options->run.output,
+                   "Output folder. Default: runs/<name of the pipeline file>")
       ->type_name("DIR");
-  command->add_option("--threads", options->run.threads,
-                      "Threads; results do not depend on it. Default: one per processor")
+  command
+      ->add_option("--threads", options->run.threads,
+                   "Threads; results do not depend on it. Default: one per processor")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
-  CLI::Option* seed =
-      command->add_option("--seed", options->seed, "Seed instead of the pipeline's")->type_name("N");
+  CLI::Option* seed = command->add_option("--seed", options->seed, "Seed instead of the pipeline's")
+                          ->check(CLI::NonNegativeNumber)
+                          ->type_name("N");
   command->add_flag("--resume", options->run.resume,
                     "Goes on from the checkpoint in the output folder, if there is one");
   command->callback([options, seed, &action] {

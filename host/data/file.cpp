@@ -83,8 +83,9 @@ Bytes inflate_all(const fs::path& file, const Bytes& packed) {
       inflateReset(&stream);
     } else if (status == Z_BUF_ERROR || (status == Z_OK && taken == packed.size() &&
                                          stream.avail_out != 0)) {
-      throw InputError(fmt::format("{}: the gzip data is truncated after {} bytes, expected its end",
-                                   file.string(), packed.size()));
+      throw InputError(
+          fmt::format("{}: the gzip data is truncated after {} bytes, expected its end",
+                      file.string(), packed.size()));
     } else if (status == Z_MEM_ERROR) {
       throw std::bad_alloc();
     } else if (status != Z_OK) {
@@ -104,7 +105,7 @@ fs::path real_target(const fs::path& file) {
   return error ? file : target;
 }
 
-/// Makes a rename in `folder` survive a power cut; not every file system can, so errors are nothing.
+/// Makes a rename in `folder` survive a power cut; not every file system can: no error then.
 void flush_folder(const fs::path& folder) {
   const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY));
   if (fd.is_open()) ::fsync(fd.get());

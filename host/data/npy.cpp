@@ -135,7 +135,8 @@ class HeaderParser {
 /// "<f4" -> byte order, kind, size.
 void decode_type(RawArray& out, const std::string& where) {
   const std::string& type = out.type;
-  const bool has_order = !type.empty() && std::string_view("<>|=").find(type[0]) != std::string::npos;
+  const bool has_order =
+      !type.empty() && std::string_view("<>|=").find(type[0]) != std::string_view::npos;
   const std::string_view name = std::string_view(type).substr(has_order ? 1 : 0);
   constexpr std::array<std::string_view, 12> kKnown{"f2", "f4", "f8", "i1", "i2", "i4",
                                                     "i8", "u1", "u2", "u4", "u8", "b1"};

@@ -26,8 +26,9 @@ void set_shape(Split& split, const RawArray& images, const std::string& where) {
   split.channels = s.size() == 2 ? s[1] : s.size() == 3 ? 1 : s[3];
   constexpr std::int64_t kMaxCount = std::numeric_limits<std::int32_t>::max();
   if (split.count == 0 || split.count > kMaxCount || checked_count(s) == 0) {
-    throw InputError(fmt::format("{}: images of shape {}, expected 1 to {} samples of 1 pixel or more",
-                                 where, shape_text(s), kMaxCount));
+    throw InputError(
+        fmt::format("{}: images of shape {}, expected 1 to {} samples of 1 pixel or more", where,
+                    shape_text(s), kMaxCount));
   }
 }
 

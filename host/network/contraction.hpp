@@ -56,12 +56,14 @@ struct AccumulatorRef {
 ///   not depend on the number of threads (they may depend on the instruction set).
 /// Two integer-coded operands whose scale is constant along the summed axes: the exact integer sum,
 ///   then one multiplication: float(double(sum) * (double(scale_a) * double(scale_b))).
-///   Float32 passes are used while K * max|a| * max|b| < 2^24; larger codes are split into digits
-///   whose passes are exact, and the passes are added in double.
+///   One float32 pass is used while no partial sum can exceed 2^24; otherwise the codes are split
+///   into digits whose passes are exact, and the passes are added in 64-bit integers. Codes above
+///   2^22 cannot be recovered from float32 products with a scale: such operands count as real.
 /// A modelled accumulator (not is_exact): its accumulate() on tiles of the im2col form, k ascending
 ///   in (kernel_h, kernel_w, in_channel) order for the forward role, (kernel_h, kernel_w,
-///   out_channel) for the input gradient, (batch, out_h, out_w) for the weight gradient. An INTEGER
-///   accumulator needs integer-coded operands with constant scale along k: otherwise RunError.
+///   out_channel) for the input gradient, (batch, out_h, out_w) for the weight gradient; padding
+///   counts as products of zero. An INTEGER accumulator needs integer-coded operands with constant
+///   scale along k: otherwise RunError.
 class Contraction {
  public:
   Contraction();

@@ -41,14 +41,15 @@ void merge_parts(const float* parts, std::int64_t count, std::uint64_t size, dou
   });
 }
 
-/// out[r][c] = float(sum[r][c] * factor[c]) + bias[c]; sum may be out.
+/// out[r][c] = float(sum[r][c] * factor[c]) + bias[c]; sum may be out. A sum of -0 becomes 0, as
+/// an integer's would.
 template <class Sum>
 void scale_sums(const Sum* sum, const std::vector<double>& factor, const float* bias,
                 std::int64_t rows, float* out) {
   const std::size_t channels = factor.size();
   for (std::int64_t r = 0; r < rows; ++r, sum += channels, out += channels) {
     for (std::size_t c = 0; c < channels; ++c) {
-      out[c] = static_cast<float>(static_cast<double>(sum[c]) * factor[c]);
+      out[c] = static_cast<float>(static_cast<double>(sum[c]) * factor[c] + 0.0);
     }
     if (bias == nullptr) continue;
     for (std::size_t c = 0; c < channels; ++c) out[c] += bias[c];

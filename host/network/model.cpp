@@ -16,7 +16,7 @@ namespace {
 
 using registry::Json;
 
-constexpr int kFormat = 1;                  // newest revision of model files that is understood
+constexpr int kFormat = 1;                   // newest revision of model files that is understood
 constexpr const char* kInputName = "input";  // the network's input, as layers call it
 
 struct TypeRow {
@@ -57,7 +57,10 @@ class LayerReader {
  public:
   LayerReader(const Json& object, std::size_t index, const Json& all, const Model& model,
               std::int64_t classes, const std::string& file_where)
-      : object_(object), all_(all), model_(model), classes_(classes),
+      : object_(object),
+        all_(all),
+        model_(model),
+        classes_(classes),
         where_(fmt::format("{}/layers/{}", file_where, index)) {}
 
   Layer read() {
@@ -70,15 +73,30 @@ class LayerReader {
     layer_.in = shape_of(layer_.inputs[0]);
     layer_.out = layer_.in;
     switch (layer_.type) {
-      case LayerType::kConv: read_conv(); break;
-      case LayerType::kDense: read_dense(); break;
+      case LayerType::kConv:
+        read_conv();
+        break;
+      case LayerType::kDense:
+        read_dense();
+        break;
       case LayerType::kMaxPool:
-      case LayerType::kAveragePool: read_window(false); break;
-      case LayerType::kGlobalPool: read_global_pool(); break;
-      case LayerType::kFlatten: layer_.out = {1, 1, layer_.in.size()}; break;
-      case LayerType::kAdd: read_add(); break;
-      case LayerType::kConcat: read_concat(); break;
-      default: break;
+      case LayerType::kAveragePool:
+        read_window(false);
+        break;
+      case LayerType::kGlobalPool:
+        read_global_pool();
+        break;
+      case LayerType::kFlatten:
+        layer_.out = {1, 1, layer_.in.size()};
+        break;
+      case LayerType::kAdd:
+        read_add();
+        break;
+      case LayerType::kConcat:
+        read_concat();
+        break;
+      default:
+        break;
     }
     return std::move(layer_);
   }
@@ -102,8 +120,8 @@ class LayerReader {
   void check_keys(const TypeRow& row) const {
     for (const auto& [key, value] : object_.items()) {
       if (key == "name" || key == "type" || key == "input" || row.keys.contains(key)) continue;
-      refuse("/" + key, fmt::format("{} has no meaning in a layer of type \"{}\"", value.dump(),
-                                    row.name));
+      refuse("/" + key,
+             fmt::format("{} has no meaning in a layer of type \"{}\"", value.dump(), row.name));
     }
   }
   const Json& required(const char* key) const {
@@ -145,17 +163,18 @@ class LayerReader {
     std::vector<std::string> known{kInputName};
     for (const Json& other : all_) {
       if (other["name"] == wanted) {
-        refuse(pointer, fmt::format("\"{}\" does not stand before this layer; a layer reads earlier "
-                                    "ones, cycles have no order", wanted));
+        refuse(pointer,
+               fmt::format("\"{}\" does not stand before this layer; a layer reads earlier "
+                           "ones, cycles have no order",
+                           wanted));
       }
     }
     for (const Layer& layer : model_.layers) known.push_back(layer.name);
     const std::string nearest = registry::nearest_name(wanted, known);
-    refuse(pointer, nearest.empty()
-                        ? fmt::format("\"{}\" is no earlier layer; known: {}", wanted,
-                                      Json(known).dump())
-                        : fmt::format("\"{}\" is no earlier layer, did you mean \"{}\"?", wanted,
-                                      nearest));
+    refuse(pointer,
+           nearest.empty()
+               ? fmt::format("\"{}\" is no earlier layer; known: {}", wanted, Json(known).dump())
+               : fmt::format("\"{}\" is no earlier layer, did you mean \"{}\"?", wanted, nearest));
   }
 
   void read_pair(const char* key, std::int64_t& height, std::int64_t& width) const {
@@ -192,8 +211,10 @@ class LayerReader {
       const auto pad = padding.get<std::int64_t>();
       layer_.pad_top = layer_.pad_bottom = layer_.pad_left = layer_.pad_right = pad;
       if (!is_conv && (pad >= layer_.kernel_h || pad >= layer_.kernel_w)) {
-        refuse("/padding", fmt::format("{} is not below the kernel {} x {}: a window would see only "
-                                       "padding", pad, layer_.kernel_h, layer_.kernel_w));
+        refuse("/padding",
+               fmt::format("{} is not below the kernel {} x {}: a window would see only "
+                           "padding",
+                           pad, layer_.kernel_h, layer_.kernel_w));
       }
     }
     const std::int64_t height = layer_.in.height + layer_.pad_top + layer_.pad_bottom;
@@ -218,8 +239,9 @@ class LayerReader {
     const Json groups = object_.value("groups", Json(1));
     const bool is_depthwise = groups == "channels";
     layer_.groups = is_depthwise ? channels : groups.get<std::int64_t>();
-    layer_.out.channels =
-        is_depthwise && !object_.contains("filters") ? channels : required("filters").get<std::int64_t>();
+    layer_.out.channels = is_depthwise && !object_.contains("filters")
+                              ? channels
+                              : required("filters").get<std::int64_t>();
     if (channels % layer_.groups != 0) {
       refuse("/groups", fmt::format("{} does not divide the {} channels of the input",
                                     layer_.groups, channels));
@@ -255,8 +277,8 @@ class LayerReader {
     for (const int i : layer_.inputs) {
       const SampleShape& part = shape_of(i);
       if (part.height != layer_.in.height || part.width != layer_.in.width) {
-        refuse("/input", fmt::format("shapes {} and {} differ in height or width",
-                                     text(layer_.in), text(part)));
+        refuse("/input", fmt::format("shapes {} and {} differ in height or width", text(layer_.in),
+                                     text(part)));
       }
       layer_.out.channels += part.channels;
     }
@@ -277,15 +299,17 @@ void check_ends(const Model& model, std::int64_t classes, const std::string& whe
   const int last = static_cast<int>(model.layers.size()) - 1;
   for (int i = 0; i < last; ++i) {
     if (read.contains(i)) continue;
-    throw InputError(fmt::format("{}/layers/{}: nobody reads layer \"{}\"; only the last layer gives "
-                                 "its output away", where, i,
-                                 model.layers[static_cast<std::size_t>(i)].name));
+    throw InputError(
+        fmt::format("{}/layers/{}: nobody reads layer \"{}\"; only the last layer gives "
+                    "its output away",
+                    where, i, model.layers[static_cast<std::size_t>(i)].name));
   }
   const SampleShape& out = model.layers.back().out;
   if (!(out == SampleShape{1, 1, classes})) {
-    throw InputError(fmt::format("{}/layers/{}: the last layer \"{}\" gives {}; expected 1 x 1 x {}, "
-                                 "one logit per class", where, last, model.layers.back().name,
-                                 text(out), classes));
+    throw InputError(
+        fmt::format("{}/layers/{}: the last layer \"{}\" gives {}; expected 1 x 1 x {}, "
+                    "one logit per class",
+                    where, last, model.layers.back().name, text(out), classes));
   }
 }
 
@@ -317,8 +341,7 @@ Model parse_model(const nlohmann::json& text, const std::string& file, SampleSha
   // A model inside a pipeline brings its pointer along: "<file>: /model/inline".
   const std::string where = file.find(": /") == std::string::npos ? file + ": " : file;
   check_format(text, where);
-  const Json schema =
-      Json::parse(data::read_text(registry::schema_folder() / "model.schema.json"));
+  const Json schema = Json::parse(data::read_text(registry::schema_folder() / "model.schema.json"));
   const Json document = registry::validate(schema, text, where);
   Model model;
   model.name = document.value("name", std::filesystem::path(file).stem().string());

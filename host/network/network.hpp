@@ -74,6 +74,7 @@ class NormLayer {
   static qloom_status quantize_slot(void* self, const char* slot, const float* x, float* y,
                                     std::uint64_t n) noexcept;
   std::int64_t channels_ = 0;
+  std::string name_;
   Pass pass_;
   std::vector<float> scale_, shift_;
 };

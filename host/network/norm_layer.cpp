@@ -20,7 +20,8 @@ NormLayer::NormLayer(const registry::Registry& registry, MethodSpec method, cons
                      std::int64_t fan_in)
     : instance(registry.create(*method.method, method.params)),
       spec(std::move(method)),
-      channels_(layer.out.channels) {
+      channels_(layer.out.channels),
+      name_(layer.name) {
   const auto& ops = instance.ops<qloom_norm>();
   has_affine = (ops.caps & QLOOM_NORM_AFFINE) != 0;
   qloom_norm_context context{};
@@ -71,7 +72,7 @@ void NormLayer::inference(std::vector<float>& scale, std::vector<float>& shift) 
   qloom_error error = registry::empty_error();
   const auto status = instance.ops<qloom_norm>().inference(instance.self(), &c, scale.data(),
                                                            shift.data(), &error);
-  registry::check(*spec.method, "inference", status, error);
+  registry::check(*spec.method, ("inference " + name_).c_str(), status, error);
 }
 
 void NormLayer::forward(const Tensor& x, Tensor& y, const Pass& pass) {
@@ -87,7 +88,7 @@ void NormLayer::forward(const Tensor& x, Tensor& y, const Pass& pass) {
   qloom_error error = registry::empty_error();
   const auto status =
       instance.ops<qloom_norm>().forward(instance.self(), &c, x.data(), y.data(), &error);
-  registry::check(*spec.method, "forward", status, error);
+  registry::check(*spec.method, ("forward " + name_).c_str(), status, error);
 }
 
 void NormLayer::backward(const Tensor& x, const Tensor& dy, Tensor& dx) {
@@ -98,7 +99,7 @@ void NormLayer::backward(const Tensor& x, const Tensor& dy, Tensor& dx) {
       instance.self(), &c, x.data(), dy.data(), dx.data(),
       gamma != nullptr ? gamma->gradient.data() : nullptr,
       beta != nullptr ? beta->gradient.data() : nullptr, &error);
-  registry::check(*spec.method, "backward", status, error);
+  registry::check(*spec.method, ("backward " + name_).c_str(), status, error);
 }
 
 }  // namespace qloom::network

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <numeric>
 
 #include "host/tensor/parallel.hpp"
 
@@ -47,24 +48,36 @@ void for_each_rows(std::int64_t rows, std::int64_t width, const Body& body) {
 
 constexpr std::int64_t kChannelBlock = 64;  // partial results of a pixel that stay in L1
 
-/// One output pixel of a max pool: the window's elements in row-major order; NaN wins.
+/// Keeps the larger of what was there and the new values, with its place; NaN wins and stays.
+void keep_larger(const float* values, std::int32_t first, std::size_t n, float* most,
+                 std::int32_t* place) {
+  for (std::size_t c = 0; c < n; ++c) {
+    const float value = values[c], before = most[c];
+    const std::int32_t here = first + static_cast<std::int32_t>(c), there = place[c];
+    const bool takes = !(value <= before) & (before == before);
+    most[c] = takes ? value : before;
+    place[c] = takes ? here : there;
+  }
+}
+
+/// One output pixel of a max pool: the window's elements in row-major order.
 void max_of_window(const PoolShape& s, const float* x, std::int64_t sample, const Window& area,
                    float* y, std::int32_t* argmax) {
   for (std::int64_t c0 = 0; c0 < s.channels; c0 += kChannelBlock) {
     const auto n = static_cast<std::size_t>(std::min(kChannelBlock, s.channels - c0));
-    std::array<float, kChannelBlock> most{};
-    std::array<std::int32_t, kChannelBlock> place{};
-    place.fill(-1);
+    std::array<float, kChannelBlock> most;
+    std::array<std::int32_t, kChannelBlock> place;
+    std::fill_n(most.data(), n, 0.0F);
+    std::fill_n(place.data(), n, -1);
     for (std::int64_t h = area.h0; h < area.h1; ++h) {
       for (std::int64_t w = area.w0; w < area.w1; ++w) {
         const std::int64_t at = ((sample * s.in_h + h) * s.in_w + w) * s.channels + c0;
         const auto index = static_cast<std::int32_t>(at);
-        const float* from = x + at;
-        for (std::size_t c = 0; c < n; ++c) {
-          const float value = from[c], before = most[c];
-          const bool takes = (place[c] < 0) | (value > before) | (value != value);
-          most[c] = takes ? value : before;
-          place[c] = takes ? index + static_cast<std::int32_t>(c) : place[c];
+        if (h == area.h0 && w == area.w0) {
+          std::copy_n(x + at, n, most.data());
+          std::iota(place.data(), place.data() + n, index);
+        } else {
+          keep_larger(x + at, index, n, most.data(), place.data());
         }
       }
     }

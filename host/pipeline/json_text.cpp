@@ -29,9 +29,15 @@ class DuplicateKeys {
         levels_.emplace_back();
         levels_.back().is_array = event == Json::parse_event_t::array_start;
         break;
-      case Json::parse_event_t::key: enter(value.get<std::string>()); break;
-      case Json::parse_event_t::value: next_item(); break;
-      default: levels_.pop_back(); break;
+      case Json::parse_event_t::key:
+        enter(value.get<std::string>());
+        break;
+      case Json::parse_event_t::value:
+        next_item();
+        break;
+      default:
+        levels_.pop_back();
+        break;
     }
     return true;
   }

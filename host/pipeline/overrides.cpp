@@ -42,14 +42,14 @@ Json& element(Json& array, const std::string& part, const std::string& place,
     array.push_back(nullptr);
     return array.back();
   }
-  const bool is_number = !part.empty() && part.size() < 10 &&
-                         std::all_of(part.begin(), part.end(),
-                                     [](unsigned char c) { return std::isdigit(c) != 0; });
+  const bool is_number =
+      !part.empty() && part.size() < 10 &&
+      std::all_of(part.begin(), part.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
   const std::size_t index = is_number ? std::stoul(part) : array.size();
   if (index >= array.size()) {
-    throw InputError(fmt::format("{}: \"{}\" is no element of {}, which has {} items; expected {}\"-\"",
-                                 who, part, place, array.size(),
-                                 array.empty() ? "" : fmt::format("0 to {} or ", array.size() - 1)));
+    throw InputError(fmt::format(
+        "{}: \"{}\" is no element of {}, which has {} items; expected {}\"-\"", who, part, place,
+        array.size(), array.empty() ? "" : fmt::format("0 to {} or ", array.size() - 1)));
   }
   return array[index];
 }
@@ -70,7 +70,8 @@ void apply_override(Json& document, const std::string& assignment) {
     } else {
       if (here->is_null()) *here = Json::object();  // new on the way
       if (!here->is_object()) {
-        throw InputError(fmt::format("{}: {} is {}, not an object or array", who, place, here->dump()));
+        throw InputError(
+            fmt::format("{}: {} is {}, not an object or array", who, place, here->dump()));
       }
       here = &(*here)[part];
     }

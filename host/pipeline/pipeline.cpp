@@ -25,7 +25,9 @@ Json schema() { return read_json(schema_folder() / "pipeline.schema.json"); }
 class Loader {
  public:
   Loader(const fs::path& file, Json written, Json document, const registry::Registry& registry)
-      : file_(file), written_(std::move(written)), document_(std::move(document)),
+      : file_(file),
+        written_(std::move(written)),
+        document_(std::move(document)),
         registry_(registry) {}
 
   Pipeline read() {
@@ -81,9 +83,10 @@ class Loader {
       next = next.parent_path() / text["start_from"].get<std::string>();
       if (!fs::is_regular_file(next)) return;  // told when that pipeline is loaded
     }
-    throw InputError(fmt::format("{}: {} leads back to a pipeline that starts from it; expected a "
-                                 "chain with an end", where("/start_from"),
-                                 value("/start_from").dump()));
+    throw InputError(
+        fmt::format("{}: {} leads back to a pipeline that starts from it; expected a "
+                    "chain with an end",
+                    where("/start_from"), value("/start_from").dump()));
   }
 
   void read_data() {

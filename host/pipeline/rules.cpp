@@ -34,11 +34,10 @@ std::vector<std::string> expand_site(const std::string& name, const std::string&
   std::vector<std::string> known(std::begin(kSites), std::end(kSites));
   known.insert(known.end(), {"accumulator", "*"});
   const std::string nearest = registry::nearest_name(name, known);
-  throw InputError(nearest.empty()
-                       ? fmt::format("{}: \"{}\" is not a site; expected one of {}", where, name,
-                                     Json(known).dump())
-                       : fmt::format("{}: \"{}\" is not a site, did you mean \"{}\"?", where, name,
-                                     nearest));
+  throw InputError(nearest.empty() ? fmt::format("{}: \"{}\" is not a site; expected one of {}",
+                                                 where, name, Json(known).dump())
+                                   : fmt::format("{}: \"{}\" is not a site, did you mean \"{}\"?",
+                                                 where, name, nearest));
 }
 
 class Resolver {
@@ -104,16 +103,20 @@ class Resolver {
       refuse("", "the rule has nothing in it; expected \"quantizer\", \"accumulator\" or \"norm\"");
     }
     if (has("quantizer") && has("accumulator")) {
-      refuse("accumulator", "a quantizer and an accumulator have no site in common; expected two rules");
+      refuse("accumulator",
+             "a quantizer and an accumulator have no site in common; expected two rules");
     }
     if (has("norm")) {
-      for (const char* part : {"site", "slot", "quantizer", "range", "rounding", "clamp", "accumulator"}) {
-        if (has(part)) refuse(part, "has no meaning beside \"norm\", which stands with \"layers\" and \"from\"");
+      for (const char* part :
+           {"site", "slot", "quantizer", "range", "rounding", "clamp", "accumulator"}) {
+        if (has(part))
+          refuse(part, "has no meaning beside \"norm\", which stands with \"layers\" and \"from\"");
       }
       return;
     }
     for (const char* part : {"range", "clamp"}) {
-      if (has(part) && !is_set("quantizer")) refuse(part, "acts inside a quantizer, and this rule has none");
+      if (has(part) && !is_set("quantizer"))
+        refuse(part, "acts inside a quantizer, and this rule has none");
     }
     if (has("rounding") && !is_set("quantizer") && !is_set("accumulator") && !lone_rounding) {
       refuse("rounding", "acts inside a quantizer or accumulator, and this rule has none");
@@ -156,8 +159,8 @@ class Resolver {
 
 }  // namespace
 
-Json resolve_method(const registry::Registry& registry, const std::string& kind,
-                    const Json& object, const std::string& where) {
+Json resolve_method(const registry::Registry& registry, const std::string& kind, const Json& object,
+                    const std::string& where) {
   const registry::Method& method =
       registry.require(kind, object["plugin"].get<std::string>(), where + "/plugin");
   Json params = object;

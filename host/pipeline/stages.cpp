@@ -82,8 +82,8 @@ Stage resolve_stage(Json& text, const Json& written, const std::string& where) {
   stage.loss = body["loss"].get<std::string>();
   stage.optimizer = read_optimizer(body["optimizer"], own.value("optimizer", Json::object()),
                                    place + "/optimizer");
-  stage.schedule = read_schedule(body["schedule"], own.value("schedule", Json::object()),
-                                 place + "/schedule");
+  stage.schedule =
+      read_schedule(body["schedule"], own.value("schedule", Json::object()), place + "/schedule");
   return stage;
 }
 

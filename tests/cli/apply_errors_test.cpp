@@ -33,7 +33,8 @@ class ApplyRefuses : public Program {
     EXPECT_EQ(o.status, 2) << o.err;
     EXPECT_EQ(o.out, "");
     EXPECT_EQ(o.err.find("qloom: "), 0U) << o.err;
-    for (const auto& part : parts) EXPECT_NE(o.err.find(part), std::string::npos) << part << "\n" << o.err;
+    for (const auto& part : parts)
+      EXPECT_NE(o.err.find(part), std::string::npos) << part << "\n" << o.err;
     EXPECT_EQ(files(), before);
   }
 };
@@ -137,7 +138,8 @@ TEST_F(ApplyRefuses, WhatAMethodDoesNotHave) {
 }
 
 TEST_F(ApplyRefuses, OptionsThatAreNoneOfIts) {
-  expect_refusal(kRound, {"--outptu", "z.npy"}, {"--outptu", "qloom apply --help"});
+  expect_refusal(kRound, {"--outptu", "z.npy"},
+                 {"unknown option \"--outptu\", did you mean \"--output\"?", "qloom apply --help"});
   expect_refusal(kRound, {"--mode", "training2"}, {"--mode"});
   expect_refusal(kRound, {"--seed", "-1"}, {"--seed"});
   expect_refusal(kRound, {"--step", "many"}, {"--step"});

@@ -16,13 +16,13 @@ constexpr const char* kFixed =
     R"({"quantizer": {"plugin": "fixed_point", "bits": 8, "fraction_bits": 4}})";
 
 TEST_F(Apply, FixedPointWritesValuesCodesEncodingAndGradient) {
-  // Steps of 1/16: 0.5, 1.5 and -1.5 steps are ties; 127 is the last code; 100 and -100 are clipped.
+  // Steps of 1/16: 0.5, 1.5 and -1.5 steps are ties; 127 is the last code; 100 and -100 are
+  // clipped.
   write_array("x.npy", {0.03125F, 0.09375F, -0.09375F, 7.9375F, 100.0F, -100.0F});
   write_array("gy.npy", {1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F});
   apply(kFixed, {"--codes", "c.npy", "--encoding", "e.json", "--grad-output", "gy.npy",
                  "--grad-input", "gx.npy", "--learned-gradients", "g.json"});
-  EXPECT_EQ(array("y.npy"),
-            (std::vector<float>{0.0F, 0.125F, -0.125F, 7.9375F, 7.9375F, -8.0F}));
+  EXPECT_EQ(array("y.npy"), (std::vector<float>{0.0F, 0.125F, -0.125F, 7.9375F, 7.9375F, -8.0F}));
   EXPECT_EQ(codes("c.npy"), (std::vector<std::int32_t>{0, 2, -2, 127, 127, -128}));
   EXPECT_EQ(array("gx.npy"), (std::vector<float>{1.0F, 2.0F, 3.0F, 4.0F, 0.0F, 0.0F}));
   EXPECT_EQ(json("g.json"), Json::object());
@@ -120,7 +120,8 @@ TEST_F(Apply, AQuantizerRoundsWithTheSameWords) {
   apply(R"({"rounding": {"plugin": "stochastic"}})", {"--seed", "9", "--step", "2"});
   const std::vector<float> rounded = array("y.npy");
   apply(R"({"quantizer": {"plugin": "fixed_point", "bits": 16, "fraction_bits": 0},
-            "rounding": {"plugin": "stochastic"}})", {"--seed", "9", "--step", "2"});
+            "rounding": {"plugin": "stochastic"}})",
+        {"--seed", "9", "--step", "2"});
   EXPECT_EQ(array("y.npy"), rounded);
 }
 
@@ -130,8 +131,8 @@ TEST_F(Apply, BatchNormTrainsOnTheLastAxis) {
   // Channel 0: 1, 3; channel 1: 10, 30: mean 2 and 20, deviation 1 and 10.
   write_array("x.npy", {2, 2}, {1.0F, 10.0F, 3.0F, 30.0F});
   write_array("gy.npy", {2, 2}, {1.0F, 2.0F, 3.0F, 5.0F});
-  apply(kNorm, {"--grad-output", "gy.npy", "--grad-input", "gx.npy", "--learned-gradients",
-                "g.json"});
+  apply(kNorm,
+        {"--grad-output", "gy.npy", "--grad-input", "gx.npy", "--learned-gradients", "g.json"});
   EXPECT_EQ(array("y.npy"), (std::vector<float>{-1.0F, -1.0F, 1.0F, 1.0F}));
   // With two samples y does not move with x: the gradient is 0.
   EXPECT_EQ(array("gx.npy"), (std::vector<float>{0.0F, 0.0F, 0.0F, 0.0F}));
@@ -216,8 +217,10 @@ TEST_F(Apply, GivesTheSameBytesOnEveryInstructionSet) {
   }
   write_array("x.npy", x);
   const std::vector<std::string> arguments{
-      "apply", R"({"quantizer": {"plugin": "affine", "bits": 5}, "range": {"plugin": "min_max"},
-                   "rounding": {"plugin": "stochastic"}})", "--input", "x.npy", "--output", "y.npy"};
+      "apply",    R"({"quantizer": {"plugin": "affine", "bits": 5}, "range": {"plugin": "min_max"},
+                   "rounding": {"plugin": "stochastic"}})",
+      "--input",  "x.npy",
+      "--output", "y.npy"};
   const Outcome o = qloom(arguments, {{"QLOOM_ISA", "scalar"}});
   ASSERT_EQ(o.status, 0) << o.err;
   const std::vector<float> scalar = array("y.npy");

@@ -17,15 +17,21 @@ class Command : public Program {
     const Outcome o = qloom(arguments);
     EXPECT_EQ(o.status, 2) << o.err;
     EXPECT_EQ(o.out, "");
-    for (const auto& part : parts) EXPECT_NE(o.err.find(part), std::string::npos) << part << "\n" << o.err;
+    for (const auto& part : parts)
+      EXPECT_NE(o.err.find(part), std::string::npos) << part << "\n" << o.err;
     EXPECT_EQ(files(), before);
   }
 };
 
 TEST_F(Command, HelpIsThereForEveryCommand) {
-  const std::vector<std::vector<std::string>> commands{
-      {}, {"run"}, {"compare"}, {"validate"}, {"plugins"}, {"plugins", "list"}, {"plugins", "show"},
-      {"apply"}};
+  const std::vector<std::vector<std::string>> commands{{},
+                                                       {"run"},
+                                                       {"compare"},
+                                                       {"validate"},
+                                                       {"plugins"},
+                                                       {"plugins", "list"},
+                                                       {"plugins", "show"},
+                                                       {"apply"}};
   for (auto arguments : commands) {
     arguments.emplace_back("--help");
     const Outcome o = qloom(arguments);
@@ -44,11 +50,17 @@ TEST_F(Command, VersionIsPrinted) {
 
 TEST_F(Command, ThatDoesNotExistIsRefused) {
   expect_refusal({}, {"qloom --help"});
-  expect_refusal({"rnu"}, {"rnu", "qloom --help"});
+  expect_refusal({"rnu"}, {"unknown command \"rnu\", did you mean \"run\"?; see qloom --help"});
+  expect_refusal({"plugins", "lost"},
+                 {"unknown command \"lost\", did you mean \"list\"?; see qloom plugins --help"});
+  expect_refusal({"run", "a.json", "--sed", "1"},
+                 {"unknown option \"--sed\", did you mean \"--se"});
   expect_refusal({"plugins"}, {"qloom plugins --help"});
   expect_refusal({"validate"}, {"qloom validate --help"});
   expect_refusal({"run", "a.json", "--threads", "0"}, {"--threads", "qloom run --help"});
   expect_refusal({"compare", "a.json", "--seeds", "1,x"}, {"--seeds"});
+  expect_refusal({"compare", "a.json", "--seeds", "1,-2"}, {"--seeds"});
+  expect_refusal({"run", "a.json", "--seed", "-2"}, {"--seed"});
 }
 
 TEST_F(Command, PluginsListNamesEveryMethodOnALine) {
@@ -58,7 +70,8 @@ TEST_F(Command, PluginsListNamesEveryMethodOnALine) {
   const Outcome as_json = qloom({"plugins", "list", "--json"});
   const Json rows = Json::parse(as_json.out);
   ASSERT_TRUE(rows.is_array());
-  EXPECT_EQ(static_cast<std::size_t>(std::count(o.out.begin(), o.out.end(), '\n')), rows.size() + 1);
+  EXPECT_EQ(static_cast<std::size_t>(std::count(o.out.begin(), o.out.end(), '\n')),
+            rows.size() + 1);
   const auto has = [&rows](const char* kind, const char* id) {
     return std::any_of(rows.begin(), rows.end(),
                        [&](const Json& row) { return row["kind"] == kind && row["id"] == id; });
@@ -92,13 +105,15 @@ TEST_F(Command, PluginFoldersThatDoNotExistAreRefused) {
 
 TEST_F(Command, APluginThatDoesNotLoadIsRefused) {
   std::filesystem::create_directories(folder_ / "mine/rounding.broken");
-  write("mine/rounding.broken/plugin.json",
-        R"({"id": "acme.broken", "kind": "rounding", "version": "1.0.0", "summary": "not a library"})");
+  write(
+      "mine/rounding.broken/plugin.json",
+      R"({"id": "acme.broken", "kind": "rounding", "version": "1.0.0", "summary": "no library"})");
   write("mine/rounding.broken/rounding.broken.so", "this is text");
   write_array("x.npy", {1.0F});
   const std::vector<std::string> before = files();
-  const Outcome o = qloom({"apply", R"({"rounding": {"plugin": "acme.broken"}})", "--input", "x.npy",
-                           "--output", "y.npy"}, {{"QLOOM_PLUGIN_PATH", (folder_ / "mine").string()}});
+  const Outcome o = qloom({"apply", R"({"rounding": {"plugin": "acme.broken"}})", "--input",
+                           "x.npy", "--output", "y.npy"},
+                          {{"QLOOM_PLUGIN_PATH", (folder_ / "mine").string()}});
   EXPECT_EQ(o.status, 2) << o.err;
   EXPECT_NE(o.err.find("rounding.broken.so"), std::string::npos) << o.err;
   EXPECT_EQ(files(), before);

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <stdexcept>
 #include <variant>
 
 #include <fcntl.h>
@@ -73,7 +74,7 @@ void Program::apply(const std::string& rule, const std::vector<std::string>& mor
   std::vector<std::string> arguments{"apply", rule, "--input", "x.npy", "--output", "y.npy"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   const Outcome o = qloom(arguments);
-  ASSERT_EQ(o.status, 0) << o.err;
+  if (o.status != 0) throw std::runtime_error("qloom apply " + rule + ": " + o.err);
   EXPECT_EQ(o.out + o.err, "");
 }
 

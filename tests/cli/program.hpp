@@ -32,7 +32,8 @@ class Program : public testing::Test {
 
   Outcome qloom(const std::vector<std::string>& arguments,
                 const std::map<std::string, std::string>& environment = {}) const;
-  /// qloom apply RULE --input x.npy --output y.npy and more; fails the test unless it exits with 0.
+  /// qloom apply RULE --input x.npy --output y.npy and more; throws, which fails the test, unless
+  /// it exits with 0.
   void apply(const std::string& rule, const std::vector<std::string>& more = {}) const;
 
   std::filesystem::path write(const std::string& name, const std::string& text) const;

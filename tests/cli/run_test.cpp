@@ -37,7 +37,8 @@ class Run : public Program {
       images.insert(images.end(), {a, b});
       labels.push_back(a > b ? 1 : 0);
     }
-    data::write_npz(folder_ / name, {{"images", {{count, 2}, images}}, {"labels", {{count}, labels}}});
+    data::write_npz(folder_ / name,
+                    {{"images", {{count, 2}, images}}, {"labels", {{count}, labels}}});
   }
 };
 
@@ -46,8 +47,8 @@ TEST_F(Run, TrainsAndWritesAReportThatFollowsItsSchema) {
   ASSERT_EQ(o.status, 0) << o.err;
   EXPECT_EQ(o.out.find("small: accuracy "), 0U) << o.out;
   const Json report = json("out/report.json");
-  const Json schema = Json::parse(data::read_text(fs::path(QLOOM_SOURCE_DIR) /
-                                                  "schemas/report.schema.json"));
+  const Json schema =
+      Json::parse(data::read_text(fs::path(QLOOM_SOURCE_DIR) / "schemas/report.schema.json"));
   EXPECT_NO_THROW(static_cast<void>(registry::validate(schema, report, "report.json: ")));
   EXPECT_EQ(report["seed"], 3);
   EXPECT_EQ(report["final"]["count"], 64);
@@ -57,9 +58,10 @@ TEST_F(Run, TrainsAndWritesAReportThatFollowsItsSchema) {
 }
 
 TEST_F(Run, TakesOverridesFromTheCommandLine) {
-  const Outcome o = qloom({"run", "p.json", "--output", "out", "--set", "/stages/0/train/epochs=1",
-                           "--set", "/name=other", "--set", "/rules/-=" +
-                           std::string(R"({"layers": "last", "site": "*", "quantizer": null})")});
+  const Outcome o =
+      qloom({"run", "p.json", "--output", "out", "--set", "/stages/0/train/epochs=1", "--set",
+             "/name=other", "--set",
+             "/rules/-=" + std::string(R"({"layers": "last", "site": "*", "quantizer": null})")});
   ASSERT_EQ(o.status, 0) << o.err;
   const Json report = json("out/report.json");
   EXPECT_EQ(report["series"]["loss"].size(), 1U);
@@ -79,12 +81,12 @@ TEST_F(Run, RefusesWrongInputBeforeItWritesAnything) {
     EXPECT_NE(o.err.find(part), std::string::npos) << part << "\n" << o.err;
     EXPECT_EQ(files(), before) << part;
   };
-  expect_refusal({"--set", "/sead=1"}, "p.json: /sead: unknown key \"sead\", did you mean \"seed\"?");
+  expect_refusal({"--set", "/sead=1"},
+                 "p.json: /sead: unknown key \"sead\", did you mean \"seed\"?");
   expect_refusal({"--set", "/rules/0/quantizer/plugin=afine"}, "p.json: /rules/0/quantizer/plugin");
   expect_refusal({"--set", "/rules/0/layers=dd"}, "p.json: /rules/0/layers");
   expect_refusal({"--set", "/data/test_file=gone.npz"}, "gone.npz");
-  expect_refusal({"--set", "/model/inline/layers/2/input=q"},
-                 "/layers/2/input: \"q\"");
+  expect_refusal({"--set", "/model/inline/layers/2/input=q"}, "/layers/2/input: \"q\"");
 }
 
 TEST_F(Run, ValidateAcceptsWhatRuns) {

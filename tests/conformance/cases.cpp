@@ -25,7 +25,7 @@ const std::map<std::string, std::vector<std::string>>& more() {
       {"quantizer.minifloat",
        {R"({"exponent_bits": 4, "mantissa_bits": 3, "specials": "fn"})",
         R"({"exponent_bits": 5, "mantissa_bits": 2, "specials": "ieee", "saturate": false})",
-        R"({"exponent_bits": 3, "mantissa_bits": 0, "subnormals": false})"}},
+        R"({"exponent_bits": 3, "mantissa_bits": 0, "specials": "none", "subnormals": false})"}},
       {"quantizer.qil",
        {R"({"part": "weight", "bits": 3})", R"({"part": "activation", "bits": 4})"}},
       {"quantizer.block_float", {R"({"granularity": {"group": 16}})"}},

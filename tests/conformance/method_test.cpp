@@ -43,7 +43,8 @@ TEST_P(EveryMethod, UnknownParameterIsRefused) {
 
 TEST_P(EveryMethod, ParametersAreDescribed) {
   const Json schema = GetParam().method->manifest.value("parameters", Json::object());
-  for (const auto& [key, property] : schema.value("properties", Json::object()).items()) {
+  const Json properties = schema.value("properties", Json::object());
+  for (const auto& [key, property] : properties.items()) {
     EXPECT_TRUE(property.contains("description")) << key;
   }
 }

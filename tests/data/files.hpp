@@ -78,8 +78,9 @@ inline Bytes npy(const std::string& dictionary, const Bytes& elements) {
 }
 inline Bytes npy(const std::string& type, const std::string& shape, const Bytes& elements,
                  const std::string& fortran = "False") {
-  return npy("{'descr': '" + type + "', 'fortran_order': " + fortran + ", 'shape': " + shape + ", }",
-             elements);
+  return npy(
+      "{'descr': '" + type + "', 'fortran_order': " + fortran + ", 'shape': " + shape + ", }",
+      elements);
 }
 
 /// An IDX file written by hand.

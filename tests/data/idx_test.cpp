@@ -134,7 +134,8 @@ TEST_F(Idx, CountsOfImagesAndLabelsMustAgree) {
 }
 
 TEST_F(Idx, NoSamplesAreRefused) {
-  expect_has(refuse(source(idx(8, {0, 2, 2}, {}), idx(8, {0}, {}))), {"(0, 2, 2)", "expected 1 to"});
+  expect_has(refuse(source(idx(8, {0, 2, 2}, {}), idx(8, {0}, {}))),
+             {"(0, 2, 2)", "expected 1 to"});
   expect_has(refuse(source(idx(8, {3, 0, 2}, {}))), {"(3, 0, 2)", "expected 1 to"});
 }
 

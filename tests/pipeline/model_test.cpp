@@ -81,7 +81,8 @@ TEST(Model, PadsSameWithTheOddRestAtBottomAndRight) {
   EXPECT_EQ(even.pad_top, 2);
   EXPECT_EQ(even.pad_bottom, 2);
   const Layer wide = first(R"({"name": "c", "type": "conv", "filters": 2, "kernel": 1,
-                               "stride": 2, "padding": "same"})", {7, 7, 3});
+                               "stride": 2, "padding": "same"})",
+                           {7, 7, 3});
   EXPECT_EQ(wide.out, (SampleShape{4, 4, 2}));
   EXPECT_EQ(wide.pad_bottom, 0);
 }
@@ -89,7 +90,8 @@ TEST(Model, PadsSameWithTheOddRestAtBottomAndRight) {
 TEST(Model, ReadsUnequalKernelsAndStridesAndNumericPadding) {
   const Layer l = first(R"({"name": "c", "type": "conv", "filters": 2,
     "kernel": {"height": 3, "width": 5}, "stride": {"height": 2, "width": 3}, "padding": 1,
-    "bias": false, "initialisation": "uniform"})", {9, 11, 4});
+    "bias": false, "initialisation": "uniform"})",
+                        {9, 11, 4});
   EXPECT_EQ(l.kernel_h, 3);
   EXPECT_EQ(l.kernel_w, 5);
   EXPECT_EQ(l.stride_h, 2);
@@ -101,12 +103,13 @@ TEST(Model, ReadsUnequalKernelsAndStridesAndNumericPadding) {
 }
 
 TEST(Model, ReadsDepthwiseAndGroupedConvolutions) {
-  const Layer depthwise = first(R"({"name": "c", "type": "conv", "kernel": 3, "groups": "channels"})",
-                                {8, 8, 6});
+  const Layer depthwise =
+      first(R"({"name": "c", "type": "conv", "kernel": 3, "groups": "channels"})", {8, 8, 6});
   EXPECT_EQ(depthwise.groups, 6);
   EXPECT_EQ(depthwise.out.channels, 6);
   const Layer grouped = first(R"({"name": "c", "type": "conv", "filters": 4, "kernel": 3,
-                                  "groups": 2})", {8, 8, 6});
+                                  "groups": 2})",
+                              {8, 8, 6});
   EXPECT_EQ(grouped.groups, 2);
   EXPECT_EQ(grouped.out.channels, 4);
 }
@@ -116,7 +119,8 @@ TEST(Model, PoolsStepByTheirKernelUnlessTold) {
   EXPECT_EQ(pool.stride_h, 2);
   EXPECT_EQ(pool.out, (SampleShape{3, 3, 3}));
   const Layer dense = first(R"({"name": "p", "type": "average_pool", "kernel": 3, "stride": 1,
-                                "padding": 1})", {7, 7, 3});
+                                "padding": 1})",
+                            {7, 7, 3});
   EXPECT_EQ(dense.out, (SampleShape{7, 7, 3}));
   const Layer global = first(R"({"name": "p", "type": "global_average_pool"})", {7, 5, 3});
   EXPECT_EQ(global.kernel_h, 7);
@@ -129,7 +133,9 @@ TEST(Model, FlattensAddsAndConcatenates) {
     {"name": "b", "type": "conv", "input": "input", "filters": 2, "kernel": 1},
     {"name": "sum", "type": "add", "input": ["a", "b"]},
     {"name": "both", "type": "concat", "input": ["sum", "a", "input"]},
-    {"name": "flat", "type": "flatten"})" + std::string(kEnd), {4, 4, 3});
+    {"name": "flat", "type": "flatten"})" +
+                            std::string(kEnd),
+                        {4, 4, 3});
   EXPECT_EQ(m.layers[1].inputs, std::vector<int>{-1});
   EXPECT_EQ(m.layers[2].inputs, (std::vector<int>{0, 1}));
   EXPECT_EQ(m.layers[2].out, (SampleShape{4, 4, 2}));
@@ -141,16 +147,18 @@ TEST(Model, FlattensAddsAndConcatenates) {
 }
 
 TEST(Model, GivesOneLogitPerClass) {
-  EXPECT_EQ(parse(R"({"name": "d", "type": "dense", "units": "classes"})", kImage, 7)
-                .layers[0].out, (SampleShape{1, 1, 7}));
-  EXPECT_EQ(error_of(R"({"name": "d", "type": "dense", "units": 9})"),
-            "m.json: /layers/0: the last layer \"d\" gives 1 x 1 x 9; expected 1 x 1 x 10, one logit "
-            "per class");
+  EXPECT_EQ(parse(R"({"name": "d", "type": "dense", "units": "classes"})", kImage, 7).layers[0].out,
+            (SampleShape{1, 1, 7}));
+  EXPECT_EQ(
+      error_of(R"({"name": "d", "type": "dense", "units": 9})"),
+      "m.json: /layers/0: the last layer \"d\" gives 1 x 1 x 9; expected 1 x 1 x 10, one logit "
+      "per class");
 }
 
 TEST(Model, EveryTypeHasTheNameOfTheFile) {
-  const std::string names[] = {"conv", "dense", "norm", "relu", "relu6", "max_pool", "average_pool",
-                               "global_average_pool", "add", "concat", "flatten"};
+  const std::string names[] = {"conv",  "dense",    "norm",         "relu",
+                               "relu6", "max_pool", "average_pool", "global_average_pool",
+                               "add",   "concat",   "flatten"};
   for (int i = 0; i < 11; ++i) EXPECT_EQ(name(static_cast<LayerType>(i)), names[i]);
 }
 
@@ -190,35 +198,41 @@ TEST(Model, RefusesAnUnknownInputWithTheNearestName) {
   EXPECT_EQ(error_of(R"({"name": "conv1", "type": "relu"},
                         {"name": "d", "type": "dense", "units": 10, "input": "cnov1"})"),
             "m.json: /layers/1/input: \"cnov1\" is no earlier layer, did you mean \"conv1\"?");
-  EXPECT_EQ(error_of(R"({"name": "a", "type": "relu"},
+  EXPECT_EQ(
+      error_of(R"({"name": "a", "type": "relu"},
                         {"name": "s", "type": "add", "input": ["a", "zzzzzzzz"]})"),
-            "m.json: /layers/1/input/1: \"zzzzzzzz\" is no earlier layer; known: [\"input\",\"a\"]");
+      "m.json: /layers/1/input/1: \"zzzzzzzz\" is no earlier layer; known: [\"input\",\"a\"]");
 }
 
 TEST(Model, RefusesACycle) {
-  EXPECT_EQ(error_of(R"({"name": "a", "type": "relu", "input": "b"},
+  EXPECT_EQ(
+      error_of(R"({"name": "a", "type": "relu", "input": "b"},
                         {"name": "b", "type": "relu", "input": "a"})"),
-            "m.json: /layers/0/input: \"b\" does not stand before this layer; a layer reads earlier "
-            "ones, cycles have no order");
-  EXPECT_EQ(error_of(R"({"name": "a", "type": "relu", "input": "a"})"),
-            "m.json: /layers/0/input: \"a\" does not stand before this layer; a layer reads earlier "
-            "ones, cycles have no order");
+      "m.json: /layers/0/input: \"b\" does not stand before this layer; a layer reads earlier "
+      "ones, cycles have no order");
+  EXPECT_EQ(
+      error_of(R"({"name": "a", "type": "relu", "input": "a"})"),
+      "m.json: /layers/0/input: \"a\" does not stand before this layer; a layer reads earlier "
+      "ones, cycles have no order");
 }
 
 TEST(Model, RefusesALayerThatNobodyReads) {
-  EXPECT_EQ(error_of(R"({"name": "a", "type": "relu"},
+  EXPECT_EQ(
+      error_of(R"({"name": "a", "type": "relu"},
                         {"name": "d", "type": "dense", "units": 10, "input": "input"})"),
-            "m.json: /layers/0: nobody reads layer \"a\"; only the last layer gives its output away");
+      "m.json: /layers/0: nobody reads layer \"a\"; only the last layer gives its output away");
 }
 
 TEST(Model, RefusesShapesThatDoNotFit) {
   const std::string two = R"({"name": "a", "type": "conv", "filters": 2, "kernel": 3},
     {"name": "b", "type": "conv", "input": "input", "filters": 2, "kernel": 1},)";
-  EXPECT_EQ(error_of(two + R"({"name": "s", "type": "add", "input": ["a", "b"]})"),
-            "m.json: /layers/2/input: shapes 26 x 26 x 2 and 28 x 28 x 2 differ; expected two of one "
-            "shape");
-  EXPECT_EQ(error_of(two + R"({"name": "s", "type": "concat", "input": ["a", "b"]})"),
-            "m.json: /layers/2/input: shapes 26 x 26 x 2 and 28 x 28 x 2 differ in height or width");
+  EXPECT_EQ(
+      error_of(two + R"({"name": "s", "type": "add", "input": ["a", "b"]})"),
+      "m.json: /layers/2/input: shapes 26 x 26 x 2 and 28 x 28 x 2 differ; expected two of one "
+      "shape");
+  EXPECT_EQ(
+      error_of(two + R"({"name": "s", "type": "concat", "input": ["a", "b"]})"),
+      "m.json: /layers/2/input: shapes 26 x 26 x 2 and 28 x 28 x 2 differ in height or width");
   EXPECT_EQ(error_of(R"({"name": "a", "type": "conv", "filters": 2, "kernel": 29})"),
             "m.json: /layers/0/kernel: 29 x 29 is larger than the padded input 28 x 28");
   EXPECT_EQ(error_of(R"({"name": "a", "type": "max_pool", "kernel": 2, "padding": 2})"),
@@ -232,9 +246,10 @@ TEST(Model, RefusesShapesThatDoNotFit) {
 }
 
 TEST(Model, RefusesTheWrongNumberOfInputs) {
-  EXPECT_EQ(error_of(R"({"name": "a", "type": "relu"},
+  EXPECT_EQ(
+      error_of(R"({"name": "a", "type": "relu"},
                         {"name": "b", "type": "relu", "input": ["a", "input"]})"),
-            "m.json: /layers/1/input: [\"a\",\"input\"] are 2 inputs; type \"relu\" takes one input");
+      "m.json: /layers/1/input: [\"a\",\"input\"] are 2 inputs; type \"relu\" takes one input");
   EXPECT_EQ(error_of(R"({"name": "a", "type": "add"})"),
             "m.json: /layers/0: missing key \"input\", which type \"add\" needs");
   EXPECT_EQ(error_of(R"({"name": "a", "type": "add", "input": "input"})"),
@@ -253,7 +268,8 @@ TEST(Model, RefusesKeysThatTheTypeDoesNotKnowAndMissingOnes) {
 }
 
 TEST(Model, RefusesWhatTheSchemaRefuses) {
-  EXPECT_EQ(error_of(R"({"name": "a", "type": "cnv"})").find("m.json: /layers/0/type: \"cnv\""), 0U);
+  EXPECT_EQ(error_of(R"({"name": "a", "type": "cnv"})").find("m.json: /layers/0/type: \"cnv\""),
+            0U);
   EXPECT_EQ(error_of(R"({"name": "a", "type": "relu", "imput": "x"})"),
             "m.json: /layers/0/imput: unknown key \"imput\", did you mean \"input\"?");
   EXPECT_EQ(error_of(R"({"name": "a", "type": "conv", "filters": 0, "kernel": 1})"),
@@ -279,8 +295,9 @@ TEST(Model, InsideAPipelineNamesItsPlaceThere) {
                                   "p.json: /model/inline", kImage, 10));
     ADD_FAILURE() << "nothing was thrown";
   } catch (const InputError& e) {
-    EXPECT_STREQ(e.what(), "p.json: /model/inline/layers/0: missing key \"units\", which type "
-                           "\"dense\" needs");
+    EXPECT_STREQ(e.what(),
+                 "p.json: /model/inline/layers/0: missing key \"units\", which type "
+                 "\"dense\" needs");
   }
 }
 

@@ -47,8 +47,8 @@ TEST_F(PipelineFile, HasTheDefaultsOfTheSchema) {
 }
 
 TEST_F(PipelineFile, IsKeptAsUsedWithDefaultsAndOverrides) {
-  const auto p = load({{"seed", 3}}, {"/data/train_limit=50", "/norm/plugin=range_bn",
-                                      "/rules=[]", "/rules/-/site=bias", "/rules/0/quantizer=null"});
+  const auto p = load({{"seed", 3}}, {"/data/train_limit=50", "/norm/plugin=range_bn", "/rules=[]",
+                                      "/rules/-/site=bias", "/rules/0/quantizer=null"});
   EXPECT_EQ(p.source.train_limit, 50);
   EXPECT_EQ(p.as_used, Json::parse(R"({"format": 1, "name": "p", "seed": 3,
     "data": {"dataset": "fashion-mnist", "batch_size": 128, "normalisation": "standard",
@@ -83,8 +83,11 @@ TEST_F(PipelineFile, ReadsDataAndPathsRelativeToItself) {
 }
 
 TEST_F(PipelineFile, ReadsNumpyFilesAsPairsOrArchives) {
-  const auto p = load({{"data", {{"dataset", "numpy"}, {"train_file", "a.npz"},
-                                 {"test_file", "b.npz"}, {"normalisation", "unit"}}}});
+  const auto p = load({{"data",
+                        {{"dataset", "numpy"},
+                         {"train_file", "a.npz"},
+                         {"test_file", "b.npz"},
+                         {"normalisation", "unit"}}}});
   EXPECT_EQ(p.source.train_file, folder_ / "a.npz");
   EXPECT_EQ(p.source.test_file, folder_ / "b.npz");
   EXPECT_EQ(p.normalisation, data::Normalisation::kUnit);
@@ -131,15 +134,18 @@ TEST_F(PipelineFile, TakesTheExampleOfTheArchitecturePage) {
                               "range":     { "plugin": "min_max" },
                               "rounding":  { "plugin": "stochastic", "random_bits": 16 } },
       { "layers": ["first", "last"], "site": "*", "quantizer": null },
-      { "site": "activation", "from": { "epoch": 3 }, "quantizer": { "plugin": "affine", "bits": 4 } }
+      { "site": "activation", "from": { "epoch": 3 },
+        "quantizer": { "plugin": "affine", "bits": 4 } }
     ],
     "norm": { "plugin": "range_bn" },
     "procedures": [ { "plugin": "swalp", "start_epoch": 2 } ],
     "stages": [
-      { "train": { "epochs": 4, "optimizer": { "type": "sgd", "learning_rate": 0.05, "momentum": 0.9 } } },
+      { "train": { "epochs": 4,
+                   "optimizer": { "type": "sgd", "learning_rate": 0.05, "momentum": 0.9 } } },
       { "evaluate": {} }
     ]
-  })"), {}, registry());
+  })"),
+                                {}, registry());
   EXPECT_EQ(p.name, "ternary weights, PACT activations");
   EXPECT_EQ(p.seed, 7U);
   ASSERT_EQ(p.rules.size(), 5U);
@@ -182,8 +188,9 @@ TEST_F(PipelineFile, RefusesWhatTheSchemaRefuses) {
   EXPECT_EQ(error_of({{"data", {{"dataset", "fashon-mnist"}}}}),
             place("/data/dataset: \"fashon-mnist\" is not one of \"fashion-mnist\", \"cifar-10\", "
                   "\"idx\", \"numpy\", did you mean \"fashion-mnist\"?"));
-  EXPECT_EQ(error_of({{"data", {{"batch_size", 0}}}}),
-            place("/data/batch_size: 0 is below the minimum 1; expected an integer from 1 to 65536"));
+  EXPECT_EQ(
+      error_of({{"data", {{"batch_size", 0}}}}),
+      place("/data/batch_size: 0 is below the minimum 1; expected an integer from 1 to 65536"));
   EXPECT_EQ(error_of({{"data", {{"train_limit", 1.5}}}}),
             place("/data/train_limit: 1.5 is not an integer of at least 0"));
   EXPECT_NE(error_of({{"stages", Json::array()}}).find(place("/stages: ")), std::string::npos);
@@ -198,14 +205,16 @@ TEST_F(PipelineFile, RefusesANewerFormatWithBothNumbers) {
 }
 
 TEST_F(PipelineFile, RefusesDataKeysThatTheDatasetDoesNotUse) {
-  EXPECT_EQ(error_of({{"data", {{"train_images", "x"}}}}),
-            place("/data/train_images: \"x\" has no meaning with dataset \"fashion-mnist\" as it is "
-                  "given here"));
+  EXPECT_EQ(
+      error_of({{"data", {{"train_images", "x"}}}}),
+      place("/data/train_images: \"x\" has no meaning with dataset \"fashion-mnist\" as it is "
+            "given here"));
   EXPECT_EQ(error_of({{"data", {{"dataset", "idx"}, {"folder", "x"}}}}),
             place("/data/folder: \"x\" has no meaning with dataset \"idx\" as it is given here"));
-  EXPECT_EQ(error_of({{"data", {{"dataset", "numpy"}, {"train_file", "x"}, {"train_labels", "y"}}}}),
-            place("/data/train_labels: \"y\" has no meaning with dataset \"numpy\" as it is given "
-                  "here"));
+  EXPECT_EQ(
+      error_of({{"data", {{"dataset", "numpy"}, {"train_file", "x"}, {"train_labels", "y"}}}}),
+      place("/data/train_labels: \"y\" has no meaning with dataset \"numpy\" as it is given "
+            "here"));
 }
 
 TEST_F(PipelineFile, NeedsTheFilesOfItsDataset) {
@@ -218,7 +227,8 @@ TEST_F(PipelineFile, NeedsTheFilesOfItsDataset) {
 TEST_F(PipelineFile, NeedsExactlyOneModel) {
   EXPECT_EQ(error_of({{"model", {{"file", nullptr}}}}),
             place("/model: {} has neither \"file\" and \"inline\"; expected one of them"));
-  EXPECT_NE(error_of({{"model", {{"inline", Json::object()}}}}).find("has both"), std::string::npos);
+  EXPECT_NE(error_of({{"model", {{"inline", Json::object()}}}}).find("has both"),
+            std::string::npos);
 }
 
 TEST_F(PipelineFile, RefusesFilesThatDoNotExist) {
@@ -234,9 +244,10 @@ TEST_F(PipelineFile, RefusesFilesThatDoNotExist) {
 }
 
 TEST_F(PipelineFile, RefusesToStartFromItselfOrInACircle) {
-  EXPECT_EQ(error_of({{"start_from", "p.json"}}),
-            place("/start_from: \"p.json\" leads back to a pipeline that starts from it; expected a "
-                  "chain with an end"));
+  EXPECT_EQ(
+      error_of({{"start_from", "p.json"}}),
+      place("/start_from: \"p.json\" leads back to a pipeline that starts from it; expected a "
+            "chain with an end"));
   Json other = smallest();
   other["start_from"] = "p.json";
   write("other.json", other.dump());
@@ -274,8 +285,7 @@ TEST_F(PipelineFile, SaysWhenThereAreNoPlugins) {
   Json text = smallest();
   text["norm"] = {{"plugin", "range_bn"}};
   const auto with_norm = write("n.json", text.dump());
-  const std::string message =
-      input_error([&] { return pipeline::load(with_norm, {}, empty); });
+  const std::string message = input_error([&] { return pipeline::load(with_norm, {}, empty); });
   EXPECT_NE(message.find("no plugins were found"), std::string::npos) << message;
 }
 

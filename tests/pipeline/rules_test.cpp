@@ -28,8 +28,9 @@ TEST_F(Rules, HaveTheirParametersResolvedAndDefaultsFilledIn) {
 }
 
 TEST_F(Rules, StandInTheConfigurationAsUsedWithTheirParameters) {
-  const auto p = load({{"rules", Json::parse(
-      R"([{"site": ["weight", "bias"], "quantizer": {"plugin": "affine"}}])")}});
+  const auto p =
+      load({{"rules",
+             Json::parse(R"([{"site": ["weight", "bias"], "quantizer": {"plugin": "affine"}}])")}});
   EXPECT_EQ(p.as_used["rules"][0], Json::parse(R"({"site": ["weight", "bias"],
     "quantizer": {"plugin": "affine", "bits": 8, "granularity": "tensor"}})"));
 }
@@ -51,8 +52,8 @@ TEST_F(Rules, ExpandAStarToEverySiteButTheAccumulators) {
 TEST_F(Rules, ExpandAccumulatorToItsThreeRoles) {
   const auto r = rule(R"({"site": "accumulator", "accumulator": {"plugin": "integer", "bits": 16},
                           "rounding": {"plugin": "nearest_even"}})");
-  EXPECT_EQ(r.sites, (std::vector<std::string>{"accumulator.forward", "accumulator.dx",
-                                               "accumulator.dw"}));
+  EXPECT_EQ(r.sites,
+            (std::vector<std::string>{"accumulator.forward", "accumulator.dx", "accumulator.dw"}));
   EXPECT_EQ(r.body["accumulator"], Json::parse(R"({"plugin": "integer", "bits": 16})"));
 }
 
@@ -82,7 +83,8 @@ TEST_F(Rules, RefuseAnUnknownSiteWithTheNearestName) {
             place() + "/site: \"accumulater\" is not a site, did you mean \"accumulator\"?");
   const std::string far = error_of(R"({"site": "qqqqqqqq", "quantizer": null})");
   EXPECT_NE(far.find("\"qqqqqqqq\" is not a site; expected one of [\"weight\",\"bias\""),
-            std::string::npos) << far;
+            std::string::npos)
+      << far;
 }
 
 TEST_F(Rules, RefuseUnknownPluginsWithTheNearestId) {
@@ -98,8 +100,9 @@ TEST_F(Rules, RefuseUnknownParametersWithTheNearestName) {
 }
 
 TEST_F(Rules, RefuseParametersOutOfRange) {
-  EXPECT_EQ(error_of(R"({"site": "weight", "quantizer": {"plugin": "affine", "bits": 17}})"),
-            place() + "/quantizer/bits: 17 is above the maximum 16; expected an integer from 1 to 16");
+  EXPECT_EQ(
+      error_of(R"({"site": "weight", "quantizer": {"plugin": "affine", "bits": 17}})"),
+      place() + "/quantizer/bits: 17 is above the maximum 16; expected an integer from 1 to 16");
 }
 
 TEST_F(Rules, RefuseAMissingParameter) {
@@ -121,8 +124,9 @@ TEST_F(Rules, RefuseUnknownKeysWithTheNearestName) {
 
 TEST_F(Rules, RefuseARuleWithNothingInIt) {
   EXPECT_EQ(error_of(R"({"site": "weight"})"),
-            place() + ": the rule has nothing in it; expected \"quantizer\", \"accumulator\" or "
-                      "\"norm\"");
+            place() +
+                ": the rule has nothing in it; expected \"quantizer\", \"accumulator\" or "
+                "\"norm\"");
 }
 
 TEST_F(Rules, RefuseARuleWithoutASite) {
@@ -135,18 +139,19 @@ TEST_F(Rules, RefuseAQuantizerOnAnAccumulatorSiteAndTheReverse) {
   EXPECT_EQ(error_of(R"({"site": "error", "accumulator": {"plugin": "integer"}})"),
             place() + "/site: \"error\" takes a quantizer, this rule has an accumulator");
   EXPECT_EQ(error_of(R"({"site": "*", "quantizer": null, "accumulator": null})"),
-            place() + "/accumulator: a quantizer and an accumulator have no site in common; expected "
-                      "two rules");
+            place() +
+                "/accumulator: a quantizer and an accumulator have no site in common; expected "
+                "two rules");
 }
 
 TEST_F(Rules, RefuseRangeRoundingAndClampWithoutAQuantizer) {
-  for (const std::string part : {R"("range": {"plugin": "min_max"})",
-                                 R"("rounding": {"plugin": "nearest_even"})",
-                                 R"("clamp": {"low": 0, "high": 1})"}) {
+  for (const std::string part :
+       {R"("range": {"plugin": "min_max"})", R"("rounding": {"plugin": "nearest_even"})",
+        R"("clamp": {"low": 0, "high": 1})"}) {
     const std::string name = part.substr(1, part.find('"', 1) - 1);
-    EXPECT_EQ(error_of(R"({"site": "weight", )" + part + "}"),
-              place() + "/" + name +
-                  ": acts inside a quantizer; expected \"quantizer\" in this rule");
+    EXPECT_EQ(
+        error_of(R"({"site": "weight", )" + part + "}"),
+        place() + "/" + name + ": acts inside a quantizer; expected \"quantizer\" in this rule");
     const std::string none = error_of(R"({"site": "weight", "quantizer": null, )" + part + "}");
     EXPECT_NE(none.find(place() + "/" + name + ": acts inside a quantizer"), std::string::npos)
         << none;
@@ -172,8 +177,9 @@ TEST_F(Rules, RefuseASlotOutsideNorms) {
 
 TEST_F(Rules, RefuseAnythingBesideANorm) {
   EXPECT_EQ(error_of(R"({"site": "norm", "norm": {"plugin": "range_bn"}})"),
-            place() + "/site: has no meaning beside \"norm\", which stands with \"layers\" and "
-                      "\"from\"");
+            place() +
+                "/site: has no meaning beside \"norm\", which stands with \"layers\" and "
+                "\"from\"");
 }
 
 TEST_F(Rules, RefuseANegativeEpoch) {
@@ -186,8 +192,9 @@ TEST_F(Rules, NamesTheRuleThatIsWrongAmongSeveral) {
     return load({{"rules", Json::parse(R"([{"site": "weight", "quantizer": null},
                                           {"site": "bais", "quantizer": null}])")}});
   });
-  EXPECT_EQ(message, path("p.json") + ": /rules/1/site: \"bais\" is not a site, did you mean "
-                                      "\"bias\"?");
+  EXPECT_EQ(message, path("p.json") +
+                         ": /rules/1/site: \"bais\" is not a site, did you mean "
+                         "\"bias\"?");
 }
 
 TEST_F(Rules, OnTheirOwnNeedNoSite) {
@@ -210,10 +217,12 @@ TEST_F(Rules, OnTheirOwnMayStandInAFile) {
 }
 
 TEST_F(Rules, OnTheirOwnNameTheirPlaceInMessages) {
-  EXPECT_EQ(input_error([&] { return lone_rule(R"({"quantizer": {"plugin": "affine", "bits": 0}})"); }),
-            "RULE: /quantizer/bits: 0 is below the minimum 1; expected an integer from 1 to 16");
-  EXPECT_EQ(input_error([&] { return lone_rule("{}"); }),
-            "RULE: the rule has nothing in it; expected \"quantizer\", \"accumulator\" or \"norm\"");
+  EXPECT_EQ(
+      input_error([&] { return lone_rule(R"({"quantizer": {"plugin": "affine", "bits": 0}})"); }),
+      "RULE: /quantizer/bits: 0 is below the minimum 1; expected an integer from 1 to 16");
+  EXPECT_EQ(
+      input_error([&] { return lone_rule("{}"); }),
+      "RULE: the rule has nothing in it; expected \"quantizer\", \"accumulator\" or \"norm\"");
   EXPECT_EQ(input_error([&] { return lone_rule(R"({"range": {"plugin": "min_max"}})"); }),
             "RULE: /range: acts inside a quantizer; expected \"quantizer\" in this rule");
   const std::string broken = input_error([&] { return lone_rule("{\"quantizer\": "); });

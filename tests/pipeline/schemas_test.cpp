@@ -55,7 +55,8 @@ TEST(Schemas, AcceptEveryModelOfTheExamples) {
 
 TEST(Schemas, AcceptEveryPipelineOfTheExamples) {
   const Json schema = read(fs::path(QLOOM_SOURCE_DIR) / "schemas/pipeline.schema.json");
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(QLOOM_SOURCE_DIR) / "examples")) {
+  for (const auto& entry :
+       fs::recursive_directory_iterator(fs::path(QLOOM_SOURCE_DIR) / "examples")) {
     if (entry.path().extension() != ".json") continue;
     const Json text = read(entry.path());
     if (!text.is_object() || !text.contains("stages")) continue;

@@ -77,40 +77,48 @@ TEST_F(Stages, ReadEveryFigure) {
 
 TEST_F(Stages, RefuseKeysThatTheOptimizerDoesNotKnow) {
   EXPECT_EQ(error_of(R"([{"train": {"optimizer": {"type": "adam", "momentum": 0.5}}}])"),
-            path("p.json") + ": /stages/0/train/optimizer/momentum: 0.5 has no meaning with type "
-                             "\"adam\"");
+            path("p.json") +
+                ": /stages/0/train/optimizer/momentum: 0.5 has no meaning with type "
+                "\"adam\"");
   EXPECT_EQ(error_of(R"([{"train": {"optimizer": {"beta1": 0.5}}}])"),
-            path("p.json") + ": /stages/0/train/optimizer/beta1: 0.5 has no meaning with type "
-                             "\"sgd\"");
+            path("p.json") +
+                ": /stages/0/train/optimizer/beta1: 0.5 has no meaning with type "
+                "\"sgd\"");
   EXPECT_EQ(error_of(R"([{"train": {"optimizer": {"momentum": 0, "nesterov": true}}}])"),
-            path("p.json") + ": /stages/0/train/optimizer/nesterov: true has no meaning with "
-                             "momentum 0");
+            path("p.json") +
+                ": /stages/0/train/optimizer/nesterov: true has no meaning with "
+                "momentum 0");
 }
 
 TEST_F(Stages, RefuseKeysThatTheScheduleDoesNotKnow) {
   EXPECT_EQ(error_of(R"([{"train": {"schedule": {"final_rate": 0.5}}}])"),
-            path("p.json") + ": /stages/0/train/schedule/final_rate: 0.5 has no meaning with type "
-                             "\"constant\"");
+            path("p.json") +
+                ": /stages/0/train/schedule/final_rate: 0.5 has no meaning with type "
+                "\"constant\"");
   EXPECT_EQ(error_of(R"([{"train": {"schedule": {"type": "cosine", "epochs": [1]}}}])"),
-            path("p.json") + ": /stages/0/train/schedule/epochs: [1] has no meaning with type "
-                             "\"cosine\"");
+            path("p.json") +
+                ": /stages/0/train/schedule/epochs: [1] has no meaning with type "
+                "\"cosine\"");
 }
 
 TEST_F(Stages, NeedTheEpochsOfAStepScheduleInRisingOrder) {
   EXPECT_EQ(error_of(R"([{"train": {"schedule": {"type": "step"}}}])"),
-            path("p.json") + ": /stages/0/train/schedule: missing key \"epochs\", which type "
-                             "\"step\" needs");
+            path("p.json") +
+                ": /stages/0/train/schedule: missing key \"epochs\", which type "
+                "\"step\" needs");
   EXPECT_EQ(error_of(R"([{"train": {"schedule": {"type": "step", "epochs": [2, 2]}}}])"),
-            path("p.json") + ": /stages/0/train/schedule/epochs/1: 2 is not above 2, the one before "
-                             "it");
+            path("p.json") +
+                ": /stages/0/train/schedule/epochs/1: 2 is not above 2, the one before "
+                "it");
 }
 
 TEST_F(Stages, RefuseValuesOutOfRange) {
   const std::string place = path("p.json") + ": /stages/0/train/";
   EXPECT_EQ(error_of(R"([{"train": {"epochs": 0}}])"),
             place + "epochs: 0 is below the minimum 1; expected an integer from 1 to 1000000");
-  EXPECT_EQ(error_of(R"([{"train": {"optimizer": {"momentum": 1}}}])"),
-            place + "optimizer/momentum: 1 is not below 1; expected a number of at least 0 below 1");
+  EXPECT_EQ(
+      error_of(R"([{"train": {"optimizer": {"momentum": 1}}}])"),
+      place + "optimizer/momentum: 1 is not below 1; expected a number of at least 0 below 1");
   EXPECT_EQ(error_of(R"([{"train": {"loss": "hinge"}}])"),
             place + "loss: \"hinge\" is not one of \"softmax_cross_entropy\", \"sum_of_squares\"");
 }
@@ -121,8 +129,9 @@ TEST_F(Stages, AreOneActEach) {
   const std::string none = error_of(R"([{}])");
   EXPECT_NE(none.find(path("p.json") + ": /stages/0: "), std::string::npos) << none;
   EXPECT_EQ(error_of(R"([{"evalate": {}}])"),
-            path("p.json") + ": /stages/0/evalate: unknown key \"evalate\", did you mean "
-                             "\"evaluate\"?");
+            path("p.json") +
+                ": /stages/0/evalate: unknown key \"evalate\", did you mean "
+                "\"evaluate\"?");
 }
 
 }  // namespace

@@ -67,9 +67,7 @@ std::filesystem::path Workspace::write(const std::string& name, const std::strin
   return folder_ / name;
 }
 
-registry::Registry Workspace::registry() const {
-  return registry::Registry({folder_ / "plugins"});
-}
+registry::Registry Workspace::registry() const { return registry::Registry({folder_ / "plugins"}); }
 
 Json Workspace::smallest() {
   return {{"data", {{"dataset", "fashion-mnist"}}},

@@ -34,7 +34,9 @@ class Workspace : public testing::Test {
   pipeline::Rule lone_rule(const std::string& text) const;
 
   [[nodiscard]] registry::Registry registry() const;
-  [[nodiscard]] std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return (folder_ / name).string();
+  }
 
   std::filesystem::path folder_;
 };

@@ -196,10 +196,17 @@ void expect_codes_decode_to_values(const std::string& rule, const Tensor& x,
   for (const std::int32_t code : codes) {
     ASSERT_TRUE(code >= lo && code <= hi) << rule << ": code " << code << " is off its grid";
   }
-  // Counted, because a grid may leave out codes: the odd ones alone of -15 .. 15 have 4 bits.
-  const std::set<std::int32_t> used(codes.begin(), codes.end());
-  ASSERT_LE(used.size(), static_cast<std::size_t>(width))
-      << rule << ": the codes need more than " << encoding.bits << " bits";
+  // Counted per group, because a grid may leave out codes (the odd ones alone of -15 .. 15 have 4
+  // bits), and a group of zeros may have a code of its own.
+  const bool per_sample =
+      (probe.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_GROUPS_PER_SAMPLE) != 0;
+  const qloom_tensor t = geometry_of(site.node, x, per_sample);
+  std::vector<std::set<std::int32_t>> used(t.groups);
+  for (std::size_t i = 0; i < codes.size(); ++i) used[i / t.inner % t.groups].insert(codes[i]);
+  for (std::size_t g = 0; g < used.size(); ++g) {
+    ASSERT_LE(used[g].size(), static_cast<std::size_t>(width))
+        << rule << ": the codes of group " << g << " need more than " << encoding.bits << " bits";
+  }
 }
 
 struct Results {

@@ -69,7 +69,7 @@ class NormHarness {
  private:
   [[nodiscard]] const qloom_norm& ops() const { return norm_.ops<qloom_norm>(); }
   [[nodiscard]] qloom_norm_call call(std::uint32_t mode, std::size_t n) const {
-    return {sizeof(qloom_norm_call), mode, n / channels_, channels_,
+    return {sizeof(qloom_norm_call), mode, channels_ == 0 ? 5 : n / channels_, channels_,
             gamma.empty() ? nullptr : gamma.data(), beta.empty() ? nullptr : beta.data(), momentum,
             slots};
   }
@@ -239,8 +239,11 @@ inline void expect_same_bits_for_any_threads(const std::string& id, const std::s
   omp_set_num_threads(before);
 }
 
-/// Constant channels, no rows, NaN.
+/// No channels, constant channels, no rows, NaN.
 inline void expect_edge_cases(const std::string& id, const std::string& params) {
+  NormHarness without_channels(id, params, 0);
+  EXPECT_TRUE(without_channels.forward({}).empty());
+  EXPECT_TRUE(without_channels.backward({}, {}).dx.empty());
   NormHarness norm(id, params, 2);
   norm.beta = {0.5F, -1.0F};
   norm.gamma = {1.0F, 3.0F};

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 #include <qloom/abi.h>
 
@@ -42,6 +43,15 @@ class Expanded {
       group = group + 1 == block.groups ? 0 : group + 1;
     }
   }
+  /// The first `period` entries again and again, up to `length`.
+  void repeat(std::uint64_t period, std::uint64_t length) noexcept {
+    for (auto& entries : entries_) {
+      for (std::uint64_t done = period; done < length; done *= 2) {
+        const std::uint64_t n = length - done < done ? length - done : done;
+        std::memcpy(entries.data() + done, entries.data(), n * sizeof(float));
+      }
+    }
+  }
   [[nodiscard]] Tables<Count> from(std::uint64_t i) const noexcept {
     Tables<Count> out;
     for (std::size_t t = 0; t < Count; ++t) out[t] = entries_[t].data() + i;
@@ -70,7 +80,10 @@ qloom_status expanded_runs(const Tables<Count>& tables, const qloom_block& block
   const std::uint64_t period = block.groups * block.inner;
   const bool repeats = period <= kExpandedElements;
   const std::uint64_t length = repeats ? kExpandedElements / period * period : kExpandedElements;
-  if (repeats) expanded.fill(tables, block, 0, length);
+  if (repeats) {
+    expanded.fill(tables, block, 0, period);
+    expanded.repeat(period, length);
+  }
   for (std::uint64_t i = 0; i < block.n;) {
     const std::uint64_t phase = repeats ? (block.first + i) % period : 0;
     const std::uint64_t room = length - phase;

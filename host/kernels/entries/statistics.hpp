@@ -140,6 +140,31 @@ struct Statistics {
     });
     for (std::uint64_t i = 0; i < parts * bins; ++i) out[i % bins] += counts[i];
   }
+  /// Columns first .. last - 1: part by part of the rows, so that the part stays in the cache
+  /// while its columns are gathered one after the other.
+  static void histogram_of_columns(const qloom_tensor& t, std::uint64_t first, std::uint64_t last,
+                                   const double* lo, const double* hi, std::uint64_t bins, bool abs,
+                                   std::uint64_t* out) noexcept {
+    constexpr std::uint64_t kRows = 256;
+    std::array<float, kRows> x;
+    const qloom_tensor part{x.data(), nullptr, 0, kRows, 1, 1, kRows};
+    const std::uint64_t rows = t.n / t.groups;
+    for (std::uint64_t r = 0; r < rows; r += kRows) {
+      const std::uint64_t n = rows - r < kRows ? rows - r : kRows;
+      for (std::uint64_t g = first; g < last; ++g) {
+        for (std::uint64_t e = 0; e < n; ++e) x[e] = t.data[(r + e) * t.groups + g];
+        count(part, 0, n, lo[g], hi[g], bins, abs, out + g * bins);
+      }
+    }
+  }
+  /// One group of several, run by run.
+  static void histogram_of_group(const qloom_tensor& t, std::uint64_t group, double lo, double hi,
+                                 std::uint64_t bins, bool abs, std::uint64_t* out) noexcept {
+    for (std::uint64_t start = group * t.inner; start < t.n; start += t.groups * t.inner) {
+      const std::uint64_t end = t.n - start < t.inner ? t.n : start + t.inner;
+      count(t, start, end, lo, hi, bins, abs, out);
+    }
+  }
   static void histogram(const qloom_tensor* t, const double* lo, const double* hi,
                         std::uint64_t bins, std::uint32_t abs, std::uint64_t* out) noexcept {
     for (std::uint64_t i = 0; i < t->groups * bins; ++i) out[i] = 0;
@@ -147,20 +172,17 @@ struct Statistics {
       histogram_of_tensor(*t, lo[0], hi[0], bins, abs != 0, out);
       return;
     }
-    constexpr std::uint64_t kGroupsPerTask = 16;
-    for_each((t->groups + kGroupsPerTask - 1) / kGroupsPerTask, [&](std::uint64_t task) {
-      const std::uint64_t first = task * kGroupsPerTask;
-      const std::uint64_t last =
-          first + kGroupsPerTask < t->groups ? first + kGroupsPerTask : t->groups;
-      const std::uint64_t period = t->groups * t->inner;
-      for (std::uint64_t outer = 0; outer * period < t->n; ++outer) {
-        for (std::uint64_t g = first; g < last; ++g) {
-          const std::uint64_t start = outer * period + g * t->inner;
-          if (start >= t->n) break;
-          const std::uint64_t end = t->n - start < t->inner ? t->n : start + t->inner;
-          count(*t, start, end, lo[g], hi[g], bins, abs != 0, out + g * bins);
-        }
-      }
+    if (t->inner == 1) {
+      constexpr std::uint64_t kShare = 16;  // one cache line of columns
+      for_each((t->groups + kShare - 1) / kShare, [&](std::uint64_t task) {
+        const std::uint64_t first = task * kShare;
+        const std::uint64_t last = t->groups - first < kShare ? t->groups : first + kShare;
+        histogram_of_columns(*t, first, last, lo, hi, bins, abs != 0, out);
+      });
+      return;
+    }
+    for_each(t->groups, [&](std::uint64_t g) {
+      histogram_of_group(*t, g, lo[g], hi[g], bins, abs != 0, out + g * bins);
     });
   }
 };

@@ -49,6 +49,11 @@ struct Part {
       const auto mask = static_cast<__mmask16>((1U << n) - 1U);
       if constexpr (std::is_same_v<T, float>) return _mm512_maskz_loadu_ps(mask, p);
       else return _mm512_maskz_loadu_epi32(mask, p);
+    } else if constexpr (std::is_base_of_v<xsimd::avx2, Arch>) {
+      const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
+                                              _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+      if constexpr (std::is_same_v<T, float>) return _mm256_maskload_ps(p, mask);
+      else return _mm256_maskload_epi32(reinterpret_cast<const int*>(p), mask);
     } else {
       alignas(64) T lanes[kWidth<Arch>] = {};
       std::memcpy(lanes, p, n * sizeof(T));

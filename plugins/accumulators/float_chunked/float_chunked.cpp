@@ -13,6 +13,7 @@ using namespace qloom::sdk;
 ///
 /// exactness: total = 0; for each chunk: s = 0, s = R(s + product); total = R(total + s), R to the
 ///            format under the rule's rounding
+/// errors:    QLOOM_E_INVALID for a bias with which the largest value is no float32
 class FloatChunked {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_ACCUMULATOR_USES_ROUNDING;
@@ -22,6 +23,11 @@ class FloatChunked {
     const auto exponent_bits = params.integer("/exponent_bits");
     const auto bias = params.has("/bias") ? params.integer("/bias")
                                           : (std::int64_t{1} << (exponent_bits - 1)) - 1;
+    const std::int64_t top = (std::int64_t{1} << exponent_bits) - 2 - bias;
+    if (top > 127) {
+      throw Error(QLOOM_E_INVALID, concat("/bias: ", bias, " makes the largest exponent ", top,
+                                          ", expected 127 at most"));
+    }
     format_.exponent_bits = static_cast<std::uint32_t>(exponent_bits);
     format_.mantissa_bits = static_cast<std::uint32_t>(params.integer("/mantissa_bits"));
     format_.bias = static_cast<std::int32_t>(bias);

@@ -131,6 +131,18 @@ TEST(FloatChunked, StochasticRoundingKeepsTheMeanWhereNearestStalls) {
   EXPECT_NE(c[0], c[1]);
 }
 
+TEST(FloatChunked, TheBiasMovesTheRange) {
+  // e4m3 with bias 11: largest 15; with bias -120 it would be no float32
+  const Product p{1, 1, 2, {14, 14}, {1, 1}};
+  const auto with = [](const char* bias) {
+    return create("accumulator", "float_chunked",
+                  std::string(R"({"exponent_bits": 4, "mantissa_bits": 3, "bias": )") + bias + "}");
+  };
+  EXPECT_EQ(accumulate(with("11"), p).c[0], 15);
+  EXPECT_EQ(accumulate(with("7"), p).c[0], 28);
+  EXPECT_THROW(with("-120"), std::exception);
+}
+
 TEST(FloatChunked, TheDefaultIsTheFormatOfTheWidthSixteen) {
   const registry::Instance a = create("accumulator", "float_chunked");
   EXPECT_EQ(a.ops<qloom_accumulator>().bits(a.self()), 16U);

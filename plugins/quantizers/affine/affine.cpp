@@ -21,8 +21,9 @@ using namespace qloom::sdk;
 ///   1 bit:       symmetric codes {-1, 0} would send every x to 0; instead the codes 0, 1 stand
 ///                for -max and max, y = -max + 2 max * code (the encoding has an offset)
 ///   exact_zero false: the range as it is, y = lo + s * (code - qmin) (GEMMLOWP)
-/// s is at least scale_min and, on request, the next power of two above; round is nearest, ties to
-/// even.  y = s * (clamp(round(x * (1 / s)) + z, qmin, qmax) - z)
+/// s is at least scale_min (where that is 0: 1.1920929e-07 for an all-zero range) and, on request,
+/// the next power of two above; round is nearest, ties to even.
+///   y = s * (clamp(round(x * (1 / s)) + z, qmin, qmax) - z)
 ///
 /// backward:  dx = dy where the rounded code was not clipped, else 0; ste identity: dx = dy
 /// encoding:  affine, one scale and zero point per group
@@ -119,7 +120,9 @@ class Affine : public UniformGrid {
 
   /// The grid with step span / steps.
   void place(std::size_t group, float span, float steps, float zero_point) noexcept {
-    float step = std::clamp(span / steps, scale_min_, std::numeric_limits<float>::max());
+    // Below 2^-126 the reciprocal would not be finite.
+    const float least = scale_min_ > 0.0F ? scale_min_ : span > 0.0F ? 0x1p-126F : kZeroStep;
+    float step = std::clamp(span / steps, least, std::numeric_limits<float>::max());
     if (is_power_of_two_) step = std::ldexp(1.0F, std::min(ceil_log2(step), kTopExponent));
     set(group, step, 1.0F / step, zero_point);
   }
@@ -131,6 +134,7 @@ class Affine : public UniformGrid {
     return width_ == 8 ? 128.0F : std::floor((min_ + max_) / 2.0F);
   }
 
+  static constexpr float kZeroStep = 1.1920929e-07F;  // float32 epsilon, as in PyTorch
   static constexpr int kTopExponent = 126;  // the reciprocal is a normal float32
 
   std::int64_t width_;

@@ -38,8 +38,9 @@ void expect_grid(const std::string& parameters, float lo, float hi, double scale
                  double zero_point) {
   const Grid grid = grid_of(parameters, lo, hi);
   // The handbook prints nine decimals, some cut off; float32 adds two roundings of 2^-24 each.
-  EXPECT_NEAR(grid.scale, scale, 1e-9 + 1.2e-7 * scale) << parameters << " on [" << lo << ", " << hi << "]";
-  EXPECT_EQ(grid.zero_point, zero_point) << parameters << " on [" << lo << ", " << hi << "]";
+  SCOPED_TRACE(testing::Message() << parameters << " on [" << lo << ", " << hi << "]");
+  EXPECT_NEAR(grid.scale, scale, 1e-9 + 1.2e-7 * scale);
+  EXPECT_EQ(grid.zero_point, zero_point);
 }
 
 TEST(Affine, ScaleAndZeroPointAreThoseOfTheHandbook) {

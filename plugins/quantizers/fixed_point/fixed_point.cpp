@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 //
 // Fixed point (Gupta et al., 2015): s<bits>.<fraction_bits> or u<bits>.<fraction_bits>.
+#include <algorithm>
 #include <cmath>
 
 #include <qloom/sdk.hpp>
@@ -20,6 +21,7 @@ using namespace qloom::sdk;
 class FixedPoint : public UniformGrid {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_USES_ROUNDING;
+  static bool accepts(const Params& params) { return params.is_number("/fraction_bits"); }
 
   explicit FixedPoint(const Params& params) : is_clipped_(params.text("/ste") == "clipped") {
     const bool is_symmetric = params.flag("/signed") && params.flag("/symmetric");
@@ -27,12 +29,13 @@ class FixedPoint : public UniformGrid {
     if (min_ >= max_) {
       throw Error(QLOOM_E_INVALID, "/bits: 1 signed symmetric bit has one code, expected 2 bits");
     }
-    const auto fraction_bits = static_cast<int>(params.integer("/fraction_bits"));
-    resize(1);
-    set(0, std::ldexp(1.0F, -fraction_bits), std::ldexp(1.0F, fraction_bits));
+    if (accepts(params)) fraction_bits_ = static_cast<int>(params.integer("/fraction_bits"));
   }
 
-  void prepare(const qloom_prepare&) {}
+  void prepare(const qloom_prepare& in) {
+    resize(in.x.groups);
+    for (std::size_t g = 0; g < in.x.groups; ++g) place(g, fraction_bits_);
+  }
 
   qloom_status backward(const qloom_call& call, const qloom_block& block, const float* x,
                         const float* dy, float* dx, double*) const noexcept {
@@ -41,10 +44,43 @@ class FixedPoint : public UniformGrid {
     return QLOOM_OK;
   }
 
+ protected:
+  void place(std::size_t group, int fraction_bits) noexcept {
+    set(group, std::ldexp(1.0F, -fraction_bits), std::ldexp(1.0F, fraction_bits));
+  }
+
  private:
   bool is_clipped_;
+  int fraction_bits_ = 0;
+};
+
+/// fraction_bits "auto", dynamic fixed point: the most fraction bits with which the group's range
+/// does not saturate, f = -ceil(log2(max(hi / code_max, lo / code_min))); 0 for an all-zero range.
+class DynamicFixedPoint : public FixedPoint {
+ public:
+  static constexpr std::uint32_t kCaps =
+      QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_USES_ROUNDING;
+  static bool accepts(const Params& params) { return !FixedPoint::accepts(params); }
+
+  using FixedPoint::FixedPoint;
+
+  void context(qloom_range_context& out) const {
+    out.bits = bits_;
+    out.is_signed = is_signed_ ? 1 : 0;
+    out.levels = static_cast<std::uint64_t>(max_ - min_) + 1;
+    out.symmetric = is_signed_ ? 1 : 0;
+  }
+
+  void prepare(const qloom_prepare& in) {
+    resize(in.x.groups);
+    for (std::size_t g = 0; g < in.x.groups; ++g) {
+      double step = std::max(in.ranges[g].hi, 0.0) / static_cast<double>(max_);
+      if (is_signed_) step = std::max(step, in.ranges[g].lo / static_cast<double>(min_));
+      place(g, step > 0 ? std::clamp(-ceil_log2(step), -126, 126) : 0);
+    }
+  }
 };
 
 }  // namespace
 
-QLOOM_METHODS(Quantizer<FixedPoint>)
+QLOOM_METHODS(QuantizerVariants<FixedPoint, DynamicFixedPoint>)

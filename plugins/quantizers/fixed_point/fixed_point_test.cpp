@@ -27,6 +27,19 @@ TEST(FixedPoint, RangeIsThatOfIntegerAndFractionBits) {
             (std::vector<float>{0, 0, 7.9375F, 8, 15.9375F}));
 }
 
+TEST(FixedPoint, WithoutFractionBitsTheBinaryPointFollowsTheRange) {
+  const char* const text = R"({"quantizer": {"plugin": "fixed_point", "bits": 8}})";
+  // max 3: s8.5 ends at 127/32 = 3.97, s8.6 at 1.98
+  EXPECT_EQ(Site(text).forward(tensor({3, -1.01F})), (std::vector<float>{3, -1.0F}));
+  Site site(text);
+  // -4 is code -128 of s8.5; +4 would be 128, so one bit less
+  (void)site.forward(tensor({-4, 1}));
+  EXPECT_EQ(site.encode(tensor({-4, 1})), (std::vector<std::int32_t>{-128, 32}));
+  (void)site.forward(tensor({4, 1}));
+  EXPECT_EQ(site.encode(tensor({4, 1})), (std::vector<std::int32_t>{64, 16}));
+  EXPECT_EQ(Site(text).forward(tensor({0, 0})), (std::vector<float>{0, 0}));
+}
+
 TEST(FixedPoint, FractionBitsMayBeNegativeOrAboveTheWidth) {
   EXPECT_EQ(Site(rule(4, -2)).forward(tensor({5, 6, 7, 100})), (std::vector<float>{4, 8, 8, 28}));
   EXPECT_EQ(Site(rule(4, 8)).forward(tensor({1, 3 / 256.0F})),
@@ -99,7 +112,7 @@ TEST(FixedPoint, NeedsNoRangeAndNoCalibration) {
 TEST(FixedPoint, RefusesAFormatWithOneCodeAndMissingWidths) {
   EXPECT_THROW(Site(rule(1, 0, R"("symmetric": true)")), InputError);
   EXPECT_THROW(Site(rule(25, 0)), InputError);
-  EXPECT_THROW(Site(R"({"quantizer": {"plugin": "fixed_point", "bits": 8}})"), InputError);
+  EXPECT_THROW(Site(R"({"quantizer": {"plugin": "fixed_point", "fraction_bits": 8}})"), InputError);
   EXPECT_THROW(Site(R"({"quantizer": {"plugin": "fixed_point", "bits": 8, "fraction_bits": 4},
                         "range": {"plugin": "min_max"}})"),
                InputError);

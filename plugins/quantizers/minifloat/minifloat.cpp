@@ -44,31 +44,7 @@ class Minifloat {
       : format_(format_of(params)),
         is_scaled_(params.text("/scaling") == "power_of_two"),
         is_clipped_(params.text("/ste") == "clipped") {
-    const bool has_top_code_free = format_.specials == QLOOM_SPECIALS_NONE ||
-                                   format_.specials == QLOOM_SPECIALS_FNUZ ||
-                                   (format_.specials == QLOOM_SPECIALS_FN && mantissa() > 0);
-    const int top = (1 << format_.exponent_bits) - (has_top_code_free ? 1 : 2);
-    // Mantissa of the largest value in units of its last place, the hidden 1 included.
-    const int last = (2 << mantissa()) - (format_.specials == QLOOM_SPECIALS_FN && mantissa() > 0
-                                              ? 2 : 1);
-    if (format_.specials == QLOOM_SPECIALS_IEEE && mantissa() == 0) {
-      throw Error(QLOOM_E_INVALID,
-                  "/mantissa_bits: 0, expected 1 or more: specials \"ieee\" has NaN beside infinity");
-    }
-    if (top < 1) {
-      throw Error(QLOOM_E_INVALID, concat("/exponent_bits: ", format_.exponent_bits,
-                                          " leaves no normal numbers, expected 2 or more"));
-    }
-    if (format_.bias > kFloatBias || top - format_.bias > kFloatBias) {
-      throw Error(QLOOM_E_INVALID, concat("/bias: ", format_.bias, " leaves the range of float32, ",
-                                          "expected ", top - kFloatBias, " to ", kFloatBias));
-    }
-    if (format_.specials == QLOOM_SPECIALS_NONE && format_.saturate == 0) {
-      throw Error(QLOOM_E_INVALID, "/saturate: false, expected true: specials \"none\" has no code "
-                                   "for an overflow");
-    }
-    room_above_ = kFloatBias - (top - format_.bias);
-    largest_ = std::ldexp(last, top - format_.bias - mantissa());
+    measure();
   }
 
   void prepare(const qloom_prepare& in) {
@@ -131,6 +107,34 @@ class Minifloat {
 
  private:
   [[nodiscard]] int mantissa() const noexcept { return static_cast<int>(format_.mantissa_bits); }
+
+  /// Checks the format and finds its largest value.
+  void measure() {
+    const bool is_ieee = format_.specials == QLOOM_SPECIALS_IEEE;
+    const bool is_fn = format_.specials == QLOOM_SPECIALS_FN;
+    if (is_ieee && mantissa() == 0) {
+      throw Error(QLOOM_E_INVALID,
+                  "/mantissa_bits: 0, expected 1 or more: specials \"ieee\" need a code for NaN");
+    }
+    if (format_.specials == QLOOM_SPECIALS_NONE && format_.saturate == 0) {
+      throw Error(QLOOM_E_INVALID,
+                  "/saturate: false, expected true: specials \"none\" have no code for overflow");
+    }
+    // Largest exponent code of a finite value, and its largest mantissa in units of the last place.
+    const bool loses_top = is_ieee || (is_fn && mantissa() == 0);
+    const int top = (1 << format_.exponent_bits) - (loses_top ? 2 : 1);
+    const int last = (2 << mantissa()) - (is_fn && mantissa() > 0 ? 2 : 1);
+    if (top < 1) {
+      throw Error(QLOOM_E_INVALID, concat("/exponent_bits: ", format_.exponent_bits,
+                                          " leaves no normal numbers, expected 2 or more"));
+    }
+    if (format_.bias > kFloatBias || top - format_.bias > kFloatBias) {
+      throw Error(QLOOM_E_INVALID, concat("/bias: ", format_.bias, " leaves the range of float32, ",
+                                          "expected ", top - kFloatBias, " to ", kFloatBias));
+    }
+    room_above_ = kFloatBias - (top - format_.bias);
+    largest_ = std::ldexp(last, top - format_.bias - mantissa());
+  }
 
   /// Smallest k with largest <= 2^k * largest value, as far as float32 reaches.
   [[nodiscard]] int exponent_for(double largest) const noexcept {

@@ -179,6 +179,10 @@ TEST(WageGradient, LargeRatesAreNotClipped) {
   }
   EXPECT_EQ(largest, 12 * 0.5F);
   EXPECT_EQ(site.node.encoding().bits, 5U);
+  Site one(wage("gradient", 2, R"(, "learning_rate": 1)"));  // |g_s| < sqrt 2: codes up to 2
+  const auto y = one.forward(tensor(std::vector<float>(1000, 1.4142F)));
+  EXPECT_EQ(*std::max_element(y.begin(), y.end()), 2 * 0.5F);
+  EXPECT_EQ(one.node.encoding().bits, 3U);
   Site small(wage("gradient", 8, R"(, "learning_rate": 8)"));
   small.forward(tensor({1.0F}));
   EXPECT_EQ(small.node.encoding().bits, 8U);

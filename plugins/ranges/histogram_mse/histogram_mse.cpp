@@ -13,6 +13,7 @@ using namespace qloom::sdk;
 
 constexpr double kQuantileStep = 1e-5;  // PyTorch's stride on the way inwards
 constexpr double kGiveUp = 2.0;         // times the best error: the path ends
+constexpr double kWorthwhile = 0.99;    // times the best error, for a range behind a worse one
 
 /// Counts of equal bins of width `width`, and the grid that a clipping range gets.
 struct Histogram {
@@ -62,13 +63,15 @@ struct Bins {
 
 /// The range of the smallest error on this path: start with all bins; let the next quantile (1e-5
 /// of the values) fall off either end, keep the move that passes more bins (of equals that of the
-/// end that lost less), and score where it leads. A folded histogram moves its upper end only. The path ends where the error is twice the
-/// best one seen or nothing is left. The first of equals wins, so clipping must pay.
+/// end that lost less), and score where it leads. A folded histogram moves its upper end only. The
+/// path ends where the error is twice the best one seen or nothing is left. Clipping must pay: the
+/// first of equals wins, and behind a worse range, where PyTorch stops, only a gain of 1 % counts.
 Bins search(const Histogram& h) {
   const auto total = static_cast<double>(h.cumulative.back());
   double below = 0.0, above = 1.0;
   Bins now{0, h.count.size() - 1}, best = now;
   double best_error = error_of(h, now.first, now.last);
+  bool is_behind = false;  // a worse range came after the best one
   while (below < above) {
     const double next_below = below + kQuantileStep, next_above = above - kQuantileStep;
     Bins next = now;
@@ -93,9 +96,12 @@ Bins search(const Histogram& h) {
     if (next.first == now.first && next.last == now.last) continue;
     now = next;
     const double error = error_of(h, now.first, now.last);
-    if (error < best_error) {
+    if (error < (is_behind ? kWorthwhile : 1.0) * best_error) {
       best = now;
       best_error = error;
+      is_behind = false;
+    } else {
+      is_behind = true;
     }
     if (error > kGiveUp * best_error) break;
   }

@@ -26,6 +26,7 @@ namespace qloom::sdk {
 /// body(first_row, end_row) for blocks that cover all rows, in parallel; for work without sums.
 template <class Body>
 void for_each_rows(std::uint64_t rows, std::uint64_t channels, Body body) {
+  if (channels == 0) return;
   const std::uint64_t block = std::max<std::uint64_t>(1, 4096 / channels);
   for_each((rows + block - 1) / block, [&](std::uint64_t i) noexcept {
     body(i * block, std::min(rows, (i + 1) * block));
@@ -40,6 +41,7 @@ void for_each_rows(std::uint64_t rows, std::uint64_t channels, Body body) {
 template <class Body>
 std::vector<double> sum_rows(std::uint64_t rows, std::uint64_t channels, std::uint64_t count,
                              std::vector<double>& partials, Body body) {
+  if (channels == 0) return {};
   const std::uint64_t block = std::max<std::uint64_t>(64, 16384 / channels);
   const std::uint64_t blocks = (rows + block - 1) / block, width = count * channels;
   partials.assign(blocks * width, 0.0);
@@ -97,7 +99,7 @@ class ChannelNorm {
   void forward(const qloom_norm_call& call, const float* x, float* y) {
     require_channels(call);
     if (is_frozen(call)) return forward_frozen(call, x, y);
-    if (call.rows == 0) return;
+    if (call.rows == 0 || channels_ == 0) return;
     std::int64_t shape[2];
     std::vector<double> statistic(channels_);
     std::vector<double> mean =
@@ -140,7 +142,8 @@ class ChannelNorm {
       if (dgamma != nullptr) dgamma[c] = static_cast<float>(sums[channels + c]);
     }
     if (is_frozen(call)) return scale_rows(now_, {}, call.rows, dy, dx);
-    if (call.rows > 0) self().input_gradient(Gradient{call.rows, x, dy, dx, sums, channels});
+    if (call.rows == 0 || channels == 0) return;
+    self().input_gradient(Gradient{call.rows, x, dy, dx, sums, channels});
   }
 
   void inference(const qloom_norm_call& call, float* scale, float* shift) const {

@@ -48,7 +48,7 @@ class UniformGrid {
 
  protected:
   /// Integer codes of `bits` bits; signed codes run from -2^(bits-1), or from one above it when
-  /// narrow. Unit: bits, 1 to 16.
+  /// narrow. Unit: bits, 1 to 24 (float32 holds these codes exactly).
   void set_codes(std::int64_t bits, bool is_signed, bool narrow) {
     bits_ = static_cast<std::uint32_t>(bits);
     is_signed_ = is_signed;

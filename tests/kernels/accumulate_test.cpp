@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "host/kernels/reference/accumulate.hpp"
+#include "host/kernels/reference/minifloat.hpp"
+#include "tests/kernels/every_isa.hpp"
+
+namespace qloom::kernels::test {
+namespace {
+
+/// a[m x k], b[k x n], c[m x n] with wider rows than needed and guards between them.
+struct Matrices {
+  Matrices(std::uint64_t rows, std::uint64_t columns, std::uint64_t depth)
+      : m(rows), n(columns), k(depth), a(m * (k + 3)), b(k * (n + 2) + 1), c(m * (n + 1), kGuard) {}
+  [[nodiscard]] qloom_tile tile() {
+    return {a.data(), b.data(), c.data(), static_cast<std::int64_t>(k + 3),
+            static_cast<std::int64_t>(n + 2), static_cast<std::int64_t>(n + 1), m, n, k, 11, n + 5};
+  }
+  [[nodiscard]] float left(std::uint64_t i, std::uint64_t p) const { return a[i * (k + 3) + p]; }
+  [[nodiscard]] float right(std::uint64_t p, std::uint64_t j) const { return b[p * (n + 2) + j]; }
+  [[nodiscard]] double& result(std::uint64_t i, std::uint64_t j) { return c[i * (n + 1) + j]; }
+
+  static constexpr double kGuard = -123456.0;
+  std::uint64_t m, n, k;
+  std::vector<float> a, b;
+  std::vector<double> c;
+};
+
+void fill_codes(std::vector<float>& x, std::int64_t largest, std::uint64_t stream) {
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::int64_t code = random_word(3, stream, 0, i) % (2 * largest + 1);
+    x[i] = static_cast<float>(code - largest);
+  }
+}
+
+class Accumulate : public EveryIsa {};
+QLOOM_ON_EVERY_ISA(Accumulate);
+
+/// The register in 128 bits: an independent loop.
+std::int64_t integer_oracle(const Matrices& x, std::uint64_t i, std::uint64_t j, int width,
+                            bool wrap, std::uint64_t& overflows) {
+  const __int128 modulus = __int128{1} << width, half = modulus / 2;
+  __int128 total = 0;
+  for (std::uint64_t p = 0; p < x.k; ++p) {
+    total += static_cast<__int128>(x.left(i, p)) * static_cast<__int128>(x.right(p, j));
+    if (total >= -half && total < half) continue;
+    ++overflows;
+    if (wrap) total = ((total + half) % modulus + modulus) % modulus - half;
+    else total = total < 0 ? -half : half - 1;
+  }
+  return static_cast<std::int64_t>(total);
+}
+
+void check_integer(const qloom_kernels& kernels, Matrices& x, int width, bool wrap) {
+  std::uint64_t overflows = 1000, expected_overflows = 1000;
+  const qloom_tile tile = x.tile();
+  kernels.accumulate_integer(&tile, static_cast<std::uint32_t>(width), wrap ? 1 : 0, &overflows);
+  for (std::uint64_t i = 0; i < x.m; ++i) {
+    for (std::uint64_t j = 0; j < x.n; ++j) {
+      const std::int64_t expected = integer_oracle(x, i, j, width, wrap, expected_overflows);
+      ASSERT_EQ(x.result(i, j), static_cast<double>(expected)) << i << " " << j;
+    }
+    ASSERT_EQ(x.result(i, x.n), Matrices::kGuard) << "wrote past row " << i;
+  }
+  ASSERT_EQ(overflows, expected_overflows);
+}
+
+TEST_P(Accumulate, IntegerEqualsOneProductAtATime) {
+  for (const auto [m, n, k] : {std::array<std::uint64_t, 3>{9, 37, 150}, {1, 1, 40}, {17, 16, 9},
+                               {8, 3, 64}, {2, 5, 0}}) {
+    for (const std::int64_t largest : {7, 127, 32767, 65536}) {
+      Matrices x(m, n, k);
+      fill_codes(x.a, largest, 1);
+      fill_codes(x.b, largest, 2);
+      for (const int width : {2, 8, 11, 12, 16, 18, 20, 24, 31, 32, 33, 48, 50, 51, 63}) {
+        for (const bool wrap : {false, true}) {
+          SCOPED_TRACE(testing::Message() << "codes " << largest << " width " << width << " wrap "
+                                          << wrap << " n " << n);
+          check_integer(kernels(), x, width, wrap);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Accumulate, IntegerReachesBothEndsExactly) {
+  Matrices x(1, 2, 3);
+  x.a = {127, 1, 1, 0, 0, 0};
+  x.b = {1, -1, 0, 0, /**/ 0, -1, 0, 0, /**/ 1, -1, 0, 0, 0};
+  const qloom_tile tile = x.tile();
+  std::uint64_t overflows = 0;
+  kernels().accumulate_integer(&tile, 8, 0, &overflows);
+  EXPECT_EQ(x.result(0, 0), 127.0);
+  EXPECT_EQ(x.result(0, 1), -128.0);
+  EXPECT_EQ(overflows, 2U);
+  kernels().accumulate_integer(&tile, 8, 1, &overflows);
+  EXPECT_EQ(x.result(0, 0), -128.0);
+  EXPECT_EQ(x.result(0, 1), 127.0);
+  EXPECT_EQ(overflows, 4U);
+}
+
+/// Sum of n ones in a format, chunk by chunk.
+double sum_of_ones(const qloom_kernels& kernels, std::uint32_t mantissa_bits, std::uint64_t count,
+                   std::uint64_t chunk) {
+  Matrices x(1, 1, count);
+  std::fill(x.a.begin(), x.a.end(), 1.0F);
+  std::fill(x.b.begin(), x.b.end(), 1.0F);
+  const qloom_float_format format{8, mantissa_bits, 127, QLOOM_SPECIALS_IEEE, 1, 0};
+  const qloom_call call = call_with(QLOOM_ROUND_NEAREST_EVEN);
+  const qloom_tile tile = x.tile();
+  std::uint64_t overflows = 0;
+  EXPECT_EQ(kernels.accumulate_float(&call, &tile, &format, chunk, &overflows), QLOOM_OK);
+  EXPECT_EQ(overflows, 0U);
+  return x.result(0, 0);
+}
+
+TEST_P(Accumulate, FloatSumOfOnesStallsWhereTheHandbookSays) {
+  EXPECT_EQ(sum_of_ones(kernels(), 9, 5000, 0), 1024.0);
+  EXPECT_EQ(sum_of_ones(kernels(), 7, 5000, 0), 256.0);
+  EXPECT_EQ(sum_of_ones(kernels(), 7, 20000, 64), 16384.0);
+  EXPECT_EQ(sum_of_ones(kernels(), 9, 20000, 64), 20000.0);
+  EXPECT_EQ(sum_of_ones(kernels(), 9, 65536, 64), 65536.0);
+  EXPECT_EQ(sum_of_ones(kernels(), 9, 1000, 1), sum_of_ones(kernels(), 9, 1000, 1000));
+}
+
+TEST_P(Accumulate, FloatThirtyTwoEqualsAFloatLoop) {
+  Matrices x(5, 19, 200);
+  x.a = spread(x.a.size(), 1.0F, 3);
+  x.b = spread(x.b.size(), 100.0F, 4);
+  const qloom_float_format fp32{8, 23, 127, QLOOM_SPECIALS_IEEE, 1, 0};
+  const qloom_call call = call_with(QLOOM_ROUND_NEAREST_EVEN);
+  const qloom_tile tile = x.tile();
+  std::uint64_t overflows = 0;
+  kernels().accumulate_float(&call, &tile, &fp32, 0, &overflows);
+  for (std::uint64_t i = 0; i < x.m; ++i) {
+    for (std::uint64_t j = 0; j < x.n; ++j) {
+      float sum = 0.0F;
+      for (std::uint64_t p = 0; p < x.k; ++p) {
+        const float product = x.left(i, p) * x.right(p, j);
+        sum = sum + product;
+      }
+      ASSERT_EQ(x.result(i, j), static_cast<double>(sum)) << i << " " << j;
+    }
+  }
+}
+
+const qloom_float_format kFormats[] = {
+    {6, 9, 31, QLOOM_SPECIALS_IEEE, 1, 0},  {5, 10, 15, QLOOM_SPECIALS_IEEE, 0, 1},
+    {4, 3, 7, QLOOM_SPECIALS_FN, 1, 0},     {5, 2, 16, QLOOM_SPECIALS_FNUZ, 1, 0},
+    {5, 7, 15, QLOOM_SPECIALS_NONE, 1, 1},  {8, 23, 127, QLOOM_SPECIALS_IEEE, 1, 0},
+    {5, 2, 15, QLOOM_SPECIALS_IEEE, 1, 0}};
+
+/// Operands of very different sizes, so that additions hit ties, sticky bits and overflow.
+void fill_wild(Matrices& x) {
+  const auto wild = [](std::vector<float>& v, std::uint64_t stream) {
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      const std::uint32_t w = random_word(5, stream, 0, i);
+      v[i] = std::ldexp(static_cast<float>(static_cast<int>(w % 31) - 15),
+                        static_cast<int>(w >> 8) % 12 - 6);
+    }
+  };
+  wild(x.a, 1);
+  wild(x.b, 2);
+}
+
+void expect_same(const std::vector<double>& a, const std::vector<double>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(std::bit_cast<std::uint64_t>(a[i]), std::bit_cast<std::uint64_t>(b[i]))
+        << "result " << i << ": " << a[i] << " and " << b[i];
+  }
+}
+
+TEST_P(Accumulate, FloatHasTheBitsOfTheDefinition) {
+  for (const auto [m, n, k] : {std::array<std::uint64_t, 3>{6, 21, 90}, {1, 1, 70}, {4, 16, 5},
+                               {3, 2, 0}}) {
+    Matrices x(m, n, k), expected(m, n, k);
+    fill_wild(x);
+    fill_wild(expected);
+    for (const qloom_float_format& format : kFormats) {
+      for (const RuleCase c : rule_cases()) {
+        for (const std::uint64_t chunk : {0U, 1U, 16U, 33U, 1000U}) {
+          SCOPED_TRACE(testing::Message() << "rule " << c.rule << " bits " << c.argument
+                                          << " chunk " << chunk << " m " << format.mantissa_bits);
+          const qloom_call call = call_with(c.rule, c.argument);
+          const qloom_tile tile = x.tile(), expected_tile = expected.tile();
+          std::uint64_t overflows = 5, expected_overflows = 5;
+          ASSERT_EQ(kernels().accumulate_float(&call, &tile, &format, chunk, &overflows), QLOOM_OK);
+          ref::accumulate_float(&call, &expected_tile, &format, chunk, &expected_overflows);
+          expect_same(x.c, expected.c);
+          ASSERT_EQ(overflows, expected_overflows);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Accumulate, ARoundingMethodGivesWhatItsRuleGives) {
+  Matrices x(2, 5, 40), expected(2, 5, 40);
+  fill_wild(x);
+  fill_wild(expected);
+  for (const qloom_float_format& format : kFormats) {
+    for (const RuleCase c : rule_cases()) {
+      const Method method(c);
+      const qloom_call generic = method.call(), fused = call_with(c.rule, c.argument);
+      const qloom_tile tile = x.tile(), expected_tile = expected.tile();
+      std::uint64_t overflows = 0, expected_overflows = 0;
+      kernels().accumulate_float(&generic, &tile, &format, 8, &overflows);
+      kernels().accumulate_float(&fused, &expected_tile, &format, 8, &expected_overflows);
+      expect_same(x.c, expected.c);
+      ASSERT_EQ(overflows, expected_overflows) << "rule " << c.rule;
+    }
+  }
+}
+
+TEST(AccumulateDefinition, ASumIsTheNearestValueOfTheFormatToTheDoubleSum) {
+  // All values of a format of 6 bits; its rounding by search for the nearest, even code at ties.
+  const qloom_float_format format{3, 2, 3, QLOOM_SPECIALS_NONE, 1, 1};
+  FloatSpec spec;
+  ASSERT_EQ(make_spec(format, spec), nullptr);
+  const qloom_call call = call_with(QLOOM_ROUND_NEAREST_EVEN);
+  for (std::uint64_t i = 0; i < 50000; ++i) {
+    const double wide = static_cast<double>(random_word(1, 2, 3, i)) * 0x1p-27 - 16.0;
+    const double sum = i % 5 == 0 ? std::nearbyint(wide * 32.0) / 32.0  // ties
+                                  : wide + (i % 2 == 0 ? 0x1p-40 : 0.0);
+    double best = 0.0, distance = 1e9;
+    for (std::int32_t code = 0; code < 32; ++code) {
+      const double value = std::copysign(static_cast<double>(ref::decode(spec, code)), sum);
+      const double d = std::fabs(sum - value);
+      if (d < distance || (d == distance && code % 2 == 0)) {
+        best = value;
+        distance = d;
+      }
+    }
+    double out = 0.0;
+    std::uint64_t overflows = 0;
+    ASSERT_EQ(ref::round_sum(call, spec, sum, 0, out, overflows), QLOOM_OK);
+    ASSERT_EQ(out, best) << "sum " << sum;
+  }
+}
+
+TEST(AccumulateDefinition, AStickyBitBreaksTiesThatFloatWouldSee) {
+  // 512.5 + 2^-40 in steps: as a float32 it would be a tie and go to the even 512.
+  FloatSpec spec;
+  ASSERT_EQ(make_spec({8, 9, 127, QLOOM_SPECIALS_IEEE, 1, 0}, spec), nullptr);
+  for (const std::uint32_t rule : {QLOOM_ROUND_NEAREST_EVEN, QLOOM_ROUND_TOWARD_POSITIVE}) {
+    double out = 0.0;
+    std::uint64_t overflows = 0;
+    ref::round_sum(call_with(rule), spec, 512.5 + 0x1p-40, 0, out, overflows);
+    EXPECT_EQ(out, 513.0);
+    ref::round_sum(call_with(rule), spec, -512.5 - 0x1p-40, 0, out, overflows);
+    EXPECT_EQ(out, rule == QLOOM_ROUND_NEAREST_EVEN ? -513.0 : -512.0);
+  }
+}
+
+}  // namespace
+}  // namespace qloom::kernels::test
