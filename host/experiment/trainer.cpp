@@ -24,9 +24,8 @@ double seconds_since(Clock::time_point start) {
 }
 
 network::Model model_of(const pipeline::Pipeline& p, const data::Dataset& d) {
-  const std::string file = p.model_file.empty() ? p.file.string() : p.model_file.string();
   return network::parse_model(
-      p.model, file, {d.train.height, d.train.width, d.train.channels}, d.classes);
+      p.model, p.model_where, {d.train.height, d.train.width, d.train.channels}, d.classes);
 }
 
 network::OptimizerSettings settings_of(const pipeline::Optimizer& o, double rate) {
@@ -238,8 +237,7 @@ network::Loss Trainer::train_step(const pipeline::Stage& stage, std::int64_t n,
   const network::Loss loss =
       loss_of(stage.loss, logits, labels_, n, classes, logits_gradient_.data());
   if (!std::isfinite(loss.sum)) {
-    throw RunError(fmt::format("training diverged: the loss is {}, first seen in \"{}\"", loss.sum,
-                               network_.first_non_finite()));
+    throw RunError(fmt::format("the loss is {}", loss.sum));
   }
   logits_view_ = {logits.data(), logits_gradient_.data(), labels_.data(), n, classes};
   emit(QLOOM_EVENT_LOSS);
@@ -251,7 +249,10 @@ network::Loss Trainer::train_step(const pipeline::Stage& stage, std::int64_t n,
   in_training_ = false;
   return loss;
 } catch (const RunError& error) {
-  throw RunError(fmt::format("step {}: {}", cursor_.steps, error.what()));
+  const std::string tensor = network_.first_non_finite();
+  if (tensor.empty()) throw RunError(fmt::format("step {}: {}", cursor_.steps, error.what()));
+  throw RunError(fmt::format("step {}: training diverged, first seen in \"{}\": {}", cursor_.steps,
+                             tensor, error.what()));
 }
 
 void Trainer::calibrate(const pipeline::Stage& stage, Progress& progress) {

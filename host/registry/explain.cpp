@@ -60,12 +60,14 @@ std::string quoted_list(const std::vector<std::string>& names) {
 /// Characters of UTF-8 text.
 std::size_t length_of(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned>(c) & 0xC0U) != 0x80U; }));
 }
 
 std::string unknown_key(const std::string& key, const std::vector<std::string>& known) {
   const std::string nearest = nearest_name(key, known);
-  if (!nearest.empty()) return fmt::format("unknown key \"{}\", did you mean \"{}\"?", key, nearest);
+  if (!nearest.empty()) {
+    return fmt::format("unknown key \"{}\", did you mean \"{}\"?", key, nearest);
+  }
   if (known.empty()) return fmt::format("unknown key \"{}\": no keys are expected here", key);
   return fmt::format("unknown key \"{}\"; known keys: {}", key, quoted_list(known));
 }
@@ -107,7 +109,9 @@ const Json& Explainer::resolve(const Json& schema) const {
 
 std::string Explainer::expected_number(const Json& s, const std::string& noun) const {
   std::string text = noun;
-  if (s.contains("multipleOf")) text += fmt::format(" that is a multiple of {}", shown(s["multipleOf"]));
+  if (s.contains("multipleOf")) {
+    text += fmt::format(" that is a multiple of {}", shown(s["multipleOf"]));
+  }
   const bool low = s.contains("minimum"), high = s.contains("maximum");
   if (low && high) {
     text += fmt::format(" from {} to {}", shown(s["minimum"]), shown(s["maximum"]));
@@ -116,7 +120,9 @@ std::string Explainer::expected_number(const Json& s, const std::string& noun) c
   } else if (high) {
     text += fmt::format(" of at most {}", shown(s["maximum"]));
   }
-  if (s.contains("exclusiveMinimum")) text += fmt::format(" above {}", shown(s["exclusiveMinimum"]));
+  if (s.contains("exclusiveMinimum")) {
+    text += fmt::format(" above {}", shown(s["exclusiveMinimum"]));
+  }
   if (s.contains("exclusiveMaximum")) {
     text += fmt::format("{} below {}", s.contains("exclusiveMinimum") ? " and" : "",
                         shown(s["exclusiveMaximum"]));
@@ -142,7 +148,8 @@ std::string Explainer::expected(const Json& schema) const {
     } else if (type == "array" && s.contains("items") && s["items"].is_object()) {
       parts.push_back("an array, each item " + expected(s["items"]));
     } else if (type == "object" && s.contains("required") && !s["required"].empty()) {
-      parts.push_back("an object with " + quoted_list(s["required"].get<std::vector<std::string>>()));
+      const auto keys = s["required"].get<std::vector<std::string>>();
+      parts.push_back("an object with " + quoted_list(keys));
     } else {
       parts.push_back(noun_of(type));
     }
@@ -391,7 +398,8 @@ Explainer::Result Explainer::check_branches(const Json& branches, bool exactly_o
   }
   if (fitting == 1 || (fitting > 1 && !exactly_one)) return {};
   if (fitting > 1) {
-    return Finding{at, fmt::format("{} fits more than one of: {}", shown(v), joined(options, "; "))};
+    const std::string all = joined(options, "; ");
+    return Finding{at, fmt::format("{} fits more than one of: {}", shown(v), all)};
   }
   if (is_clear || (branches.size() == 1 && deepest)) return deepest;
   return Finding{at, fmt::format("{} is not {}", shown(v), joined(options, " or "))};

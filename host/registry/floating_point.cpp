@@ -25,7 +25,9 @@ std::string difference(const std::fenv_t& before, const std::fenv_t& now) {
   };
   note(kFlushToZero, "flush-to-zero");
   note(kDenormalsAreZero, "denormals-are-zero");
-  if (((a ^ b) & kRounding) != 0) what += what.empty() ? "rounding direction" : ", rounding direction";
+  if (((a ^ b) & kRounding) != 0) {
+    what += what.empty() ? "rounding direction" : ", rounding direction";
+  }
   if (what.empty()) what = "exception masks";
   return fmt::format("MXCSR {:#x} became {:#x} ({})", a, b, what);
 }

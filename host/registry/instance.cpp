@@ -56,8 +56,9 @@ data::Arrays Instance::save() const {
 void Instance::load(const data::Arrays& state, std::uint32_t version) {
   if (raw_.base->load == nullptr) {
     if (state.empty()) return;
-    throw RunError(fmt::format("{} \"{}\": load: the method keeps no state, the checkpoint has \"{}\"",
-                               method_->kind, method_->id, state.begin()->first));
+    throw RunError(
+        fmt::format("{} \"{}\": load: the method keeps no state, the checkpoint has \"{}\"",
+                    method_->kind, method_->id, state.begin()->first));
   }
   const qloom_reader reader{&state};
   qloom_error error = empty_error();

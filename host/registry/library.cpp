@@ -93,7 +93,9 @@ std::string descriptor_fault(const qloom_descriptor* d, std::uint32_t index) {
                                    std::pair{"manifest", d->manifest}}) {
     if (text == nullptr) return fmt::format("descriptor {} has no {}", index, name);
   }
-  if (d->create == nullptr) return fmt::format("descriptor {} (\"{}\") has no create()", index, d->id);
+  if (d->create == nullptr) {
+    return fmt::format("descriptor {} (\"{}\") has no create()", index, d->id);
+  }
   return {};
 }
 

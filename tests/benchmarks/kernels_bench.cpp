@@ -43,8 +43,8 @@ qloom_call call_with(std::uint32_t rule, std::uint32_t argument) {
   return call;
 }
 
-using Body = std::function<void(const qloom_kernels&, Buffers&, std::size_t shift, std::size_t first,
-                                std::size_t n)>;
+using Body = std::function<void(const qloom_kernels&, Buffers&, std::size_t shift,
+                                std::size_t first, std::size_t n)>;
 
 /// body on blocks of 16 tiles, on all threads.
 void run(benchmark::State& state, const qloom_kernels& kernels, const Body& body,

@@ -200,6 +200,29 @@ TEST_P(Accumulate, FloatHasTheBitsOfTheDefinition) {
   }
 }
 
+TEST_P(Accumulate, AStochasticSumSeesBitsBeyondItsLastFractionBit) {
+  // With 23 random bits a fraction of word * 2^-23 stays down, and any bit more must lift it. Such
+  // a fraction fits a float32 product where the word is small; the sum is below one subnormal step.
+  const qloom_float_format e5m2{5, 2, 15, QLOOM_SPECIALS_IEEE, 1, 0};
+  const qloom_call call = call_with(QLOOM_ROUND_STOCHASTIC, 23);
+  std::size_t found = 0;
+  for (std::uint64_t i = 0; i < 20000; ++i) {
+    const std::uint32_t word = random_word(kSeed, kStream, kStep, 2 * i) >> 9;
+    if (word >= 1U << 15 || word % 2 != 0) continue;
+    ++found;
+    for (const std::uint32_t more : {0U, 1U}) {
+      const float product = std::ldexp(static_cast<float>(word * 128 + more), -30 - 16);
+      const float one = 1.0F;
+      double result = -1.0;
+      const qloom_tile tile{&product, &one, &result, 1, 1, 1, 1, 1, 1, i, 1};
+      std::uint64_t overflows = 0;
+      ASSERT_EQ(kernels().accumulate_float(&call, &tile, &e5m2, 0, &overflows), QLOOM_OK);
+      EXPECT_EQ(result, more * 0x1p-16) << "word " << word;
+    }
+  }
+  EXPECT_GT(found, 10U);  // 20000 / 512 = 39 expected
+}
+
 TEST_P(Accumulate, ARoundingMethodGivesWhatItsRuleGives) {
   Matrices x(2, 5, 40), expected(2, 5, 40);
   fill_wild(x);
@@ -241,6 +264,26 @@ TEST(AccumulateDefinition, ASumIsTheNearestValueOfTheFormatToTheDoubleSum) {
     std::uint64_t overflows = 0;
     ASSERT_EQ(ref::round_sum(call, spec, sum, 0, out, overflows), QLOOM_OK);
     ASSERT_EQ(out, best) << "sum " << sum;
+  }
+}
+
+TEST(AccumulateDefinition, AStochasticSumIsUnbiasedOnBothSidesOfZero) {
+  // Bound: 5 standard deviations of a mean of n draws, one false alarm in 1.7 million.
+  FloatSpec spec;
+  ASSERT_EQ(make_spec({8, 9, 127, QLOOM_SPECIALS_IEEE, 1, 0}, spec), nullptr);
+  constexpr std::uint64_t kDraws = 40000;
+  for (const double sum : {512.25, 513.25, -512.25, -513.75, 0.625 * 0x1p-135}) {
+    const double step = std::fabs(sum) < 1.0 ? 0x1p-135 : 1.0;
+    const double down = std::floor(sum / step) * step, fraction = (sum - down) / step;
+    double total = 0.0;
+    for (std::uint64_t i = 0; i < kDraws; ++i) {
+      double out = 0.0;
+      std::uint64_t overflows = 0;
+      ref::round_sum(call_with(QLOOM_ROUND_STOCHASTIC, 16), spec, sum, i, out, overflows);
+      ASSERT_TRUE(out == down || out == down + step) << out;
+      total += (out - down) / step;
+    }
+    EXPECT_NEAR(total / kDraws, fraction, 5.0 * std::sqrt(fraction * (1.0 - fraction) / kDraws));
   }
 }
 

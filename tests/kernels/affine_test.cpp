@@ -22,8 +22,9 @@ struct Grids {
     }
   }
   [[nodiscard]] qloom_grid view(bool with_offset) const {
-    return {scale.data(),    inv_scale.data(), zero_point.data(), with_offset ? offset.data() : nullptr,
-            code_min.data(), code_max.data()};
+    const float* const offsets = with_offset ? offset.data() : nullptr;
+    return {scale.data(), inv_scale.data(), zero_point.data(), offsets, code_min.data(),
+            code_max.data()};
   }
   std::vector<float> scale, inv_scale, zero_point, offset, code_min, code_max;
 };

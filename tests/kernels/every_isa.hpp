@@ -26,11 +26,11 @@ class EveryIsa : public testing::TestWithParam<Isa> {
  protected:
   [[nodiscard]] static const qloom_kernels& kernels() { return table(GetParam()); }
 };
-inline const qloom_kernels& scalar() { return table(Isa::kScalar); }
 
-#define QLOOM_ON_EVERY_ISA(Subject)                                              \
-  INSTANTIATE_TEST_SUITE_P(OnEveryIsa, Subject, testing::ValuesIn(runnable()),   \
-                           [](const auto& param_info) { return std::string(name(param_info.param)); })
+inline std::string isa_name(const testing::TestParamInfo<Isa>& param) { return name(param.param); }
+
+#define QLOOM_ON_EVERY_ISA(Subject) \
+  INSTANTIATE_TEST_SUITE_P(OnEveryIsa, Subject, testing::ValuesIn(runnable()), isa_name)
 
 inline qloom_call call_with(std::uint32_t rule, std::uint32_t argument = 0) {
   qloom_call call{};

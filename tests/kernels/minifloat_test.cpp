@@ -61,7 +61,8 @@ class Minifloat : public EveryIsa {
                                          const std::vector<float>& x) {
     std::vector<std::int32_t> code(x.size());
     const qloom_block block{0, x.size(), 1, x.size(), 0, 1};
-    EXPECT_EQ(kernels().minifloat(&call, &format, &block, x.data(), nullptr, code.data()), QLOOM_OK);
+    EXPECT_EQ(kernels().minifloat(&call, &format, &block, x.data(), nullptr, code.data()),
+              QLOOM_OK);
     return code;
   }
   static std::vector<float> decoded(const qloom_float_format& format,

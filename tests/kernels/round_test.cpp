@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -117,6 +118,18 @@ TEST_P(Rounding, StochasticComparesAllRandomBits) {
     EXPECT_EQ(rounded(call, at), std::vector<float>(200, 0.0F)) << r << " bits";
     EXPECT_EQ(rounded(call, above), std::vector<float>(200, 1.0F)) << r << " bits";
   }
+}
+
+TEST_P(Rounding, StochasticWithTwentyFiveBitsIsExact) {
+  // A word of 25 bits is no float32 when it is odd; the fraction word + 1 then is one.
+  const qloom_call call = call_with(QLOOM_ROUND_STOCHASTIC, 25);
+  std::vector<float> x, expected;
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    const std::uint32_t w = random_word(kSeed, kStream, kStep, i) >> 7;
+    x.push_back(std::ldexp(static_cast<float>(w + w % 2), -25));
+    expected.push_back(w % 2 == 0 ? 0.0F : 1.0F);
+  }
+  EXPECT_EQ(rounded(call, x), expected);
 }
 
 TEST_P(Rounding, StochasticWithThirtyTwoBitsComparesTheLowBitsToo) {

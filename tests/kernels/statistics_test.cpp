@@ -104,7 +104,8 @@ TEST_P(Statistics, OfIntegersAreExact) {
     const auto check = [&](std::uint32_t figure, const std::vector<std::int64_t>& expected) {
       const std::vector<double> out = reduced(t, figure, center);
       for (std::size_t g = 0; g < s.groups; ++g) {
-        ASSERT_EQ(out[g], static_cast<double>(expected[g])) << "figure " << figure << " group " << g;
+        ASSERT_EQ(out[g], static_cast<double>(expected[g]))
+            << "figure " << figure << " group " << g;
       }
     };
     check(QLOOM_REDUCE_SUM, sum);

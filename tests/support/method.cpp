@@ -165,7 +165,8 @@ void expect_same_for_any_cut(const std::string& rule, const Tensor& x,
   const bool per_sample =
       (probe.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_GROUPS_PER_SAMPLE) != 0;
   Alone alone(site.node, in, geometry_of(site.node, in, per_sample));
-  for (const std::uint64_t step : {std::uint64_t{1} << 40, std::uint64_t{4099}, std::uint64_t{257}}) {
+  constexpr std::uint64_t kWhole = std::uint64_t{1} << 40;
+  for (const std::uint64_t step : {kWhole, std::uint64_t{4099}, std::uint64_t{257}}) {
     for (const bool fused : {true, false}) {
       expect_same_bits(alone.apply(step, fused), expected,
                        rule + " in blocks of " + std::to_string(step) +
@@ -348,8 +349,9 @@ std::vector<qloom_range> range_of(const std::string& id, const std::string& para
   const registry::Instance range = create("range", id, params);
   const auto& ops = range.ops<qloom_range_estimator>();
   context.struct_size = sizeof context;
-  const qloom_tensor t{x.data(), x.shape().data(), x.shape().size(),         x.size(),
-                       outer,    groups,           std::max<std::uint64_t>(1, x.size() / (outer * groups))};
+  const std::uint64_t inner = std::max<std::uint64_t>(1, x.size() / (outer * groups));
+  const qloom_tensor t{x.data(), x.shape().data(), x.shape().size(), x.size(), outer, groups,
+                       inner};
   qloom_error error = registry::empty_error();
   const auto check = [&](const char* what, qloom_status status) {
     registry::check(range.method(), what, status, error);

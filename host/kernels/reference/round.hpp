@@ -15,7 +15,8 @@
 namespace qloom::kernels {
 
 /// Fills call->error, where there is one, and returns `code`.
-inline qloom_status refuse(const qloom_call& call, qloom_status code, const char* message) noexcept {
+inline qloom_status refuse(const qloom_call& call, qloom_status code,
+                           const char* message) noexcept {
   if (call.error != nullptr) {
     call.error->code = code;
     std::snprintf(call.error->message, sizeof(call.error->message), "%s", message);

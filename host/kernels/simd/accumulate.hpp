@@ -36,6 +36,16 @@ inline void store_results(const xsimd::batch<T, Arch>* total, double* c, std::ui
   for (std::uint64_t l = 0; l < n; ++l) c[l] = static_cast<double>(lanes[l]);
 }
 
+/// Sum of all lanes, which hold counts.
+template <class Arch, class T>
+inline std::uint64_t total_of(const xsimd::batch<T, Arch>& counts) noexcept {
+  alignas(64) T lanes[xsimd::batch<T, Arch>::size];
+  counts.store_aligned(lanes);
+  std::uint64_t sum = 0;
+  for (const T lane : lanes) sum += static_cast<std::uint64_t>(lane);
+  return sum;
+}
+
 /// An integer register whose sums T holds exactly.
 template <class Arch, class T, bool Wrap>
 struct Register {
@@ -81,11 +91,7 @@ inline std::uint64_t integer_rows(const IntegerJob& job, const Io& io, std::uint
         }
       }
     }
-    for (const B& n : count) {
-      alignas(64) T lanes[B::size];
-      n.store_aligned(lanes);
-      for (const T l : lanes) overflows += static_cast<std::uint64_t>(l);
-    }
+    for (const B& n : count) overflows += total_of<Arch, T>(n);
   }
   for (std::uint64_t r = 0; r < Rows; ++r) {
     double* c = tile.c + static_cast<std::int64_t>(row + r) * tile.ldc + column;
@@ -233,31 +239,28 @@ class RowWords {
   std::uint32_t words_[kDraws ? kWidth<Arch> : 1][kAdditions];
 };
 
-/// Rows x one batch of columns; returns overflows of the first `columns` lanes.
-template <class Arch, std::uint32_t R, std::uint64_t Rows, class Io>
-inline std::uint64_t float_rows(const FloatJob& job, const Io& io, std::uint64_t row,
-                                std::uint64_t column, std::uint64_t columns) noexcept {
-  using F = Floats<Arch>;
+/// Accumulators of Rows x one batch of columns.
+template <class Arch, std::uint32_t R, std::uint64_t Rows>
+struct FloatBlock {
   using D = Doubles<Arch>;
   static_assert(Rows == 1 || !RowWords<Arch, R>::kDraws);
-  const qloom_tile& tile = *job.tile;
-  const SumRounder<Arch, R> round_sum(job);
-  const float* a = tile.a + static_cast<std::int64_t>(row) * tile.lda;
-  const float* b = tile.b + column;
-  RowWords<Arch, R> words(job, tile.first + row * tile.row_step + column, columns);
-  const D zero(0.0);
-  D total[Rows][2], s[Rows][2], count[2] = {zero, zero};
-  for (auto& t : total) t[0] = t[1] = zero;
-  const std::uint64_t chunks = job.additions - tile.k;
-  const std::uint64_t length = chunks == 1 ? tile.k : job.chunk;
-  std::uint64_t k = 0;
-  for (std::uint64_t c = 0; c < chunks; ++c) {
-    for (auto& t : s) t[0] = t[1] = zero;
-    for (std::uint64_t end = tile.k - k < length ? tile.k : k + length; k < end; ++k) {
-      const F right = io.load(b + static_cast<std::int64_t>(k) * tile.ldb);
+
+  FloatBlock() noexcept {
+    for (auto& t : total) t[0] = t[1] = D(0.0);
+  }
+  /// Products begin .. end - 1 into s, then s into total.
+  template <class Io>
+  void add_chunk(const SumRounder<Arch, R>& round_sum, RowWords<Arch, R>& words, const Io& io,
+                 const qloom_tile& tile, const float* a, const float* b, std::uint64_t begin,
+                 std::uint64_t end) noexcept {
+    D s[Rows][2];
+    for (auto& t : s) t[0] = t[1] = D(0.0);
+    for (std::uint64_t k = begin; k < end; ++k) {
+      const Floats<Arch> right = io.load(b + static_cast<std::int64_t>(k) * tile.ldb);
       const Columns<Arch, double> word = words.next();
       for (std::uint64_t r = 0; r < Rows; ++r) {
-        const F left(a[static_cast<std::int64_t>(r) * tile.lda + static_cast<std::int64_t>(k)]);
+        const Floats<Arch> left(
+            a[static_cast<std::int64_t>(r) * tile.lda + static_cast<std::int64_t>(k)]);
         const Widened<Arch> product = widen<Arch>(left * right);
         s[r][0] = round_sum(s[r][0] + product.low, word.part[0], count[0]);
         s[r][1] = round_sum(s[r][1] + product.high, word.part[1], count[1]);
@@ -265,22 +268,48 @@ inline std::uint64_t float_rows(const FloatJob& job, const Io& io, std::uint64_t
     }
     const Columns<Arch, double> word = words.next();
     for (std::uint64_t r = 0; r < Rows; ++r) {
-      for (int p = 0; p < 2; ++p) {
-        total[r][p] = round_sum(total[r][p] + s[r][p], word.part[p], count[p]);
-      }
+      total[r][0] = round_sum(total[r][0] + s[r][0], word.part[0], count[0]);
+      total[r][1] = round_sum(total[r][1] + s[r][1], word.part[1], count[1]);
     }
   }
-  for (std::uint64_t r = 0; r < Rows; ++r) {
-    for (D& t : total[r]) t = xsimd::select(t == t, t, D(__builtin_nan("")));
-    double* out = tile.c + static_cast<std::int64_t>(row + r) * tile.ldc + column;
-    store_results<Arch, double>(total[r], out, columns);
+  /// Overflows of the first n lanes.
+  [[nodiscard]] std::uint64_t overflows(std::uint64_t n) const noexcept {
+    alignas(64) double lanes[kWidth<Arch>];
+    count[0].store_aligned(lanes);
+    count[1].store_aligned(lanes + D::size);
+    std::uint64_t sum = 0;
+    for (std::uint64_t l = 0; l < n; ++l) sum += static_cast<std::uint64_t>(lanes[l]);
+    return sum;
   }
-  alignas(64) double lanes[kWidth<Arch>];
-  count[0].store_aligned(lanes);
-  count[1].store_aligned(lanes + D::size);
-  std::uint64_t overflows = 0;
-  for (std::uint64_t l = 0; l < columns; ++l) overflows += static_cast<std::uint64_t>(lanes[l]);
-  return overflows;
+
+  D total[Rows][2];
+  D count[2] = {D(0.0), D(0.0)};
+};
+
+/// Results of Rows x one batch of columns; returns overflows of the first `columns` lanes.
+template <class Arch, std::uint32_t R, std::uint64_t Rows, class Io>
+inline std::uint64_t float_rows(const FloatJob& job, const Io& io, std::uint64_t row,
+                                std::uint64_t column, std::uint64_t columns) noexcept {
+  using D = Doubles<Arch>;
+  const qloom_tile& tile = *job.tile;
+  const SumRounder<Arch, R> round_sum(job);
+  const float* a = tile.a + static_cast<std::int64_t>(row) * tile.lda;
+  RowWords<Arch, R> words(job, tile.first + row * tile.row_step + column, columns);
+  FloatBlock<Arch, R, Rows> block;
+  const std::uint64_t chunks = job.additions - tile.k;
+  const std::uint64_t length = chunks == 1 ? tile.k : job.chunk;
+  std::uint64_t begin = 0;
+  for (std::uint64_t c = 0; c < chunks; ++c) {
+    const std::uint64_t end = tile.k - begin < length ? tile.k : begin + length;
+    block.add_chunk(round_sum, words, io, tile, a, tile.b + column, begin, end);
+    begin = end;
+  }
+  for (std::uint64_t r = 0; r < Rows; ++r) {
+    for (D& t : block.total[r]) t = xsimd::select(t == t, t, D(__builtin_nan("")));
+    double* out = tile.c + static_cast<std::int64_t>(row + r) * tile.ldc + column;
+    store_results<Arch, double>(block.total[r], out, columns);
+  }
+  return block.overflows(columns);
 }
 
 template <class Arch, std::uint32_t R>

@@ -41,11 +41,6 @@ class Grid {
   Table<Arch, PerElement> scale_, inv_scale_, zero_point_, offset_, code_min_, code_max_;
 };
 
-template <class Arch, std::uint32_t R>
-constexpr std::uint32_t draw_bits(const RoundInput& in) noexcept {
-  return R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide ? in.bits : 1;
-}
-
 template <class Arch, std::uint32_t R, bool PerElement>
 void affine_value(const GridRun& run, const RoundInput& in, const float* x, float* y,
                   std::uint64_t n) noexcept {

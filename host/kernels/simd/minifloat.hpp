@@ -115,7 +115,7 @@ template <class Arch, std::uint32_t R>
 void minifloat_value(const FloatSpec& spec, const RoundInput& in, const float* x, float* y,
                      std::uint64_t n) noexcept {
   const Format<Arch> format(spec);
-  const Draw<Arch> draw(R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide ? in.bits : 1);
+  const Draw<Arch> draw(draw_bits<Arch, R>(in));
   each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
     const Floats<Arch> v = io.load(x + i);
     const Scaled<Arch> s = format.scale(v);
@@ -128,7 +128,7 @@ template <class Arch, std::uint32_t R>
 void minifloat_code(const FloatSpec& spec, const RoundInput& in, const float* x,
                     std::int32_t* code, std::uint64_t n) noexcept {
   const Format<Arch> format(spec);
-  const Draw<Arch> draw(R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide ? in.bits : 1);
+  const Draw<Arch> draw(draw_bits<Arch, R>(in));
   each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
     const Floats<Arch> v = io.load(x + i);
     const Scaled<Arch> s = format.scale(v);

@@ -125,32 +125,53 @@ double reduce_tile(const float* x, std::uint64_t n, double center) noexcept {
   else return sum_tile<Arch, Figure>(x, n, center);
 }
 
-/// Two batches of doubles, one float batch of columns, over all rows.
-template <class Arch, std::uint32_t Figure, class Io>
-inline void column_batch(const Io& io, const float* x, std::uint64_t rows, std::uint64_t pitch,
-                         const double* center, double* figure) noexcept {
+/// Figures of Count batches of columns over all rows; several at once read whole cache lines in the
+/// order of memory.
+template <class Arch, std::uint32_t Figure, std::uint64_t Count, class Io>
+inline void column_batches(const Io& io, const float* x, std::uint64_t rows, std::uint64_t pitch,
+                           const double* center, double* figure) noexcept {
   using D = Doubles<Arch>;
-  D low = D::load_unaligned(figure), high = D::load_unaligned(figure + D::size);
-  const D middle_low = D::load_unaligned(center), middle_high = D::load_unaligned(center + D::size);
-  for (std::uint64_t r = 0; r < rows; ++r) {
-    const Widened<Arch> v = widen<Arch>(io.load(x + r * pitch));
-    low = merged<Arch, Figure>(low, contribution<Arch, Figure>(v.low, middle_low));
-    high = merged<Arch, Figure>(high, contribution<Arch, Figure>(v.high, middle_high));
+  D total[2 * Count], middle[2 * Count];
+  for (std::uint64_t p = 0; p < 2 * Count; ++p) {
+    total[p] = D::load_unaligned(figure + p * D::size);
+    middle[p] = D::load_unaligned(center + p * D::size);
   }
-  low.store_unaligned(figure);
-  high.store_unaligned(figure + D::size);
+  for (std::uint64_t r = 0; r < rows; ++r) {
+    for (std::uint64_t p = 0; p < 2 * Count; p += 2) {
+      const Widened<Arch> v = widen<Arch>(io.load(x + r * pitch + p * D::size));
+      total[p] = merged<Arch, Figure>(total[p], contribution<Arch, Figure>(v.low, middle[p]));
+      total[p + 1] =
+          merged<Arch, Figure>(total[p + 1], contribution<Arch, Figure>(v.high, middle[p + 1]));
+    }
+  }
+  for (std::uint64_t p = 0; p < 2 * Count; ++p) total[p].store_unaligned(figure + p * D::size);
+}
+
+/// The same for n <= Count * kWidth columns whose figures and centers need room for whole batches.
+template <class Arch, std::uint32_t Figure, std::uint64_t Count, class Io>
+inline void padded_columns(const Io& io, const float* x, std::uint64_t rows, std::uint64_t pitch,
+                           std::uint64_t n, const double* center, double* figure) noexcept {
+  alignas(64) double middle[Count * kWidth<Arch>] = {}, total[Count * kWidth<Arch>] = {};
+  if (center != nullptr) std::memcpy(middle, center, n * sizeof(double));
+  std::memcpy(total, figure, n * sizeof(double));
+  column_batches<Arch, Figure, Count>(io, x, rows, pitch, middle, total);
+  std::memcpy(figure, total, n * sizeof(double));
 }
 
 template <class Arch, std::uint32_t Figure>
 void reduce_columns(const float* x, std::uint64_t rows, std::uint64_t pitch, std::uint64_t columns,
                     const double* center, double* figure) noexcept {
-  each_batch<Arch>(columns, [&](const auto& io, std::uint64_t c) {
-    alignas(64) double middle[kWidth<Arch>] = {}, total[kWidth<Arch>] = {};
-    const std::uint64_t n = columns - c < kWidth<Arch> ? columns - c : kWidth<Arch>;
-    if (center != nullptr) std::memcpy(middle, center + c, n * sizeof(double));
-    std::memcpy(total, figure + c, n * sizeof(double));
-    column_batch<Arch, Figure>(io, x + c, rows, pitch, middle, total);
-    std::memcpy(figure + c, total, n * sizeof(double));
+  constexpr std::uint64_t kTogether = 4, kStride = kTogether * kWidth<Arch>;
+  const auto at = [center](std::uint64_t c) { return center != nullptr ? center + c : nullptr; };
+  std::uint64_t c = 0;
+  for (; c + kStride <= columns; c += kStride) {
+    padded_columns<Arch, Figure, kTogether>(Whole<Arch>{}, x + c, rows, pitch, kStride, at(c),
+                                            figure + c);
+  }
+  each_batch<Arch>(columns - c, [&](const auto& io, std::uint64_t i) {
+    const std::uint64_t left = columns - c - i;
+    const std::uint64_t n = left < kWidth<Arch> ? left : kWidth<Arch>;
+    padded_columns<Arch, Figure, 1>(io, x + c + i, rows, pitch, n, at(c + i), figure + c + i);
   });
 }
 

@@ -65,6 +65,12 @@ struct Draw {
   Floats<Arch> scale;  // 2^bits
 };
 
+/// Random bits that rule R uses, 1 where it uses none.
+template <class Arch, std::uint32_t R>
+inline std::uint32_t draw_bits(const RoundInput& in) noexcept {
+  return R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide ? in.bits : 1;
+}
+
 /// Does the fraction go up? At most 24 bits: the word and the threshold are exact in float32.
 template <class Arch>
 inline auto goes_up(const Floats<Arch>& fraction, const Words<Arch>& word,
@@ -121,7 +127,7 @@ inline Floats<Arch> rounded(const Floats<Arch>& t, const RoundInput& in, const D
 /// y = x rounded; NaN comes back bit for bit.
 template <class Arch, std::uint32_t R>
 void round(const RoundInput& in, const float* x, float* y, std::uint64_t n) noexcept {
-  const Draw<Arch> draw(R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide ? in.bits : 1);
+  const Draw<Arch> draw(draw_bits<Arch, R>(in));
   each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
     const Floats<Arch> t = io.load(x + i);
     io.store(y + i, xsimd::select(t == t, rounded<Arch, R>(t, in, draw, io, i), t));
