@@ -297,6 +297,11 @@ Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
   pass.rules = stage.apply_rules ? network::Pass::Rules::kOn : network::Pass::Rules::kOff;
   pass.use_shadows = true;
   pass.phase.epoch = cursor_.epochs;
+  std::string loss_name = "softmax_cross_entropy";  // that of the training before, if there was one
+  for (std::uint64_t i = 0; i < cursor_.stage; ++i) {
+    const pipeline::Stage& before = pipeline_.stages[static_cast<std::size_t>(i)];
+    if (before.type == "train") loss_name = before.loss;
+  }
   Score score;
   for (std::uint64_t i = 0; i < batches; ++i) {
     pass.phase.step = i;
@@ -304,7 +309,7 @@ Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
     const std::int64_t n = std::min(pipeline_.batch_size, split.count - first);
     load_batch(split, order_.data(), first, n);
     const Tensor& logits = network_.forward(batch_, pass);
-    const network::Loss loss = loss_of(stage.loss, logits, labels_, n,
+    const network::Loss loss = loss_of(loss_name, logits, labels_, n,
                                        static_cast<std::int64_t>(logits.size()) / n, nullptr);
     score.loss += loss.sum;
     score.correct += loss.correct;
