@@ -147,10 +147,10 @@ void add_apply(CLI::App& app, Action& action) {
                    "from the last. Default: -1")
       ->type_name("K");
   command->add_option("--seed", options->seed, "Key of the random numbers. Default: 1")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number())
       ->type_name("N");
   command->add_option("--step", options->step, "Training step of the random numbers. Default: 0")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number())
       ->type_name("N");
   command
       ->add_option("--mode", options->mode,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include <CLI/CLI.hpp>
 
@@ -20,6 +21,19 @@ void add_compare(CLI::App& app, Action& action);
 void add_validate(CLI::App& app, Action& action);
 void add_plugins(CLI::App& app, Action& action);
 void add_apply(CLI::App& app, Action& action);
+
+/// A whole number that 64 unsigned bits hold; compared as text, because a double would round it.
+[[nodiscard]] inline CLI::Validator whole_number() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        const std::string largest = "18446744073709551615";
+        const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+        const bool fits = text.size() < largest.size() ||
+                          (text.size() == largest.size() && text <= largest);
+        return digits && fits ? "" : text + " is not a whole number from 0 to " + largest;
+      },
+      "");
+}
 
 /// All methods that can be found; reads manifests, loads nothing.
 [[nodiscard]] inline registry::Registry open_registry() {

@@ -17,7 +17,7 @@ void add_compare(CLI::App& app, Action& action) {
       ->add_option("--seeds", options->seeds,
                    "Runs each pipeline once per seed. Default: each pipeline's own seed")
       ->delimiter(',')
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number())
       ->allow_extra_args(false)
       ->type_name("N,N,...");
   command->add_option("--output", options->output, "Output folder. Default: runs/compare")

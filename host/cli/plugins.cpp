@@ -44,6 +44,26 @@ void list(bool as_json) {
   }
 }
 
+std::string reference_line(const Json& r);
+
+/// One Markdown table, as README.md holds it.
+void list_markdown() {
+  const registry::Registry registry = open_registry();
+  fmt::print("| kind | id | what | reference |\n|---|---|---|---|\n");
+  for (const Method& m : registry.methods()) {
+    std::string reference;
+    if (m.manifest.contains("reference")) {
+      const Json& r = m.manifest["reference"];
+      const Json& first = r.is_array() && !r.empty() ? r[0] : r;
+      reference = first.is_object() && first.contains("authors") && first.contains("year")
+                      ? fmt::format("{}, {}", first["authors"].get<std::string>(),
+                                    first["year"].dump())
+                      : reference_line(first);
+    }
+    fmt::print("| {} | `{}` | {} | {} |\n", m.kind, m.id, m.summary, reference);
+  }
+}
+
 std::string reference_line(const Json& r) {
   if (r.is_string()) return r.get<std::string>();
   std::string text;
@@ -134,13 +154,17 @@ void add_plugins(CLI::App& app, Action& action) {
       app.add_subcommand("plugins", "What methods there are, and their parameters.");
   command->require_subcommand(1);
   struct Options {
-    bool as_json = false;
+    bool as_json = false, as_markdown = false;
     std::string id;
   };
   auto options = std::make_shared<Options>();
   CLI::App* list_command = command->add_subcommand("list", "All methods, one a line.");
-  list_command->add_flag("--json", options->as_json, "Prints JSON");
-  list_command->callback([options, &action] { action = [options] { list(options->as_json); }; });
+  auto* json_flag = list_command->add_flag("--json", options->as_json, "Prints JSON");
+  list_command->add_flag("--markdown", options->as_markdown, "Prints a Markdown table")
+      ->excludes(json_flag);
+  list_command->callback([options, &action] {
+    action = [options] { options->as_markdown ? list_markdown() : list(options->as_json); };
+  });
   CLI::App* show_command =
       command->add_subcommand("show", "One method: summary, formula, paper, parameters.");
   show_command->add_option("id", options->id, "Id, or kind/id")->required()->type_name("ID");

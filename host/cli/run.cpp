@@ -49,7 +49,7 @@ void add_run(CLI::App& app, Action& action) {
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   CLI::Option* seed = command->add_option("--seed", options->seed, "Seed instead of the pipeline's")
-                          ->check(CLI::NonNegativeNumber)
+                          ->check(whole_number())
                           ->type_name("N");
   command->add_flag("--resume", options->run.resume,
                     "Goes on from the checkpoint in the output folder, if there is one");

@@ -24,7 +24,7 @@ void Trainer::save(const std::filesystem::path& file) const {
     for (auto& [key, array] : procedures_[i].save()) all[procedure_key(i) + key] = std::move(array);
   }
   Json meta{{"format", 1},
-            {"pipeline", pipeline_.as_used},
+            {"configuration", pipeline::configuration(pipeline_, *registry_)},
             {"seed", pipeline_.seed},
             {"cursor",
              {{"stage", cursor_.stage},
@@ -46,6 +46,37 @@ void Trainer::save(const std::filesystem::path& file) const {
   data::write_npz(file, all);
 }
 
+std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::string& file) {
+  if (meta.at("format") != 1) {
+    throw InputError(fmt::format("{}: format {} is not 1, the newest known", file,
+                                 meta.at("format").dump()));
+  }
+  if (meta.at("configuration") != pipeline::configuration(pipeline_, *registry_) ||
+      meta.at("seed") != pipeline_.seed) {
+    throw InputError(fmt::format(
+        "{}: belongs to another pipeline, model, seed or --set; remove it or leave --resume out",
+        file));
+  }
+  const Json& c = meta.at("cursor");
+  const Cursor cursor{c.at("stage"), c.at("epoch_of_stage"), c.at("epochs"), c.at("steps"),
+                      c.at("is_finalized")};
+  auto versions = meta.at("procedure_versions").get<std::vector<std::uint32_t>>();
+  if (cursor.stage > pipeline_.stages.size() || versions.size() != procedures_.size()) {
+    throw InputError(fmt::format("{}: \"@meta\" is damaged: stage {} of {}, {} of {} procedures",
+                                 file, cursor.stage, pipeline_.stages.size(), versions.size(),
+                                 procedures_.size()));
+  }
+  cursor_ = cursor;
+  series_ = meta.at("series");
+  stage_results_ = meta.at("stages");
+  custom_ = meta.at("custom").get<std::map<std::string, std::vector<double>>>();
+  if (meta.contains("final")) {
+    const Json& f = meta["final"];
+    final_score_ = Score{f.at(0), f.at(1), f.at(2), f.at(3)};
+  }
+  return versions;
+}
+
 void Trainer::load(const std::filesystem::path& file) {
   const data::Arrays all = data::read_npz(file);
   const auto found = all.find("@meta");
@@ -56,25 +87,11 @@ void Trainer::load(const std::filesystem::path& file) {
     throw InputError(fmt::format("{}: no checkpoint of a run (array \"@meta\" is missing)",
                                  file.string()));
   }
-  const Json meta = Json::parse(bytes->begin(), bytes->end());
-  if (meta.at("format") != 1) {
-    throw InputError(fmt::format("{}: format {} is not 1, the newest known", file.string(),
-                                 meta.at("format").dump()));
-  }
-  if (meta.at("pipeline") != pipeline_.as_used || meta.at("seed") != pipeline_.seed) {
-    throw InputError(fmt::format(
-        "{}: belongs to another pipeline, seed or --set; remove it or leave --resume out",
-        file.string()));
-  }
-  const Json& c = meta.at("cursor");
-  cursor_ = {c.at("stage"), c.at("epoch_of_stage"), c.at("epochs"), c.at("steps"),
-             c.at("is_finalized")};
-  series_ = meta.at("series");
-  stage_results_ = meta.at("stages");
-  custom_ = meta.at("custom").get<std::map<std::string, std::vector<double>>>();
-  if (meta.contains("final")) {
-    const Json& f = meta["final"];
-    final_score_ = Score{f[0], f[1], f[2], f[3]};
+  std::vector<std::uint32_t> versions;
+  try {
+    versions = read_meta(Json::parse(bytes->begin(), bytes->end()), file.string());
+  } catch (const Json::exception& error) {
+    throw InputError(fmt::format("{}: \"@meta\" is damaged: {}", file.string(), error.what()));
   }
   network_.load_structure(all);
   lower();
@@ -85,7 +102,7 @@ void Trainer::load(const std::filesystem::path& file) {
     for (const auto& [key, array] : all) {
       if (key.starts_with(prefix)) own[key.substr(prefix.size())] = array;
     }
-    procedures_[i].load(own, meta.at("procedure_versions").at(i));
+    procedures_[i].load(own, versions[i]);
   }
 }
 

@@ -50,6 +50,9 @@ Json row_of(const std::filesystem::path& file, const std::vector<Json>& reports)
 
 std::string percent(const Json& row) {
   if (row["accuracy_mean"].is_null()) return "-";
+  if (row["accuracies"].size() == 1) {
+    return fmt::format("{:.2f}", 100.0 * row["accuracy_mean"].get<double>());
+  }
   return fmt::format("{:.2f} ± {:.2f}", 100.0 * row["accuracy_mean"].get<double>(),
                      100.0 * row["accuracy_deviation"].get<double>());
 }
@@ -67,11 +70,8 @@ void print_table(const Json& rows) {
   fmt::print("|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|\n",
              "", width + 2);
   for (const Json& row : rows) {
-    const std::string accuracy = percent(row);
-    // "±" is two bytes and one column
-    const std::size_t pad = 14 + (accuracy == "-" ? 0 : 1);
-    fmt::print("| {:<{}} | {:>{}} | {:>11.2f} | {:>15.2f} | {:>11} | {:>7} |\n",
-               row["name"].get<std::string>(), width, accuracy, pad,
+    fmt::print("| {:<{}} | {:>14} | {:>11.2f} | {:>15.2f} | {:>11} | {:>7} |\n",
+               row["name"].get<std::string>(), width, percent(row),
                row["weight_bits"].get<double>(), row["activation_bits"].get<double>(),
                row["model_bytes"].get<std::int64_t>(), seconds(row));
   }

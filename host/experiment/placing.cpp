@@ -97,8 +97,13 @@ class Placer {
       for (const std::string& site : rule.sites) any_site |= place(c, site);
     }
     if (!any_layer) {
-      throw InputError(fmt::format("{}/layers: [{}] match no layer of the model", rule.where,
-                                   fmt::join(rule.layers, ", ")));
+      std::vector<std::string> names{"first", "last"};
+      for (const Candidate& c : layers) names.push_back(c.layer->name);
+      const std::string nearest =
+          rule.layers.size() == 1 ? registry::nearest_name(rule.layers[0], names) : "";
+      throw InputError(fmt::format("{}/layers: [{}] match no layer of the model{}", rule.where,
+                                   fmt::join(rule.layers, ", "),
+                                   nearest.empty() ? "" : ", did you mean \"" + nearest + "\"?"));
     }
     if (!any_site) {
       throw InputError(fmt::format("{}/site: none of the layers that the rule names has site [{}]",
@@ -114,7 +119,8 @@ class Placer {
       place_accumulator(key);
       return true;
     }
-    if (!rule_->body.contains("quantizer")) return true;
+    const bool is_clamp_only = rule_->body.contains("clamp") && !rule_->body.contains("quantizer");
+    if (!rule_->body.contains("quantizer") && !is_clamp_only) return true;
     std::vector<std::string> keys{key};
     if (site == "norm") {
       keys.clear();
@@ -122,19 +128,44 @@ class Placer {
         if (!rule_->slot || *rule_->slot == slot) keys.push_back(key + "/" + slot);
       }
     }
+    if (!is_clamp_only && site.starts_with("error.") && rule_->body["quantizer"].is_null()) {
+      split_error(site, c.layer->name);
+    }
     for (const std::string& k : keys) {
-      if (rule_->body["quantizer"].is_null()) {
+      if (is_clamp_only) {
+        clamp(k);
+      } else if (rule_->body["quantizer"].is_null()) {
         out_.quantizers.erase(k);
       } else {
         out_.quantizers[k] = quantizer();
       }
     }
-    // A rule for "error" is about both of its uses: it outdoes earlier rules for one of them.
-    if (site == "error") {
+    // A quantizer for "error" is about both of its uses: it outdoes earlier ones for one of them.
+    if (site == "error" && !is_clamp_only) {
       out_.quantizers.erase("error.dx/" + c.layer->name);
       out_.quantizers.erase("error.dw/" + c.layer->name);
     }
     return true;
+  }
+
+  /// Clearing one use of an error leaves an earlier rule for both to the other use alone.
+  void split_error(const std::string& cleared, const std::string& layer) {
+    const auto both = out_.quantizers.find("error/" + layer);
+    if (both == out_.quantizers.end()) return;
+    const std::string other = cleared == "error.dx" ? "error.dw/" : "error.dx/";
+    out_.quantizers.try_emplace(other + layer, both->second);
+    out_.quantizers.erase(both);
+  }
+
+  /// A clamp without a quantizer is a setting of the quantizer that stands there already.
+  void clamp(const std::string& key) {
+    const auto found = out_.quantizers.find(key);
+    if (found == out_.quantizers.end()) {
+      throw InputError(fmt::format("{}/clamp: no earlier rule puts a quantizer at \"{}\"",
+                                   rule_->where, key));
+    }
+    const Json& bounds = rule_->body["clamp"];
+    found->second.clamp = {bounds.at("low").get<double>(), bounds.at("high").get<double>()};
   }
 
   void place_accumulator(const std::string& key) {

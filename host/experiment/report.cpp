@@ -3,7 +3,6 @@
 #include "host/experiment/report.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "host/kernels/kernels.hpp"
 
@@ -14,24 +13,12 @@ namespace {
 std::int64_t packed_bytes(std::int64_t n, std::uint32_t bits) { return (n * bits + 7) / 8; }
 
 Json methods_of(const Trainer& trainer) {
-  std::set<std::pair<std::string, std::string>> used;
   Json methods = Json::array();
-  const auto add = [&](const registry::Method& m) {
-    if (used.insert({m.kind, m.id}).second) {
-      methods.push_back({{"kind", m.kind}, {"id", m.id}, {"version", m.version}});
-    }
-  };
-  for (const auto& [name, site] : trainer.network().sites()) {
-    add(*site->spec().quantizer.method);
-    add(*site->spec().rounding.method);
-    if (site->spec().range.method != nullptr) add(*site->spec().range.method);
+  for (const registry::Method* m : trainer.methods()) {
+    methods.push_back({{"kind", m->kind}, {"id", m->id}, {"version", m->version}});
   }
-  for (const auto& node : trainer.network().nodes()) {
-    if (node->norm != nullptr) add(*node->norm->spec.method);
-  }
-  for (const auto* method : trainer.methods()) add(*method);
-  std::sort(methods.begin(), methods.end(), [](const Json& a, const Json& b) {
-    return std::pair(a["kind"], a["id"]) < std::pair(b["kind"], b["id"]);
+  std::sort(methods.begin(), methods.end(), [](const Json& x, const Json& y) {
+    return std::pair(x["kind"], x["id"]) < std::pair(y["kind"], y["id"]);
   });
   return methods;
 }
@@ -86,7 +73,7 @@ Json report_of(Trainer& trainer, int threads) {
               {"host_version", registry::host_services().version},
               {"seed", trainer.pipeline().seed},
               {"instruction_set", kernels::table().isa_name},
-              {"pipeline", trainer.pipeline().as_used},
+              {"configuration", pipeline::configuration(trainer.pipeline(), trainer.registry())},
               {"model", trainer.network().model().name},
               {"dataset", trainer.dataset().name},
               {"steps", trainer.cursor().steps},

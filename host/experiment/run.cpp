@@ -26,13 +26,15 @@ std::filesystem::path output_of(const RunOptions& options) {
 }
 
 /// Is the finished run in this folder of the same pipeline and seed? Its report says so.
-bool is_finished(const std::filesystem::path& folder, const pipeline::Pipeline& p) {
+bool is_finished(const std::filesystem::path& folder, const pipeline::Pipeline& p,
+                 const registry::Registry& registry) {
   const auto report = folder / "report.json";
   if (!std::filesystem::exists(report) || !std::filesystem::exists(folder / "checkpoint.npz")) {
     return false;
   }
   const Json text = Json::parse(data::read_text(report), nullptr, false);
-  return text.is_object() && text.value("pipeline", Json()) == p.as_used &&
+  return text.is_object() &&
+         text.value("configuration", Json()) == pipeline::configuration(p, registry) &&
          text.value("seed", Json()) == Json(p.seed) &&
          text.value("host_version", "") == registry::host_services().version;
 }
@@ -49,7 +51,7 @@ std::filesystem::path base_weights(const pipeline::Pipeline& p, const RunOptions
   base.output = options.shared.empty()
                     ? output_of(options) / "start_from"
                     : options.shared / p.start_from.stem() / fmt::format("seed_{}", p.seed);
-  if (!is_finished(base.output, load_pipeline(base, registry))) run(base, registry);
+  if (!is_finished(base.output, load_pipeline(base, registry), registry)) run(base, registry);
   return base.output / "checkpoint.npz";
 }
 
@@ -71,12 +73,14 @@ Json run(const RunOptions& options, const registry::Registry& registry) {
   Trainer trainer(p, registry);
   const bool resumes = options.resume && std::filesystem::exists(checkpoint);
   if (!resumes && !weights.empty()) trainer.start_from(weights);
+  if (!resumes && !start_from.empty()) check(pipeline::load(start_from, {}, registry), registry);
   data::require_writable_folder(output);
   if (resumes) {
     trainer.load(checkpoint);
   } else {
     if (!start_from.empty()) trainer.start_from(base_weights(p, options, registry));
-    std::filesystem::remove(output / "report.json");
+    std::filesystem::remove(output / "report.json");  // of an earlier run in this folder
+    std::filesystem::remove(checkpoint);
     trainer.prepare();
   }
   Progress progress(p.name.empty() ? options.pipeline.stem().string() : p.name);

@@ -38,6 +38,7 @@ qloom_status tensor(qloom_run* run, std::uint64_t index, qloom_run_tensor* out) 
     const Tensor& last = p.quantized.empty() ? p.value : p.quantized;
     out->quantized = is_between ? last.data() : trainer.network().quantized(p).data();
     out->n = p.value.size();
+    out->shadow = p.shadow.empty() ? nullptr : p.shadow.data();
     out->fan_in = static_cast<std::uint64_t>(p.fan_in);
     for (std::size_t i = 0; i < 4; ++i) {
       out->shape[i] = i < p.value.shape().size() ? p.value.shape()[i] : 1;

@@ -50,23 +50,62 @@ network::Loss loss_of(const std::string& name, const Tensor& logits,
              : network::softmax_cross_entropy(logits.data(), labels.data(), batch, classes, gradient);
 }
 
+void collect_methods(const network::Placement& placement,
+                     std::set<const registry::Method*>& methods) {
+  for (const auto& [key, spec] : placement.quantizers) {
+    methods.insert({spec.quantizer.method, spec.rounding.method});
+    if (spec.range.method != nullptr) methods.insert(spec.range.method);
+  }
+  for (const auto& [key, spec] : placement.accumulators) {
+    methods.insert({spec.accumulator.method, spec.rounding.method});
+  }
+  for (const auto& [layer, spec] : placement.norms) methods.insert(spec.method);
+}
+
+data::Dataset load_data(const pipeline::Pipeline& p) try {
+  return data::load(p.source);
+} catch (const InputError& error) {
+  throw InputError(fmt::format("{}: /data: {}", p.file.string(), error.what()));
+}
+
 }  // namespace
 
 Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry)
     : pipeline_(std::move(pipeline)),
       registry_(&registry),
-      dataset_(data::load(pipeline_.source)),
+      dataset_(load_data(pipeline_)),
       network_(model_of(pipeline_, dataset_), registry, pipeline_.seed) {
   install_run_service();
   // Rules that only act later are checked now, before any work.
   for (const std::uint64_t epoch : changes(pipeline_)) {
-    network_.lower(place(pipeline_, network_.model(), registry, epoch));
+    const network::Placement placement = place(pipeline_, network_.model(), registry, epoch);
+    collect_methods(placement, methods_);
+    network_.lower(placement);
   }
   lower();
+  require_calibration();
   network_.initialise();
   for (const pipeline::Procedure& p : pipeline_.procedures) {
-    procedures_.push_back(
-        registry.create(registry.require("procedure", p.id, p.where), p.params));
+    const registry::Method& method = registry.require("procedure", p.id, p.where);
+    methods_.insert(&method);
+    procedures_.push_back(registry.create(method, p.params));
+  }
+}
+
+void Trainer::require_calibration() {
+  const auto sites = network_.calibrated_sites();
+  const auto needs = std::find_if(sites.begin(), sites.end(), [](const auto* site) {
+    return site->spec().range.method != nullptr;
+  });
+  if (needs == sites.end()) return;
+  for (const pipeline::Stage& stage : pipeline_.stages) {
+    if (stage.type == "calibrate" || (stage.type == "train" && stage.apply_rules)) return;
+    if (stage.type == "evaluate" && stage.apply_rules) {
+      throw InputError(fmt::format("{}: no range is known for \"{}\" ({}); expected a calibrate stage "
+                                   "or training with rules before it",
+                                   stage.where, (*needs)->context().name,
+                                   (*needs)->spec().quantizer.where));
+    }
   }
 }
 
@@ -324,15 +363,6 @@ Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
   }
   progress.end(fmt::format("accuracy {:.2f} %, loss {:.4f}", 100.0 * score.accuracy, score.loss));
   return score;
-}
-
-std::vector<const registry::Method*> Trainer::methods() const {
-  std::vector<const registry::Method*> list;
-  for (const registry::Instance& procedure : procedures_) list.push_back(&procedure.method());
-  for (const auto& [key, spec] : network_.placement().accumulators) {
-    list.push_back(spec.accumulator.method);
-  }
-  return list;
 }
 
 void Trainer::remove_norm(std::uint64_t index) {

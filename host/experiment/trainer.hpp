@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ class Trainer {
  public:
   /// Loads data and model, lowers, initialises. InputError for wrong input.
   Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry);
+  Trainer(const Trainer&) = delete;  // procedures hold its address
+  Trainer& operator=(const Trainer&) = delete;
 
   /// Starting weights from a checkpoint or .npz (parameters and norm statistics).
   void start_from(const std::filesystem::path& weights);
@@ -76,14 +79,19 @@ class Trainer {
   [[nodiscard]] const Json& stage_results() const { return stage_results_; }
   [[nodiscard]] const std::map<std::string, std::vector<double>>& custom() const { return custom_; }
   [[nodiscard]] const std::optional<Score>& final_score() const { return final_score_; }
-  /// Methods that hang at no site: procedures and accumulators.
-  [[nodiscard]] std::vector<const registry::Method*> methods() const;
+  /// All methods of the run, also those that act only before or after a swap.
+  [[nodiscard]] const std::set<const registry::Method*>& methods() const { return methods_; }
+  [[nodiscard]] const registry::Registry& registry() const { return *registry_; }
   [[nodiscard]] std::uint64_t epochs_run() const { return epochs_run_; }  ///< in this process
   [[nodiscard]] double seconds() const { return seconds_; }
   [[nodiscard]] double training_seconds() const { return training_seconds_; }
 
  private:
   void lower();
+  /// InputError when a stage would evaluate activations whose ranges nothing before it finds.
+  void require_calibration();
+  /// Cursor, series and results from a checkpoint's text; the versions of the procedures' states.
+  std::vector<std::uint32_t> read_meta(const Json& meta, const std::string& file);
   void emit(std::uint32_t event);
   void finalize_if_due();
   void train(const pipeline::Stage& stage, const std::function<void()>& checkpoint, Progress&);
@@ -102,6 +110,7 @@ class Trainer {
   data::Dataset dataset_;
   network::Network network_;
   std::vector<registry::Instance> procedures_;
+  std::set<const registry::Method*> methods_;
   Cursor cursor_;
   Tensor batch_, logits_gradient_;
   std::vector<std::int32_t> labels_, order_;

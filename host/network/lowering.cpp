@@ -3,6 +3,7 @@
 //
 // From a model and a placement to nodes. The only place that knows where quantize nodes stand.
 #include <algorithm>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -54,6 +55,20 @@ std::shared_ptr<SiteQuantizer> Network::site(const std::string& key, SiteContext
   return sites_[key] = std::make_shared<SiteQuantizer>(*registry_, spec->second, std::move(context));
 }
 
+namespace {
+
+/// Calibrated groups stay inside one sample.
+void check_groups(const QuantizerSpec& spec, const SampleShape& shape) {
+  const registry::Json granularity = granularity_of(spec.quantizer);
+  if (!granularity.is_object() || spec.range.method == nullptr) return;
+  const auto k = granularity.at("group").get<std::int64_t>();
+  if (shape.size() % k == 0) return;
+  throw InputError(fmt::format("{}/granularity/group: {} does not divide the {} values of a sample",
+                               spec.quantizer.where, k, shape.size()));
+}
+
+}  // namespace
+
 bool Network::is_after_relu(int node) const {
   const Node& n = *nodes_[static_cast<std::size_t>(node)];
   if (n.type != Node::Type::kLayer) return false;
@@ -101,6 +116,7 @@ int Network::add_quantize(const std::string& site_name, const Layer& layer, int 
                           .has_batch_axis = true,
                           .tracks_range = true,
                           .after_relu = is_after_relu(input)});
+  check_groups(spec->second, node->out_shape);
   node->needs_gradient =
       nodes_[static_cast<std::size_t>(input)]->needs_gradient || node->site->learns();
   nodes_.push_back(std::move(node));
@@ -118,8 +134,9 @@ Parameter* Network::parameter(const Layer& layer, std::uint32_t role, Shape shap
     slot->fan_in = fan_in;
     slot->value.resize(shape);
     slot->value.fill(role == QLOOM_ROLE_GAMMA ? 1.0F : 0.0F);
+    slot->gradient.resize(std::move(shape));
+    slot->gradient.fill(0.0F);
   }
-  slot->gradient.resize(std::move(shape));
   return slot.get();
 }
 
@@ -129,6 +146,93 @@ void Network::attach_update_sites(Parameter& p, const Layer& layer) {
   p.on_gradient = site("gradient" + suffix, context);
   p.on_update = site("update" + suffix, context);
   p.on_momentum = site("momentum" + suffix, context);
+}
+
+void Network::lower_contraction(Node& node) {
+  const Layer& layer = *node.layer;
+  const std::string suffix = "/" + layer.name;
+  const std::int64_t fan_in = layer.type == LayerType::kDense
+                                  ? layer.in.size()
+                                  : layer.kernel_h * layer.kernel_w * layer.in.channels / layer.groups;
+  const Shape shape = layer.type == LayerType::kDense
+                          ? Shape{layer.out.channels, 1, 1, fan_in}
+                          : Shape{layer.out.channels, layer.kernel_h, layer.kernel_w,
+                                  layer.in.channels / layer.groups};
+  node.weight = parameter(layer, QLOOM_ROLE_WEIGHT, shape, fan_in);
+  node.weight->forward = site("weight" + suffix, {.channel_axis = 0});
+  attach_update_sites(*node.weight, layer);
+  if (layer.has_bias) {
+    node.bias = parameter(layer, QLOOM_ROLE_BIAS, {layer.out.channels}, fan_in);
+    node.bias->forward = site("bias" + suffix, {.channel_axis = 0});
+  }
+  const SiteContext context{.channel_axis = -1, .has_batch_axis = true};
+  node.error = site("error" + suffix, context);
+  node.error_dx = site("error.dx" + suffix, context);
+  node.error_dw = site("error.dw" + suffix, context);
+  check_accumulators(node);
+}
+
+void Network::check_accumulators(const Node& node) const {
+  for (const char* role : {"accumulator.forward", "accumulator.dx", "accumulator.dw"}) {
+    const auto found = placement_.accumulators.find(role + ("/" + node.layer->name));
+    if (found == placement_.accumulators.end()) continue;
+    const MethodSpec& spec = found->second.accumulator;
+    const registry::Instance probe = registry_->create(*spec.method, spec.params);
+    if ((probe.ops<qloom_accumulator>().caps & QLOOM_ACCUMULATOR_INTEGER) == 0) continue;
+    const auto has = [&](const char* site) {
+      return placement_.quantizers.contains(site + ("/" + node.layer->name));
+    };
+    const bool is_forward = std::string_view(role).ends_with("forward");
+    const bool is_dx = std::string_view(role).ends_with("dx");
+    const bool weight = has("weight"), data = has("input") || has("activation");
+    const bool error = has("error") || has(is_dx ? "error.dx" : "error.dw");
+    if ((is_forward && !(weight && data)) || (is_dx && !(weight && error)) ||
+        (!is_forward && !is_dx && !(data && error))) {
+      throw InputError(fmt::format(
+          "{}: \"{}\" adds integer codes, but not both operands of {} in layer \"{}\" are quantized",
+          spec.where, spec.method->id, role, node.layer->name));
+    }
+    if (is_dx && node.weight->forward != nullptr &&
+        granularity_of(node.weight->forward->spec().quantizer) != "tensor") {
+      throw InputError(fmt::format("{}: \"{}\" adds integer codes, but the weights of \"{}\" have a "
+                                   "scale per {} that changes along the sum of {}",
+                                   spec.where, spec.method->id, node.layer->name,
+                                   granularity_of(node.weight->forward->spec().quantizer).dump(), role));
+    }
+  }
+}
+
+void Network::lower_norm(Node& node, int index) {
+  const Layer& layer = *node.layer;
+  const int producer = producer_of(index);
+  const Node* from = producer < 0 ? nullptr
+                                  : nodes_[static_cast<std::size_t>(
+                                               node_of_layer_[static_cast<std::size_t>(producer)])].get();
+  const MethodSpec& spec = placement_.norms.at(layer.name);
+  const auto old = old_norms_.find(layer.name);
+  if (old != old_norms_.end() && old->second->spec == spec) {
+    node.norm = old->second;
+  } else {
+    node.norm = std::make_shared<NormLayer>(*registry_, spec, layer,
+                                             from != nullptr ? from->weight->fan_in : 0);
+    if (old != old_norms_.end()) {  // swapped in the middle of a run: take the statistics over
+      node.norm->instance.load(old->second->instance.save(),
+                                node.norm->instance.state_version());
+    }
+  }
+  norms_[layer.name] = node.norm;
+  if (node.norm->has_affine) {
+    node.norm->gamma = parameter(layer, QLOOM_ROLE_GAMMA, {layer.out.channels}, 0);
+    node.norm->beta = parameter(layer, QLOOM_ROLE_BETA, {layer.out.channels}, 0);
+  }
+  node.norm->slot_site = [this, name = layer.name](const std::string& slot) -> SiteQuantizer* {
+    const auto found = sites_.find("norm/" + name + "/" + slot);
+    return found == sites_.end() ? nullptr : found->second.get();
+  };
+  const std::string prefix = "norm/" + layer.name;
+  for (const auto& [key, q] : placement_.quantizers) {
+    if (key.starts_with(prefix + "/")) site(key, {.channel_axis = 0});
+  }
 }
 
 void Network::add_layer(std::size_t index) {
@@ -145,57 +249,11 @@ void Network::add_layer(std::size_t index) {
   node->name = layer.name;
   node->layer = &layer;
   node->out_shape = layer.out;
-  const std::string suffix = "/" + layer.name;
   if (layer.is_contraction()) {
     inputs[0] = add_quantize(is_network_input(inputs[0]) ? "input" : "activation", layer, inputs[0]);
-    const std::int64_t fan_in = layer.type == LayerType::kDense
-                                    ? layer.in.size()
-                                    : layer.kernel_h * layer.kernel_w * layer.in.channels / layer.groups;
-    const Shape shape = layer.type == LayerType::kDense
-                            ? Shape{layer.out.channels, 1, 1, fan_in}
-                            : Shape{layer.out.channels, layer.kernel_h, layer.kernel_w,
-                                    layer.in.channels / layer.groups};
-    node->weight = parameter(layer, QLOOM_ROLE_WEIGHT, shape, fan_in);
-    node->weight->forward = site("weight" + suffix, {.channel_axis = 0});
-    attach_update_sites(*node->weight, layer);
-    if (layer.has_bias) {
-      node->bias = parameter(layer, QLOOM_ROLE_BIAS, {layer.out.channels}, fan_in);
-      node->bias->forward = site("bias" + suffix, {.channel_axis = 0});
-    }
-    const SiteContext context{.channel_axis = -1, .has_batch_axis = true};
-    node->error = site("error" + suffix, context);
-    node->error_dx = site("error.dx" + suffix, context);
-    node->error_dw = site("error.dw" + suffix, context);
+    lower_contraction(*node);
   } else if (layer.type == LayerType::kNorm) {
-    const int producer = producer_of(static_cast<int>(index));
-    const Node* from = producer < 0 ? nullptr
-                                    : nodes_[static_cast<std::size_t>(
-                                                 node_of_layer_[static_cast<std::size_t>(producer)])].get();
-    const MethodSpec& spec = placement_.norms.at(layer.name);
-    const auto old = old_norms_.find(layer.name);
-    if (old != old_norms_.end() && old->second->spec == spec) {
-      node->norm = old->second;
-    } else {
-      node->norm = std::make_shared<NormLayer>(*registry_, spec, layer,
-                                               from != nullptr ? from->weight->fan_in : 0);
-      if (old != old_norms_.end()) {  // swapped in the middle of a run: take the statistics over
-        node->norm->instance.load(old->second->instance.save(),
-                                  node->norm->instance.state_version());
-      }
-    }
-    norms_[layer.name] = node->norm;
-    if (node->norm->has_affine) {
-      node->norm->gamma = parameter(layer, QLOOM_ROLE_GAMMA, {layer.out.channels}, 0);
-      node->norm->beta = parameter(layer, QLOOM_ROLE_BETA, {layer.out.channels}, 0);
-    }
-    node->norm->slot_site = [this, name = layer.name](const std::string& slot) -> SiteQuantizer* {
-      const auto found = sites_.find("norm/" + name + "/" + slot);
-      return found == sites_.end() ? nullptr : found->second.get();
-    };
-    const std::string prefix = "norm/" + layer.name;
-    for (const auto& [key, q] : placement_.quantizers) {
-      if (key.starts_with(prefix + "/")) site(key, {.channel_axis = 0});
-    }
+    lower_norm(*node, static_cast<int>(index));
   }
   node->inputs = inputs;
   node->needs_gradient = layer.is_contraction() || (node->norm && node->norm->has_affine) ||

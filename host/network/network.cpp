@@ -42,6 +42,14 @@ bool is_finite(const Tensor& x) {
   return count == 0;
 }
 
+/// Runs one contraction of a layer; what it refuses is reported with its place.
+template <class Body>
+void at_contraction(const char* role, const Layer& layer, Body&& body) try {
+  body();
+} catch (const RunError& error) {
+  throw RunError(fmt::format("{} of \"{}\": {}", role, layer.name, error.what()));
+}
+
 }  // namespace
 
 ContractionShape Network::contraction_shape(const Node& node) const {
@@ -169,8 +177,10 @@ void Network::forward_contraction(Node& node) {
       bias = node.bias->quantized.data();
     }
   }
-  node.contraction.forward(contraction_shape(node), node.input_operand, node.weight_operand, bias,
-                           node.out.data(), accumulator("accumulator.forward", *node.layer));
+  at_contraction("forward", *node.layer, [&] {
+    node.contraction.forward(contraction_shape(node), node.input_operand, node.weight_operand, bias,
+                             node.out.data(), accumulator("accumulator.forward", *node.layer));
+  });
 }
 
 Tensor& Network::target(Node& input) {
@@ -263,8 +273,10 @@ void Network::backward_contraction(Node& node) {
   if (on && node.error_dw != nullptr) dw_error = quantize(node.error_dw, node.error_dw_value);
 
   Parameter& weight = *node.weight;
-  node.contraction.weight_gradient(shape, node.input_operand, dw_error, weight.gradient.data(),
-                                   accumulator("accumulator.dw", *node.layer));
+  at_contraction("weight gradient", *node.layer, [&] {
+    node.contraction.weight_gradient(shape, node.input_operand, dw_error, weight.gradient.data(),
+                                     accumulator("accumulator.dw", *node.layer));
+  });
   if (on && weight.forward != nullptr) {
     weight.forward->backward(weight.value, weight.gradient, weight.gradient);
   }
@@ -279,8 +291,10 @@ void Network::backward_contraction(Node& node) {
     // error.dx has its own buffer unless the shared one already lies there
     dx_error = quantize(node.error_dx, node.error_dx_value);
   }
-  node.contraction.input_gradient(shape, dx_error, node.weight_operand, target(input).data(),
-                                  accumulator("accumulator.dx", *node.layer));
+  at_contraction("input gradient", *node.layer, [&] {
+    node.contraction.input_gradient(shape, dx_error, node.weight_operand, target(input).data(),
+                                    accumulator("accumulator.dx", *node.layer));
+  });
   deliver(input);
 }
 

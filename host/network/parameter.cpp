@@ -54,11 +54,10 @@ void require_state(Tensor& state, const Shape& shape) {
 }
 
 /// x = Q(x)
-void quantize_in_place(SiteQuantizer* site, Tensor& x, const Phase& phase) {
+void quantize_in_place(SiteQuantizer* site, Tensor& x, Tensor& scratch, const Phase& phase) {
   if (site == nullptr) return;
-  Tensor y;
-  site->forward(x, y, phase);
-  std::swap(x, y);
+  site->forward(x, scratch, phase);
+  std::swap(x, scratch);
 }
 
 }  // namespace
@@ -76,7 +75,7 @@ std::string Parameter::name() const { return layer + "/" + role_name(role); }
 
 void update(Parameter& p, const OptimizerSettings& settings, const Phase& phase,
             std::uint64_t count) {
-  quantize_in_place(p.on_gradient.get(), p.gradient, phase);
+  quantize_in_place(p.on_gradient.get(), p.gradient, p.scratch, phase);
   const Step step(settings, 1.0, p.role == QLOOM_ROLE_WEIGHT ? 1.0 : 0.0, count);
   const bool is_adam = settings.type == OptimizerSettings::Type::kAdam;
   require_state(p.velocity, p.value.shape());
@@ -87,14 +86,14 @@ void update(Parameter& p, const OptimizerSettings& settings, const Phase& phase,
       step.moments(p.value[i], p.gradient[i], p.velocity[i], is_adam ? p.second_moment[i] : none);
     }
   });
-  quantize_in_place(p.on_momentum.get(), p.velocity, phase);
+  quantize_in_place(p.on_momentum.get(), p.velocity, p.scratch, phase);
   for_each_tile(p.value.size(), [&](std::uint64_t first, std::uint64_t n) {
     for (std::uint64_t i = first; i < first + n; ++i) {
       p.value[i] = step.value(p.value[i], p.gradient[i], p.velocity[i],
                               is_adam ? p.second_moment[i] : 0.0F);
     }
   });
-  quantize_in_place(p.on_update.get(), p.value, phase);
+  quantize_in_place(p.on_update.get(), p.value, p.scratch, phase);
 }
 
 void update(LearnedParameter& p, std::vector<float>& velocity, std::vector<float>& second,

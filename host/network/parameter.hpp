@@ -27,6 +27,7 @@ struct Parameter {
   Tensor value, gradient;
   Tensor velocity, second_moment;  ///< momentum or first moment; Adam's second moment
   Tensor quantized;                ///< value through the site's quantizer
+  Tensor scratch;                  ///< of the update's quantizers
   Tensor shadow;                   ///< evaluation uses it in place of the value when not empty
 
   std::shared_ptr<SiteQuantizer> forward;   ///< site weight or bias

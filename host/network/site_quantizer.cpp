@@ -3,9 +3,9 @@
 #include "host/network/site_quantizer.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <mutex>
 
 #include <fmt/format.h>
 
@@ -30,98 +30,32 @@ qloom_block block_of(const qloom_tensor& t, std::uint64_t first, std::uint64_t n
   return block;
 }
 
-/// body(block, tile index) for every tile of the tensor; the first refusing status is thrown.
+/// body(call, block, tile index) for every tile of the tensor. Each tile has an error record of its
+/// own; the lowest refusing tile is thrown, so that the message does not depend on threads.
 template <class Body>
-void for_each_block(const registry::Method& method, const char* what, const qloom_tensor& t,
-                    qloom_error& error, Body&& body) {
-  std::atomic<qloom_status> failed{QLOOM_OK};
+void for_each_block(const registry::Method& method, const std::string& what, const qloom_tensor& t,
+                    const qloom_call& call, Body&& body) {
+  std::mutex mutex;
+  std::uint64_t failed_tile = UINT64_MAX;
+  qloom_status failed = QLOOM_OK;
+  qloom_error failure = registry::empty_error();
   for_each_tile(t.n, [&](std::uint64_t first, std::uint64_t n) {
-    const qloom_block block = block_of(t, first, n);
-    const qloom_status status = body(block, first / kTileElements);
-    if (status != QLOOM_OK) failed.store(status, std::memory_order_relaxed);
+    qloom_error error = registry::empty_error();
+    qloom_call c = call;
+    c.error = &error;
+    const std::uint64_t tile = first / kTileElements;
+    const qloom_status status = body(c, block_of(t, first, n), tile);
+    if (status == QLOOM_OK) return;
+    const std::lock_guard lock(mutex);
+    if (tile >= failed_tile) return;
+    failed_tile = tile;
+    failed = status;
+    failure = error;
   });
-  registry::check(method, what, failed.load(), error);
-}
-
-MethodSpec resolve_method(const registry::Registry& registry, const std::string& kind,
-                          const Json& object, const std::string& where) {
-  if (!object.is_object() || !object.contains("plugin") || !object["plugin"].is_string()) {
-    throw InputError(fmt::format("{}: {} is not an object with a \"plugin\"", where, object.dump()));
-  }
-  const registry::Method& method =
-      registry.require(kind, object["plugin"].get<std::string>(), where + "/plugin");
-  Json params = object;
-  params.erase("plugin");
-  return {&method, registry.resolve_parameters(method, params, where), where};
-}
-
-Json granularity_of(const MethodSpec& spec) {
-  return spec.params.is_object() && spec.params.contains("granularity")
-             ? spec.params["granularity"]
-             : Json("tensor");
-}
-
-bool accepts(const MethodSpec& spec, const char* parameter) {
-  const Json& manifest = spec.method->manifest;
-  return manifest.contains("parameters") && manifest["parameters"].contains("properties") &&
-         manifest["parameters"]["properties"].contains(parameter);
-}
-
-std::int32_t version_of(const registry::Instance& instance) {
-  return instance ? static_cast<std::int32_t>(instance.state_version()) : 0;
-}
-
-std::vector<float> row(const float* values, std::uint64_t n) {
-  return values == nullptr ? std::vector<float>{} : std::vector<float>(values, values + n);
+  registry::check(method, what.c_str(), failed, failure);
 }
 
 }  // namespace
-
-QuantizerSpec resolve_quantizer(const registry::Registry& registry, const Json& rule,
-                                const std::string& where) {
-  QuantizerSpec spec;
-  spec.quantizer = resolve_method(registry, "quantizer", rule.at("quantizer"), where + "/quantizer");
-  const Json rounding = rule.value("rounding", Json{{"plugin", "nearest_even"}});
-  spec.rounding = resolve_method(registry, "rounding", rounding, where + "/rounding");
-  if (rule.contains("clamp")) {
-    spec.clamp = {rule["clamp"].at("low").get<double>(), rule["clamp"].at("high").get<double>()};
-  }
-  // Whether a range is wanted is known to the instance alone (it may depend on its parameters).
-  const registry::Instance probe = registry.create(*spec.quantizer.method, spec.quantizer.params);
-  const bool wants_range = (probe.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_WANTS_RANGE) != 0;
-  if (!wants_range) {
-    if (rule.contains("range")) {
-      throw InputError(fmt::format("{}/range: quantizer \"{}\" takes no range estimator", where,
-                                   spec.quantizer.method->id));
-    }
-    return spec;
-  }
-  const Json range = rule.value("range", Json{{"plugin", "min_max"}});
-  spec.range = resolve_method(registry, "range", range, where + "/range");
-  const Json granularity = granularity_of(spec.quantizer);
-  if (range.contains("granularity") && range["granularity"] != granularity) {
-    throw InputError(fmt::format("{}/range/granularity: {} differs from the quantizer's {}", where,
-                                 range["granularity"].dump(), granularity.dump()));
-  }
-  if (accepts(spec.range, "granularity")) {
-    spec.range.params["granularity"] = granularity;
-  } else if (granularity != "tensor") {
-    throw InputError(fmt::format("{}/range: \"{}\" knows no granularity {}", where,
-                                 spec.range.method->id, granularity.dump()));
-  }
-  return spec;
-}
-
-qloom_rounding_ref rounding_ref(const registry::Instance& rounding) {
-  const auto& ops = rounding.ops<qloom_rounding>();
-  qloom_rounding_ref ref{rounding.self(), &ops, QLOOM_ROUND_GENERIC, 0};
-  std::uint32_t rule = 0, argument = 0;
-  if (ops.lower != nullptr && ops.lower(rounding.self(), &rule, &argument) == QLOOM_OK) {
-    ref.rule = rule;
-    ref.argument = argument;
-  }
-  return ref;
-}
 
 SiteQuantizer::SiteQuantizer(const registry::Registry& registry, QuantizerSpec spec,
                              SiteContext context)
@@ -274,6 +208,10 @@ void SiteQuantizer::update_ranges(const qloom_tensor& t, const Tensor& x) {
     return;
   }
   const std::uint32_t count = range_.ops<qloom_range_estimator>().passes;
+  // Evaluation must not move an estimator that remembers: it sees what comes next and forgets it.
+  const bool forgets = !phase_.training && has_range_ && range_.has_state();
+  data::Arrays before;
+  if (forgets) before = range_.save();
   // An estimator of one pass follows an activation over all steps in one round; all others see
   // every tensor as a round of its own.
   const bool is_running = context_.tracks_range && count == 1;
@@ -282,6 +220,7 @@ void SiteQuantizer::update_ranges(const qloom_tensor& t, const Tensor& x) {
     observe(x);
     end_pass(pass);
   }
+  if (forgets) range_.load(before, range_.state_version());
 }
 
 void SiteQuantizer::prepare(const qloom_tensor& t) {
@@ -339,12 +278,10 @@ void SiteQuantizer::forward(const Tensor& x, Tensor& y, const Phase& phase) {
   if (range_) update_ranges(t, x);
   prepare(t);
   const auto& ops = quantizer_.ops<qloom_quantizer>();
-  qloom_error error = registry::empty_error();
-  qloom_call c = call();
-  c.error = &error;
-  for_each_block(quantizer_.method(), "apply", t, error, [&](const qloom_block& b, std::uint64_t) {
+  const auto body = [&](const qloom_call& c, const qloom_block& b, std::uint64_t) {
     return ops.apply(quantizer_.self(), &c, &b, in.data() + b.first, y.data() + b.first);
-  });
+  };
+  for_each_block(quantizer_.method(), "apply " + context_.name, t, call(), body);
 }
 
 void SiteQuantizer::encode(const Tensor& x, std::vector<std::int32_t>& codes) {
@@ -356,12 +293,10 @@ void SiteQuantizer::encode(const Tensor& x, std::vector<std::int32_t>& codes) {
   const Tensor& in = clamped(x);
   const qloom_tensor t = geometry(in);
   codes.resize(t.n);
-  qloom_error error = registry::empty_error();
-  qloom_call c = call();
-  c.error = &error;
-  for_each_block(quantizer_.method(), "encode", t, error, [&](const qloom_block& b, std::uint64_t) {
+  const auto body = [&](const qloom_call& c, const qloom_block& b, std::uint64_t) {
     return ops.encode(quantizer_.self(), &c, &b, in.data() + b.first, codes.data() + b.first);
-  });
+  };
+  for_each_block(quantizer_.method(), "encode " + context_.name, t, call(), body);
 }
 
 void SiteQuantizer::decode(const Shape& shape, const std::vector<std::int32_t>& codes,
@@ -369,10 +304,10 @@ void SiteQuantizer::decode(const Shape& shape, const std::vector<std::int32_t>& 
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   y.resize(shape);
   const qloom_tensor t = geometry(y);
-  qloom_error error = registry::empty_error();
-  for_each_block(quantizer_.method(), "decode", t, error, [&](const qloom_block& b, std::uint64_t) {
+  const auto body = [&](const qloom_call&, const qloom_block& b, std::uint64_t) {
     return ops.decode(quantizer_.self(), &b, codes.data() + b.first, y.data() + b.first);
-  });
+  };
+  for_each_block(quantizer_.method(), "decode " + context_.name, t, call(), body);
 }
 
 void SiteQuantizer::backward(const Tensor& x, const Tensor& dy, Tensor& dx) {
@@ -416,13 +351,11 @@ void SiteQuantizer::backward_blocks(const qloom_tensor& t, const Tensor& x, cons
         offsets_[i] + width * block_of(t, first, std::min(kTileElements, t.n - first)).group_count;
   }
   partials_.assign(offsets_[tiles], 0.0);
-  qloom_error error = registry::empty_error();
-  qloom_call c = call();
-  c.error = &error;
-  for_each_block(quantizer_.method(), "backward", t, error, [&](const qloom_block& b, std::uint64_t i) {
+  const auto body = [&](const qloom_call& c, const qloom_block& b, std::uint64_t i) {
     return ops.backward(quantizer_.self(), &c, &b, x.data() + b.first, dy.data() + b.first,
                         dx.data() + b.first, partials_.data() + offsets_[i]);
-  });
+  };
+  for_each_block(quantizer_.method(), "backward " + context_.name, t, call(), body);
   if (width == 0 || ops.learned_gradients == nullptr || learned_.empty()) return;
   sums_.assign(t.groups * width, 0.0);
   for (std::uint64_t i = 0; i < tiles; ++i) {  // block order
@@ -434,6 +367,7 @@ void SiteQuantizer::backward_blocks(const qloom_tensor& t, const Tensor& x, cons
   }
   std::vector<float*> gradients;
   for (auto& l : learned_) gradients.push_back(l.gradient.data());
+  qloom_error error = registry::empty_error();
   registry::check(quantizer_.method(), "learned_gradients",
                   ops.learned_gradients(quantizer_.self(), sums_.data(), t.groups, gradients.data(),
                                         &error),
@@ -446,126 +380,6 @@ void SiteQuantizer::after_update() {
   qloom_error error = registry::empty_error();
   registry::check(quantizer_.method(), "after_update", ops.after_update(quantizer_.self(), &error),
                   error);
-}
-
-qloom_encoding SiteQuantizer::encoding() const {
-  qloom_encoding e{};
-  e.struct_size = sizeof e;
-  const auto& ops = quantizer_.ops<qloom_quantizer>();
-  if (!is_initialised_ || ops.encoding(quantizer_.self(), &e) != QLOOM_OK) {
-    e.kind = QLOOM_ENCODING_NONE;
-  }
-  return e;
-}
-
-std::uint32_t SiteQuantizer::bits() const {
-  const qloom_encoding e = encoding();
-  return e.kind == QLOOM_ENCODING_NONE ? 32 : e.bits;
-}
-
-Json SiteQuantizer::encoding_json() const {
-  const qloom_encoding e = encoding();
-  Json json{{"bits", e.bits}, {"is_signed", e.is_signed != 0}, {"groups", e.groups},
-            {"granularity", granularity_of(spec_.quantizer)}};
-  switch (e.kind) {
-    case QLOOM_ENCODING_AFFINE:
-      json["kind"] = "affine";
-      json["scale"] = row(e.grid.scale, e.groups);
-      json["zero_point"] = row(e.grid.zero_point, e.groups);
-      json["code_min"] = row(e.grid.code_min, e.groups);
-      json["code_max"] = row(e.grid.code_max, e.groups);
-      if (e.grid.offset != nullptr) json["offset"] = row(e.grid.offset, e.groups);
-      break;
-    case QLOOM_ENCODING_FLOAT: {
-      static constexpr const char* kSpecials[] = {"none", "ieee", "fn", "fnuz"};
-      json["kind"] = "float";
-      json["exponent_bits"] = e.format.exponent_bits;
-      json["mantissa_bits"] = e.format.mantissa_bits;
-      json["bias"] = e.format.bias;
-      json["specials"] = kSpecials[e.format.specials % 4];
-      json["subnormals"] = e.format.subnormals != 0;
-      break;
-    }
-    case QLOOM_ENCODING_CODEBOOK:
-      json["kind"] = "codebook";
-      json["codebook_size"] = e.codebook_size;
-      json["codebook"] = row(e.codebook, e.groups * e.codebook_size);
-      break;
-    default:
-      json = {{"kind", "none"}, {"bits", 32}};
-  }
-  return json;
-}
-
-Operand SiteQuantizer::operand(const Tensor& y) const {
-  Operand operand{.values = y.data()};
-  const qloom_encoding e = encoding();
-  if (e.kind != QLOOM_ENCODING_AFFINE || e.grid.offset != nullptr || e.groups == 0) return operand;
-  const bool is_uniform = std::all_of(e.grid.scale, e.grid.scale + e.groups,
-                                      [&](float s) { return s == e.grid.scale[0]; });
-  const bool is_per_output = granularity_of(spec_.quantizer) == "channel" &&
-                             context_.channel_axis == 0 && !y.shape().empty() &&
-                             e.groups == static_cast<std::uint64_t>(y.shape()[0]);
-  if (!is_uniform && !is_per_output) return operand;
-  operand.scale_count = is_uniform ? 1 : e.groups;
-  operand_scale_.assign(e.grid.scale, e.grid.scale + operand.scale_count);
-  operand.scale = operand_scale_.data();
-  for (std::uint64_t g = 0; g < e.groups; ++g) {
-    const double zero = e.grid.zero_point[g];
-    operand.max_code = std::max({operand.max_code, std::abs(e.grid.code_min[g] - zero),
-                                 std::abs(e.grid.code_max[g] - zero)});
-  }
-  return operand;
-}
-
-data::Arrays SiteQuantizer::save() const {
-  data::Arrays all;
-  const auto add = [&all](const std::string& prefix, const registry::Instance& instance) {
-    if (!instance) return;
-    for (auto& [key, array] : instance.save()) all[prefix + "/" + key] = std::move(array);
-  };
-  add("quantizer", quantizer_);
-  add("range", range_);
-  add("rounding", rounding_);
-  all["site/versions"] = {{3}, std::vector<std::int32_t>{version_of(quantizer_), version_of(range_),
-                                                          version_of(rounding_)}};
-  all["site/flags"] = {{3}, std::vector<std::int32_t>{has_range_, is_initialised_, round_is_open_}};
-  std::vector<double> ranges;
-  for (const auto& r : ranges_) ranges.insert(ranges.end(), {r.lo, r.hi});
-  all["site/ranges"] = {{static_cast<std::int64_t>(ranges.size())}, std::move(ranges)};
-  for (const auto& l : learned_) {
-    all["learned/" + l.name] = {{static_cast<std::int64_t>(l.gradient.size())},
-                                std::vector<float>(l.value, l.value + l.gradient.size())};
-  }
-  return all;
-}
-
-void SiteQuantizer::load(const data::Arrays& state) {
-  const auto part = [&state](const std::string& prefix) {
-    data::Arrays own;
-    for (const auto& [key, array] : state) {
-      if (key.starts_with(prefix)) own[key.substr(prefix.size())] = array;
-    }
-    return own;
-  };
-  const auto& versions = std::get<std::vector<std::int32_t>>(state.at("site/versions").values);
-  quantizer_.load(part("quantizer/"), static_cast<std::uint32_t>(versions.at(0)));
-  if (range_) range_.load(part("range/"), static_cast<std::uint32_t>(versions.at(1)));
-  rounding_.load(part("rounding/"), static_cast<std::uint32_t>(versions.at(2)));
-  const auto& flags = std::get<std::vector<std::int32_t>>(state.at("site/flags").values);
-  has_range_ = flags.at(0) != 0;
-  is_initialised_ = flags.at(1) != 0;
-  round_is_open_ = flags.at(2) != 0;
-  const auto& ranges = std::get<std::vector<double>>(state.at("site/ranges").values);
-  ranges_.resize(ranges.size() / 2);
-  for (std::size_t i = 0; i < ranges_.size(); ++i) ranges_[i] = {ranges[2 * i], ranges[2 * i + 1]};
-  refresh_learned();
-  for (auto& l : learned_) {
-    const auto found = state.find("learned/" + l.name);
-    if (found == state.end()) continue;
-    const auto& values = std::get<std::vector<float>>(found->second.values);
-    std::copy_n(values.begin(), std::min(values.size(), l.gradient.size()), l.value);
-  }
 }
 
 }  // namespace qloom::network

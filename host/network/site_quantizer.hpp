@@ -39,6 +39,9 @@ struct QuantizerSpec {
                                               const registry::Json& rule,
                                               const std::string& where);
 
+/// "tensor", "channel" or {"group": k}: what shares one scale under these parameters.
+[[nodiscard]] registry::Json granularity_of(const MethodSpec& spec);
+
 /// The method with its fused rule, if it has one, as calls carry it.
 [[nodiscard]] qloom_rounding_ref rounding_ref(const registry::Instance& rounding);
 

@@ -217,6 +217,14 @@ Pipeline load(const fs::path& file, const std::vector<std::string>& overrides,
   return Loader(file, std::move(written), std::move(document), registry).read();
 }
 
+Json configuration(const Pipeline& pipeline, const registry::Registry& registry) {
+  Json all{{"pipeline", pipeline.as_used}, {"model", pipeline.model}};
+  if (!pipeline.start_from.empty()) {
+    all["start_from"] = configuration(load(pipeline.start_from, {}, registry), registry);
+  }
+  return all;
+}
+
 Rule load_rule(const std::string& file_or_json, const registry::Registry& registry) {
   const std::size_t first = file_or_json.find_first_not_of(" \t\r\n");
   const bool is_inline = first != std::string::npos && file_or_json[first] == '{';

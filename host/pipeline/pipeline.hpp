@@ -91,6 +91,10 @@ struct Pipeline {
                             const std::vector<std::string>& overrides,
                             const registry::Registry& registry);
 
+/// Everything that decides a run's result but the data files: "pipeline" as used, "model" as its file
+/// says, and "start_from", the same of the pipeline that this one starts from.
+[[nodiscard]] Json configuration(const Pipeline& pipeline, const registry::Registry& registry);
+
 /// A rule object on its own, as `qloom apply` takes it: file name or inline JSON. "site" is
 /// optional here.
 [[nodiscard]] Rule load_rule(const std::string& file_or_json, const registry::Registry& registry);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <string_view>
+
 #include <fmt/format.h>
 
 #include "host/pipeline/json_text.hpp"
@@ -96,7 +98,9 @@ class Resolver {
   /// Which of quantizer, range, rounding, clamp, accumulator, norm may stand together.
   void check_methods() const {
     const bool lone_rounding = use_ == RuleUse::kAlone && has("rounding");
-    if (!has("quantizer") && !has("accumulator") && !has("norm") && !lone_rounding) {
+    // A clamp alone is a setting of the quantizer that earlier rules placed.
+    const bool lone_clamp = use_ == RuleUse::kPipeline && has("clamp") && !has("quantizer");
+    if (!has("quantizer") && !has("accumulator") && !has("norm") && !lone_rounding && !lone_clamp) {
       for (const char* part : {"range", "rounding", "clamp"}) {
         if (has(part)) refuse(part, "acts inside a quantizer; expected \"quantizer\" in this rule");
       }
@@ -115,7 +119,7 @@ class Resolver {
       return;
     }
     for (const char* part : {"range", "clamp"}) {
-      if (has(part) && !is_set("quantizer"))
+      if (has(part) && !is_set("quantizer") && !(lone_clamp && std::string_view(part) == "clamp"))
         refuse(part, "acts inside a quantizer, and this rule has none");
     }
     if (has("rounding") && !is_set("quantizer") && !is_set("accumulator") && !lone_rounding) {

@@ -48,6 +48,7 @@ class Instance {
   [[nodiscard]] data::Arrays save() const;
   /// RunError when the method refuses; it is unchanged then.
   void load(const data::Arrays& state, std::uint32_t version);
+  [[nodiscard]] bool has_state() const { return raw_.base->save != nullptr; }
   [[nodiscard]] std::uint32_t state_version() const { return raw_.base->state_version; }
 
  private:

@@ -3,6 +3,8 @@
 //
 // Help, versions, plugins, validate: exit statuses and messages.
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "tests/cli/program.hpp"
 
@@ -61,6 +63,8 @@ TEST_F(Command, ThatDoesNotExistIsRefused) {
   expect_refusal({"compare", "a.json", "--seeds", "1,x"}, {"--seeds"});
   expect_refusal({"compare", "a.json", "--seeds", "1,-2"}, {"--seeds"});
   expect_refusal({"run", "a.json", "--seed", "-2"}, {"--seed"});
+  expect_refusal({"run", "a.json", "--seed", "18446744073709551616"},
+                 {"--seed", "18446744073709551616 is not a whole number from 0 to"});
 }
 
 TEST_F(Command, PluginsListNamesEveryMethodOnALine) {
@@ -79,6 +83,17 @@ TEST_F(Command, PluginsListNamesEveryMethodOnALine) {
   EXPECT_TRUE(has("rounding", "nearest_even"));
   EXPECT_TRUE(has("quantizer", "affine"));
   EXPECT_TRUE(has("norm", "batch_norm"));
+}
+
+TEST_F(Command, TheReadmeHoldsTheTableOfMethodsAsThePluginsTellIt) {
+  std::ifstream in(std::string(QLOOM_SOURCE_DIR) + "/README.md");
+  const std::string readme(std::istreambuf_iterator<char>(in), {});
+  const std::string begin = "<!-- qloom plugins list --markdown -->\n", end = "<!-- end -->";
+  const std::size_t first = readme.find(begin);
+  ASSERT_NE(first, std::string::npos);
+  const std::size_t from = first + begin.size(), to = readme.find(end, from);
+  ASSERT_NE(to, std::string::npos);
+  EXPECT_EQ(readme.substr(from, to - from), qloom({"plugins", "list", "--markdown"}).out);
 }
 
 TEST_F(Command, PluginsShowTellsParametersWithDefaults) {

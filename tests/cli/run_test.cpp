@@ -66,7 +66,7 @@ TEST_F(Run, TakesOverridesFromTheCommandLine) {
   const Json report = json("out/report.json");
   EXPECT_EQ(report["series"]["loss"].size(), 1U);
   EXPECT_EQ(report["name"], "other");
-  EXPECT_EQ(report["pipeline"]["rules"].size(), 2U);
+  EXPECT_EQ(report["configuration"]["pipeline"]["rules"].size(), 2U);
   EXPECT_FALSE(report["sites"].contains("weight/e"));
   EXPECT_TRUE(report["sites"].contains("weight/d"));
 }

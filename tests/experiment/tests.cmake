@@ -1,4 +1,3 @@
-if(TARGET qloom_experiment)
-  qloom_add_test(experiment_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/experiment_test.cpp
-    LABELS integration LIBRARIES nlohmann_json::nlohmann_json TIMEOUT 600)
-endif()
+qloom_add_test(experiment_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/experiment_test.cpp
+  LABELS integration LIBRARIES nlohmann_json::nlohmann_json TIMEOUT 600)
+add_dependencies(experiment_test qloom qloom_plugins)

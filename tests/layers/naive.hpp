@@ -25,7 +25,7 @@ inline std::vector<float> random_values(std::int64_t n, std::uint64_t stream, fl
                                         float hi = 1) {
   std::vector<float> x(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < x.size(); ++i) {
-    x[i] = lo + (hi - lo) * uniform(random_word(11, stream, 0, i));
+    x[i] = lo + (hi - lo) * qloom::uniform(random_word(11, stream, 0, i));
   }
   return x;
 }

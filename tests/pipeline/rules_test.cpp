@@ -144,10 +144,14 @@ TEST_F(Rules, RefuseAQuantizerOnAnAccumulatorSiteAndTheReverse) {
                 "two rules");
 }
 
-TEST_F(Rules, RefuseRangeRoundingAndClampWithoutAQuantizer) {
+TEST_F(Rules, TakeAClampAloneForTheQuantizerOfAnEarlierRule) {
+  const auto r = rule(R"({"site": "weight", "clamp": {"low": 0, "high": 1}})");
+  EXPECT_EQ(r.body, Json::parse(R"({"clamp": {"low": 0, "high": 1}})"));
+}
+
+TEST_F(Rules, RefuseRangeAndRoundingWithoutAQuantizer) {
   for (const std::string part :
-       {R"("range": {"plugin": "min_max"})", R"("rounding": {"plugin": "nearest_even"})",
-        R"("clamp": {"low": 0, "high": 1})"}) {
+       {R"("range": {"plugin": "min_max"})", R"("rounding": {"plugin": "nearest_even"})"}) {
     const std::string name = part.substr(1, part.find('"', 1) - 1);
     EXPECT_EQ(
         error_of(R"({"site": "weight", )" + part + "}"),

@@ -47,11 +47,16 @@ class FoldBn {
     run.remove_norm(index);
     for (const qloom_run_tensor& t : run.tensors()) {
       if (producer != t.layer) continue;
-      const std::uint64_t row = t.n / norm.channels;
-      for (std::uint64_t i = 0; i < t.n; ++i) {
-        t.value[i] *= scale[i / row];
-        if (t.role == QLOOM_ROLE_BIAS) t.value[i] += shift[i];
-      }
+      scale_shift(t, t.value, scale, shift);
+      if (t.shadow != nullptr) scale_shift(t, t.shadow, scale, shift);  // averaged weights
+    }
+  }
+  static void scale_shift(const qloom_run_tensor& t, float* values, const std::vector<float>& scale,
+                          const std::vector<float>& shift) {
+    const std::uint64_t row = t.n / scale.size();
+    for (std::uint64_t i = 0; i < t.n; ++i) {
+      values[i] *= scale[i / row];
+      if (t.role == QLOOM_ROLE_BIAS) values[i] += shift[i];
     }
   }
   std::uint32_t event_;

@@ -56,7 +56,12 @@ class Swalp {
   void average(Run& run) {
     std::size_t offset = 0;
     for (const qloom_run_tensor& t : run.tensors()) {
-      if (average_.size() < offset + t.n) average_.resize(offset + t.n, 0.0F);
+      if (average_.size() < offset + t.n) {  // only for the first iterate
+        if (count_ > 0) {
+          throw Error(QLOOM_E_INVALID, concat("\"", t.layer, "\" came after averaging had begun"));
+        }
+        average_.resize(offset + t.n, 0.0F);
+      }
       const auto m = static_cast<float>(count_);
       for (std::uint64_t i = 0; i < t.n; ++i) {
         average_[offset + i] = (average_[offset + i] * m + t.quantized[i]) / (m + 1.0F);
@@ -68,7 +73,13 @@ class Swalp {
   void finish(Run& run) const {
     run.report("averaged_iterates", static_cast<double>(count_));
     if (count_ == 0) return;
-    std::size_t offset = 0;
+    std::size_t offset = 0, all = 0;
+    for (const qloom_run_tensor& t : run.tensors()) all += t.n;
+    if (all != average_.size()) {
+      throw Error(QLOOM_E_INVALID,
+                  concat("the model changed from ", average_.size(), " to ", all,
+                         " values since they were averaged; list swalp before fold_bn"));
+    }
     std::uint64_t index = 0;
     for (const qloom_run_tensor& t : run.tensors()) {
       run.set_shadow(index++, average_.data() + offset);

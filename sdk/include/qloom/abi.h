@@ -391,6 +391,7 @@ typedef struct qloom_run_tensor {
   const float *quantized; /* as the contraction last saw it; value itself where no rule acts */
   uint64_t n, fan_in;
   int64_t shape[4]; /* output channels first; unused entries are 1 */
+  float *shadow;    /* what evaluation uses instead, see set_shadow; NULL: none; may be written */
 } qloom_run_tensor;
 typedef struct qloom_run_norm {
   uint32_t struct_size, reserved;

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// A quantize node from outside: its encoding, its values as operand, its state.
+#include "host/network/site_quantizer.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace qloom::network {
+namespace {
+
+using registry::Json;
+
+std::int32_t version_of(const registry::Instance& instance) {
+  return instance ? static_cast<std::int32_t>(instance.state_version()) : 0;
+}
+
+std::vector<float> row(const float* values, std::uint64_t n) {
+  return values == nullptr ? std::vector<float>{} : std::vector<float>(values, values + n);
+}
+
+}  // namespace
+
+qloom_encoding SiteQuantizer::encoding() const {
+  qloom_encoding e{};
+  e.struct_size = sizeof e;
+  const auto& ops = quantizer_.ops<qloom_quantizer>();
+  if (!is_initialised_ || ops.encoding(quantizer_.self(), &e) != QLOOM_OK) {
+    e.kind = QLOOM_ENCODING_NONE;
+  }
+  return e;
+}
+
+std::uint32_t SiteQuantizer::bits() const {
+  const qloom_encoding e = encoding();
+  return e.kind == QLOOM_ENCODING_NONE ? 32 : e.bits;
+}
+
+Json SiteQuantizer::encoding_json() const {
+  const qloom_encoding e = encoding();
+  Json json{{"bits", e.bits}, {"is_signed", e.is_signed != 0}, {"groups", e.groups},
+            {"granularity", granularity_of(spec_.quantizer)}};
+  switch (e.kind) {
+    case QLOOM_ENCODING_AFFINE:
+      json["kind"] = "affine";
+      json["scale"] = row(e.grid.scale, e.groups);
+      json["zero_point"] = row(e.grid.zero_point, e.groups);
+      json["code_min"] = row(e.grid.code_min, e.groups);
+      json["code_max"] = row(e.grid.code_max, e.groups);
+      if (e.grid.offset != nullptr) json["offset"] = row(e.grid.offset, e.groups);
+      break;
+    case QLOOM_ENCODING_FLOAT: {
+      static constexpr const char* kSpecials[] = {"none", "ieee", "fn", "fnuz"};
+      json["kind"] = "float";
+      json["exponent_bits"] = e.format.exponent_bits;
+      json["mantissa_bits"] = e.format.mantissa_bits;
+      json["bias"] = e.format.bias;
+      json["specials"] = kSpecials[e.format.specials % 4];
+      json["subnormals"] = e.format.subnormals != 0;
+      break;
+    }
+    case QLOOM_ENCODING_CODEBOOK:
+      json["kind"] = "codebook";
+      json["codebook_size"] = e.codebook_size;
+      json["codebook"] = row(e.codebook, e.groups * e.codebook_size);
+      break;
+    default:
+      json = {{"kind", "none"}, {"bits", 32}};
+  }
+  return json;
+}
+
+Operand SiteQuantizer::operand(const Tensor& y) const {
+  Operand operand{.values = y.data()};
+  const qloom_encoding e = encoding();
+  if (e.kind != QLOOM_ENCODING_AFFINE || e.grid.offset != nullptr || e.groups == 0) return operand;
+  const bool is_uniform = std::all_of(e.grid.scale, e.grid.scale + e.groups,
+                                      [&](float s) { return s == e.grid.scale[0]; });
+  const bool is_per_output = granularity_of(spec_.quantizer) == "channel" &&
+                             context_.channel_axis == 0 && !y.shape().empty() &&
+                             e.groups == static_cast<std::uint64_t>(y.shape()[0]);
+  if (!is_uniform && !is_per_output) return operand;
+  operand.scale_count = is_uniform ? 1 : e.groups;
+  operand_scale_.assign(e.grid.scale, e.grid.scale + operand.scale_count);
+  operand.scale = operand_scale_.data();
+  for (std::uint64_t g = 0; g < e.groups; ++g) {
+    const double zero = e.grid.zero_point[g];
+    operand.max_code = std::max({operand.max_code, std::abs(e.grid.code_min[g] - zero),
+                                 std::abs(e.grid.code_max[g] - zero)});
+  }
+  return operand;
+}
+
+data::Arrays SiteQuantizer::save() const {
+  data::Arrays all;
+  const auto add = [&all](const std::string& prefix, const registry::Instance& instance) {
+    if (!instance) return;
+    for (auto& [key, array] : instance.save()) all[prefix + "/" + key] = std::move(array);
+  };
+  add("quantizer", quantizer_);
+  add("range", range_);
+  add("rounding", rounding_);
+  all["site/versions"] = {{3}, std::vector<std::int32_t>{version_of(quantizer_), version_of(range_),
+                                                          version_of(rounding_)}};
+  all["site/flags"] = {{3}, std::vector<std::int32_t>{has_range_, is_initialised_, round_is_open_}};
+  std::vector<double> ranges;
+  for (const auto& r : ranges_) ranges.insert(ranges.end(), {r.lo, r.hi});
+  all["site/ranges"] = {{static_cast<std::int64_t>(ranges.size())}, std::move(ranges)};
+  for (const auto& l : learned_) {
+    all["learned/" + l.name] = {{static_cast<std::int64_t>(l.gradient.size())},
+                                std::vector<float>(l.value, l.value + l.gradient.size())};
+  }
+  return all;
+}
+
+void SiteQuantizer::load(const data::Arrays& state) {
+  const auto part = [&state](const std::string& prefix) {
+    data::Arrays own;
+    for (const auto& [key, array] : state) {
+      if (key.starts_with(prefix)) own[key.substr(prefix.size())] = array;
+    }
+    return own;
+  };
+  const auto& versions = std::get<std::vector<std::int32_t>>(state.at("site/versions").values);
+  quantizer_.load(part("quantizer/"), static_cast<std::uint32_t>(versions.at(0)));
+  if (range_) range_.load(part("range/"), static_cast<std::uint32_t>(versions.at(1)));
+  rounding_.load(part("rounding/"), static_cast<std::uint32_t>(versions.at(2)));
+  const auto& flags = std::get<std::vector<std::int32_t>>(state.at("site/flags").values);
+  has_range_ = flags.at(0) != 0;
+  is_initialised_ = flags.at(1) != 0;
+  round_is_open_ = flags.at(2) != 0;
+  const auto& ranges = std::get<std::vector<double>>(state.at("site/ranges").values);
+  ranges_.resize(ranges.size() / 2);
+  for (std::size_t i = 0; i < ranges_.size(); ++i) ranges_[i] = {ranges[2 * i], ranges[2 * i + 1]};
+  refresh_learned();
+  for (auto& l : learned_) {
+    const auto found = state.find("learned/" + l.name);
+    if (found == state.end()) continue;
+    const auto& values = std::get<std::vector<float>>(found->second.values);
+    std::copy_n(values.begin(), std::min(values.size(), l.gradient.size()), l.value);
+  }
+}
+
+}  // namespace qloom::network

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Procedures and reports of whole runs on a small set of arrays.
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <unistd.h>
+
+#include "host/data/array_file.hpp"
+#include "host/experiment/report.hpp"
+#include "host/experiment/trainer.hpp"
+#include "host/tensor/error.hpp"
+#include "tests/support/bench.hpp"
+
+namespace qloom::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Procedures : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("qloom_procedures_" + std::to_string(getpid()));
+    fs::create_directories(folder_);
+    for (const std::string split : {"train", "test"}) {
+      const std::int64_t count = split == "train" ? 48 : 24;
+      Tensor images = gaussian({count, 8, 8, 2}, split == "train" ? 21 : 22);
+      std::vector<std::int32_t> labels;
+      for (std::int64_t i = 0; i < count; ++i) {  // each class has its own bright rows
+        labels.push_back(static_cast<std::int32_t>(i % 5));
+        for (std::int64_t j = 0; j < 16; ++j) {
+          images[static_cast<std::size_t>(i * 128 + i % 5 * 16 + j)] += 2;
+        }
+      }
+      data::write_npy(folder_ / (split + "_images.npy"), images);
+      data::write_npy(folder_ / (split + "_labels.npy"), {count}, labels);
+    }
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  /// A trainer with these rules and procedures; `epochs` of training.
+  experiment::Trainer trainer(const Json& rules, const Json& procedures, int epochs,
+                              const Json& patch = Json::object()) {
+    Json data{{"dataset", "numpy"}, {"batch_size", 16}};
+    for (const std::string split : {"train", "test"}) {
+      data[split + "_images"] = (folder_ / (split + "_images.npy")).string();
+      data[split + "_labels"] = (folder_ / (split + "_labels.npy")).string();
+    }
+    const Json optimizer{{"learning_rate", 0.05}, {"momentum", 0.5}};
+    Json text{{"data", data},
+              {"procedures", procedures},
+              {"stages", Json::array({Json{{"train", {{"epochs", epochs},
+                                                      {"optimizer", optimizer}}}}})}};
+    text.merge_patch(patch);
+    return {bench_pipeline(rules, text), registry()};
+  }
+
+  /// Runs all stages; `after(trainer)` after each epoch.
+  template <class After>
+  static void run(experiment::Trainer& trainer, const After& after) {
+    experiment::Progress progress("test");
+    trainer.prepare();
+    trainer.run_stages([&] { after(trainer); }, progress);
+  }
+  static void run(experiment::Trainer& trainer) {
+    run(trainer, [](experiment::Trainer&) {});
+  }
+
+  static std::vector<float> logits(experiment::Trainer& trainer, bool use_shadows = true) {
+    network::Pass pass;
+    pass.use_shadows = use_shadows;
+    return values(trainer.network().forward(gaussian({10, 8, 8, 2}, 33), pass));
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(Procedures, FoldBnKeepsTheLogitsOfEvaluation) {
+  for (const std::string norm : {"batch_norm", "range_bn", "l1_bn"}) {
+    const Json patch{{"norm", {{"plugin", norm}}}};
+    auto plain = trainer(Json::array(), Json::array(), 2, patch);
+    auto folded = trainer(Json::array(), Json::array({{{"plugin", "fold_bn"}}}), 2, patch);
+    run(plain);
+    run(folded);
+    EXPECT_EQ(plain.network().norms().size(), 1U);
+    EXPECT_TRUE(folded.network().norms().empty());
+    EXPECT_EQ(folded.custom().at("norms_folded"), std::vector<double>{1});
+    EXPECT_EQ(folded.custom().at("norms_left"), std::vector<double>{0});
+    const std::vector<float> expected = logits(plain);
+    float largest = 0;
+    for (const float y : expected) largest = std::max(largest, std::abs(y));
+    expect_near(logits(folded), expected, largest * 0x1p-18);  // 64 units in the last place
+    EXPECT_GT(largest, 0.1F);
+  }
+}
+
+TEST_F(Procedures, FoldedWeightsAreWhatAWeightRuleQuantizes) {
+  const Json rules =
+      Json::array({fixed_rule("weight", "conv1", 5), fixed_rule("bias", "conv1", 4)});
+  auto folded = trainer(rules, Json::array({{{"plugin", "fold_bn"}}}), 1);
+  run(folded);
+  logits(folded);
+  for (network::Parameter* p : folded.network().parameters()) {
+    if (p->layer != "conv1") continue;
+    ASSERT_NE(p->forward, nullptr) << p->name();
+    EXPECT_EQ(values(p->quantized),
+              fixed(values(p->value), p->role == QLOOM_ROLE_WEIGHT ? 5 : 4));
+  }
+}
+
+/// Means of the quantized parameters, one iterate at a time, in double.
+struct Means {
+  std::map<std::string, std::vector<double>> sums;
+  int count = 0;
+  void add(network::Network& network) {
+    for (network::Parameter* p : network.parameters()) {
+      const Tensor& q = network.quantized(*p);
+      auto& sum = sums[p->name()];
+      sum.resize(q.size());
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += q[i];
+    }
+    ++count;
+  }
+};
+
+TEST_F(Procedures, SwalpEvaluatesTheMeanOfTheQuantizedWeightsOfItsEpochs) {
+  const Json rules = Json::array(
+      {{{"site", "weight"}, {"quantizer", {{"plugin", "fixed_point"}, {"bits", 8},
+                                           {"fraction_bits", 5}}}}});
+  auto averaged = trainer(rules, Json::array({{{"plugin", "swalp"}, {"start_epoch", 2}}}), 5);
+  Means means;
+  std::uint64_t epochs_seen = 0;
+  run(averaged, [&](experiment::Trainer& t) {
+    if (t.cursor().epochs == epochs_seen) return;  // the call after the stage
+    epochs_seen = t.cursor().epochs;
+    if (epochs_seen > 2) means.add(t.network());
+  });
+  EXPECT_EQ(means.count, 3);
+  EXPECT_EQ(averaged.custom().at("averaged_iterates"), std::vector<double>{3});
+  for (network::Parameter* p : averaged.network().parameters()) {
+    ASSERT_EQ(p->shadow.size(), p->value.size()) << p->name();
+    double off_grid = 0;
+    for (std::size_t i = 0; i < p->shadow.size(); ++i) {
+      const double mean = means.sums.at(p->name())[i] / means.count;
+      ASSERT_NEAR(p->shadow[i], mean, 1e-6) << p->name() << " " << i;
+      off_grid += p->role == QLOOM_ROLE_WEIGHT &&
+                  std::ldexp(p->shadow[i], 5) != std::nearbyint(std::ldexp(p->shadow[i], 5));
+    }
+    if (p->role == QLOOM_ROLE_WEIGHT) {
+      EXPECT_GT(off_grid, 0) << p->name();
+    }
+  }
+  // The contractions of evaluation see the average, of training the quantized weights.
+  logits(averaged);
+  for (const auto& node : averaged.network().nodes()) {
+    if (node->weight == nullptr) continue;
+    EXPECT_EQ(node->weight_operand.values, node->weight->shadow.data()) << node->name;
+  }
+  EXPECT_NE(logits(averaged), logits(averaged, false));
+}
+
+Json wage_rules(int bits_g) {
+  const auto wage = [](const Json& site, const char* part, int bits) {
+    return Json{{"site", site},
+                {"quantizer", {{"plugin", "wage"}, {"part", part}, {"bits", bits}}}};
+  };
+  Json gradient = wage("gradient", "gradient", bits_g);
+  gradient["quantizer"]["learning_rate"] = 8.0;
+  return Json::array({wage("weight", "weight", 2), wage({"input", "activation"}, "activation", 8),
+                      wage("error", "error", 8), gradient});
+}
+
+TEST_F(Procedures, WageTrainingKeepsAllWeightsOnTheirGridAndInRange) {
+  for (const int bits_g : {8, 6}) {
+    const Json stage{{"train",
+                      {{"epochs", 3},
+                       {"loss", "sum_of_squares"},
+                       {"optimizer", {{"learning_rate", 1.0}, {"momentum", 0.0}}}}}};
+    auto t = trainer(wage_rules(bits_g),
+                     Json::array({{{"plugin", "wage_training"}, {"bits_g", bits_g}}}), 3,
+                     {{"norm", {{"plugin", "const_scale"}}}, {"stages", Json::array({stage})}});
+    std::vector<float> first, last;
+    run(t, [&](experiment::Trainer& now) {
+      last.clear();
+      for (const network::Parameter* p : now.network().parameters()) {
+        if (p->role != QLOOM_ROLE_WEIGHT) {
+          for (const float b : p->value) ASSERT_EQ(b, 0.0F) << p->name() << " stays as it was";
+          continue;
+        }
+        for (const float w : p->value) {
+          const double code = std::ldexp(w, bits_g - 1);
+          ASSERT_EQ(code, std::nearbyint(code)) << p->name() << " " << w;
+          ASSERT_LE(std::abs(w), 1.0F - std::ldexp(1.0F, 1 - bits_g)) << p->name();
+          last.push_back(w);
+        }
+        for (const float w : p->quantized) ASSERT_TRUE(w == 0 || std::abs(w) == 0.5F) << w;
+      }
+      if (first.empty()) first = last;
+    });
+    EXPECT_NE(first, last) << "it learns";
+  }
+}
+
+TEST_F(Procedures, WageTrainingRefusesAnotherLearningRateThanOne) {
+  auto t = trainer(wage_rules(8), Json::array({{{"plugin", "wage_training"}}}), 1,
+                   {{"norm", {{"plugin", "const_scale"}}}});
+  try {
+    run(t);
+    FAIL() << "the rate 0.05 was taken";
+  } catch (const RunError& error) {
+    EXPECT_NE(std::string(error.what()).find("0.05"), std::string::npos) << error.what();
+  }
+}
+
+Json coded_with(const Json& accumulator) {
+  return Json::array({{{"site", {"weight", "input", "activation", "error"}},
+                       {"quantizer", {{"plugin", "affine"}, {"bits", 8}}}},
+                      {{"site", "accumulator"}, {"accumulator", accumulator}}});
+}
+
+TEST_F(Procedures, AReportHoldsTheOverflowsOfEachAccumulator) {
+  const std::map<int, bool> overflows{{12, true}, {32, false}};
+  for (const auto& [bits, any] : overflows) {
+    auto t = trainer(coded_with({{"plugin", "integer"}, {"bits", bits}}), Json::array(), 1);
+    run(t);
+    const Json counts = experiment::report_of(t, 1).at("accumulator_overflows");
+    EXPECT_EQ(counts.size(), 14U) << "three for each layer, no dx where nothing lies below";
+    EXPECT_FALSE(counts.contains("accumulator.dx/conv1"));
+    for (const auto& [site, count] : counts.items()) {
+      if (!any) {
+        EXPECT_EQ(count, 0) << site;
+      }
+    }
+    for (const char* site : {"accumulator.forward/conv2", "accumulator.dx/conv2",
+                             "accumulator.dw/conv2"}) {
+      EXPECT_EQ(counts.at(site).get<std::uint64_t>() > 0, any) << site;
+      EXPECT_EQ(counts.at(site).get<std::uint64_t>(), t.network().overflows().at(site));
+    }
+  }
+}
+
+TEST_F(Procedures, ARunOfAnIntegerAccumulatorOverRealValuesStopsWithTheStepAndTheLayer) {
+  Json rules = coded_with({{"plugin", "integer"}});
+  rules.push_back({{"site", "input"},
+                   {"quantizer", {{"plugin", "minifloat"}, {"exponent_bits", 4},
+                                  {"mantissa_bits", 3}}}});
+  auto t = trainer(rules, Json::array(), 1);
+  try {
+    run(t);
+    FAIL() << "it ran";
+  } catch (const RunError& error) {
+    const std::string message = error.what();
+    EXPECT_EQ(message.find("step 0: forward of \"conv1\": an integer accumulator needs"), 0U)
+        << message;
+    EXPECT_EQ(message.find("diverged"), std::string::npos) << message;
+  }
+}
+
+TEST_F(Procedures, FromSwapsAMethodBetweenTwoEpochsOfARun) {
+  const auto rules = [](int epoch) {
+    Json later = fixed_rule("update", "fc", 4);
+    later["from"] = {{"epoch", epoch}};
+    return Json::array({fixed_rule("update", "fc", 9), later});
+  };
+  auto t = trainer(rules(2), Json::array(), 4);
+  run(t, [](experiment::Trainer& now) {
+    const int f = now.cursor().epochs > 2 ? 4 : 9;
+    for (const network::Parameter* p : now.network().parameters()) {
+      if (p->name() != "fc/weight") continue;
+      EXPECT_EQ(values(p->value), fixed(values(p->value), f)) << now.cursor().epochs;
+      if (f == 9) {
+        EXPECT_NE(values(p->value), fixed(values(p->value), 4));
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace qloom::test

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Which rule wins where, from the text of a pipeline to the values in the network.
+#include <set>
+#include <string>
+#include <vector>
+
+#include "host/experiment/placing.hpp"
+#include "host/tensor/error.hpp"
+#include "tests/support/bench.hpp"
+
+namespace qloom::test {
+namespace {
+
+Json fixed_point(int fraction_bits) {
+  return {{"plugin", "fixed_point"}, {"bits", 24}, {"fraction_bits", fraction_bits}};
+}
+
+network::Placement placed(const Json& rules, std::uint64_t epochs_done = 0) {
+  const pipeline::Pipeline p = bench_pipeline(rules);
+  const auto model =
+      network::parse_model(p.model, p.model_where, {8, 8, 2}, Bench::kClasses);
+  return experiment::place(p, model, registry(), epochs_done);
+}
+
+/// "weight/fc": 4 for each placed quantizer with its fraction bits.
+std::map<std::string, int> fractions(const Json& rules, std::uint64_t epochs_done = 0) {
+  std::map<std::string, int> all;
+  for (const auto& [key, spec] : placed(rules, epochs_done).quantizers) {
+    all[key] = spec.quantizer.params.at("fraction_bits").get<int>();
+  }
+  return all;
+}
+
+std::set<std::string> layers_of(const Json& selectors) {
+  std::set<std::string> all;
+  const Json rule = {{"site", "weight"}, {"layers", selectors}, {"quantizer", fixed_point(3)}};
+  for (const auto& [key, spec] : placed(Json::array({rule})).quantizers) {
+    all.insert(key.substr(key.find('/') + 1));
+  }
+  return all;
+}
+
+using Names = std::set<std::string>;
+
+TEST(Rules, LayersAreNamedByNameGlobTypeFirstAndLast) {
+  EXPECT_EQ(layers_of({"conv2"}), Names({"conv2"}));
+  EXPECT_EQ(layers_of({"conv*"}), Names({"conv1", "conv2"}));
+  EXPECT_EQ(layers_of({"[lr]*t"}), Names({"left", "right"}));
+  EXPECT_EQ(layers_of({"conv?"}), Names({"conv1", "conv2"}));
+  EXPECT_EQ(layers_of({"conv"}), Names({"conv1", "conv2", "left", "right"}));
+  EXPECT_EQ(layers_of({"dense"}), Names({"fc"}));
+  EXPECT_EQ(layers_of({"first"}), Names({"conv1"}));
+  EXPECT_EQ(layers_of({"last"}), Names({"fc"}));
+  EXPECT_EQ(layers_of({"first", "last", "right"}), Names({"conv1", "fc", "right"}));
+  EXPECT_EQ(layers_of({"*"}), Names({"conv1", "conv2", "left", "right", "fc"}));
+}
+
+TEST(Rules, LaterOnesWinSiteBySite) {
+  const Json rules = Json::array({{{"site", {"weight", "bias"}}, {"quantizer", fixed_point(2)}},
+                                  {{"site", "weight"}, {"layers", {"conv*"}},
+                                   {"quantizer", fixed_point(4)}},
+                                  {{"site", "weight"}, {"layers", {"conv2"}},
+                                   {"quantizer", fixed_point(6)}}});
+  auto f = fractions(rules);
+  EXPECT_EQ(f.at("weight/conv1"), 4);
+  EXPECT_EQ(f.at("weight/conv2"), 6);
+  EXPECT_EQ(f.at("weight/left"), 2);
+  EXPECT_EQ(f.at("bias/conv2"), 2);
+  f = fractions(Json::array({rules[2], rules[1], rules[0]}));
+  EXPECT_EQ(f.at("weight/conv2"), 2) << "the order of the text decides, not how special a rule is";
+  Bench bench(rules);
+  bench.forward();
+  const auto& weight = bench.parameter("conv2/weight");
+  EXPECT_EQ(values(weight.quantized), fixed(values(weight.value), 6));
+}
+
+TEST(Rules, NullClearsWhatEarlierOnesPlaced) {
+  const Json all = {{"site", "*"}, {"quantizer", fixed_point(4)}};
+  const Json ends = {{"site", "*"}, {"layers", {"first", "last"}}, {"quantizer", nullptr}};
+  for (const auto& [key, f] : fractions(Json::array({all, ends}))) {
+    if (key.starts_with("logits/")) continue;
+    EXPECT_EQ(key.find("/conv1"), std::string::npos) << key;
+    EXPECT_EQ(key.find("/fc"), std::string::npos) << key;
+  }
+  EXPECT_TRUE(fractions(Json::array({all, ends})).contains("weight/conv2"));
+  EXPECT_TRUE(fractions(Json::array({all, ends})).contains("norm/norm1/mean"));
+  EXPECT_TRUE(fractions(Json::array({ends, all})).contains("weight/fc"));
+  const Json gamma = {{"site", "norm"}, {"slot", "gamma"}, {"quantizer", nullptr}};
+  const auto left = fractions(Json::array({all, gamma}));
+  EXPECT_FALSE(left.contains("norm/norm1/gamma"));
+  EXPECT_TRUE(left.contains("norm/norm1/beta"));
+  const Json integer = {{"site", "accumulator"}, {"accumulator", {{"plugin", "integer"}}}};
+  const Json none = {{"site", "accumulator.dx"}, {"accumulator", nullptr}};
+  const auto accumulators = placed(Json::array({integer, none})).accumulators;
+  EXPECT_EQ(accumulators.size(), 10U);
+  EXPECT_FALSE(accumulators.contains("accumulator.dx/fc"));
+}
+
+TEST(Rules, AnErrorRuleOutdoesEarlierOnesForOneUse) {
+  const Json both = {{"site", "error"}, {"layers", {"fc"}}, {"quantizer", fixed_point(6)}};
+  const Json dx = {{"site", "error.dx"}, {"layers", {"fc"}}, {"quantizer", fixed_point(3)}};
+  EXPECT_EQ(fractions(Json::array({dx, both})), (std::map<std::string, int>{{"error/fc", 6}}));
+  EXPECT_EQ(fractions(Json::array({both, dx})),
+            (std::map<std::string, int>{{"error/fc", 6}, {"error.dx/fc", 3}}));
+}
+
+TEST(Rules, NullForOneUseOfTheErrorLeavesTheOther) {
+  const Json both = {{"site", "error"}, {"layers", {"fc"}}, {"quantizer", fixed_point(5)}};
+  Json none = {{"site", "error.dx"}, {"layers", {"fc"}}, {"quantizer", nullptr}};
+  EXPECT_EQ(fractions(Json::array({both, none})), (std::map<std::string, int>{{"error.dw/fc", 5}}));
+  Bench cleared(Json::array({both, none})), only(Json::array({fixed_rule("error.dw", "fc", 5)}));
+  cleared.gradients();
+  only.gradients();
+  EXPECT_EQ(cleared.parameter_gradients(), only.parameter_gradients());
+  none["site"] = "error.dw";
+  EXPECT_EQ(fractions(Json::array({both, none})), (std::map<std::string, int>{{"error.dx/fc", 5}}));
+  none["site"] = "error";
+  EXPECT_TRUE(fractions(Json::array({both, none})).empty());
+}
+
+TEST(Rules, ARuleThatNamesNothingIsRefused) {
+  for (const Json& rule :
+       {Json{{"site", "weight"}, {"layers", {"conv9"}}, {"quantizer", fixed_point(3)}},
+        Json{{"site", "weight"}, {"layers", {"relu*"}}, {"quantizer", fixed_point(3)}},
+        Json{{"site", "input"}, {"layers", {"fc"}}, {"quantizer", fixed_point(3)}}}) {
+    EXPECT_THROW(placed(Json::array({rule})), InputError) << rule;
+  }
+}
+
+TEST(Rules, FromSwapsTheMethodWhenTheEpochIsReached) {
+  const Json rules = Json::array(
+      {{{"site", "weight"}, {"quantizer", fixed_point(2)}},
+       {{"site", "weight"}, {"layers", {"fc"}}, {"from", {{"epoch", 2}}},
+        {"quantizer", fixed_point(5)}},
+       {{"site", "weight"}, {"layers", {"conv2"}}, {"from", {{"epoch", 3}}},
+        {"quantizer", nullptr}},
+       {{"from", {{"epoch", 2}}}, {"norm", {{"plugin", "range_bn"}}}}});
+  EXPECT_EQ(experiment::changes(bench_pipeline(rules)), (std::set<std::uint64_t>{0, 2, 3}));
+  Bench bench(rules);
+  bench.train();
+  const Tensor& weight = bench.parameter("fc/weight").value;
+  const auto seen = [&](const char* layer) { return bench.w(layer); };
+  bench.lower(1);
+  bench.forward(1);
+  EXPECT_EQ(seen("fc"), fixed(values(weight), 2));
+  const auto* kept = &bench.site("weight/left");
+  bench.lower(2);
+  bench.forward(2);
+  EXPECT_EQ(seen("fc"), fixed(values(weight), 5));
+  EXPECT_EQ(seen("conv2"), fixed(values(bench.parameter("conv2/weight").value), 2));
+  EXPECT_EQ(bench.network.norms().at(0)->norm->spec.method->id, "range_bn");
+  EXPECT_EQ(&bench.site("weight/left"), kept) << "an unchanged quantizer keeps its state";
+  bench.lower(3);
+  bench.forward(3);
+  EXPECT_EQ(seen("conv2"), values(bench.parameter("conv2/weight").value));
+}
+
+std::size_t quantize_nodes(Bench& bench) {
+  std::size_t count = 0;
+  for (const auto& node : bench.network.nodes()) {
+    count += node->type == network::Node::Type::kQuantize ? 1 : 0;
+  }
+  return count;
+}
+
+TEST(Rules, TwoContractionsThatReadOneTensorShareAQuantizeNode) {
+  const Json shared = Json::array({{{"site", "activation"}, {"layers", {"left", "right"}},
+                                    {"quantizer", fixed_point(2)}}});
+  Bench bench(shared), plain(Json::array());
+  bench.gradients();
+  plain.gradients();
+  EXPECT_EQ(quantize_nodes(bench), 1U);
+  EXPECT_EQ(&bench.input_of("left"), &bench.input_of("right"));
+  EXPECT_EQ(bench.x("left"), fixed(plain.y("relu2"), 2));
+  // Both readers' gradients meet in the node and pass to the tensor below once.
+  const std::vector<float> quantized = values(bench.input_of("left").gradient);
+  EXPECT_EQ(bench.dy("relu2"), quantized) << "nothing is clipped";
+  Bench differing(Json::array({fixed_rule("activation", "left", 2),
+                               fixed_rule("activation", "right", 3)}));
+  differing.gradients();
+  EXPECT_EQ(quantize_nodes(differing), 2U);
+  EXPECT_EQ(differing.x("left"), fixed(plain.y("relu2"), 2));
+  EXPECT_EQ(differing.x("right"), fixed(plain.y("relu2"), 3));
+}
+
+TEST(Rules, ASharedNodeGivesTheGradientsOfTwoEqualOnes) {
+  // s24 and s23 round these values alike, but are two rules.
+  Bench shared(Json::array({fixed_rule("activation", "left", 4),
+                            fixed_rule("activation", "right", 4)})),
+      apart(Json::array({fixed_rule("activation", "left", 4),
+                         fixed_rule("activation", "right", 4, 23)}));
+  shared.gradients();
+  apart.gradients();
+  EXPECT_EQ(quantize_nodes(shared), 1U);
+  EXPECT_EQ(quantize_nodes(apart), 2U);
+  EXPECT_EQ(shared.parameter_gradients(), apart.parameter_gradients());
+}
+
+}  // namespace
+}  // namespace qloom::test
