@@ -148,7 +148,7 @@ void Network::attach_update_sites(Parameter& p, const Layer& layer) {
   p.on_momentum = site("momentum" + suffix, context);
 }
 
-void Network::lower_contraction(Node& node) {
+void Network::lower_contraction(Node& node, bool has_input_gradient) {
   const Layer& layer = *node.layer;
   const std::string suffix = "/" + layer.name;
   const std::int64_t fan_in = layer.type == LayerType::kDense
@@ -169,13 +169,14 @@ void Network::lower_contraction(Node& node) {
   node.error = site("error" + suffix, context);
   node.error_dx = site("error.dx" + suffix, context);
   node.error_dw = site("error.dw" + suffix, context);
-  check_accumulators(node);
+  check_accumulators(node, has_input_gradient);
 }
 
-void Network::check_accumulators(const Node& node) const {
+void Network::check_accumulators(const Node& node, bool has_input_gradient) const {
   for (const char* role : {"accumulator.forward", "accumulator.dx", "accumulator.dw"}) {
     const auto found = placement_.accumulators.find(role + ("/" + node.layer->name));
     if (found == placement_.accumulators.end()) continue;
+    if (std::string_view(role).ends_with("dx") && !has_input_gradient) continue;  // never computed
     const MethodSpec& spec = found->second.accumulator;
     const registry::Instance probe = registry_->create(*spec.method, spec.params);
     if ((probe.ops<qloom_accumulator>().caps & QLOOM_ACCUMULATOR_INTEGER) == 0) continue;
@@ -251,7 +252,7 @@ void Network::add_layer(std::size_t index) {
   node->out_shape = layer.out;
   if (layer.is_contraction()) {
     inputs[0] = add_quantize(is_network_input(inputs[0]) ? "input" : "activation", layer, inputs[0]);
-    lower_contraction(*node);
+    lower_contraction(*node, nodes_[static_cast<std::size_t>(inputs[0])]->needs_gradient);
   } else if (layer.type == LayerType::kNorm) {
     lower_norm(*node, static_cast<int>(index));
   }

@@ -132,10 +132,10 @@ class Network {
  private:
   int add_quantize(const std::string& site, const Layer& layer, int input);
   void add_layer(std::size_t index);
-  void lower_contraction(Node& node);
+  void lower_contraction(Node& node, bool has_input_gradient);
   void lower_norm(Node& node, int index);
   /// InputError when an integer accumulator would get operands without integer codes.
-  void check_accumulators(const Node& node) const;
+  void check_accumulators(const Node& node, bool has_input_gradient) const;
   std::shared_ptr<SiteQuantizer> site(const std::string& key, SiteContext context);
   Parameter* parameter(const Layer& layer, std::uint32_t role, Shape shape, std::int64_t fan_in);
   void attach_update_sites(Parameter& parameter, const Layer& layer);

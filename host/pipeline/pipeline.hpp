@@ -25,7 +25,7 @@ inline constexpr const char* kSites[] = {
 
 /// One rule as written (schema-checked, plugin parameters resolved), with where it stands.
 struct Rule {
-  std::vector<std::string> sites;   ///< expanded: "*" is every site but the accumulators,
+  std::vector<std::string> sites;   ///< expanded: "*" is all but accumulators and error.*,
                                     ///< "accumulator" is its three, "error" stays "error";
                                     ///< a rule with "norm" has none
   std::vector<std::string> layers;  ///< names, globs (fnmatch), types, "first", "last"; empty: all

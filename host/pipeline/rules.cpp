@@ -27,7 +27,9 @@ std::vector<std::string> string_list(const Json& value) {
 std::vector<std::string> expand_site(const std::string& name, const std::string& where) {
   std::vector<std::string> sites;
   for (const char* site : kSites) {
-    const bool belongs = name == "*"             ? !is_accumulator(site)
+    // "error" stands for both of its uses.
+    const bool is_part = std::string_view(site).starts_with("error.");
+    const bool belongs = name == "*"             ? !is_accumulator(site) && !is_part
                          : name == "accumulator" ? is_accumulator(site)
                                                  : name == site;
     if (belongs) sites.emplace_back(site);

@@ -41,11 +41,10 @@ TEST_F(Rules, KeepAGroupGranularity) {
   EXPECT_EQ(r.body["quantizer"]["granularity"], Json::parse(R"({"group": 32})"));
 }
 
-TEST_F(Rules, ExpandAStarToEverySiteButTheAccumulators) {
+TEST_F(Rules, ExpandAStarToEverySiteButTheAccumulatorsAndTheUsesOfAnError) {
   const auto r = rule(R"({"site": "*", "quantizer": null})");
-  EXPECT_EQ(r.sites, (std::vector<std::string>{"weight", "bias", "activation", "error", "error.dx",
-                                               "error.dw", "gradient", "update", "momentum", "norm",
-                                               "input", "logits"}));
+  EXPECT_EQ(r.sites, (std::vector<std::string>{"weight", "bias", "activation", "error", "gradient",
+                                               "update", "momentum", "norm", "input", "logits"}));
   EXPECT_TRUE(r.body.at("quantizer").is_null());
 }
 

@@ -40,17 +40,19 @@ TEST(Sites, EverySiteOfTheGrammarCanBeGivenAMethodByARule) {
   }
 }
 
-TEST(Sites, TheStarIsEverySiteButTheAccumulators) {
+TEST(Sites, TheStarIsEverySiteButTheAccumulatorsAndTheUsesOfAnError) {
   Bench bench(rules({Json{{"site", "*"},
                           {"quantizer", {{"plugin", "fixed_point"}, {"bits", 16},
                                          {"fraction_bits", 9}}}}}));
   bench.train();
   for (const char* key :
-       {"weight/fc", "bias/fc", "activation/fc", "error/fc", "error.dx/fc", "error.dw/fc",
-        "gradient/fc", "update/fc", "momentum/fc", "logits/fc", "input/conv1", "norm/norm1/mean",
+       {"weight/fc", "bias/fc", "activation/fc", "error/fc", "gradient/fc", "update/fc", "momentum/fc", "logits/fc", "input/conv1", "norm/norm1/mean",
         "norm/norm1/inv_scale", "norm/norm1/gamma", "norm/norm1/beta"}) {
     EXPECT_TRUE(bench.network.sites().contains(key)) << key;
   }
+  // The error is quantized once, for both of its uses.
+  EXPECT_FALSE(bench.network.sites().contains("error.dx/fc"));
+  EXPECT_FALSE(bench.network.sites().contains("error.dw/fc"));
   EXPECT_TRUE(bench.network.placement().accumulators.empty());
   EXPECT_EQ(values(*bench.node("logits/fc").value), fixed(bench.y("fc"), 9, 16));
 }
