@@ -1,3 +1,4 @@
-qloom_add_test(experiment_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/experiment_test.cpp
+qloom_add_test(experiment_test SOURCES
+    ${CMAKE_CURRENT_LIST_DIR}/experiment_test.cpp ${CMAKE_CURRENT_LIST_DIR}/stages_test.cpp
   LABELS integration LIBRARIES nlohmann_json::nlohmann_json TIMEOUT 600)
 add_dependencies(experiment_test qloom qloom_plugins)
