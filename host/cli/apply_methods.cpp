@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/apply.hpp"
+#include "host/network/norm_call.hpp"
 #include "host/network/site_quantizer.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
@@ -124,9 +125,7 @@ class NormCall {
 
   void forward(std::uint32_t mode, const Tensor& x, Tensor& y) {
     call_.mode = mode;
-    qloom_error error = registry::empty_error();
-    const auto status = ops_.forward(norm_.self(), &call_, x.data(), y.data(), &error);
-    registry::check(norm_.method(), "forward", status, error);
+    network::norm_forward(norm_, call_, x.data(), y.data());
   }
   void inference(const Tensor& x, Tensor& y) {
     call_.mode = QLOOM_MODE_EVALUATE;
@@ -141,11 +140,9 @@ class NormCall {
   }
   void backward(const Tensor& x, const Tensor& dy, Tensor& dx, Json& learned) {
     std::vector<float> dgamma(call_.channels), dbeta(call_.channels);
-    qloom_error error = registry::empty_error();
-    const auto status = ops_.backward(norm_.self(), &call_, x.data(), dy.data(), dx.data(),
-                                      has_affine() ? dgamma.data() : nullptr,
-                                      has_affine() ? dbeta.data() : nullptr, &error);
-    registry::check(norm_.method(), "backward", status, error);
+    network::norm_backward(norm_, call_, x.data(), dy.data(), dx.data(),
+                           has_affine() ? dgamma.data() : nullptr,
+                           has_affine() ? dbeta.data() : nullptr);
     if (has_affine()) learned = {{"gamma", dgamma}, {"beta", dbeta}};
   }
 

@@ -40,10 +40,11 @@ struct TernaryRun {
   const float *low_threshold, *high_threshold, *low, *high;
 };
 
-/// Part of a dot-product tile with an integer register that a float type T adds up exactly.
+/// A tile with an integer register of at most 50 bits: register, and sum with a product of codes,
+/// below 2^53.
 struct IntegerJob {
   const qloom_tile* tile;
-  double min, max;  // ends of the register
+  std::uint32_t width;
 };
 
 /// A tile with a float accumulator.
@@ -92,8 +93,8 @@ struct Core {
   /// Bins of a run, -1 for NaN.
   void (*histogram_bins)(const float* x, std::uint64_t n, double lo, double bins_per_unit,
                          double last_bin, bool abs, std::int32_t* bin) noexcept;
-  /// [0] sums below 2^24 in float32, [1] below 2^53 in double; [.][1] wraps. Returns overflows.
-  std::uint64_t (*accumulate_integer[2][2])(const IntegerJob&) noexcept;
+  /// [1] wraps. Returns overflows, as the next one.
+  std::uint64_t (*accumulate_integer[2])(const IntegerJob&) noexcept;
   std::uint64_t (*accumulate_float[kRules])(const FloatJob&) noexcept;
 };
 

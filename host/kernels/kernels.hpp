@@ -12,7 +12,12 @@
 
 namespace qloom::kernels {
 
-enum class Isa { kScalar = 0, kSse2 = 1, kAvx2 = 2, kAvx512 = 3 };
+enum class Isa {
+  kScalar = QLOOM_ISA_SCALAR,
+  kSse2 = QLOOM_ISA_SSE2,
+  kAvx2 = QLOOM_ISA_AVX2,
+  kAvx512 = QLOOM_ISA_AVX512
+};
 
 [[nodiscard]] const char* name(Isa isa);
 

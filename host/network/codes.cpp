@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/kernels/vectorized.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
 
@@ -73,16 +74,22 @@ void extract_digit(const float* values, float scale, Digits digits, int index, f
     return;
   }
   if (digits.count == 1) {
-    for (std::uint64_t i = 0; i < n; ++i) out[i] = nearest_integer(values[i] / scale);
-    return;
+    return kernels::vectorized([=] {
+#pragma GCC ivdep
+      for (std::uint64_t i = 0; i < n; ++i) out[i] = nearest_integer(values[i] / scale);
+    });
   }
   const float base = std::ldexp(1.0F, digits.bits), inverse = 1.0F / base;
   const bool is_last = index == digits.count - 1;
-  for (std::uint64_t i = 0; i < n; ++i) {
-    float rest = nearest_integer(values[i] / scale);
-    for (int d = 0; d < index; ++d) rest = nearest_integer(rest * inverse);
-    out[i] = is_last ? rest : rest - base * nearest_integer(rest * inverse);
-  }
+  kernels::vectorized([=] {
+#pragma GCC ivdep
+    for (std::uint64_t i = 0; i < n; ++i) out[i] = nearest_integer(values[i] / scale);
+    for (int d = 0; d < index; ++d) {
+      for (std::uint64_t i = 0; i < n; ++i) out[i] = nearest_integer(out[i] * inverse);
+    }
+    if (is_last) return;
+    for (std::uint64_t i = 0; i < n; ++i) out[i] -= base * nearest_integer(out[i] * inverse);
+  });
 }
 
 void extract_digits(const Operand& operand, std::int64_t rows, std::int64_t pitch, Digits digits,
@@ -139,13 +146,15 @@ SignedSums column_sums(const float* values, std::int64_t rows, std::int64_t chan
   for (std::int64_t c0 = 0; c0 < channels; c0 += kBlock) {
     const auto n = static_cast<std::size_t>(std::min(kBlock, channels - c0));
     std::array<double, kLanes> total{}, magnitude{};
-    for (std::int64_t r = 0; r < rows; ++r) {
-      const float* row = values + r * channels + c0;
-      for (std::size_t c = 0; c < n; ++c) {
-        total[c] += row[c];
-        magnitude[c] += std::abs(row[c]);
+    kernels::vectorized([&] {
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const float* row = values + r * channels + c0;
+        for (std::size_t c = 0; c < n; ++c) {
+          total[c] += row[c];
+          magnitude[c] += std::abs(row[c]);
+        }
       }
-    }
+    });
     for (std::size_t c = 0; c < n; ++c) widen(most, from_totals(total[c], magnitude[c]));
   }
   return most;
@@ -154,13 +163,15 @@ SignedSums column_sums(const float* values, std::int64_t rows, std::int64_t chan
 /// Sums over all n values.
 SignedSums row_sums(const float* values, std::size_t n) {
   std::array<double, kLanes> total{}, magnitude{};
-  for (std::size_t first = 0; first < n; first += kLanes) {
-    const std::size_t count = std::min(kLanes, n - first);
-    for (std::size_t i = 0; i < count; ++i) {
-      total[i] += values[first + i];
-      magnitude[i] += std::abs(values[first + i]);
+  kernels::vectorized([&] {
+    for (std::size_t first = 0; first < n; first += kLanes) {
+      const std::size_t count = std::min(kLanes, n - first);
+      for (std::size_t i = 0; i < count; ++i) {
+        total[i] += values[first + i];
+        magnitude[i] += std::abs(values[first + i]);
+      }
     }
-  }
+  });
   double all = 0, all_magnitudes = 0;
   for (std::size_t i = 0; i < kLanes; ++i) {
     all += total[i];
@@ -213,13 +224,12 @@ CodeRange code_range(const Operand& operand, std::uint64_t n) {
   const std::uint64_t tiles = (n + kTileElements - 1) / kTileElements;
   std::vector<float> lo(tiles, 0.0F), hi(tiles, 0.0F);
   for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
-    float least = 0, most = 0;
-    for (std::uint64_t i = first; i < first + count; ++i) {
-      least = operand.values[i] < least ? operand.values[i] : least;
-      most = operand.values[i] > most ? operand.values[i] : most;
-    }
-    lo[first / kTileElements] = least;
-    hi[first / kTileElements] = most;
+    const qloom_tensor tile{operand.values + first, nullptr, 0, count, 1, 1, count};
+    double least = 0, most = 0;
+    kernels::table().reduce(&tile, QLOOM_REDUCE_MIN, nullptr, &least);
+    kernels::table().reduce(&tile, QLOOM_REDUCE_MAX, nullptr, &most);
+    lo[first / kTileElements] = static_cast<float>(std::min(least, 0.0));
+    hi[first / kTileElements] = static_cast<float>(std::max(most, 0.0));
   });
   const double scale = *operand.scale;
   CodeRange range;
@@ -239,10 +249,13 @@ double partial_sum_bound(const CodeRange& range, const SignedSums& sums) {
 
 void add_pass(const float* pass, int shift, bool is_first, std::int64_t* sum, std::uint64_t n) {
   const std::int64_t factor = std::int64_t{1} << shift;
-  for (std::uint64_t i = 0; i < n; ++i) {
-    const std::int64_t term = std::int64_t{static_cast<std::int32_t>(pass[i])} * factor;
-    sum[i] = (is_first ? 0 : sum[i]) + term;
-  }
+  kernels::vectorized([=] {
+#pragma GCC ivdep
+    for (std::uint64_t i = 0; i < n; ++i) {
+      const std::int64_t term = std::int64_t{static_cast<std::int32_t>(pass[i])} * factor;
+      sum[i] = (is_first ? 0 : sum[i]) + term;
+    }
+  });
 }
 
 }  // namespace qloom::network

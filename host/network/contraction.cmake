@@ -10,5 +10,5 @@ add_library(qloom_contraction STATIC
   ${CMAKE_CURRENT_SOURCE_DIR}/network/slice_primitive.cpp)
 add_library(qloom::contraction ALIAS qloom_contraction)
 target_include_directories(qloom_contraction PUBLIC "${PROJECT_SOURCE_DIR}")
-target_link_libraries(qloom_contraction PUBLIC qloom_tensor qloom_abi
+target_link_libraries(qloom_contraction PUBLIC qloom_kernels qloom_tensor qloom_abi
   PRIVATE DNNL::dnnl qloom_warnings)

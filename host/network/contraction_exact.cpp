@@ -6,6 +6,7 @@
 #include <array>
 #include <vector>
 
+#include "host/kernels/vectorized.hpp"
 #include "host/network/contraction_state.hpp"
 
 namespace qloom::network {
@@ -31,12 +32,14 @@ void merge_parts(const float* parts, std::int64_t count, std::uint64_t size, dou
     constexpr std::uint64_t kBlock = 256;
     for (std::uint64_t b = first; b < first + n; b += kBlock) {
       const std::uint64_t m = std::min(kBlock, first + n - b);
-      std::array<double, kBlock> sum{};
-      for (std::int64_t p = 0; p < count; ++p) {
-        const float* part = parts + static_cast<std::uint64_t>(p) * size + b;
-        for (std::uint64_t i = 0; i < m; ++i) sum[i] += part[i];
-      }
-      for (std::uint64_t i = 0; i < m; ++i) out[b + i] = static_cast<float>(sum[i] * factor);
+      kernels::vectorized([=] {
+        std::array<double, kBlock> sum{};
+        for (std::int64_t p = 0; p < count; ++p) {
+          const float* part = parts + static_cast<std::uint64_t>(p) * size + b;
+          for (std::uint64_t i = 0; i < m; ++i) sum[i] += part[i];
+        }
+        for (std::uint64_t i = 0; i < m; ++i) out[b + i] = static_cast<float>(sum[i] * factor);
+      });
     }
   });
 }
@@ -47,13 +50,19 @@ template <class Sum>
 void scale_sums(const Sum* sum, const std::vector<double>& factor, const float* bias,
                 std::int64_t rows, float* out) {
   const std::size_t channels = factor.size();
-  for (std::int64_t r = 0; r < rows; ++r, sum += channels, out += channels) {
-    for (std::size_t c = 0; c < channels; ++c) {
-      out[c] = static_cast<float>(static_cast<double>(sum[c]) * factor[c] + 0.0);
+  kernels::vectorized([=, scale = factor.data()] {
+    const Sum* from = sum;
+    float* to = out;
+    for (std::int64_t r = 0; r < rows; ++r, from += channels, to += channels) {
+#pragma GCC ivdep
+      for (std::size_t c = 0; c < channels; ++c) {
+        to[c] = static_cast<float>(static_cast<double>(from[c]) * scale[c] + 0.0);
+      }
+      if (bias == nullptr) continue;
+#pragma GCC ivdep
+      for (std::size_t c = 0; c < channels; ++c) to[c] += bias[c];
     }
-    if (bias == nullptr) continue;
-    for (std::size_t c = 0; c < channels; ++c) out[c] += bias[c];
-  }
+  });
 }
 
 /// Cheap bounds first; the operands are read only when those do not settle it.

@@ -39,6 +39,9 @@ void Network::lower(const Placement& placement) {
   for (std::size_t i = 0; i < model_.layers.size(); ++i) add_layer(i);
   const Layer& last = model_.layers.back();
   add_quantize("logits", last, node_of_layer_.back());
+  for (const auto& node : nodes_) {
+    for (const int i : node->inputs) ++nodes_[static_cast<std::size_t>(i)]->readers;
+  }
   old_sites_.clear();
   old_norms_.clear();
 }

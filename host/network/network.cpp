@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// Running the lowered plan: forward, backward, update.
+// Running the lowered plan: forward, update.
 #include "host/network/network.hpp"
 
 #include <algorithm>
@@ -11,28 +11,11 @@
 #include <fmt/format.h>
 
 #include "host/kernels/kernels.hpp"
-#include "host/network/ops.hpp"
-#include "host/tensor/error.hpp"
+#include "host/network/layer_calls.hpp"
 #include "host/tensor/random.hpp"
 
 namespace qloom::network {
 namespace {
-
-float ceiling(const Layer& layer) {
-  return layer.type == LayerType::kRelu6 ? 6.0F : std::numeric_limits<float>::infinity();
-}
-
-PoolShape pool_shape(const Layer& l, std::int64_t batch) {
-  PoolShape s{.batch = batch, .in_h = l.in.height, .in_w = l.in.width, .channels = l.in.channels,
-              .kernel_h = l.kernel_h, .kernel_w = l.kernel_w, .stride_h = l.stride_h,
-              .stride_w = l.stride_w, .pad_top = l.pad_top, .pad_bottom = l.pad_bottom,
-              .pad_left = l.pad_left, .pad_right = l.pad_right};
-  if (l.type == LayerType::kGlobalPool) {
-    s.kernel_h = s.stride_h = l.in.height;
-    s.kernel_w = s.stride_w = l.in.width;
-  }
-  return s;
-}
 
 bool is_finite(const Tensor& x) {
   if (x.empty()) return true;
@@ -40,14 +23,6 @@ bool is_finite(const Tensor& x) {
   double count = 0;
   kernels::table().reduce(&whole, QLOOM_REDUCE_NONFINITE, nullptr, &count);
   return count == 0;
-}
-
-/// Runs one contraction of a layer; what it refuses is reported with its place.
-template <class Body>
-void at_contraction(const char* role, const Layer& layer, Body&& body) try {
-  body();
-} catch (const RunError& error) {
-  throw RunError(fmt::format("{} of \"{}\": {}", role, layer.name, error.what()));
 }
 
 }  // namespace
@@ -90,9 +65,17 @@ AccumulatorRef Network::accumulator(const std::string& role, const Layer& layer)
 const Tensor& Network::forward(const Tensor& x, const Pass& pass) {
   pass_ = pass;
   batch_ = x.shape().at(0);
-  for (const auto& pointer : nodes_) {
-    Node& node = *pointer;
-    node.has_gradient = false;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    Node& node = *nodes_[i];
+    node.shape.assign({batch_, node.out_shape.height, node.out_shape.width, node.out_shape.channels});
+  }
+  for (std::size_t i = 0; i < nodes_.size();) {
+    Node& node = *nodes_[i];
+    if (is_pointwise(node)) {
+      i += forward_run(i);
+      continue;
+    }
+    ++i;
     if (node.type == Node::Type::kInput) {
       node.value = &x;
       continue;
@@ -101,18 +84,13 @@ const Tensor& Network::forward(const Tensor& x, const Pass& pass) {
     if (node.type == Node::Type::kQuantize) {
       if (pass.rules == Pass::Rules::kObserve && node.site->is_observing()) node.site->observe(in);
       node.value = &in;
-      if (pass.rules != Pass::Rules::kOn) continue;
-      node.site->forward(in, node.out, pass.phase);
-      node.value = &node.out;
-      continue;
-    }
-    if (node.layer->type == LayerType::kFlatten) {
+    } else if (node.layer->type == LayerType::kFlatten) {
       node.value = &in;  // same bytes, read as one row per sample
-      continue;
+    } else {
+      node.out.resize(node.shape);
+      node.value = &node.out;
+      forward_layer(node);
     }
-    node.out.resize({batch_, node.out_shape.height, node.out_shape.width, node.out_shape.channels});
-    node.value = &node.out;
-    forward_layer(node);
   }
   return *nodes_.back()->value;
 }
@@ -124,9 +102,6 @@ void Network::forward_layer(Node& node) {
   switch (layer.type) {
     case LayerType::kConv:
     case LayerType::kDense: forward_contraction(node); break;
-    case LayerType::kNorm: node.norm->forward(x, node.out, pass_); break;
-    case LayerType::kRelu:
-    case LayerType::kRelu6: relu(x.data(), node.out.data(), x.size(), ceiling(layer)); break;
     case LayerType::kMaxPool:
       node.argmax.resize(node.out.size());
       max_pool(pool_shape(layer, batch_), x.data(), node.out.data(), node.argmax.data());
@@ -134,10 +109,6 @@ void Network::forward_layer(Node& node) {
     case LayerType::kAveragePool:
     case LayerType::kGlobalPool:
       average_pool(pool_shape(layer, batch_), x.data(), node.out.data());
-      break;
-    case LayerType::kAdd:
-      add(x.data(), nodes_[static_cast<std::size_t>(node.inputs[1])]->value->data(),
-          node.out.data(), x.size());
       break;
     case LayerType::kConcat: {
       std::int64_t offset = 0;
@@ -150,7 +121,7 @@ void Network::forward_layer(Node& node) {
       }
       break;
     }
-    case LayerType::kFlatten: break;
+    default: break;  // element by element: runs.cpp
   }
 }
 
@@ -181,121 +152,6 @@ void Network::forward_contraction(Node& node) {
     node.contraction.forward(contraction_shape(node), node.input_operand, node.weight_operand, bias,
                              node.out.data(), accumulator("accumulator.forward", *node.layer));
   });
-}
-
-Tensor& Network::target(Node& input) {
-  Tensor& t = input.has_gradient ? scratch_ : input.gradient;
-  t.resize({batch_, input.out_shape.height, input.out_shape.width, input.out_shape.channels});
-  return t;
-}
-
-void Network::deliver(Node& input) {
-  if (input.has_gradient) accumulate(scratch_.data(), input.gradient.data(), input.gradient.size());
-  input.has_gradient = true;
-}
-
-void Network::backward(const Tensor& logits_gradient) {
-  for (const auto& [key, parameter] : parameters_) parameter->gradient.fill(0.0F);
-  Node& last = *nodes_.back();
-  target(last);
-  std::memcpy(last.gradient.data(), logits_gradient.data(), logits_gradient.size() * sizeof(float));
-  deliver(last);
-  for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) {
-    Node& node = **it;
-    if (!node.has_gradient || !node.needs_gradient || node.type == Node::Type::kInput) continue;
-    if (node.type == Node::Type::kLayer) {
-      backward_layer(node);
-      continue;
-    }
-    Node& input = *nodes_[static_cast<std::size_t>(node.inputs[0])];
-    Tensor& dx = target(input);
-    if (pass_.rules == Pass::Rules::kOn) {
-      node.site->backward(*input.value, node.gradient, dx);
-    } else {
-      std::memcpy(dx.data(), node.gradient.data(), dx.size() * sizeof(float));
-    }
-    deliver(input);
-  }
-}
-
-void Network::backward_layer(Node& node) {
-  const Layer& layer = *node.layer;
-  if (layer.is_contraction()) return backward_contraction(node);
-  const Tensor& dy = node.gradient;
-  if (layer.type == LayerType::kConcat) {
-    std::int64_t offset = 0;
-    const std::int64_t rows = batch_ * layer.out.height * layer.out.width;
-    for (const int i : node.inputs) {
-      Node& part = *nodes_[static_cast<std::size_t>(i)];
-      concat_part_gradient(dy.data(), rows, part.out_shape.channels, target(part).data(),
-                           layer.out.channels, offset);
-      deliver(part);
-      offset += part.out_shape.channels;
-    }
-    return;
-  }
-  for (const int i : node.inputs) {
-    Node& input = *nodes_[static_cast<std::size_t>(i)];
-    if (!input.needs_gradient && layer.type != LayerType::kNorm) continue;
-    const Tensor& x = *input.value;
-    Tensor& dx = target(input);
-    switch (layer.type) {
-      case LayerType::kNorm: node.norm->backward(x, dy, dx); break;
-      case LayerType::kRelu:
-      case LayerType::kRelu6:
-        relu_gradient(x.data(), dy.data(), dx.data(), x.size(), ceiling(layer));
-        break;
-      case LayerType::kMaxPool:
-        max_pool_gradient(pool_shape(layer, batch_), dy.data(), node.argmax.data(), dx.data());
-        break;
-      case LayerType::kAveragePool:
-      case LayerType::kGlobalPool:
-        average_pool_gradient(pool_shape(layer, batch_), dy.data(), dx.data());
-        break;
-      default: std::memcpy(dx.data(), dy.data(), dx.size() * sizeof(float));  // add, flatten
-    }
-    deliver(input);
-  }
-}
-
-void Network::backward_contraction(Node& node) {
-  Node& input = *nodes_[static_cast<std::size_t>(node.inputs[0])];
-  const ContractionShape shape = contraction_shape(node);
-  const bool on = pass_.rules == Pass::Rules::kOn;
-  Operand dx_error{.values = node.gradient.data()}, dw_error = dx_error;
-  const auto quantize = [&](const std::shared_ptr<SiteQuantizer>& site, Tensor& y) {
-    site->forward(node.gradient, y, pass_.phase);
-    return site->operand(y);
-  };
-  if (on && node.error != nullptr && (node.error_dx == nullptr || node.error_dw == nullptr)) {
-    dx_error = dw_error = quantize(node.error, node.error_dx_value);
-  }
-  if (on && node.error_dw != nullptr) dw_error = quantize(node.error_dw, node.error_dw_value);
-
-  Parameter& weight = *node.weight;
-  at_contraction("weight gradient", *node.layer, [&] {
-    node.contraction.weight_gradient(shape, node.input_operand, dw_error, weight.gradient.data(),
-                                     accumulator("accumulator.dw", *node.layer));
-  });
-  if (on && weight.forward != nullptr) {
-    weight.forward->backward(weight.value, weight.gradient, weight.gradient);
-  }
-  if (node.bias != nullptr) {
-    bias_gradient(shape, dw_error.values, node.bias->gradient.data());
-    if (on && node.bias->forward != nullptr) {
-      node.bias->forward->backward(node.bias->value, node.bias->gradient, node.bias->gradient);
-    }
-  }
-  if (!input.needs_gradient) return;
-  if (on && node.error_dx != nullptr) {
-    // error.dx has its own buffer unless the shared one already lies there
-    dx_error = quantize(node.error_dx, node.error_dx_value);
-  }
-  at_contraction("input gradient", *node.layer, [&] {
-    node.contraction.input_gradient(shape, dx_error, node.weight_operand, target(input).data(),
-                                    accumulator("accumulator.dx", *node.layer));
-  });
-  deliver(input);
 }
 
 void Network::update(const OptimizerSettings& settings, const Phase& phase, std::uint64_t count) {

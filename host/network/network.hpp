@@ -6,29 +6,19 @@
 // same nodes serve training, calibration and evaluation.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "host/network/contraction.hpp"
+#include "host/network/gradients.hpp"
 #include "host/network/model.hpp"
+#include "host/network/norm_layer.hpp"
 #include "host/network/parameter.hpp"
 #include "host/network/placement.hpp"
 
 namespace qloom::network {
-
-/// How one pass over the network runs.
-struct Pass {
-  Phase phase;
-  enum class Rules { kOff, kOn, kObserve } rules = Rules::kOn;  ///< kObserve: float, ranges watch
-  bool norms_train = false;   ///< batch statistics, running ones move
-  double norm_momentum = -1;  ///< weight of this batch in the running statistics; < 0: the norm's
-  bool use_shadows = false;
-};
-
-class NormLayer;
 
 /// One step of the lowered plan.
 struct Node {
@@ -38,9 +28,12 @@ struct Node {
   std::vector<int> inputs;     ///< nodes
   SampleShape out_shape;
   bool needs_gradient = true;  ///< false: nothing trainable lies below
-  Tensor out, gradient;        ///< value and dL/d(value); (batch, height, width, channels)
-  const Tensor* value = nullptr;  ///< out, or the input's value where the node does nothing
-  bool has_gradient = false;
+  int readers = 0;             ///< nodes that read the value
+  Shape shape;                 ///< (batch, height, width, channels) of the present pass
+  Tensor out;
+  const Tensor* value = nullptr;  ///< out, the input's value where the node does nothing, or the
+                                  ///< reader's where one pass computed both and only that is kept
+  Gradient gradient;           ///< dL/d(value), pending
 
   std::shared_ptr<SiteQuantizer> site;  ///< kQuantize
   Parameter *weight = nullptr, *bias = nullptr;
@@ -48,35 +41,9 @@ struct Node {
   std::shared_ptr<SiteQuantizer> error, error_dx, error_dw;
   Contraction contraction;
   Operand input_operand, weight_operand;  ///< as the last forward saw them
-  Tensor error_dx_value, error_dw_value;
+  const Tensor *error_dx_value = nullptr, *error_dw_value = nullptr;  ///< quantized dL/d(value) of
+                                                  ///< the last backward, where all are kept
   std::vector<std::int32_t> argmax;
-};
-
-/// The norm of one layer: its method, parameters and the quantizers of its internals.
-class NormLayer {
- public:
-  NormLayer(const registry::Registry& registry, MethodSpec spec, const Layer& layer,
-            std::int64_t fan_in);
-  void forward(const Tensor& x, Tensor& y, const Pass& pass);
-  void backward(const Tensor& x, const Tensor& dy, Tensor& dx);
-  /// y = scale * x + shift with the running statistics.
-  void inference(std::vector<float>& scale, std::vector<float>& shift);
-
-  /// Quantizer of a slot, or null; set by lowering.
-  std::function<SiteQuantizer*(const std::string& slot)> slot_site;
-  Parameter *gamma = nullptr, *beta = nullptr;
-  registry::Instance instance;
-  MethodSpec spec;
-  bool has_affine = false;
-
- private:
-  [[nodiscard]] qloom_norm_call call(std::uint32_t mode, std::uint64_t rows);
-  static qloom_status quantize_slot(void* self, const char* slot, const float* x, float* y,
-                                    std::uint64_t n) noexcept;
-  std::int64_t channels_ = 0;
-  std::string name_;
-  Pass pass_;
-  std::vector<float> scale_, shift_;
 };
 
 class Network {
@@ -96,6 +63,9 @@ class Network {
   const Tensor& forward(const Tensor& x, const Pass& pass);
   /// From dL/dlogits: the parameters' gradients (overwritten) and the quantizers' learned ones.
   void backward(const Tensor& logits_gradient);
+  /// false: every layer and quantizer runs in a pass of its own, and all gradients of the last
+  /// backward() stay in nodes()[i]->gradient. The same bits as with true, the default.
+  void fuse(bool fuses);
   /// One optimizer step on all parameters; `count` steps were done before.
   void update(const OptimizerSettings& settings, const Phase& phase, std::uint64_t count);
 
@@ -143,14 +113,27 @@ class Network {
   [[nodiscard]] bool is_network_input(int node) const;
   [[nodiscard]] AccumulatorRef accumulator(const std::string& role, const Layer& layer);
 
+  /// Does the node work element by element in this pass?
+  [[nodiscard]] bool is_pointwise(const Node& node) const;
+  /// Can one pass do the work of node `index` after that of node index - 1, whose only reader it
+  /// is? A pass hands out blocks of whole rows of `channels`.
+  [[nodiscard]] bool continues_run(std::size_t index) const;
+  /// Pointwise nodes from `first` on in one pass; returns how many.
+  std::size_t forward_run(std::size_t first);
+  void apply_run(std::size_t first, std::size_t count, std::uint64_t begin, std::uint64_t n);
   void forward_layer(Node& node);
   void forward_contraction(Node& node);
+  /// Pointwise nodes from `last` downwards in one pass, two with a norm; returns how many.
+  std::size_t backward_run(std::size_t last);
+  struct BackwardRun;
+  void apply_backward_run(const BackwardRun& run, std::uint64_t begin, std::uint64_t n);
+  void finish_backward_run(const BackwardRun& run, Buffer* dx);
   void backward_layer(Node& node);
-  void backward_contraction(Node& node);
-  /// Where a reader of `input` writes its gradient: the node's own tensor, or scratch that
-  /// deliver() adds.
-  Tensor& target(Node& input);
-  void deliver(Node& input);
+  void backward_contraction(Node& node, Buffer* dy);
+  /// One buffer with the node's gradient; its addends have one user less.
+  Buffer* collect(Node& node);
+  /// One more addend; takes over one use of the buffer.
+  void deliver(Node& node, Buffer* addend);
   [[nodiscard]] ContractionShape contraction_shape(const Node& node) const;
 
   Model model_;
@@ -173,7 +156,8 @@ class Network {
   std::map<std::string, LearnedState> learned_state_;
   std::map<std::string, std::uint64_t> overflows_;
   std::vector<bool> is_removed_;
-  Tensor scratch_;
+  BufferPool buffers_;
+  bool fuses_ = true;
   Pass pass_;
   std::int64_t batch_ = 0;
 };

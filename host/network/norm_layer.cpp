@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "host/network/network.hpp"
+#include "host/network/norm_layer.hpp"
 #include "host/network/ops.hpp"
 
 namespace qloom::network {
@@ -42,10 +42,11 @@ qloom_status NormLayer::quantize_slot(void* self, const char* slot, const float*
       if (y != x) std::copy_n(x, n, y);
       return QLOOM_OK;
     }
-    Tensor in({static_cast<std::int64_t>(n)}), out;
+    Tensor& in = norm.slot_in_;
+    in.resize({static_cast<std::int64_t>(n)});
     std::copy_n(x, n, in.data());
-    site->forward(in, out, norm.pass_.phase);
-    std::copy_n(out.data(), n, y);
+    site->forward(in, norm.slot_out_, norm.pass_.phase);
+    std::copy_n(norm.slot_out_.data(), n, y);
     return QLOOM_OK;
   } catch (const std::exception&) {
     return QLOOM_E_INTERNAL;
@@ -72,34 +73,54 @@ void NormLayer::inference(std::vector<float>& scale, std::vector<float>& shift) 
   qloom_error error = registry::empty_error();
   const auto status = instance.ops<qloom_norm>().inference(instance.self(), &c, scale.data(),
                                                            shift.data(), &error);
-  registry::check(*spec.method, ("inference " + name_).c_str(), status, error);
+  check("inference", status, error);
 }
 
-void NormLayer::forward(const Tensor& x, Tensor& y, const Pass& pass) {
+void NormLayer::start(const Tensor& x, const Pass& pass) {
   pass_ = pass;
-  y.resize(x.shape());
-  const std::int64_t rows = static_cast<std::int64_t>(x.size()) / channels_;
-  if (!pass.norms_train) {
-    inference(scale_, shift_);
-    scale_shift(x.data(), scale_.data(), shift_.data(), rows, channels_, y.data());
-    return;
-  }
-  const qloom_norm_call c = call(QLOOM_MODE_TRAINING, static_cast<std::uint64_t>(rows));
+  if (!pass.norms_train) return inference(scale_, shift_);
+  call_ = call(QLOOM_MODE_TRAINING, x.size() / static_cast<std::size_t>(channels_));
   qloom_error error = registry::empty_error();
   const auto status =
-      instance.ops<qloom_norm>().forward(instance.self(), &c, x.data(), y.data(), &error);
-  registry::check(*spec.method, ("forward " + name_).c_str(), status, error);
+      instance.ops<qloom_norm>().prepare(instance.self(), &call_, x.data(), &error);
+  check("forward", status, error);
 }
 
-void NormLayer::backward(const Tensor& x, const Tensor& dy, Tensor& dx) {
-  const auto rows = x.size() / static_cast<std::size_t>(channels_);
-  const qloom_norm_call c = call(QLOOM_MODE_TRAINING, rows);
+void NormLayer::apply(std::uint64_t first, std::uint64_t rows, const float* x,
+                      float* y) const noexcept {
+  if (pass_.norms_train) {
+    instance.ops<qloom_norm>().apply(instance.self(), &call_, first, rows, x, y);
+  } else {
+    scale_shift(x, scale_.data(), shift_.data(), rows, static_cast<std::uint64_t>(channels_), y);
+  }
+}
+
+void NormLayer::backward_start() {
+  sums_.reset(instance.ops<qloom_norm>(), call_.rows, call_.channels);
+}
+
+void NormLayer::backward_sums(std::uint64_t block, std::uint64_t first, std::uint64_t rows,
+                              const float* x, const float* dy) noexcept {
+  instance.ops<qloom_norm>().backward_sums(instance.self(), &call_, first, rows, x, dy,
+                                           sums_.block(block));
+}
+
+void NormLayer::backward_prepare() {
   qloom_error error = registry::empty_error();
-  const auto status = instance.ops<qloom_norm>().backward(
-      instance.self(), &c, x.data(), dy.data(), dx.data(),
-      gamma != nullptr ? gamma->gradient.data() : nullptr,
+  const auto status = instance.ops<qloom_norm>().backward_prepare(
+      instance.self(), &call_, sums_.total(), gamma != nullptr ? gamma->gradient.data() : nullptr,
       beta != nullptr ? beta->gradient.data() : nullptr, &error);
-  registry::check(*spec.method, ("backward " + name_).c_str(), status, error);
+  check("backward", status, error);
+}
+
+void NormLayer::backward(std::uint64_t first, std::uint64_t rows, const float* x, const float* dy,
+                         float* dx) const noexcept {
+  instance.ops<qloom_norm>().backward(instance.self(), &call_, first, rows, x, dy, dx);
+}
+
+void NormLayer::check(const char* what, qloom_status status, const qloom_error& error) const {
+  if (status == QLOOM_OK) return;
+  registry::check(*spec.method, (std::string(what) + " " + name_).c_str(), status, error);
 }
 
 }  // namespace qloom::network

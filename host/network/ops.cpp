@@ -7,6 +7,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "host/kernels/vectorized.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::network {
@@ -86,6 +87,74 @@ void max_of_window(const PoolShape& s, const float* x, std::int64_t sample, cons
   }
 }
 
+/// A row of outputs of a max pool without padding, kLanes outputs at a time: lane j of the row, in
+/// the order (column, channel), reads x at offset_[j] plus the window element's own offset.
+class InsideRow {
+ public:
+  explicit InsideRow(const PoolShape& s) : s_(s) {
+    for (std::int64_t ow = 0; ow < s.out_w(); ++ow) {
+      for (std::int64_t c = 0; c < s.channels; ++c) {
+        offset_.push_back(static_cast<std::int32_t>(ow * s.stride_w * s.channels + c));
+      }
+    }
+    offset_.resize((offset_.size() + kLanes - 1) / kLanes * kLanes, 0);  // unused lanes read x[first]
+  }
+  void maximum(std::int64_t sample, std::int64_t oh, const float* x, float* y,
+               std::int32_t* argmax) const {
+    const std::int64_t row = (sample * s_.in_h + oh * s_.stride_h) * s_.in_w * s_.channels;
+    kernels::vectorized([&, this] {
+      const std::size_t n = static_cast<std::size_t>(s_.out_w() * s_.channels);
+      for (std::size_t j = 0; j < n; j += kLanes) {
+        float most[kLanes];
+        std::int32_t place[kLanes];
+        if (s_.channels % kLanes == 0) {
+          lanes(x, row, [from = offset_[j]](std::int32_t l) { return from + l; }, most, place);
+        } else {
+          lanes(x, row, [from = &offset_[j]](std::int32_t l) { return from[l]; }, most, place);
+        }
+        const std::size_t count = std::min<std::size_t>(kLanes, n - j);
+        if (count == kLanes) {
+          std::memcpy(y + j, most, sizeof most);
+          std::memcpy(argmax + j, place, sizeof place);
+        } else {
+          std::copy_n(most, count, y + j);
+          std::copy_n(place, count, argmax + j);
+        }
+      }
+    });
+  }
+
+ private:
+  static constexpr std::int32_t kLanes = 16;
+
+  template <class Offset>
+  void lanes(const float* x, std::int64_t row, const Offset& offset, float (&most)[kLanes],
+             std::int32_t (&place)[kLanes]) const {
+    const float* first = x + row;
+    for (std::int32_t l = 0; l < kLanes; ++l) {
+      most[l] = first[offset(l)];
+      place[l] = static_cast<std::int32_t>(row) + offset(l);
+    }
+    for (std::int64_t h = 0; h < s_.kernel_h; ++h) {
+      for (std::int64_t w = h == 0 ? 1 : 0; w < s_.kernel_w; ++w) {
+        const std::int64_t element = (h * s_.in_w + w) * s_.channels;
+        const float* from = first + element;
+        const auto start = static_cast<std::int32_t>(row + element);
+        for (std::int32_t l = 0; l < kLanes; ++l) {
+          const float value = from[offset(l)], before = most[l];
+          const std::int32_t here = start + offset(l), there = place[l];
+          const bool takes = !(value <= before) & (before == before);  // NaN wins and stays
+          most[l] = takes ? value : before;
+          place[l] = takes ? here : there;
+        }
+      }
+    }
+  }
+
+  PoolShape s_;
+  std::vector<std::int32_t> offset_;
+};
+
 void mean_of_window(const PoolShape& s, const float* x, std::int64_t sample, const Window& area,
                     float* y) {
   const auto count = static_cast<double>(std::max<std::int64_t>(area.count(), 1));
@@ -107,9 +176,13 @@ void mean_of_window(const PoolShape& s, const float* x, std::int64_t sample, con
 }  // namespace
 
 void max_pool(const PoolShape& s, const float* x, float* y, std::int32_t* argmax) {
+  const bool is_inside = s.pad_top == 0 && s.pad_bottom == 0 && s.pad_left == 0 && s.pad_right == 0;
+  const InsideRow row(s);
   for_each_output_row(s, [&](std::int64_t sample, std::int64_t oh) {
+    const std::int64_t first = (sample * s.out_h() + oh) * s.out_w() * s.channels;
+    if (is_inside) return row.maximum(sample, oh, x, y + first, argmax + first);
     for (std::int64_t ow = 0; ow < s.out_w(); ++ow) {
-      const std::int64_t at = ((sample * s.out_h() + oh) * s.out_w() + ow) * s.channels;
+      const std::int64_t at = first + ow * s.channels;
       max_of_window(s, x, sample, window(s, oh, ow), y + at, argmax + at);
     }
   });
@@ -118,26 +191,12 @@ void max_pool(const PoolShape& s, const float* x, float* y, std::int32_t* argmax
 void max_pool_gradient(const PoolShape& s, const float* dy, const std::int32_t* argmax,
                        float* dx) {
   const std::int64_t in_size = s.in_h * s.in_w * s.channels;
+  const std::int64_t out_size = s.out_h() * s.out_w() * s.channels;
   for_each(static_cast<std::uint64_t>(s.batch), [&](std::uint64_t index) {
     const auto sample = static_cast<std::int64_t>(index);
     std::fill_n(dx + sample * in_size, in_size, 0.0F);
-    for (std::int64_t pixel = 0; pixel < s.out_h() * s.out_w(); ++pixel) {
-      const Window area = window(s, pixel / s.out_w(), pixel % s.out_w());
-      const std::int64_t from = (sample * s.out_h() * s.out_w() + pixel) * s.channels;
-      const float* errors = dy + from;
-      const std::int32_t* places = argmax + from;
-      // Every element of the window looks whether it is the maximum: no scattered writes.
-      for (std::int64_t h = area.h0; h < area.h1; ++h) {
-        for (std::int64_t w = area.w0; w < area.w1; ++w) {
-          const std::int64_t at = ((sample * s.in_h + h) * s.in_w + w) * s.channels;
-          const auto first = static_cast<std::int32_t>(at);
-          float* to = dx + at;
-          for (std::int64_t c = 0; c < s.channels; ++c) {
-            const float error = errors[c];
-            to[c] += places[c] == first + static_cast<std::int32_t>(c) ? error : 0.0F;
-          }
-        }
-      }
+    for (std::int64_t i = sample * out_size; i < (sample + 1) * out_size; ++i) {
+      if (argmax[i] >= 0) dx[argmax[i]] += dy[i];
     }
   });
 }
@@ -172,32 +231,29 @@ void average_pool_gradient(const PoolShape& s, const float* dy, float* dx) {
 }
 
 void relu(const float* x, float* y, std::uint64_t n, float ceiling) {
-  for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
-    for (std::uint64_t i = first; i < first + count; ++i) {
+  kernels::vectorized([=] {
+#pragma GCC ivdep
+    for (std::uint64_t i = 0; i < n; ++i) {
       const float positive = x[i] < 0 ? 0.0F : x[i];  // NaN stays NaN
       y[i] = positive > ceiling ? ceiling : positive;
     }
   });
 }
 
-void relu_gradient(const float* x, const float* dy, float* dx, std::uint64_t n, float ceiling) {
-  for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
-    for (std::uint64_t i = first; i < first + count; ++i) {
-      const float error = dy[i], above = x[i] > 0 ? error : 0.0F;
-      dx[i] = x[i] < ceiling ? above : 0.0F;
+void relu_gradient(const float* y, const float* dy, float* dx, std::uint64_t n, float ceiling) {
+  kernels::vectorized([=] {
+#pragma GCC ivdep
+    for (std::uint64_t i = 0; i < n; ++i) {
+      const float error = dy[i], above = y[i] > 0 ? error : 0.0F;
+      dx[i] = y[i] < ceiling ? above : 0.0F;
     }
   });
 }
 
 void add(const float* a, const float* b, float* y, std::uint64_t n) {
-  for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
-    for (std::uint64_t i = first; i < first + count; ++i) y[i] = a[i] + b[i];
-  });
-}
-
-void accumulate(const float* x, float* y, std::uint64_t n) {
-  for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
-    for (std::uint64_t i = first; i < first + count; ++i) y[i] += x[i];
+  kernels::vectorized([=] {
+#pragma GCC ivdep
+    for (std::uint64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
   });
 }
 
@@ -221,13 +277,12 @@ void concat_part_gradient(const float* dy, std::int64_t rows, std::int64_t chann
   });
 }
 
-void scale_shift(const float* x, const float* scale, const float* shift, std::int64_t rows,
-                 std::int64_t channels, float* y) {
-  for_each_rows(rows, channels, [&](std::int64_t first, std::int64_t count) {
-    for (std::int64_t r = first; r < first + count; ++r) {
-      for (std::int64_t c = 0; c < channels; ++c) {
-        y[r * channels + c] = x[r * channels + c] * scale[c] + shift[c];
-      }
+void scale_shift(const float* x, const float* scale, const float* shift, std::uint64_t rows,
+                 std::uint64_t channels, float* y) {
+  kernels::vectorized([=] {
+    for (std::uint64_t first = 0; first < rows * channels; first += channels) {
+#pragma GCC ivdep
+      for (std::uint64_t c = 0; c < channels; ++c) y[first + c] = x[first + c] * scale[c] + shift[c];
     }
   });
 }

@@ -31,24 +31,23 @@ void max_pool_gradient(const PoolShape&, const float* dy, const std::int32_t* ar
 void average_pool(const PoolShape&, const float* x, float* y);
 void average_pool_gradient(const PoolShape&, const float* dy, float* dx);
 
+// The next four work on a part of a tensor, on the calling thread; y may be x, dx may be dy.
+
 /// y = min(max(x, 0), ceiling); ceiling is infinity for ReLU, 6 for ReLU6.
 void relu(const float* x, float* y, std::uint64_t n, float ceiling);
-/// dx = dy where 0 < x < ceiling, else 0. dx may be dy.
-void relu_gradient(const float* x, const float* dy, float* dx, std::uint64_t n, float ceiling);
-
+/// dx = dy where 0 < y < ceiling, else 0; y is relu's output.
+void relu_gradient(const float* y, const float* dy, float* dx, std::uint64_t n, float ceiling);
 /// y = a + b
 void add(const float* a, const float* b, float* y, std::uint64_t n);
-/// y += x
-void accumulate(const float* x, float* y, std::uint64_t n);
+/// y[r, c] = x[r, c] * scale[c] + shift[c]
+void scale_shift(const float* x, const float* scale, const float* shift, std::uint64_t rows,
+                 std::uint64_t channels, float* y);
+
 /// Copies `channels` of a row of pitch y_channels starting at `offset`: y[r, offset + c] = x[r, c].
 void concat_part(const float* x, std::int64_t rows, std::int64_t channels, float* y,
                  std::int64_t y_channels, std::int64_t offset);
 void concat_part_gradient(const float* dy, std::int64_t rows, std::int64_t channels, float* dx,
                           std::int64_t y_channels, std::int64_t offset);
-/// y[r, c] = x[r, c] * scale[c] + shift[c]
-void scale_shift(const float* x, const float* scale, const float* shift, std::int64_t rows,
-                 std::int64_t channels, float* y);
-
 struct Loss {
   double sum = 0;          ///< over the batch
   std::int64_t correct = 0;  ///< samples whose largest logit (the first one) is the label

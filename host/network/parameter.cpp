@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "host/kernels/vectorized.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::network {
@@ -47,6 +48,31 @@ struct Step {
   }
 };
 
+/// A parameter's arrays from one element on. Without a second moment its place is taken by the
+/// velocity, which that rule does not touch there.
+struct Tile {
+  float *w, *g, *v, *second;
+
+  Tile(Parameter& p, bool is_adam, std::uint64_t first)
+      : w(p.value.data() + first),
+        g(p.gradient.data() + first),
+        v(p.velocity.data() + first),
+        second((is_adam ? p.second_moment : p.velocity).data() + first) {}
+
+  void moments(const Step& step, std::uint64_t n) const noexcept {
+    kernels::vectorized([=, *this] {
+#pragma GCC ivdep
+      for (std::uint64_t i = 0; i < n; ++i) step.moments(w[i], g[i], v[i], second[i]);
+    });
+  }
+  void values(const Step& step, std::uint64_t n) const noexcept {
+    kernels::vectorized([=, *this] {
+#pragma GCC ivdep
+      for (std::uint64_t i = 0; i < n; ++i) w[i] = step.value(w[i], g[i], v[i], second[i]);
+    });
+  }
+};
+
 void require_state(Tensor& state, const Shape& shape) {
   if (state.shape() == shape) return;
   state.resize(shape);
@@ -80,19 +106,18 @@ void update(Parameter& p, const OptimizerSettings& settings, const Phase& phase,
   const bool is_adam = settings.type == OptimizerSettings::Type::kAdam;
   require_state(p.velocity, p.value.shape());
   if (is_adam) require_state(p.second_moment, p.value.shape());
+  const bool is_one_pass = p.on_momentum == nullptr;
   for_each_tile(p.value.size(), [&](std::uint64_t first, std::uint64_t n) {
-    for (std::uint64_t i = first; i < first + n; ++i) {
-      float none = 0;
-      step.moments(p.value[i], p.gradient[i], p.velocity[i], is_adam ? p.second_moment[i] : none);
-    }
+    const Tile tile(p, is_adam, first);
+    tile.moments(step, n);
+    if (is_one_pass) tile.values(step, n);
   });
-  quantize_in_place(p.on_momentum.get(), p.velocity, p.scratch, phase);
-  for_each_tile(p.value.size(), [&](std::uint64_t first, std::uint64_t n) {
-    for (std::uint64_t i = first; i < first + n; ++i) {
-      p.value[i] = step.value(p.value[i], p.gradient[i], p.velocity[i],
-                              is_adam ? p.second_moment[i] : 0.0F);
-    }
-  });
+  if (!is_one_pass) {
+    quantize_in_place(p.on_momentum.get(), p.velocity, p.scratch, phase);
+    for_each_tile(p.value.size(), [&](std::uint64_t first, std::uint64_t n) {
+      Tile(p, is_adam, first).values(step, n);
+    });
+  }
   quantize_in_place(p.on_update.get(), p.value, p.scratch, phase);
 }
 

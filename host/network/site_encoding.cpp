@@ -40,7 +40,7 @@ std::uint32_t SiteQuantizer::bits() const {
 Json SiteQuantizer::encoding_json() const {
   const qloom_encoding e = encoding();
   Json json{{"bits", e.bits}, {"is_signed", e.is_signed != 0}, {"groups", e.groups},
-            {"granularity", granularity_of(spec_.quantizer)}};
+            {"granularity", granularity_}};
   switch (e.kind) {
     case QLOOM_ENCODING_AFFINE:
       json["kind"] = "affine";
@@ -77,7 +77,7 @@ Operand SiteQuantizer::operand(const Tensor& y) const {
   if (e.kind != QLOOM_ENCODING_AFFINE || e.grid.offset != nullptr || e.groups == 0) return operand;
   const bool is_uniform = std::all_of(e.grid.scale, e.grid.scale + e.groups,
                                       [&](float s) { return s == e.grid.scale[0]; });
-  const bool is_per_output = granularity_of(spec_.quantizer) == "channel" &&
+  const bool is_per_output = granularity_ == "channel" &&
                              context_.channel_axis == 0 && !y.shape().empty() &&
                              e.groups == static_cast<std::uint64_t>(y.shape()[0]);
   if (!is_uniform && !is_per_output) return operand;

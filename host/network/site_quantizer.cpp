@@ -3,13 +3,9 @@
 #include "host/network/site_quantizer.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <mutex>
 
 #include <fmt/format.h>
 
-#include "host/kernels/kernels.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
 #include "host/tensor/random.hpp"
@@ -19,47 +15,15 @@ namespace {
 
 using registry::Json;
 
-qloom_block block_of(const qloom_tensor& t, std::uint64_t first, std::uint64_t n) {
-  qloom_block block{first, n, t.groups, t.inner, 0, t.groups};
-  const std::uint64_t begin = first / t.inner;
-  const std::uint64_t end = (first + n - 1) / t.inner;
-  if (begin / t.groups == end / t.groups) {
-    block.group_first = begin % t.groups;
-    block.group_count = end - begin + 1;
-  }
-  return block;
-}
-
-/// body(call, block, tile index) for every tile of the tensor. Each tile has an error record of its
-/// own; the lowest refusing tile is thrown, so that the message does not depend on threads.
-template <class Body>
-void for_each_block(const registry::Method& method, const std::string& what, const qloom_tensor& t,
-                    const qloom_call& call, Body&& body) {
-  std::mutex mutex;
-  std::uint64_t failed_tile = UINT64_MAX;
-  qloom_status failed = QLOOM_OK;
-  qloom_error failure = registry::empty_error();
-  for_each_tile(t.n, [&](std::uint64_t first, std::uint64_t n) {
-    qloom_error error = registry::empty_error();
-    qloom_call c = call;
-    c.error = &error;
-    const std::uint64_t tile = first / kTileElements;
-    const qloom_status status = body(c, block_of(t, first, n), tile);
-    if (status == QLOOM_OK) return;
-    const std::lock_guard lock(mutex);
-    if (tile >= failed_tile) return;
-    failed_tile = tile;
-    failed = status;
-    failure = error;
-  });
-  registry::check(method, what.c_str(), failed, failure);
-}
-
 }  // namespace
 
 SiteQuantizer::SiteQuantizer(const registry::Registry& registry, QuantizerSpec spec,
                              SiteContext context)
-    : spec_(std::move(spec)), context_(std::move(context)) {
+    : spec_(std::move(spec)),
+      context_(std::move(context)),
+      granularity_(granularity_of(spec_.quantizer)),
+      stream_(stream_id(context_.name)),
+      evaluation_stream_(stream_id(context_.name + "/evaluate")) {
   quantizer_ = registry.create(*spec_.quantizer.method, spec_.quantizer.params);
   rounding_ = registry.create(*spec_.rounding.method, spec_.rounding.params);
   if (spec_.range.method != nullptr) {
@@ -68,17 +32,16 @@ SiteQuantizer::SiteQuantizer(const registry::Registry& registry, QuantizerSpec s
   refresh_learned();
 }
 
-qloom_tensor SiteQuantizer::geometry(const Tensor& x) const {
-  const Shape& shape = x.shape();
-  qloom_tensor t{x.data(), shape.data(), shape.size(), x.size(), 1, 1, std::max<std::size_t>(x.size(), 1)};
+qloom_tensor SiteQuantizer::geometry(const Shape& shape, const float* data) const {
+  const std::uint64_t n = element_count(shape);
+  qloom_tensor t{data, shape.data(), shape.size(), n, 1, 1, std::max<std::uint64_t>(n, 1)};
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   if ((ops.caps & QLOOM_QUANTIZER_GROUPS_PER_SAMPLE) != 0) {
     t.groups = shape.empty() ? 1 : static_cast<std::uint64_t>(shape[0]);
     t.inner = std::max<std::uint64_t>(1, t.n / std::max<std::uint64_t>(1, t.groups));
     return t;
   }
-  const Json granularity = granularity_of(spec_.quantizer);
-  if (granularity == "channel") {
+  if (granularity_ == "channel") {
     const auto rank = static_cast<int>(shape.size());
     const int axis = context_.channel_axis < 0 ? context_.channel_axis + rank : context_.channel_axis;
     if (axis < 0 || axis >= rank) {
@@ -92,8 +55,8 @@ qloom_tensor SiteQuantizer::geometry(const Tensor& x) const {
       if (i == axis) t.groups = extent;
       if (i > axis) t.inner *= extent;
     }
-  } else if (granularity.is_object()) {
-    const auto k = granularity.at("group").get<std::uint64_t>();
+  } else if (granularity_.is_object()) {
+    const auto k = granularity_.at("group").get<std::uint64_t>();
     t.inner = k;
     if (context_.tracks_range && range_ && context_.has_batch_axis && !shape.empty()) {
       const std::uint64_t sample = t.n / static_cast<std::uint64_t>(std::max<std::int64_t>(shape[0], 1));
@@ -115,7 +78,7 @@ qloom_call SiteQuantizer::call() const {
   c.struct_size = sizeof(qloom_call);
   c.training = phase_.training ? 1 : 0;
   c.seed = context_.seed;
-  c.stream = stream_id(phase_.training ? context_.name : context_.name + "/evaluate");
+  c.stream = phase_.training ? stream_ : evaluation_stream_;
   c.step = phase_.step;
   c.rounding = rounding_ref(rounding_);
   return c;
@@ -165,15 +128,19 @@ void SiteQuantizer::begin_pass(std::uint32_t pass) {
 
 void SiteQuantizer::observe(const Tensor& x) {
   const Tensor& in = clamped(x);
-  const qloom_tensor t = geometry(in);
+  const qloom_tensor t = geometry(in.shape(), in.data());
   if (t.n == 0) return;
-  if (!range_) {
+  if (range_) {
+    observe(t);
+  } else {
     prepare(t);
-    return;
   }
+}
+
+void SiteQuantizer::observe(const qloom_tensor& t) {
   qloom_error error = registry::empty_error();
   const auto status = range_.ops<qloom_range_estimator>().observe(range_.self(), &t, &error);
-  registry::check(range_.method(), ("observe " + context_.name).c_str(), status, error);
+  check(range_, "observe", status, error);
   groups_ = t.groups;
 }
 
@@ -191,11 +158,11 @@ void SiteQuantizer::read_ranges(std::uint64_t groups) {
   qloom_error error = registry::empty_error();
   const auto status = range_.ops<qloom_range_estimator>().ranges(range_.self(), ranges_.data(),
                                                                 groups, &error);
-  registry::check(range_.method(), ("ranges of " + context_.name).c_str(), status, error);
+  check(range_, "ranges of", status, error);
   has_range_ = true;
 }
 
-void SiteQuantizer::update_ranges(const qloom_tensor& t, const Tensor& x) {
+void SiteQuantizer::update_ranges(const qloom_tensor& t) {
   if (context_.tracks_range && !phase_.training) {
     if (!has_range_) {
       throw RunError(fmt::format("{}: no range is known; add a calibrate stage before this one",
@@ -217,7 +184,7 @@ void SiteQuantizer::update_ranges(const qloom_tensor& t, const Tensor& x) {
   const bool is_running = context_.tracks_range && count == 1;
   for (std::uint32_t pass = 0; pass < count; ++pass) {
     if (!(is_running && round_is_open_)) begin_pass(pass);
-    observe(x);
+    observe(t);
     end_pass(pass);
   }
   if (forgets) range_.load(before, range_.state_version());
@@ -236,8 +203,7 @@ void SiteQuantizer::prepare(const qloom_tensor& t) {
   if (!first && (ops.caps & QLOOM_QUANTIZER_WANTS_TENSOR) == 0) in.x.data = nullptr;
   in.ranges = range_ ? ranges_.data() : nullptr;
   qloom_error error = registry::empty_error();
-  registry::check(quantizer_.method(), ("prepare " + context_.name).c_str(),
-                  ops.prepare(quantizer_.self(), &in, &error), error);
+  check(quantizer_, "prepare", ops.prepare(quantizer_.self(), &in, &error), error);
   is_initialised_ = true;
   refresh_learned();
 }
@@ -258,119 +224,10 @@ void SiteQuantizer::refresh_learned() {
   }
 }
 
-void SiteQuantizer::require_finite(const Tensor& x) const {
-  qloom_tensor whole{x.data(), x.shape().data(), x.shape().size(), x.size(), 1, 1, x.size()};
-  double count = 0;
-  kernels::table().reduce(&whole, QLOOM_REDUCE_NONFINITE, nullptr, &count);
-  if (count > 0) {
-    throw RunError(fmt::format("{}: {} of {} values are NaN or infinite", context_.name, count,
-                               x.size()));
-  }
-}
-
-void SiteQuantizer::forward(const Tensor& x, Tensor& y, const Phase& phase) {
-  phase_ = phase;
-  const Tensor& in = clamped(x);
-  const qloom_tensor t = geometry(in);
-  y.resize(x.shape());
-  if (t.n == 0) return;
-  require_finite(x);
-  if (range_) update_ranges(t, x);
-  prepare(t);
-  const auto& ops = quantizer_.ops<qloom_quantizer>();
-  const auto body = [&](const qloom_call& c, const qloom_block& b, std::uint64_t) {
-    return ops.apply(quantizer_.self(), &c, &b, in.data() + b.first, y.data() + b.first);
-  };
-  for_each_block(quantizer_.method(), "apply " + context_.name, t, call(), body);
-}
-
-void SiteQuantizer::encode(const Tensor& x, std::vector<std::int32_t>& codes) {
-  const auto& ops = quantizer_.ops<qloom_quantizer>();
-  if (ops.encode == nullptr) {
-    throw RunError(fmt::format("{}: quantizer \"{}\" has no integer codes", context_.name,
-                               quantizer_.method().id));
-  }
-  const Tensor& in = clamped(x);
-  const qloom_tensor t = geometry(in);
-  codes.resize(t.n);
-  const auto body = [&](const qloom_call& c, const qloom_block& b, std::uint64_t) {
-    return ops.encode(quantizer_.self(), &c, &b, in.data() + b.first, codes.data() + b.first);
-  };
-  for_each_block(quantizer_.method(), "encode " + context_.name, t, call(), body);
-}
-
-void SiteQuantizer::decode(const Shape& shape, const std::vector<std::int32_t>& codes,
-                           Tensor& y) const {
-  const auto& ops = quantizer_.ops<qloom_quantizer>();
-  y.resize(shape);
-  const qloom_tensor t = geometry(y);
-  const auto body = [&](const qloom_call&, const qloom_block& b, std::uint64_t) {
-    return ops.decode(quantizer_.self(), &b, codes.data() + b.first, y.data() + b.first);
-  };
-  for_each_block(quantizer_.method(), "decode " + context_.name, t, call(), body);
-}
-
-void SiteQuantizer::backward(const Tensor& x, const Tensor& dy, Tensor& dx) {
-  const auto& ops = quantizer_.ops<qloom_quantizer>();
-  const Tensor& in = clamped(x);
-  const qloom_tensor t = geometry(in);
-  if (&dx != &dy) dx.resize(x.shape());
-  if (t.n == 0) return;
-  qloom_error error = registry::empty_error();
-  if (ops.backward_prepare != nullptr) {
-    qloom_tensor g = t;
-    g.data = dy.data();
-    registry::check(quantizer_.method(), "backward_prepare",
-                    ops.backward_prepare(quantizer_.self(), &t, &g, &error), error);
-  }
-  if (ops.backward == nullptr) {
-    if (&dx != &dy) std::memcpy(dx.data(), dy.data(), t.n * sizeof(float));
-  } else {
-    backward_blocks(t, in, dy, dx);
-  }
-  if (spec_.clamp) {
-    const auto lo = static_cast<float>(spec_.clamp->first), hi = static_cast<float>(spec_.clamp->second);
-    for_each_tile(t.n, [&](std::uint64_t first, std::uint64_t n) {
-      for (std::uint64_t i = first; i < first + n; ++i) {
-        if (!(x[i] >= lo && x[i] <= hi)) dx[i] = 0.0F;
-      }
-    });
-  }
-}
-
-void SiteQuantizer::backward_blocks(const qloom_tensor& t, const Tensor& x, const Tensor& dy,
-                                    Tensor& dx) {
-  const auto& ops = quantizer_.ops<qloom_quantizer>();
-  const std::uint64_t width = ops.sums_per_group;
-  const std::uint64_t tiles = (t.n + kTileElements - 1) / kTileElements;
-  // Offset of each tile's sums; a tile touches few groups unless channels are innermost.
-  offsets_.assign(tiles + 1, 0);
-  for (std::uint64_t i = 0; i < tiles; ++i) {
-    const std::uint64_t first = i * kTileElements;
-    offsets_[i + 1] =
-        offsets_[i] + width * block_of(t, first, std::min(kTileElements, t.n - first)).group_count;
-  }
-  partials_.assign(offsets_[tiles], 0.0);
-  const auto body = [&](const qloom_call& c, const qloom_block& b, std::uint64_t i) {
-    return ops.backward(quantizer_.self(), &c, &b, x.data() + b.first, dy.data() + b.first,
-                        dx.data() + b.first, partials_.data() + offsets_[i]);
-  };
-  for_each_block(quantizer_.method(), "backward " + context_.name, t, call(), body);
-  if (width == 0 || ops.learned_gradients == nullptr || learned_.empty()) return;
-  sums_.assign(t.groups * width, 0.0);
-  for (std::uint64_t i = 0; i < tiles; ++i) {  // block order
-    const std::uint64_t first = i * kTileElements;
-    const qloom_block b = block_of(t, first, std::min(kTileElements, t.n - first));
-    for (std::uint64_t j = 0; j < b.group_count * width; ++j) {
-      sums_[b.group_first * width + j] += partials_[offsets_[i] + j];
-    }
-  }
-  std::vector<float*> gradients;
-  for (auto& l : learned_) gradients.push_back(l.gradient.data());
-  qloom_error error = registry::empty_error();
-  registry::check(quantizer_.method(), "learned_gradients",
-                  ops.learned_gradients(quantizer_.self(), sums_.data(), t.groups, gradients.data(),
-                                        &error),
+void SiteQuantizer::check(const registry::Instance& instance, const char* what,
+                          qloom_status status, const qloom_error& error) const {
+  if (status == QLOOM_OK) return;
+  registry::check(instance.method(), (std::string(what) + " " + context_.name).c_str(), status,
                   error);
 }
 
@@ -378,8 +235,7 @@ void SiteQuantizer::after_update() {
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   if (ops.after_update == nullptr) return;
   qloom_error error = registry::empty_error();
-  registry::check(quantizer_.method(), "after_update", ops.after_update(quantizer_.self(), &error),
-                  error);
+  check(quantizer_, "after_update", ops.after_update(quantizer_.self(), &error), error);
 }
 
 }  // namespace qloom::network

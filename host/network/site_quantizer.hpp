@@ -5,7 +5,9 @@
 // Lowering puts these into the network; `qloom apply` runs one on an array.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,11 +84,25 @@ class SiteQuantizer {
   /// Integer codes of the last forward's x under the same random words; RunError when the encoding
   /// has no codes.
   void encode(const Tensor& x, std::vector<std::int32_t>& codes);
-  void decode(const Shape& shape, const std::vector<std::int32_t>& codes, Tensor& y) const;
+  void decode(const Shape& shape, const std::vector<std::int32_t>& codes, Tensor& y);
   /// dx of the last forward (same x), and the learned parameters' gradients. dx may be dy.
   void backward(const Tensor& x, const Tensor& dy, Tensor& dx);
   /// Projection of the learned parameters; after the optimizer changed them.
   void after_update();
+
+  /// forward() in steps, for a pass that does the work of several layers on a block while it lies in
+  /// the cache. Not for a site that needs_tensor(): it must see all of x first.
+  [[nodiscard]] bool needs_tensor(const Phase& phase) const;
+  void forward_start(const Shape& shape, const Phase& phase);
+  /// Elements first .. first + n - 1, first a multiple of kTileElements; on any thread.
+  void forward_block(std::uint64_t first, std::uint64_t n, const float* x, float* y) noexcept;
+  void forward_end();
+  /// The same for backward().
+  [[nodiscard]] bool backward_needs_tensor() const;
+  void backward_start();
+  void backward_block(std::uint64_t first, std::uint64_t n, const float* x, const float* dy,
+                      float* dx) noexcept;
+  void backward_end();
 
   /// Calibration: for pass in 0 .. passes(): begin_pass, observe each batch, end_pass.
   [[nodiscard]] std::uint32_t passes() const;  ///< 0: nothing to calibrate
@@ -116,16 +132,39 @@ class SiteQuantizer {
   void load(const data::Arrays& state);
 
  private:
-  [[nodiscard]] qloom_tensor geometry(const Tensor& x) const;
+  /// The first refusal, in tile order, of calls on tiles: the message does not depend on threads.
+  class Failures {
+   public:
+    void reset();
+    void note(std::uint64_t tile, qloom_status status, const qloom_error& error) noexcept;
+    std::atomic<std::uint64_t> non_finite = 0;
+    std::uint64_t tile = UINT64_MAX;
+    qloom_status status = QLOOM_OK;
+    qloom_error error{};
+
+   private:
+    std::mutex mutex_;
+  };
+
+  [[nodiscard]] qloom_tensor geometry(const Shape& shape, const float* data) const;
+  [[nodiscard]] qloom_block tile_block(std::uint64_t first, std::uint64_t n) const;
   [[nodiscard]] qloom_call call() const;
   [[nodiscard]] qloom_range_context range_context() const;
   const Tensor& clamped(const Tensor& x);
-  void update_ranges(const qloom_tensor& t, const Tensor& x);
+  void update_ranges(const qloom_tensor& t);
+  void observe(const qloom_tensor& t);
   void read_ranges(std::uint64_t groups);
   void prepare(const qloom_tensor& t);
   void refresh_learned();
-  void require_finite(const Tensor& x) const;
-  void backward_blocks(const qloom_tensor& t, const Tensor& x, const Tensor& dy, Tensor& dx);
+  void start(const Shape& shape, const float* data, const Phase& phase);
+  /// body(call, block, tile) for the tiles of first .. first + n - 1; refusals are noted.
+  template <class Body>
+  void for_tiles(std::uint64_t first, std::uint64_t n, const Body& body) noexcept;
+  void check(const registry::Instance& instance, const char* what, qloom_status status,
+             const qloom_error& error) const;
+  void check_blocks(const char* what) const;
+  void require_finite(std::uint64_t non_finite) const;
+  void add_sums();
 
   QuantizerSpec spec_;
   SiteContext context_;
@@ -134,10 +173,17 @@ class SiteQuantizer {
   std::vector<qloom_range> ranges_;
   Tensor clamped_;
   Phase phase_;
-  std::uint64_t groups_ = 0;  ///< of the last observed tensor
+  registry::Json granularity_;           ///< of the quantizer's parameters
+  std::uint64_t stream_ = 0, evaluation_stream_ = 0;
+  Shape shape_;                          ///< of the last tensor; geometry_ points to it
+  qloom_tensor geometry_{};              ///< without data
+  std::uint64_t groups_ = 0;             ///< of the last observed tensor
   bool has_range_ = false, is_initialised_ = false, round_is_open_ = false, is_observing_ = false;
-  std::vector<std::uint64_t> offsets_;  ///< scratch of backward
-  std::vector<double> partials_, sums_;
+  Failures failures_;
+  bool is_checked_ = false;              ///< the present tensor is known to be finite
+  std::vector<std::uint64_t> offsets_;   ///< of each tile's sums in partials_
+  std::vector<double> partials_, sums_;  ///< of learned parameters
+  std::vector<float*> gradients_;
   mutable std::vector<float> operand_scale_;
 };
 

@@ -50,7 +50,10 @@ std::string fault(const std::string& id, const qloom_quantizer& t) {
 }
 std::string fault(const std::string& id, const qloom_norm& t) {
   return first_missing(id, {{"begin", t.begin != nullptr},
-                            {"forward", t.forward != nullptr},
+                            {"prepare", t.prepare != nullptr},
+                            {"apply", t.apply != nullptr},
+                            {"backward_sums", t.backward_sums != nullptr},
+                            {"backward_prepare", t.backward_prepare != nullptr},
                             {"backward", t.backward != nullptr},
                             {"inference", t.inference != nullptr}});
 }

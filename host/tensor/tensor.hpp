@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <new>
 #include <vector>
@@ -28,7 +29,7 @@ using Shape = std::vector<std::int64_t>;
 class Tensor {
  public:
   Tensor() = default;
-  explicit Tensor(Shape shape) { resize(std::move(shape)); }
+  explicit Tensor(const Shape& shape) { resize(shape); }
   Tensor(const Tensor& other) { *this = other; }
   Tensor& operator=(const Tensor& other) {
     if (this == &other) return *this;
@@ -40,16 +41,8 @@ class Tensor {
   Tensor& operator=(Tensor&&) noexcept = default;
 
   /// Contents are undefined afterwards when the memory had to grow.
-  void resize(Shape shape) {
-    size_ = element_count(shape);
-    shape_ = std::move(shape);
-    if (size_ <= capacity_) return;
-    constexpr std::size_t kAlign = 64;
-    const std::size_t bytes = (size_ * sizeof(float) + kAlign - 1) / kAlign * kAlign;
-    data_.reset(static_cast<float*>(std::aligned_alloc(kAlign, bytes)));
-    if (data_ == nullptr) throw std::bad_alloc();
-    capacity_ = bytes / sizeof(float);
-  }
+  void resize(const Shape& shape) { resize(shape.data(), shape.size()); }
+  void resize(std::initializer_list<std::int64_t> shape) { resize(shape.begin(), shape.size()); }
   void fill(float value) {
     for (std::size_t i = 0; i < size_; ++i) data_.get()[i] = value;
   }
@@ -57,6 +50,8 @@ class Tensor {
   [[nodiscard]] float* data() noexcept { return data_.get(); }
   [[nodiscard]] const float* data() const noexcept { return data_.get(); }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// Elements that resize() can hold without new memory.
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
   [[nodiscard]] float& operator[](std::size_t i) noexcept { return data_.get()[i]; }
@@ -67,6 +62,16 @@ class Tensor {
   [[nodiscard]] const float* end() const noexcept { return data() + size_; }
 
  private:
+  void resize(const std::int64_t* extents, std::size_t rank) {
+    if (extents != shape_.data()) shape_.assign(extents, extents + rank);
+    size_ = element_count(shape_);
+    if (size_ <= capacity_) return;
+    constexpr std::size_t kAlign = 64;
+    const std::size_t bytes = (size_ * sizeof(float) + kAlign - 1) / kAlign * kAlign;
+    data_.reset(static_cast<float*>(std::aligned_alloc(kAlign, bytes)));
+    if (data_ == nullptr) throw std::bad_alloc();
+    capacity_ = bytes / sizeof(float);
+  }
   struct Free {
     void operator()(float* p) const noexcept { std::free(p); }
   };

@@ -1,7 +1,28 @@
-# Benchmarks are programs of their own, built on request and never part of a test run.
+# Benchmarks are programs of their own, built on request and never part of a test run:
+# tests/bench.sh builds and runs them.
 find_package(benchmark QUIET)
 if(benchmark_FOUND)
   add_executable(qloom_kernels_bench EXCLUDE_FROM_ALL benchmarks/kernels_bench.cpp)
   target_link_libraries(qloom_kernels_bench PRIVATE
     qloom::kernels benchmark::benchmark qloom_warnings)
+endif()
+
+add_library(qloom_bench_stepper STATIC EXCLUDE_FROM_ALL benchmarks/stepper.cpp)
+target_link_libraries(qloom_bench_stepper
+  PUBLIC qloom_pipeline qloom_network qloom_registry PRIVATE qloom_experiment qloom_warnings)
+add_executable(qloom_training_bench EXCLUDE_FROM_ALL benchmarks/training_bench.cpp)
+target_link_libraries(qloom_training_bench PRIVATE
+  qloom_bench_stepper OpenMP::OpenMP_CXX CLI11::CLI11 qloom_warnings)
+
+add_executable(qloom_bench_worker EXCLUDE_FROM_ALL
+  benchmarks/worker/main.cpp benchmarks/worker/limits.cpp benchmarks/worker/kernels.cpp
+  benchmarks/worker/sites.cpp benchmarks/worker/norms.cpp benchmarks/worker/contractions.cpp
+  benchmarks/worker/steps.cpp)
+target_link_libraries(qloom_bench_worker PRIVATE
+  qloom_bench_stepper qloom_kernels DNNL::dnnl OpenMP::OpenMP_CXX qloom_warnings)
+
+add_custom_target(qloom_bench)
+add_dependencies(qloom_bench qloom_training_bench qloom_bench_worker)
+if(benchmark_FOUND)
+  add_dependencies(qloom_bench qloom_kernels_bench)
 endif()

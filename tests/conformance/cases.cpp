@@ -8,6 +8,7 @@
 #include <cmath>
 #include <map>
 
+#include "host/network/norm_call.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
 
@@ -241,10 +242,7 @@ std::vector<float> evaluate_norm(const registry::Instance& norm, const Tensor& x
   const Tensor gamma = gamma_of(x), beta = beta_of(x);
   const qloom_norm_call call = norm_call(x, QLOOM_MODE_EVALUATE, gamma, beta);
   std::vector<float> y(x.size());
-  qloom_error error = registry::empty_error();
-  registry::check(norm.method(), "forward",
-                  norm.ops<qloom_norm>().forward(norm.self(), &call, x.data(), y.data(), &error),
-                  error);
+  network::norm_forward(norm, call, x.data(), y.data());
   return y;
 }
 
@@ -259,15 +257,15 @@ NormResult run_norm(const registry::Instance& norm, const Tensor& x) {
   const auto forward = [&](std::uint32_t mode, std::vector<float>& y) {
     y.resize(x.size());
     const qloom_norm_call call = norm_call(x, mode, gamma, beta);
-    check("forward", ops.forward(norm.self(), &call, x.data(), y.data(), &error));
+    network::norm_forward(norm, call, x.data(), y.data());
   };
   const auto backward = [&](std::uint32_t mode, std::vector<float>& dx) {
     dx.resize(x.size());
     r.dgamma.resize(gamma.size());
     r.dbeta.resize(beta.size());
     const qloom_norm_call call = norm_call(x, mode, gamma, beta);
-    check("backward", ops.backward(norm.self(), &call, x.data(), dy.data(), dx.data(),
-                                   r.dgamma.data(), r.dbeta.data(), &error));
+    network::norm_backward(norm, call, x.data(), dy.data(), dx.data(), r.dgamma.data(),
+                           r.dbeta.data());
   };
   forward(QLOOM_MODE_TRAINING, r.y);
   backward(QLOOM_MODE_TRAINING, r.dx);

@@ -34,15 +34,16 @@ TEST(Relu, ClipsToZeroAndTheCeiling) {
 TEST(Relu, GradientEqualsCentralDifferences) {
   const auto x = values_off_corners(1), dy = random_values(kCount, 2);
   for (const float ceiling : {kNoCeiling, 6.0F}) {
-    std::vector<float> dx(x.size());
-    network::relu_gradient(x.data(), dy.data(), dx.data(), x.size(), ceiling);
+    std::vector<float> y(x.size()), dx(x.size());
+    network::relu(x.data(), y.data(), x.size(), ceiling);
+    network::relu_gradient(y.data(), dy.data(), dx.data(), x.size(), ceiling);
     for (std::size_t i = 0; i < x.size(); ++i) {
       const double step = 1e-3, v = x[i];
       const double slope = (clipped(v + step, ceiling) - clipped(v - step, ceiling)) / (2 * step);
       ASSERT_NEAR(dx[i], slope * dy[i], 1e-6) << i;
     }
     std::vector<float> in_place = dy;
-    network::relu_gradient(x.data(), in_place.data(), in_place.data(), x.size(), ceiling);
+    network::relu_gradient(y.data(), in_place.data(), in_place.data(), x.size(), ceiling);
     EXPECT_EQ(in_place, dx);
   }
 }
@@ -51,7 +52,7 @@ TEST(Relu, CornersPassNoGradientAndNotANumberComesThrough) {
   const std::vector<float> x{0, 6, -0.0F, 5, NAN}, dy(5, 1.0F);
   std::vector<float> y(5), dx(5);
   network::relu(x.data(), y.data(), 5, 6);
-  network::relu_gradient(x.data(), dy.data(), dx.data(), 5, 6);
+  network::relu_gradient(y.data(), dy.data(), dx.data(), 5, 6);
   EXPECT_EQ(y[1], 6);
   EXPECT_TRUE(std::isnan(y[4]));
   EXPECT_EQ(dx, (std::vector<float>{0, 0, 0, 1, 0}));
@@ -61,7 +62,7 @@ TEST(Add, AddsElementByElement) {
   const auto a = random_values(kCount, 1), b = random_values(kCount, 2);
   std::vector<float> y(a.size()), sum = a;
   network::add(a.data(), b.data(), y.data(), y.size());
-  network::accumulate(b.data(), sum.data(), sum.size());
+  network::add(sum.data(), b.data(), sum.data(), sum.size());
   for (std::size_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], a[i] + b[i]) << i;
   EXPECT_EQ(sum, y);
 }
@@ -105,7 +106,7 @@ TEST(Pointwise, BitsDoNotDependOnTheNumberOfThreads) {
   expect_same_for_any_threads([&] {
     std::vector<float> y(x.size()), dx(x.size()), sum(x.size());
     network::relu(x.data(), y.data(), x.size(), 6);
-    network::relu_gradient(x.data(), dy.data(), dx.data(), x.size(), 6);
+    network::relu_gradient(y.data(), dy.data(), dx.data(), x.size(), 6);
     network::add(x.data(), dy.data(), sum.data(), x.size());
     return std::vector{y, dx, sum};
   });

@@ -28,7 +28,7 @@ struct Captured {
 std::vector<Captured> capture(Bench& bench, const std::string& layer) {
   network::Node& node = bench.node(layer);
   const bool is_coded = node.error != nullptr;
-  const Tensor& error = is_coded ? node.error_dx_value : node.gradient;
+  const Tensor& error = is_coded ? *node.error_dx_value : node.gradient.value();
   const Operand dy = is_coded ? node.error->operand(error) : Operand{.values = error.data()};
   const std::vector<float> x = bench.x(layer), w = bench.w(layer), e = values(error);
   std::vector<float> bias;
@@ -41,7 +41,7 @@ std::vector<Captured> capture(Bench& bench, const std::string& layer) {
   if (layer == "conv2" || layer == "fc") {  // the only readers of their inputs
     network::Node* input = &bench.input_of(layer);
     if (input->type == network::Node::Type::kQuantize) {
-      all.push_back({Role::kInputGradient, "accumulator.dx", e, w, values(input->gradient), {}, dy,
+      all.push_back({Role::kInputGradient, "accumulator.dx", e, w, values(input->gradient.value()), {}, dy,
                      node.weight_operand});
     }
   }

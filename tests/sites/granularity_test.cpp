@@ -104,7 +104,7 @@ TEST(Granularity, ErrorsAndGradientsHaveChannelsAndGroupsToo) {
   Bench bench(rules);
   bench.gradients();
   const std::vector<float> g = values(bench.parameter("conv2/weight").gradient);
-  expect_grouped(bench.dy("conv2"), values(bench.node("conv2").error_dx_value),
+  expect_grouped(bench.dy("conv2"), values(*bench.node("conv2").error_dx_value),
                  bench.site("error/conv2"), 6, [](std::size_t i) { return i % 6; });
   bench.update();
   const auto& p = bench.parameter("conv2/weight");
@@ -150,7 +150,7 @@ TEST(Clamp, AnActivationIsClippedBeforeItsQuantizerAndHasNoGradientOutside) {
   bench.gradients();
   const std::vector<float> x = bench.y("pool1");
   EXPECT_EQ(x, plain.y("pool1"));
-  std::vector<float> clipped = x, expected = values(bench.node("activation/conv2").gradient);
+  std::vector<float> clipped = x, expected = values(bench.node("activation/conv2").gradient.value());
   std::size_t outside = 0, open = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     clipped[i] = fixed(std::clamp(x[i], low, high), 6);

@@ -175,7 +175,7 @@ TEST(Rules, TwoContractionsThatReadOneTensorShareAQuantizeNode) {
   EXPECT_EQ(&bench.input_of("left"), &bench.input_of("right"));
   EXPECT_EQ(bench.x("left"), fixed(plain.y("relu2"), 2));
   // Both readers' gradients meet in the node and pass to the tensor below once.
-  const std::vector<float> quantized = values(bench.input_of("left").gradient);
+  const std::vector<float> quantized = values(bench.input_of("left").gradient.value());
   EXPECT_EQ(bench.dy("relu2"), quantized) << "nothing is clipped";
   Bench differing(Json::array({fixed_rule("activation", "left", 2),
                                fixed_rule("activation", "right", 3)}));

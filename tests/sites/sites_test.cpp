@@ -137,7 +137,7 @@ TEST(Sites, AQuantizedErrorActsOnBothUsesOrOnTheOneThatIsNamed) {
       network::bias_gradient(shape, uses.dw.data(), db.data());
       EXPECT_EQ(values(bench.parameter(layer + "/weight").gradient), dw) << site << layer;
       EXPECT_EQ(values(bench.parameter(layer + "/bias").gradient), db) << site << layer;
-      EXPECT_EQ(values(bench.input_of(layer).gradient), dx) << site << layer;
+      EXPECT_EQ(values(bench.input_of(layer).gradient.value()), dx) << site << layer;
     }
   }
 }

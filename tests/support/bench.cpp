@@ -90,6 +90,7 @@ Bench::Bench(const Json& rules, const Json& patch)
   settings.learning_rate = 0.125;
   settings.momentum = 0.5;
   for (std::int32_t i = 0; i < kBatch; ++i) labels.push_back(i % kClasses);
+  network.fuse(false);  // every value and gradient can be looked at
   lower(0);
   network.initialise();
   // Off the round values that no coarse grid would change.

@@ -57,7 +57,7 @@ class Bench {
   std::vector<float> w(const std::string& layer);
   std::vector<float> y(const std::string& layer) { return values(*node(layer).value); }
   /// dL/dy as it reached the layer, unquantized.
-  std::vector<float> dy(const std::string& layer) { return values(node(layer).gradient); }
+  std::vector<float> dy(const std::string& layer) { return values(node(layer).gradient.value()); }
   /// Gradients of all parameters in one row, but those of `except`.
   std::vector<float> parameter_gradients(const std::string& except = "");
   std::vector<float> parameter_values(const std::string& except = "");

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <functional>
 
+#include "host/network/norm_call.hpp"
 #include "host/tensor/error.hpp"
 #include "tests/support/method.hpp"
 
@@ -34,7 +35,7 @@ class NormHarness {
   Values forward(const Values& x, std::uint32_t mode = QLOOM_MODE_TRAINING) {
     Values y(x.size());
     const qloom_norm_call c = call(mode, x.size());
-    check("forward", ops().forward(norm_.self(), &c, x.data(), y.data(), &error_));
+    network::norm_forward(norm_, c, x.data(), y.data());
     return y;
   }
   /// in_place: dx is written over dy.
@@ -42,9 +43,8 @@ class NormHarness {
                          std::uint32_t mode = QLOOM_MODE_TRAINING, bool in_place = false) {
     NormGradients g{in_place ? dy : Values(x.size()), Values(channels_), Values(channels_)};
     const qloom_norm_call c = call(mode, x.size());
-    check("backward",
-          ops().backward(norm_.self(), &c, x.data(), in_place ? g.dx.data() : dy.data(),
-                         g.dx.data(), g.dgamma.data(), g.dbeta.data(), &error_));
+    network::norm_backward(norm_, c, x.data(), in_place ? g.dx.data() : dy.data(), g.dx.data(),
+                           g.dgamma.data(), g.dbeta.data());
     return g;
   }
   /// scale * x + shift of the inference form.

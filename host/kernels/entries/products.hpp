@@ -4,7 +4,6 @@
 // Modelled accumulators on the inner loops of one core.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 
 #include "host/kernels/core.hpp"
@@ -15,30 +14,13 @@ namespace qloom::kernels {
 
 template <const Core& kCore>
 struct Products {
-  /// Largest magnitude in a matrix of rows x columns.
-  static double largest(const float* x, std::uint64_t rows, std::uint64_t columns,
-                        std::int64_t pitch) noexcept {
-    double largest = 0.0;
-    for (std::uint64_t r = 0; r < rows; ++r) {
-      const double row = kCore.reduce_tile[QLOOM_REDUCE_ABS_MAX](
-          x + static_cast<std::int64_t>(r) * pitch, columns, 0.0);
-      if (row > largest) largest = row;
-    }
-    return largest;
-  }
   static void accumulate_integer(const qloom_tile* t, std::uint32_t width, std::uint32_t wrap,
                                  std::uint64_t* overflows) noexcept {
-    constexpr std::uint32_t kWidestDouble = 50;  // register, and sum with a product, below 2^53
-    if (width > kWidestDouble) {
+    if (width > 50) {
       ref::accumulate_integer(t, width, wrap, overflows);
-      return;
+    } else {
+      *overflows += kCore.accumulate_integer[wrap != 0 ? 1 : 0]({t, width});
     }
-    const double half = std::ldexp(1.0, static_cast<int>(width) - 1);
-    const IntegerJob job{t, -half, half - 1.0};
-    const double product =
-        largest(t->a, t->m, t->k, t->lda) * largest(t->b, t->k, t->n, t->ldb);
-    const bool fits_float = 2.0 * half + product <= 0x1p24;
-    *overflows += kCore.accumulate_integer[fits_float ? 0 : 1][wrap != 0 ? 1 : 0](job);
   }
   static qloom_status accumulate_float(const qloom_call* call, const qloom_tile* t,
                                        const qloom_float_format* format, std::uint64_t chunk,

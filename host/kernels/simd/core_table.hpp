@@ -7,7 +7,8 @@
 #include <utility>
 
 #include "host/kernels/core.hpp"
-#include "host/kernels/simd/accumulate.hpp"
+#include "host/kernels/simd/accumulate_float.hpp"
+#include "host/kernels/simd/accumulate_integer.hpp"
 #include "host/kernels/simd/affine.hpp"
 #include "host/kernels/simd/minifloat.hpp"
 #include "host/kernels/simd/random.hpp"
@@ -60,10 +61,8 @@ consteval Core make_core() {
   core.minifloat_decode = &minifloat_decode<Arch>;
   core.random_u32 = &random_u32<Arch>;
   core.histogram_bins = &histogram_bins<Arch>;
-  core.accumulate_integer[0][0] = &accumulate_integer<Arch, float, false>;
-  core.accumulate_integer[0][1] = &accumulate_integer<Arch, float, true>;
-  core.accumulate_integer[1][0] = &accumulate_integer<Arch, double, false>;
-  core.accumulate_integer[1][1] = &accumulate_integer<Arch, double, true>;
+  core.accumulate_integer[0] = &accumulate_integer<Arch, false>;
+  core.accumulate_integer[1] = &accumulate_integer<Arch, true>;
   return core;
 }
 

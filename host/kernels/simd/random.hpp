@@ -58,9 +58,17 @@ class Philox {
 
   /// Words of blocks first .. first + kBlocks - 1, four each.
   void blocks(std::uint64_t first, std::uint32_t* out) const noexcept {
-    W c0[kBatches], c1[kBatches], c2[kBatches], c3[kBatches];
+    W word[4][kBatches];
+    for (std::uint64_t b = 0; b < kBatches; ++b) word[0][b] = lane_block_ + W(first + b * W::size);
+    scramble(word);
     for (std::uint64_t b = 0; b < kBatches; ++b) {
-      c0[b] = lane_block_ + W(first + b * W::size);
+      pairs(word[0][b], word[1][b], word[2][b], word[3][b], out + b * W::size * 4);
+    }
+  }
+  /// In: the lanes' block numbers in word[0]. Out: their four words, in the low halves.
+  void scramble(W (&word)[4][kBatches]) const noexcept {
+    auto& [c0, c1, c2, c3] = word;
+    for (std::uint64_t b = 0; b < kBatches; ++b) {
       c1[b] = step_;
       c2[b] = low_;
       c3[b] = high_ ^ (c0[b] >> 32);
@@ -79,9 +87,6 @@ class Philox {
       }
       k0 += 0x9E3779B9U;
       k1 += 0xBB67AE85U;
-    }
-    for (std::uint64_t b = 0; b < kBatches; ++b) {
-      pairs(c0[b], c1[b], c2[b], c3[b], out + b * W::size * 4);
     }
   }
 

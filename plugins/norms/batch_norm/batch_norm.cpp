@@ -19,9 +19,7 @@ class BatchNorm : public ChannelNorm<BatchNorm> {
 
   void measure(const float* x, std::uint64_t rows, const std::vector<double>& mean,
                std::vector<double>& variance) const {
-    std::int64_t shape[2];
-    variance = reduce(by_channel(x, rows, channels_, shape), QLOOM_REDUCE_SQUARE_DEVIATION_SUM,
-                      mean.data());
+    sum_channels(x, rows, QLOOM_REDUCE_SQUARE_DEVIATION_SUM, mean.data(), variance);
     for (double& v : variance) v /= static_cast<double>(rows);
   }
 
@@ -30,23 +28,28 @@ class BatchNorm : public ChannelNorm<BatchNorm> {
     return rows > 1 ? variance * n / (n - 1.0) : variance;
   }
 
-  /// dx = gamma / D * (dy - mean(dy) - xh * mean(dy xh))
-  void input_gradient(const Gradient& g) const {
-    const std::vector<float> center = g.dy_mean();
-    std::vector<float> scale(channels_), slope(channels_);
+  void gradient(std::uint64_t rows, const double* sums) {
+    slope_.resize(channels_);
     for (std::uint64_t c = 0; c < channels_; ++c) {
-      scale[c] = now_.gamma[c] * now_.inv[c];
-      slope[c] = static_cast<float>(g.dy_xh_sum(c) / static_cast<double>(g.rows));
+      slope_[c] = static_cast<float>(sums[channels_ + c] / static_cast<double>(rows));
     }
-    for_each_rows(g.rows, channels_, [&](std::uint64_t row, std::uint64_t end) noexcept {
-      for (std::uint64_t i = row * channels_; row < end; ++row) {
-        for (std::uint64_t c = 0; c < channels_; ++c, ++i) {
-          const float xh = (g.x[i] - now_.mean[c]) * now_.inv[c];
-          g.dx[i] = scale[c] * (g.dy[i] - center[c] - xh * slope[c]);
-        }
-      }
+    repeat(slope_);
+  }
+
+  /// dx = gamma / D * (dy - mean(dy) - xh * mean(dy xh))
+  void backward(const qloom_norm_call& call, std::uint64_t first, std::uint64_t rows,
+                const float* x, const float* dy, float* dx) const noexcept {
+    if (is_frozen(call)) return ChannelNorm::backward(call, first, rows, x, dy, dx);
+    const float *mean = now_.mean.data(), *inv = now_.inv.data(), *scale = slope_of_dy_.data();
+    const float *center = center_.data(), *slope = slope_.data();
+    for_each_lane(rows * channels_, width_, [=](std::uint64_t i, std::uint64_t c) noexcept {
+      const float xh = (x[i] - mean[c]) * inv[c];
+      dx[i] = scale[c] * (dy[i] - center[c] - xh * slope[c]);
     });
   }
+
+ private:
+  std::vector<float> slope_;
 };
 
 }  // namespace

@@ -40,10 +40,16 @@ class ConstScale {
       throw Error(QLOOM_E_INVALID, concat("/alpha: ", alpha_, " has no normal float32 inverse"));
     }
   }
-  void forward(const qloom_norm_call& call, const float* x, float* y) { scale(call, x, y); }
-  void backward(const qloom_norm_call& call, const float*, const float* dy, float* dx, float*,
-                float*) {
-    scale(call, dy, dx);
+  void prepare(const qloom_norm_call& call, const float*) { factor_ = quantized(call); }
+  void apply(const qloom_norm_call& call, std::uint64_t, std::uint64_t rows, const float* x,
+             float* y) const noexcept {
+    const float factor = factor_;
+    for_each_lane(rows * call.channels, rows * call.channels,
+                  [=](std::uint64_t i, std::uint64_t) noexcept { y[i] = x[i] * factor; });
+  }
+  void backward(const qloom_norm_call& call, std::uint64_t first, std::uint64_t rows, const float*,
+                const float* dy, float* dx) const noexcept {
+    apply(call, first, rows, dy, dx);
   }
   void inference(const qloom_norm_call& call, float* scale, float* shift) const {
     std::fill_n(scale, call.channels, quantized(call));
@@ -71,17 +77,10 @@ class ConstScale {
     quantize_slot(call, "inv_scale", inverse);
     return inverse[0];
   }
-  void scale(const qloom_norm_call& call, const float* in, float* out) const {
-    const float factor = quantized(call);
-    const std::uint64_t channels = call.channels;
-    for_each_rows(call.rows, channels, [=](std::uint64_t row, std::uint64_t end) noexcept {
-      for (std::uint64_t i = row * channels; i < end * channels; ++i) out[i] = in[i] * factor;
-    });
-  }
 
   bool is_wage_;
   double alpha_, limit_, gain_;
-  float inverse_ = 1.0F;
+  float inverse_ = 1.0F, factor_ = 1.0F;  // factor_: the inverse as its slot quantizes it
 };
 
 }  // namespace

@@ -21,7 +21,6 @@ class FrozenNorm : public ChannelNorm<FrozenNorm> {
   // The base never measures for a frozen norm: a batch leaves no trace.
   void measure(const float*, std::uint64_t, const std::vector<double>&, std::vector<double>&) {}
   [[nodiscard]] static double to_running(double variance, std::uint64_t) { return variance; }
-  void input_gradient(const Gradient& g) { scale_rows(now_, {}, g.rows, g.dy, g.dx); }
 };
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace {
 
 using namespace qloom::sdk;
 
-float sign(float v) { return static_cast<float>((v > 0.0F) - (v < 0.0F)); }
+float sign(float v) noexcept { return (v > 0.0F ? 1.0F : 0.0F) - (v < 0.0F ? 1.0F : 0.0F); }
 
 /// D = k mean|x - mean| + eps. Wu et al. 2018.
 class L1Norm : public ChannelNorm<L1Norm> {
@@ -19,46 +19,54 @@ class L1Norm : public ChannelNorm<L1Norm> {
   explicit L1Norm(const Params& params)
       : ChannelNorm(params.number("/eps"), params.number("/momentum")), k_(params.number("/k")) {}
 
+  static constexpr std::uint64_t kSumsPerChannel = 3;  // the base's, and of sign(x - mean)
+
   void measure(const float* x, std::uint64_t rows, const std::vector<double>& mean,
                std::vector<double>& scale) const {
-    std::int64_t shape[2];
-    scale = reduce(by_channel(x, rows, channels_, shape), QLOOM_REDUCE_ABS_DEVIATION_SUM,
-                   mean.data());
+    sum_channels(x, rows, QLOOM_REDUCE_ABS_DEVIATION_SUM, mean.data(), scale);
     for (double& s : scale) s *= k_ / static_cast<double>(rows);
   }
 
   [[nodiscard]] static double to_running(double scale, std::uint64_t) { return scale; }
 
+  void backward_sums(const qloom_norm_call& call, std::uint64_t first, std::uint64_t rows,
+                     const float* x, const float* dy, double* sums) const noexcept {
+    ChannelNorm::backward_sums(call, first, rows, x, dy, sums);
+    const float* mean = now_.mean.data();
+    add_lanes<1>(rows, sums + 2 * channels_,
+                 [=](std::uint64_t i, std::uint64_t c, auto& term) noexcept {
+                   term[0][c] += sign(x[i] - mean[c]);
+                 });
+  }
+
+  void gradient(std::uint64_t rows, const double* sums) {
+    const auto n = static_cast<double>(rows);
+    slope_.resize(channels_);
+    balance_.resize(channels_);
+    for (std::uint64_t c = 0; c < channels_; ++c) {
+      slope_[c] = static_cast<float>(k_ * sums[channels_ + c] / n);
+      balance_[c] = static_cast<float>(sums[2 * channels_ + c] / n);
+    }
+    repeat(slope_);
+    repeat(balance_);
+  }
+
   /// dx = gamma / D * (dy - mean(dy) - k (s - mean(s)) mean(dy xh)), s = sign(x - mean); sign(0)
   /// is 0.
-  void input_gradient(const Gradient& g) {
-    const std::uint64_t channels = channels_;
-    const float* mean = now_.mean.data();
-    const std::vector<double> signs =
-        sum_rows(g.rows, channels, 1, partials_, [=](std::uint64_t row, double* s) noexcept {
-          const float* in = g.x + row * channels;
-          for (std::uint64_t c = 0; c < channels; ++c) s[c] += sign(in[c] - mean[c]);
-        });
-    const auto n = static_cast<double>(g.rows);
-    const std::vector<float> center = g.dy_mean();
-    std::vector<float> scale(channels), slope(channels), balance(channels);
-    for (std::uint64_t c = 0; c < channels; ++c) {
-      scale[c] = now_.gamma[c] * now_.inv[c];
-      slope[c] = static_cast<float>(k_ * g.dy_xh_sum(c) / n);
-      balance[c] = static_cast<float>(signs[c] / n);
-    }
-    for_each_rows(g.rows, channels, [&](std::uint64_t row, std::uint64_t end) noexcept {
-      for (std::uint64_t i = row * channels; row < end; ++row) {
-        for (std::uint64_t c = 0; c < channels; ++c, ++i) {
-          const float s = sign(g.x[i] - mean[c]) - balance[c];
-          g.dx[i] = scale[c] * (g.dy[i] - center[c] - s * slope[c]);
-        }
-      }
+  void backward(const qloom_norm_call& call, std::uint64_t first, std::uint64_t rows,
+                const float* x, const float* dy, float* dx) const noexcept {
+    if (is_frozen(call)) return ChannelNorm::backward(call, first, rows, x, dy, dx);
+    const float *mean = now_.mean.data(), *scale = slope_of_dy_.data(), *center = center_.data();
+    const float *slope = slope_.data(), *balance = balance_.data();
+    for_each_lane(rows * channels_, width_, [=](std::uint64_t i, std::uint64_t c) noexcept {
+      const float s = sign(x[i] - mean[c]) - balance[c];
+      dx[i] = scale[c] * (dy[i] - center[c] - s * slope[c]);
     });
   }
 
  private:
   double k_;
+  std::vector<float> slope_, balance_;
 };
 
 }  // namespace

@@ -26,25 +26,25 @@ double gaussian_range(double n) {
   return 2.0 * sum * kStep / 3.0;
 }
 
-/// Largest and smallest value of rows first .. end - 1 per channel and the row of each; the first
-/// of equals.
+/// Largest and smallest value of each channel in a run of rows, and a row of each: the first of
+/// equals.
 struct Extremes {
   std::vector<float> high, low;
   std::vector<std::uint64_t> high_row, low_row;
-  explicit Extremes(std::uint64_t n)
-      : high(n, -std::numeric_limits<float>::infinity()),
-        low(n, std::numeric_limits<float>::infinity()), high_row(n), low_row(n) {}
-  void take(std::uint64_t i, const Extremes& from, std::uint64_t k) {
-    if (from.high[k] > high[i]) {
-      high[i] = from.high[k];
-      high_row[i] = from.high_row[k];
-    }
-    if (from.low[k] < low[i]) {
-      low[i] = from.low[k];
-      low_row[i] = from.low_row[k];
-    }
+  void reset(std::uint64_t n) {
+    high.assign(n, -std::numeric_limits<float>::infinity());
+    low.assign(n, std::numeric_limits<float>::infinity());
+    high_row.resize(n);
+    low_row.resize(n);
   }
 };
+
+/// First row of first .. end - 1 where channel c holds `value`.
+std::uint64_t row_of(const float* x, std::uint64_t channels, std::uint64_t c, std::uint64_t first,
+                     std::uint64_t end, float value) noexcept {
+  while (first + 1 < end && !(x[first * channels + c] == value)) ++first;
+  return first;
+}
 
 /// D = f * (mean of the chunks' maxima - mean of their minima) + eps, Banner et al. 2018.
 ///
@@ -78,17 +78,28 @@ class RangeNorm : public ChannelNorm<RangeNorm> {
 
   /// dx = gamma / D * (dy - mean(dy)); each chunk's maximum and minimum get -+ f S / (D J) on top,
   /// S = sum gamma dy xh.
-  void input_gradient(const Gradient& g) const {
-    scale_rows(now_, g.dy_mean(), g.rows, g.dy, g.dx);
+  void gradient(std::uint64_t, const double* sums) {
+    steps_.assign(channels_, 0.0F);
     if (detach_range_) return;
     for (std::uint64_t c = 0; c < channels_; ++c) {
-      const double s = static_cast<double>(now_.gamma[c]) * g.dy_xh_sum(c);
-      const auto step = static_cast<float>(factor_ * s * static_cast<double>(now_.inv[c]) /
-                                           static_cast<double>(chunks_));
-      for (std::uint64_t i = c; i < chunks_ * channels_; i += channels_) {
-        if (extremes_.high_row[i] == extremes_.low_row[i]) continue;  // all equal: they cancel
-        g.dx[extremes_.high_row[i] * channels_ + c] -= step;
-        g.dx[extremes_.low_row[i] * channels_ + c] += step;
+      const double s = static_cast<double>(now_.gamma[c]) * sums[channels_ + c];
+      steps_[c] = static_cast<float>(factor_ * s * static_cast<double>(now_.inv[c]) /
+                                     static_cast<double>(chunks_));
+    }
+  }
+
+  void backward(const qloom_norm_call& call, std::uint64_t first, std::uint64_t rows,
+                const float* x, const float* dy, float* dx) const noexcept {
+    ChannelNorm::backward(call, first, rows, x, dy, dx);
+    if (is_frozen(call) || detach_range_ || rows == 0) return;
+    const std::uint64_t length = rows_ / chunks_, end = first + rows;
+    for (std::uint64_t j = first / length; j <= (end - 1) / length; ++j) {
+      for (std::uint64_t c = 0; c < channels_; ++c) {
+        const std::uint64_t high = extremes_.high_row[j * channels_ + c];
+        const std::uint64_t low = extremes_.low_row[j * channels_ + c];
+        if (high == low) continue;  // all equal: they cancel
+        if (high >= first && high < end) dx[(high - first) * channels_ + c] -= steps_[c];
+        if (low >= first && low < end) dx[(low - first) * channels_ + c] += steps_[c];
       }
     }
   }
@@ -113,43 +124,53 @@ class RangeNorm : public ChannelNorm<RangeNorm> {
   /// Extremes of each chunk. Chunks are cut into blocks that run in parallel and are merged in
   /// order, so the first of equals wins whatever the number of threads.
   void find_extremes(const float* x, std::uint64_t length) {
-    const std::uint64_t channels = channels_;
-    const std::uint64_t block = std::max<std::uint64_t>(64, 16384 / channels);
+    const std::uint64_t channels = channels_, width = width_;
+    const std::uint64_t block = std::max<std::uint64_t>(64, 4096 / channels);
     const std::uint64_t blocks = (length + block - 1) / block;  // per chunk
-    Extremes parts(chunks_ * blocks * channels);
+    const auto rows_of = [=](std::uint64_t i) noexcept {        // of block i of all chunks
+      const std::uint64_t start = i / blocks * length, first = start + i % blocks * block;
+      return std::pair{first, std::min(first + block, start + length)};
+    };
+    parts_.reset(chunks_ * blocks * width);
     for_each(chunks_ * blocks, [&](std::uint64_t i) noexcept {
-      const std::uint64_t start = i / blocks * length, end = start + length;
-      const std::uint64_t first = start + i % blocks * block;
-      float *high = &parts.high[i * channels], *low = &parts.low[i * channels];
-      std::uint64_t* high_row = &parts.high_row[i * channels];
-      std::uint64_t* low_row = &parts.low_row[i * channels];
-      for (std::uint64_t row = first; row < std::min(first + block, end); ++row) {
-        const float* in = x + row * channels;
-        for (std::uint64_t c = 0; c < channels; ++c) {
-          if (in[c] > high[c]) {
-            high[c] = in[c];
-            high_row[c] = row;
-          }
-          if (in[c] < low[c]) {
-            low[c] = in[c];
-            low_row[c] = row;
-          }
-        }
+      const auto [first, end] = rows_of(i);
+      const float* in = x + first * channels;
+      float *high = &parts_.high[i * width], *low = &parts_.low[i * width];
+      for_each_lane((end - first) * channels, width, [=](std::uint64_t k, std::uint64_t c) noexcept {
+        high[c] = in[k] > high[c] ? in[k] : high[c];
+        low[c] = in[k] < low[c] ? in[k] : low[c];
+      });
+      for (std::uint64_t c = channels; c < width; ++c) {  // the lanes of one channel
+        high[c % channels] = std::max(high[c % channels], high[c]);
+        low[c % channels] = std::min(low[c % channels], low[c]);
       }
     });
-    extremes_ = Extremes(chunks_ * channels);
-    for (std::uint64_t i = 0; i < chunks_ * blocks; ++i) {
+    extremes_.reset(chunks_ * channels);
+    for_each(chunks_, [&](std::uint64_t j) noexcept {
       for (std::uint64_t c = 0; c < channels; ++c) {
-        extremes_.take(i / blocks * channels + c, parts, i * channels + c);
+        std::uint64_t high = j * blocks, low = j * blocks;
+        for (std::uint64_t i = j * blocks; i < (j + 1) * blocks; ++i) {
+          if (parts_.high[i * width + c] > parts_.high[high * width + c]) high = i;
+          if (parts_.low[i * width + c] < parts_.low[low * width + c]) low = i;
+        }
+        const auto take = [&](float value, std::uint64_t i, float& to, std::uint64_t& row) {
+          const auto [first, end] = rows_of(i);
+          to = value;
+          row = row_of(x, channels, c, first, end, value);
+        };
+        const std::uint64_t at = j * channels + c;
+        take(parts_.high[high * width + c], high, extremes_.high[at], extremes_.high_row[at]);
+        take(parts_.low[low * width + c], low, extremes_.low[at], extremes_.low_row[at]);
       }
-    }
+    });
   }
 
   std::uint64_t num_chunks_, chunks_ = 1, rows_ = 0;
   std::string fix_;
   bool detach_range_;
   double factor_ = 1.0;
-  Extremes extremes_{0};
+  Extremes extremes_, parts_;  // of the chunks; of their blocks, one entry per lane
+  std::vector<float> steps_;   // of the gradient at the extremes
 };
 
 }  // namespace

@@ -35,17 +35,23 @@ class BlockFloat : public UniformGrid {
 
   void prepare(const qloom_prepare& in) {
     const std::vector<double> largest = reduce(in.x, QLOOM_REDUCE_ABS_MAX);
-    resize(largest.size());
-    for (std::size_t g = 0; g < largest.size(); ++g) {
-      if (largest[g] == 0) continue;
-      const int exponent = exponent_of(largest[g]);
-      const int step = std::max(exponent - (static_cast<int>(bits_) - 2), kLowestStep);
-      set(g, std::ldexp(1.0F, step), std::ldexp(1.0F, -step));
-      if (exponent == kFloatTopExponent) code_min_[g] = -max_;
-    }
+    if (scale_.size() != largest.size()) resize(largest.size());
+    constexpr std::uint64_t kTogether = 4096;  // blocks may be as short as one element
+    for_each((largest.size() + kTogether - 1) / kTogether, [&](std::uint64_t part) noexcept {
+      const std::uint64_t begin = part * kTogether;
+      const std::uint64_t end = std::min<std::uint64_t>(begin + kTogether, largest.size());
+      for (std::uint64_t g = begin; g < end; ++g) fill(g, largest[g]);
+    });
   }
 
  private:
+  void fill(std::uint64_t group, double largest) noexcept {
+    const int exponent = largest == 0 ? 0 : exponent_of(largest);
+    const int step = std::max(exponent - (static_cast<int>(bits_) - 2), kLowestStep);
+    const float scale = largest == 0 ? 1.0F : power_of_two(step);
+    set(group, scale, 1.0F / scale);
+    code_min_[group] = exponent == kFloatTopExponent ? -max_ : min_;
+  }
   [[nodiscard]] int exponent_of(double largest) const noexcept {
     if (std::isinf(largest)) return top_exponent_;
     const int exponent = rounds_up_ ? ceil_log2(largest) : floor_log2(largest);

@@ -4,6 +4,7 @@
 // DoReFa-Net (Zhou et al., 2016): weights, activations and gradients of a few bits. Everywhere
 // n = 2^bits - 1 and quantize_k(r) = round(n r) / n for r in [0, 1].
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <qloom/sdk.hpp>
@@ -27,32 +28,39 @@ class BinaryWeight : public UniformGrid {
   explicit BinaryWeight(const Params&) { set_codes(1, -1.0, 1.0); }
 
   void prepare(const qloom_prepare& in) {
-    require_finite(in.x);
-    const auto sums = reduce(in.x, QLOOM_REDUCE_ABS_SUM), counts = reduce(in.x, QLOOM_REDUCE_COUNT);
+    const auto sums = finite_abs_sums(in.x), counts = reduce(in.x, QLOOM_REDUCE_COUNT);
     resize(in.x.groups);
     one_.assign(in.x.groups, 1);
+    positive_.assign(in.x.groups, 0.0F);
+    negative_.assign(in.x.groups, 0.0F);
+    zero_.assign(in.x.groups, 0.0F);
+    below_zero_.assign(in.x.groups, std::nextafter(0.0F, -1.0F));  // x above it is x >= 0
     for (std::size_t g = 0; g < one_.size(); ++g) {
       const auto mean = static_cast<float>(sums[g] / counts[g]);
-      if (mean > 0) set(g, mean, 1.0F / mean);
-      if (!(mean > 0)) one_[g] = 0;
+      if (mean > 0) {
+        set(g, mean, 1.0F / mean);
+        positive_[g] = mean;
+        negative_[g] = -mean;
+      } else {
+        one_[g] = 0;
+      }
     }
   }
   qloom_status encode(const qloom_call&, const qloom_block& block, const float* x,
                       std::int32_t* code) const noexcept {
-    for_each_run(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-      for (std::uint64_t i = begin; i < begin + count; ++i) {
-        code[i] = x[i] < 0 ? -one_[group] : one_[group];
-      }
+    for_each_element(block, entry_of(one_), [=](std::int32_t one, std::uint64_t i) {
+      code[i] = x[i] < 0 ? -one : one;
     });
     return QLOOM_OK;
   }
-  qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
-                     float* y) const noexcept {
-    return apply_by_codes(*this, call, block, x, y);
+  void apply(const qloom_call&, const qloom_block& block, const float* x, float* y) const noexcept {
+    kernels().ternary(zero_.data(), below_zero_.data(), negative_.data(), positive_.data(), &block,
+                      x, y);
   }
 
  private:
   std::vector<std::int32_t> one_;  // code of +E per group: 1, or 0 where all weights are 0
+  std::vector<float> positive_, negative_, zero_, below_zero_;
 };
 
 /// Weights of 2 bits or more, per group, in float:
@@ -111,21 +119,23 @@ class Weight : public UniformGrid {
 
   void backward_prepare(const qloom_tensor& x, const qloom_tensor& dy) {
     if (!has_max_grad_) return;
-    products_.resize(x.n);
-    for_each_block(x, [&](const qloom_block& b) {
-      for (std::uint64_t i = b.first; i < b.first + b.n; ++i) {
-        products_[i] = dy.data[i] * std::tanh(x.data[i]);
-      }
+    const auto none = [](std::uint64_t) { return 0; };
+    dot_ = sum_groups(x, scratch_, none, [&](int, std::uint64_t i) {
+      return std::array{dy.data[i] * std::tanh(x.data[i])};
     });
-    qloom_tensor products = x;
-    products.data = products_.data();
-    dot_ = reduce(products, QLOOM_REDUCE_SUM);
     const auto largest = reduce(x, QLOOM_REDUCE_ABS_MAX);
     argmax_.assign(x.groups, x.n);
-    for (std::uint64_t i = x.n; i-- > 0;) {
-      const std::uint64_t group = (i / x.inner) % x.groups;
-      if (std::fabs(x.data[i]) == static_cast<float>(largest[group])) argmax_[group] = i;
-    }
+    for_each(x.groups, [&](std::uint64_t g) noexcept {
+      const auto top = static_cast<float>(largest[g]);
+      for (std::uint64_t begin = g * x.inner; begin < x.n; begin += x.groups * x.inner) {
+        const std::uint64_t end = begin + x.inner < x.n ? begin + x.inner : x.n;
+        const float* const found = std::find_if(x.data + begin, x.data + end,
+                                                [=](float v) { return std::fabs(v) == top; });
+        if (found == x.data + end) continue;
+        argmax_[g] = static_cast<std::uint64_t>(found - x.data);
+        return;
+      }
+    });
   }
   void backward(const qloom_call&, const qloom_block& block, const float* x, const float* dy,
                 float* dx, double*) const noexcept {
@@ -147,9 +157,9 @@ class Weight : public UniformGrid {
   float n_;
   bool has_max_grad_;
   std::vector<float> largest_;         // M per group
-  std::vector<float> products_;        // scratch: dy tanh(x)
   std::vector<double> dot_;            // sum of dy tanh(x) per group
   std::vector<std::uint64_t> argmax_;  // index of the largest weight per group
+  std::vector<double> scratch_;
 };
 
 /// Activations: y = quantize_k(clip(x, 0, 1)); dx = dy where 0 <= x <= 1, else 0. Codes 0 .. n.
@@ -210,9 +220,13 @@ class Gradient : public UniformGrid {
       float t[kPieceElements];
       add_noise(call, piece, x + first, t);
       if (status == QLOOM_OK) status = kernels().round(&nearest, piece.first, t, t, piece.n);
-      for (std::uint64_t i = 0; i < piece.n; ++i) {
-        code[first + i] = static_cast<std::int32_t>(std::clamp(t[i], 0.0F, max_));
-      }
+      const float top = max_;
+      vectorized([&] {
+        for (std::uint64_t i = 0; i < piece.n; ++i) {
+          const float low = t[i] > 0.0F ? t[i] : 0.0F;
+          code[first + i] = static_cast<std::int32_t>(low < top ? low : top);
+        }
+      });
     });
     return status;
   }
@@ -227,13 +241,11 @@ class Gradient : public UniformGrid {
                  float* t) const noexcept {
     std::uint32_t words[kPieceElements];
     kernels().random_u32(call.seed, call.stream, call.step, piece.first, words, piece.n);
-    for_each_run(piece, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-      const float m = magnitude_[group];
-      for (std::uint64_t i = begin; i < begin + count; ++i) {
-        const auto v = static_cast<std::int32_t>(words[i] >> 8);
-        const float u = static_cast<float>(2 * v + 1 - (1 << 24)) * 0x1p-25F;
-        t[i] = m > 0 ? max_ * (0.5F * (x[i] / m) + 0.5F) + u : 0.0F;
-      }
+    for_each_element(piece, entry_of(magnitude_), [=, &words, top = max_](float m, std::uint64_t i) {
+      const auto v = static_cast<std::int32_t>(words[i] >> 8);
+      const float u = static_cast<float>(2 * v + 1 - (1 << 24)) * 0x1p-25F;
+      const float noisy = top * (0.5F * (x[i] / m) + 0.5F) + u;
+      t[i] = m > 0 ? noisy : 0.0F;
     });
   }
 

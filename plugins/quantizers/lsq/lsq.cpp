@@ -3,6 +3,7 @@
 //
 // LSQ (Esser et al., 2020): a uniform grid whose step size is learned.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 
@@ -57,21 +58,20 @@ class Lsq : public UniformGrid {
   qloom_status backward(const qloom_call& call, const qloom_block& block, const float* x,
                         const float* dy, float* dx, double* sums) const noexcept {
     qloom_status status = QLOOM_OK;
+    const float low = min_, high = max_;
     for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
-      std::int32_t code[kPieceElements];
-      float slope[kPieceElements];
-      if (status == QLOOM_OK) status = encode(call, piece, x + first, code);
+      float rounded[kPieceElements];
+      const float *in = x + first, *gradient = dy + first;
+      float *out = dx + first, *const t = rounded;
+      for_each_element(piece, entry_of(inv_scale_),
+                       [=](float inverse, std::uint64_t i) { t[i] = in[i] * inverse; });
+      if (status == QLOOM_OK) status = kernels().round(&call, piece.first, t, t, piece.n);
       if (status != QLOOM_OK) return;
-      for_each_run(piece, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-        const float inverse = inv_scale_[group], low = min_, high = max_;
-        for (std::uint64_t i = begin; i < begin + count; ++i) {
-          const float t = x[first + i] * inverse, g = dy[first + i];
-          const bool is_inside = t > low && t < high;
-          const float rounding = static_cast<float>(code[i]) - t;
-          slope[i] = g * (is_inside ? rounding : t <= low ? low : high);
-          dx[first + i] = is_inside ? g : 0.0F;
-        }
-        sums[group - block.group_first] += lane_sum(slope + begin, count);
+      sum_elements(piece, sums, entry_of(inv_scale_), [=](float inverse, std::uint64_t i) {
+        const float steps = in[i] * inverse, rounding = t[i] - steps, g = gradient[i];
+        const bool is_inside = steps > low && steps < high;
+        out[i] = is_inside ? g : 0.0F;
+        return std::array{g * (is_inside ? rounding : steps <= low ? low : high)};
       });
     });
     return status;
@@ -141,25 +141,23 @@ class Lsq : public UniformGrid {
 
   /// Per group the best of kCandidates steps, even up to 1.2 max|x| / Qp, by squared error.
   [[nodiscard]] std::vector<double> least_error_steps(const qloom_tensor& x) const {
-    constexpr std::uint64_t kCandidates = 120;
+    constexpr int kCandidates = 120;
     const std::vector<double> largest = reduce(x, QLOOM_REDUCE_ABS_MAX);
-    const auto candidate = [&](std::uint64_t i) {
-      return largest[i / kCandidates] / max_ * static_cast<double>(i % kCandidates + 1) / 100.0;
-    };
-    std::vector<double> errors(x.groups * kCandidates, 0.0);
-    for_each(errors.size(), [&](std::uint64_t i) noexcept {
-      const double step = candidate(i);
-      if (step == 0) return;
-      for_each_in_group(x, i / kCandidates, [&](float value) {
-        const double code = std::clamp(std::nearbyint(value / step), double{min_}, double{max_});
-        errors[i] += (code * step - value) * (code * step - value);
-      });
-    });
-    std::vector<double> steps(x.groups);
-    for (std::uint64_t g = 0; g < x.groups; ++g) {
-      const auto begin = errors.begin() + static_cast<std::ptrdiff_t>(g * kCandidates);
-      const auto best = std::min_element(begin, begin + kCandidates) - errors.begin();
-      steps[g] = candidate(static_cast<std::uint64_t>(best));
+    const double low = min_, high = max_;
+    std::vector<double> steps(x.groups), least(x.groups, HUGE_VAL), candidate(x.groups), scratch;
+    for (int i = 1; i <= kCandidates; ++i) {
+      for (std::uint64_t g = 0; g < x.groups; ++g) candidate[g] = largest[g] / high * i / 100.0;
+      const auto error = [=, data = x.data](double step, std::uint64_t e) {
+        const double value = data[e], rounded = std::nearbyint(value / step);
+        const double above = rounded > low ? rounded : low, code = above < high ? above : high;
+        return std::array{(code * step - value) * (code * step - value)};
+      };
+      const std::vector<double> errors = sum_groups(x, scratch, entry_of(candidate), error);
+      for (std::uint64_t g = 0; g < x.groups; ++g) {
+        if (largest[g] == 0 || !(errors[g] < least[g])) continue;
+        least[g] = errors[g];
+        steps[g] = candidate[g];
+      }
     }
     return steps;
   }

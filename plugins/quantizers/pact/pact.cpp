@@ -3,6 +3,7 @@
 //
 // PACT (Choi et al., 2018): activations clipped to [0, alpha], alpha learned.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <qloom/sdk.hpp>
@@ -42,26 +43,20 @@ class Pact : public UniformGrid {
                                           alpha_.size(), " as at the first step"));
     }
     resize(alpha_.size());
-    zero_.assign(alpha_.size(), 0.0F);
-    below_.resize(alpha_.size());
-    for (std::size_t g = 0; g < alpha_.size(); ++g) {
-      set(g, alpha_[g] / max_, max_ / alpha_[g]);
-      below_[g] = std::nextafter(alpha_[g], 0.0F);  // x <= below is x < alpha
-    }
+    for (std::size_t g = 0; g < alpha_.size(); ++g) set(g, alpha_[g] / max_, max_ / alpha_[g]);
   }
 
-  void backward(const qloom_call& call, const qloom_block& block, const float* x, const float* dy,
-                float* dx, double* sums) const noexcept {
-    if (is_full_) add_interior(call, block, x, dy, sums);
-    for_each_run(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-      double sum = 0;
-      for (std::uint64_t i = begin; i < begin + count; ++i) {
-        if (x[i] >= alpha_[group]) sum += dy[i];
-      }
-      sums[group - block.group_first] += sum;
+  qloom_status backward(const qloom_call& call, const qloom_block& block, const float* x,
+                        const float* dy, float* dx, double* sums) const noexcept {
+    if (is_full_) return backward_full(call, block, x, dy, dx, sums);
+    sum_elements(block, sums, entry_of(alpha_), [=](float alpha, std::uint64_t i) {
+      const float v = x[i], g = dy[i];
+      dx[i] = v >= 0.0F && v < alpha ? g : 0.0F;
+      return std::array{v >= alpha ? g : 0.0F};
     });
-    kernels().clip_backward(zero_.data(), below_.data(), &block, x, dy, dx);
+    return QLOOM_OK;
   }
+
   bool learned(std::uint32_t index, qloom_learned& out) {
     if (index > 0) return false;
     out.name = "alpha";
@@ -98,29 +93,38 @@ class Pact : public UniformGrid {
     }
   }
 
-  /// sums += dy * (code / n - x / alpha) where 0 <= x < alpha.
-  void add_interior(const qloom_call& call, const qloom_block& block, const float* x,
-                    const float* dy, double* sums) const noexcept {
+  qloom_status backward_full(const qloom_call& call, const qloom_block& block, const float* x,
+                             const float* dy, float* dx, double* sums) const noexcept {
+    qloom_status status = QLOOM_OK;
+    const double step = 1.0 / double{max_};
+    struct Group {
+      float alpha;
+      double inverse;  // 1 / alpha
+    };
+    const auto of_group = [alpha = alpha_.data()](std::uint64_t g) {
+      return Group{alpha[g], 1.0 / double{alpha[g]}};
+    };
     for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
       std::int32_t code[kPieceElements];
-      if (encode(call, piece, x + first, code) != QLOOM_OK) return;
-      for_each_run(piece, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-        const double alpha = alpha_[group];
-        double sum = 0;
-        for (std::uint64_t i = begin; i < begin + count; ++i) {
-          const double v = x[first + i];
-          if (v >= 0 && v < alpha) sum += dy[first + i] * (code[i] / double{max_} - v / alpha);
-        }
-        sums[group - block.group_first] += sum;
+      if (status == QLOOM_OK) status = encode(call, piece, x + first, code);
+      if (status != QLOOM_OK) return;
+      const float *in = x + first, *gradient = dy + first;
+      float* out = dx + first;
+      sum_elements(piece, sums, of_group, [=, &code](const Group& group, std::uint64_t i) {
+        const float v = in[i], g = gradient[i];
+        const bool is_inside = v >= 0.0F && v < group.alpha;
+        const double slope = code[i] * step - v * group.inverse;
+        out[i] = is_inside ? g : 0.0F;
+        return std::array{g * (slope * (is_inside ? 1.0 : 0.0) + (v >= group.alpha ? 1.0 : 0.0))};
       });
     });
+    return status;
   }
 
   float first_alpha_, alpha_min_;
   double rate_factor_, decay_factor_;
   bool starts_at_max_, is_full_;
-  std::vector<float> alpha_;         // learned; empty until the first tensor
-  std::vector<float> zero_, below_;  // where the gradient passes
+  std::vector<float> alpha_;  // learned; empty until the first tensor
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 //
 // QIL (Jung et al., 2019): the interval of magnitudes that is quantized is learned.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <qloom/sdk.hpp>
@@ -25,10 +26,23 @@ using namespace qloom::sdk;
 /// encoding:  affine on the output grid, codes -q .. q or 0 .. q, scale 1 / q
 /// state:     center c, half-width d, gamma and max|x| of the first tensor, one each per group
 class Qil : public UniformGrid {
+  /// The transformer of one group.
+  struct Interval {
+    double center, half_inverse, gamma;  // c, 1 / (2 d)
+    [[nodiscard]] double place(double a) const noexcept { return (a - center) * half_inverse + 0.5; }
+  };
+  [[nodiscard]] auto intervals() const noexcept {
+    return [center = center_.data(), half_inverse = half_inverse_.data(),
+            gamma = gamma_.data()](std::uint64_t g) {
+      return Interval{center[g], half_inverse[g], gamma[g]};
+    };
+  }
+
  public:
   static constexpr std::uint32_t kCaps =
       QLOOM_QUANTIZER_WANTS_FIRST_TENSOR | QLOOM_QUANTIZER_USES_ROUNDING;
-  static constexpr std::uint64_t kSumsPerGroup = 3;  // d c, d d, d gamma
+  /// Sums over g = dy s u^(gamma-1): of g, of g (a - c), and d gamma.
+  static constexpr std::uint64_t kSumsPerGroup = 3;
 
   explicit Qil(const Params& params)
       : is_weight_(params.text("/part") == "weight"),
@@ -57,7 +71,13 @@ class Qil : public UniformGrid {
                                           "were learned for ", center_.size()));
     }
     resize(center_.size());
-    for (std::size_t g = 0; g < center_.size(); ++g) set(g, 1.0F / max_, max_);
+    half_inverse_.resize(center_.size());
+    is_linear_ = !trains_gamma_;
+    for (std::size_t g = 0; g < center_.size(); ++g) {
+      set(g, 1.0F / max_, max_);
+      half_inverse_[g] = 0.5 / double{half_width_[g]};
+      is_linear_ = is_linear_ && gamma_[g] == 1.0F;
+    }
   }
 
   qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
@@ -71,28 +91,11 @@ class Qil : public UniformGrid {
 
   void backward(const qloom_call&, const qloom_block& block, const float* x, const float* dy,
                 float* dx, double* sums) const noexcept {
-    for_each_run(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-      const double c = center_[group], d = half_width_[group], gamma = gamma_[group];
-      double to_center = 0, to_half_width = 0, to_gamma = 0;
-      for (std::uint64_t i = begin; i < begin + count; ++i) {
-        const double a = magnitude(x[i]), g = dy[i];
-        double u = (a - c) * (0.5 / d) + 0.5;
-        dx[i] = 0.0F;
-        if (!(u >= 0.0 && u <= 1.0)) continue;
-        u = std::max(u, kLowestU);
-        const double sign = is_weight_ && x[i] < 0 ? -1.0 : 1.0;
-        const double power = gamma == 1.0 ? u : std::pow(u, gamma);
-        const double slope = gamma * (power / u) * (0.5 / d);
-        dx[i] = static_cast<float>(g * slope);
-        to_center -= g * sign * slope;
-        to_half_width -= g * sign * slope * (a - c) / d;
-        if (trains_gamma_) to_gamma += g * sign * power * std::log(u);
-      }
-      double* own = sums + (group - block.group_first) * kSumsPerGroup;
-      own[0] += to_center;
-      own[1] += to_half_width;
-      own[2] += to_gamma;
-    });
+    if (is_linear_) {
+      add_gradients<true>(block, x, dy, dx, sums);
+    } else {
+      add_gradients<false>(block, x, dy, dx, sums);
+    }
   }
 
   bool learned(std::uint32_t index, qloom_learned& out) {
@@ -105,10 +108,12 @@ class Qil : public UniformGrid {
     return true;
   }
   void learned_gradients(const double* sums, std::uint64_t groups, float* const* gradients) {
-    for (std::uint64_t i = 0; i < (trains_gamma_ ? 3U : 2U); ++i) {
-      for (std::uint64_t g = 0; g < groups; ++g) {
-        gradients[i][g] = static_cast<float>(sums[g * kSumsPerGroup + i]);
-      }
+    for (std::uint64_t g = 0; g < groups; ++g) {
+      const double* sum = sums + g * kSumsPerGroup;
+      const double slope = gamma_[g] * half_inverse_[g];
+      gradients[0][g] = static_cast<float>(-slope * sum[0]);
+      gradients[1][g] = static_cast<float>(-slope / half_width_[g] * sum[1]);
+      if (trains_gamma_) gradients[2][g] = static_cast<float>(sum[2]);
     }
   }
   void after_update() {
@@ -136,8 +141,28 @@ class Qil : public UniformGrid {
   static float number_or(const Params& params, const char* pointer, float otherwise) {
     return params.is_number(pointer) ? static_cast<float>(params.number(pointer)) : otherwise;
   }
-  [[nodiscard]] double magnitude(float x) const noexcept {
-    return is_weight_ ? std::fabs(double{x}) : double{x};
+  template <bool kIsLinear>
+  void add_gradients(const qloom_block& block, const float* x, const float* dy, float* dx,
+                     double* sums) const noexcept {
+    [[maybe_unused]] const bool is_weight = is_weight_, trains_gamma = trains_gamma_;
+    sum_elements<kSumsPerGroup>(block, sums, intervals(), [=](const Interval& interval, std::uint64_t i) {
+      const double a = is_weight ? std::fabs(x[i]) : x[i];
+      const double place = interval.place(a);
+      const bool is_inside = place >= 0.0 && place <= 1.0;
+      const double above = place > kLowestU ? place : kLowestU, u = above < 1.0 ? above : 1.0;
+      const double power = kIsLinear ? u : std::pow(u, interval.gamma);
+      const double ratio = kIsLinear ? 1.0 : power / u;
+      const double slope = interval.gamma * ratio * interval.half_inverse;
+      const float g = dy[i], signed_g = is_weight && x[i] < 0.0F ? -g : g;
+      dx[i] = is_inside ? static_cast<float>(g * slope) : 0.0F;
+      const double own = is_inside ? signed_g : 0.0F, to_center = own * ratio;
+      if constexpr (kIsLinear) {
+        return std::array{to_center, to_center * (a - interval.center)};
+      } else {
+        const double to_gamma = trains_gamma ? own * power * std::log(u) : 0.0;
+        return std::array{to_center, to_center * (a - interval.center), to_gamma};
+      }
+    });
   }
 
   /// The interval [0, max|x|] unless the parameters say otherwise; [0, 1] for a group of zeros.
@@ -164,23 +189,27 @@ class Qil : public UniformGrid {
     const qloom_grid output = grid();
     qloom_status status = QLOOM_OK;
     for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
-      float v[kPieceElements];
-      for_each_run(piece, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-        transform(x + first + begin, v + begin, count, group);
-      });
       if (status != QLOOM_OK) return;
+      float v[kPieceElements];
+      if (is_linear_) {
+        transform<true>(piece, x + first, v);
+      } else {
+        transform<false>(piece, x + first, v);
+      }
       status = kernels().affine(&call, &output, &piece, v, y == nullptr ? nullptr : y + first,
                                 code == nullptr ? nullptr : code + first);
     });
     return status;
   }
-  void transform(const float* x, float* v, std::uint64_t n, std::uint64_t group) const noexcept {
-    const double c = center_[group], h = 0.5 / double{half_width_[group]}, gamma = gamma_[group];
-    for (std::uint64_t i = 0; i < n; ++i) {
-      double u = std::clamp((magnitude(x[i]) - c) * h + 0.5, 0.0, 1.0);
-      if (gamma != 1.0) u = std::pow(u, gamma);
-      v[i] = static_cast<float>(is_weight_ ? std::copysign(u, x[i]) : u);
-    }
+  template <bool kIsLinear>
+  void transform(const qloom_block& piece, const float* x, float* v) const noexcept {
+    const bool is_weight = is_weight_;
+    for_each_element(piece, intervals(), [=](const Interval& interval, std::uint64_t i) {
+      const double place = interval.place(is_weight ? std::fabs(x[i]) : x[i]);
+      const double above = place > 0.0 ? place : 0.0, u = above < 1.0 ? above : 1.0;
+      const auto w = static_cast<float>(kIsLinear ? u : std::pow(u, interval.gamma));
+      v[i] = is_weight ? std::copysign(w, x[i]) : w;
+    });
   }
 
   static constexpr double kLowestU = 1e-6;  // bounds the slope for gamma below 1
@@ -192,6 +221,8 @@ class Qil : public UniformGrid {
   double rate_factor_;
   std::vector<float> center_, half_width_, gamma_;  // learned; empty until the first tensor
   std::vector<float> largest_;                      // max|x| of the first tensor
+  std::vector<double> half_inverse_;                // 1 / (2 d)
+  bool is_linear_ = false;                          // gamma is 1 everywhere and stays
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 //
 // Trained Ternary Quantization (Zhu, Han, Mao, Dally, 2017): w -> {-negative, 0, +positive}.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 
@@ -23,6 +24,17 @@ using namespace qloom::sdk;
 /// encoding:  codebook {-negative, 0, positive}, codes 0, 1, 2
 /// state:     positive, negative: one value per group
 class Ttq {
+  struct Group {
+    float high, low;  // thresholds
+    float positive, negative;
+  };
+  [[nodiscard]] auto of_group() const noexcept {
+    return [high = delta_.data(), low = negative_delta_.data(), positive = positive_.data(),
+            negative = negative_.data()](std::uint64_t g) {
+      return Group{high[g], low[g], positive[g], negative[g]};
+    };
+  }
+
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_TENSOR;
   static constexpr std::uint64_t kSumsPerGroup = 2;  // d positive, d negative
@@ -57,11 +69,9 @@ class Ttq {
   }
   void encode(const qloom_call&, const qloom_block& block, const float* x,
               std::int32_t* code) const noexcept {
-    for_each_run(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-      const float d = delta_[group];
-      for (std::uint64_t i = begin; i < begin + count; ++i) {
-        code[i] = 1 + static_cast<std::int32_t>(x[i] > d) - static_cast<std::int32_t>(x[i] < -d);
-      }
+    for_each_element(block, of_group(), [=](const Group& group, std::uint64_t i) {
+      code[i] = 1 + static_cast<std::int32_t>(x[i] > group.high) -
+                static_cast<std::int32_t>(x[i] < group.low);
     });
   }
   void decode(const qloom_block& block, const std::int32_t* code, float* y) const noexcept {
@@ -80,15 +90,11 @@ class Ttq {
 
   void backward(const qloom_call&, const qloom_block& block, const float* x, const float* dy,
                 float* dx, double* sums) const noexcept {
-    for_each_run(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-      double* sum = sums + 2 * (group - block.group_first);
-      for (std::uint64_t i = begin; i < begin + count; ++i) {
-        const bool is_high = x[i] > delta_[group], is_low = x[i] < negative_delta_[group];
-        const float g = dy[i];
-        if (is_high) sum[0] += g;
-        if (is_low) sum[1] -= g;
-        dx[i] = is_high ? positive_[group] * g : is_low ? negative_[group] * g : g;
-      }
+    sum_elements(block, sums, of_group(), [=](const Group& group, std::uint64_t i) {
+      const bool is_high = x[i] > group.high, is_low = x[i] < group.low;
+      const float g = dy[i];
+      dx[i] = g * (is_high ? group.positive : is_low ? group.negative : 1.0F);
+      return std::array{is_high ? g : 0.0F, is_low ? -g : 0.0F};
     });
   }
   bool learned(std::uint32_t index, qloom_learned& out) {
@@ -148,14 +154,17 @@ class Ttq {
     positive_.assign(x.groups, 1.0F);
     negative_.assign(x.groups, 1.0F);
     if (!starts_at_mean_) return;
+    std::vector<double> scratch;
+    const auto figures = sum_groups(  // sum and count of either side
+        x, scratch, of_group(), [w = x.data](const Group& group, std::uint64_t i) {
+          const bool is_high = w[i] > group.high, is_low = w[i] < group.low;
+          return std::array{is_high ? w[i] : 0.0F, is_high ? 1.0F : 0.0F, is_low ? -w[i] : 0.0F,
+                            is_low ? 1.0F : 0.0F};
+        });
     for (std::uint64_t g = 0; g < x.groups; ++g) {  // the side means minimise the squared error
-      double high = 0, low = 0, highs = 0, lows = 0;
-      for_each_in_group(x, g, [&](float w) {
-        if (w > delta_[g]) high += w, ++highs;
-        if (w < negative_delta_[g]) low -= w, ++lows;
-      });
-      if (highs > 0) positive_[g] = static_cast<float>(high / highs);
-      if (lows > 0) negative_[g] = static_cast<float>(low / lows);
+      const double* side = figures.data() + 4 * g;
+      if (side[1] > 0) positive_[g] = static_cast<float>(side[0] / side[1]);
+      if (side[3] > 0) negative_[g] = static_cast<float>(side[2] / side[3]);
     }
   }
 

@@ -3,6 +3,7 @@
 //
 // Ternary Weight Networks (Li, Zhang, Liu, 2016): w -> {-alpha, 0, +alpha}.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 
@@ -20,7 +21,7 @@ using namespace qloom::sdk;
 ///              S_m the sum of the m largest; every threshold in [|w|(m + 1), |w|(m)) selects the
 ///              same weights and minimises sum (w - alpha t)^2 (paper, eq. 3 to 5)
 ///   alpha = mean of |w| over |w| > delta;  y = alpha sign(w) where |w| > delta, else 0
-/// exactness: sums in double in the order of reduce(); delta and alpha are rounded to float once,
+/// exactness: sums in double in the order of reduce() and sum_groups(); delta and alpha are rounded to float once,
 ///            the comparison is strict and in float
 /// backward:  straight through; with ste_clip zero where |w| > 1
 class Twn : public UniformGrid {
@@ -35,7 +36,6 @@ class Twn : public UniformGrid {
   }
 
   void prepare(const qloom_prepare& in) {
-    require_finite(in.x);
     resize(in.x.groups);
     delta_.assign(in.x.groups, 0.0F);
     if (is_exact_) {
@@ -54,31 +54,29 @@ class Twn : public UniformGrid {
   }
   void encode(const qloom_call&, const qloom_block& block, const float* x,
               std::int32_t* code) const noexcept {
-    for_each_run(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-      const float d = delta_[group];
-      for (std::uint64_t i = begin; i < begin + count; ++i) {
-        code[i] = static_cast<std::int32_t>(x[i] > d) - static_cast<std::int32_t>(x[i] < -d);
-      }
+    for_each_element(block, entry_of(delta_), [=](float d, std::uint64_t i) {
+      code[i] = static_cast<std::int32_t>(x[i] > d) - static_cast<std::int32_t>(x[i] < -d);
     });
   }
   void backward(const qloom_call&, const qloom_block& block, const float* x, const float* dy,
                 float* dx, double*) const noexcept {
     if (clips_) {
       kernels().clip_backward(minus_one_.data(), one_.data(), &block, x, dy, dx);
-    } else if (dx != dy) {
-      std::copy_n(dy, block.n, dx);
+    } else {
+      pass_through(dy, dx, block.n);
     }
   }
 
  private:
   void find_heuristic_thresholds(const qloom_tensor& x) {
-    const auto sums = reduce(x, QLOOM_REDUCE_ABS_SUM), counts = reduce(x, QLOOM_REDUCE_COUNT);
+    const auto sums = finite_abs_sums(x), counts = reduce(x, QLOOM_REDUCE_COUNT);
     for (std::size_t g = 0; g < delta_.size(); ++g) {
       delta_[g] = static_cast<float>(factor_ * sums[g] / counts[g]);
     }
   }
 
   void find_exact_thresholds(const qloom_tensor& x) {
+    require_finite(x);
     for (std::size_t g = 0; g < delta_.size(); ++g) {
       magnitudes_.clear();
       for_each_in_group(x, g, [&](float w) { magnitudes_.push_back(std::fabs(w)); });
@@ -103,24 +101,18 @@ class Twn : public UniformGrid {
   }
 
   void find_scales(const qloom_tensor& x) {
-    minus_.assign(delta_.size(), 1.0F);
+    minus_.assign(delta_.size(), 0.0F);
     one_.assign(delta_.size(), 1.0F);
     minus_one_.assign(delta_.size(), -1.0F);
-    kept_.resize(x.n);
-    qloom_tensor kept = x;
-    kept.data = kept_.data();
-    for_each_block(x, [&](const qloom_block& b) {  // 1 where a weight is not 0
-      kernels().ternary(negative_delta_.data(), delta_.data(), one_.data(), one_.data(), &b,
-                        x.data + b.first, kept_.data() + b.first);
-    });
-    const auto counts = reduce(kept, QLOOM_REDUCE_SUM);
-    for_each_block(x, [&](const qloom_block& b) {
-      for (std::uint64_t i = b.first; i < b.first + b.n; ++i) kept_[i] *= x.data[i];
-    });
-    const auto sums = reduce(kept, QLOOM_REDUCE_ABS_SUM);
+    const auto figures =  // sum and count of the magnitudes above the threshold
+        sum_groups(x, scratch_, entry_of(delta_), [w = x.data](float d, std::uint64_t i) {
+          const float magnitude = std::fabs(w[i]);
+          return std::array{magnitude > d ? magnitude : 0.0F, magnitude > d ? 1.0F : 0.0F};
+        });
     for (std::size_t g = 0; g < delta_.size(); ++g) {
       // Without a weight above the threshold all codes are 0 and the scale does not matter.
-      const auto alpha = static_cast<float>(counts[g] > 0 ? sums[g] / counts[g] : 1.0);
+      const double sum = figures[2 * g], count = figures[2 * g + 1];
+      const auto alpha = static_cast<float>(count > 0 ? sum / count : 1.0);
       set(g, alpha, 1.0F / alpha);
       minus_[g] = -alpha;
     }
@@ -129,7 +121,8 @@ class Twn : public UniformGrid {
   double factor_;
   bool is_exact_, clips_;
   std::vector<float> delta_, negative_delta_, minus_, one_, minus_one_;  // one value per group
-  std::vector<float> magnitudes_, kept_;                                // scratch
+  std::vector<float> magnitudes_;                                       // scratch
+  std::vector<double> scratch_;
 };
 
 }  // namespace

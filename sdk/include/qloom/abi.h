@@ -96,6 +96,12 @@ enum { /* qloom_kernels.reduce: one figure per group, in double */
   QLOOM_REDUCE_NONFINITE = 9,            /* count of NaN and infinities */
   QLOOM_REDUCE_COUNT = 10                /* elements in the group */
 };
+enum { /* qloom_kernels.isa: what the kernels use and what a method's own loops may use */
+  QLOOM_ISA_SCALAR = 0, /* the definition, one element at a time */
+  QLOOM_ISA_SSE2 = 1,
+  QLOOM_ISA_AVX2 = 2,  /* with FMA */
+  QLOOM_ISA_AVX512 = 3 /* F, CD, DQ, BW, VL */
+};
 
 /* ---- plain values: layout frozen, may sit in arrays --------------------- */
 typedef struct qloom_range {
@@ -323,15 +329,27 @@ typedef struct qloom_norm_context {
 } qloom_norm_context;
 typedef struct qloom_norm {
   uint32_t struct_size, caps;
+  uint64_t sums_per_channel; /* doubles that backward_sums() adds up per channel */
   /* [setup] after create, before anything else */
   qloom_status (*begin)(void *self, const qloom_norm_context *, qloom_error *) QLOOM_NOEXCEPT;
-  /* [update] TRAINING: batch statistics, updates the running ones; FROZEN: running statistics as
-   * constants. y != x. */
-  qloom_status (*forward)(void *self, const qloom_norm_call *, const float *x, float *y,
+  /* [update] TRAINING: statistics of the batch x, which move the running ones; FROZEN: running
+   * statistics as constants. Before apply(). */
+  qloom_status (*prepare)(void *self, const qloom_norm_call *, const float *x,
                           qloom_error *) QLOOM_NOEXCEPT;
-  /* [update] of the last forward, same x; dgamma and dbeta may be NULL; dx may be dy */
-  qloom_status (*backward)(void *self, const qloom_norm_call *, const float *x, const float *dy,
-                           float *dx, float *dgamma, float *dbeta, qloom_error *) QLOOM_NOEXCEPT;
+  /* [pure] rows first .. first + rows - 1; x and y point to row `first`. y may be x. */
+  void (*apply)(const void *self, const qloom_norm_call *, uint64_t first, uint64_t rows,
+                const float *x, float *y) QLOOM_NOEXCEPT;
+  /* [pure] adds rows to sums[sums_per_channel][channels]; zero at the first row of each run of
+   * rows, whose length depends on channels alone; the host adds the runs' sums in order */
+  void (*backward_sums)(const void *self, const qloom_norm_call *, uint64_t first, uint64_t rows,
+                        const float *x, const float *dy, double *sums) QLOOM_NOEXCEPT;
+  /* [update] of the last prepare(); the sums of all rows -> dgamma, dbeta (may be NULL) and what
+   * backward() needs */
+  qloom_status (*backward_prepare)(void *self, const qloom_norm_call *, const double *sums,
+                                   float *dgamma, float *dbeta, qloom_error *) QLOOM_NOEXCEPT;
+  /* [pure] dx of rows first .. first + rows - 1; dx may be dy */
+  void (*backward)(const void *self, const qloom_norm_call *, uint64_t first, uint64_t rows,
+                   const float *x, const float *dy, float *dx) QLOOM_NOEXCEPT;
   /* [update] inference form y = scale[c] * x + shift[c] */
   qloom_status (*inference)(const void *self, const qloom_norm_call *, float *scale, float *shift,
                             qloom_error *) QLOOM_NOEXCEPT;
@@ -436,7 +454,7 @@ extern QLOOM_EXPORT const qloom_entry QLOOM_ENTRY_SYMBOL;
 /* "qloom.kernels/1": the host's SIMD core, already dispatched. Any n, any element alignment.
  * All are exact: the same bits on every instruction set and for any number of threads. */
 typedef struct qloom_kernels {
-  uint32_t struct_size, isa;
+  uint32_t struct_size, isa; /* QLOOM_ISA_* */
   const char *isa_name;
   /* [pure] uniform grid; y or code may be NULL, not both. Uses call->rounding. */
   qloom_status (*affine)(const qloom_call *, const qloom_grid *, const qloom_block *,

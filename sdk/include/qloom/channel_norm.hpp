@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <qloom/kinds/norm.hpp>
+#include <qloom/vectorized.hpp>
 
 namespace qloom::sdk {
 
@@ -23,37 +24,18 @@ namespace qloom::sdk {
   return {x, shape, 2, rows * channels, rows, channels, 1};
 }
 
-/// body(first_row, end_row) for blocks that cover all rows, in parallel; for work without sums.
+/// body(i, lane) for elements 0 .. n - 1 in vector code, lane = i % width. A width is as many
+/// channels as fill a few vector registers, a multiple of the tensor's. Elements of different lanes
+/// do not depend on each other; those of one lane are in order.
 template <class Body>
-void for_each_rows(std::uint64_t rows, std::uint64_t channels, Body body) {
-  if (channels == 0) return;
-  const std::uint64_t block = std::max<std::uint64_t>(1, 4096 / channels);
-  for_each((rows + block - 1) / block, [&](std::uint64_t i) noexcept {
-    body(i * block, std::min(rows, (i + 1) * block));
+void for_each_lane(std::uint64_t n, std::uint64_t width, const Body& body) noexcept {
+  vectorized([&] {
+    for (std::uint64_t first = 0; first < n; first += width) {
+      const std::uint64_t count = std::min(width, n - first);
+#pragma GCC ivdep
+      for (std::uint64_t lane = 0; lane < count; ++lane) body(first + lane, lane);
+    }
   });
-}
-
-/// Adds up `count` figures per channel over all rows: body(row, sums) adds one row to
-/// sums[count][channels].
-///
-/// exactness: double, blocks of rows of a size that depends on channels alone, merged in order:
-///            the same bits for any number of threads
-template <class Body>
-std::vector<double> sum_rows(std::uint64_t rows, std::uint64_t channels, std::uint64_t count,
-                             std::vector<double>& partials, Body body) {
-  if (channels == 0) return {};
-  const std::uint64_t block = std::max<std::uint64_t>(64, 16384 / channels);
-  const std::uint64_t blocks = (rows + block - 1) / block, width = count * channels;
-  partials.assign(blocks * width, 0.0);
-  for_each(blocks, [&](std::uint64_t i) noexcept {
-    const std::uint64_t end = std::min(rows, (i + 1) * block);
-    for (std::uint64_t r = i * block; r < end; ++r) body(r, partials.data() + i * width);
-  });
-  std::vector<double> sums(width, 0.0);
-  for (std::uint64_t i = 0; i < blocks; ++i) {
-    for (std::uint64_t k = 0; k < width; ++k) sums[k] += partials[i * width + k];
-  }
-  return sums;
 }
 
 /// v quantized as slot `slot` of the site "norm"; unchanged where no rule names it.
@@ -72,8 +54,10 @@ inline void quantize_slot(const qloom_norm_call& call, const char* slot, std::ve
 /// form y = scale * x + shift of the running ones. Derived offers
 ///   static constexpr bool kIsVariance;
 ///   void measure(const float* x, rows, mean, statistic);             // doubles per channel
-///   double to_running(double statistic, rows) const;                  // e.g. unbiased
-///   void input_gradient(const Gradient&);                            // dx in TRAINING mode
+///   double to_running(double statistic, rows) const;                 // e.g. unbiased
+/// and, where dx is more than gamma / D * (dy - mean(dy)),
+///   void gradient(rows, sums);           // tables of backward() from the sums of all rows
+///   void backward(...) const noexcept;   // TRAINING; is_frozen(): what the base does
 /// and optionally static constexpr bool kIsFrozen = true: TRAINING is treated as FROZEN.
 ///
 /// state:     running_mean; running_scale, D without eps; running_variance where kIsVariance. Every
@@ -86,68 +70,108 @@ template <class Derived>
 class ChannelNorm {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_NORM_AFFINE;
+  static constexpr std::uint64_t kSumsPerChannel = 2;  // of dy and of dy * xh
 
   /// momentum: weight of a batch in the running statistics, unless the call brings its own.
   ChannelNorm(double eps, double momentum) : eps_(eps), momentum_(momentum) {}
 
   void begin(const qloom_norm_context& context) {
     channels_ = context.channels;
+    if (channels_ > 0) width_ = (kLanes + channels_ - 1) / channels_ * channels_;
     running_mean_.assign(channels_, 0.0);
     running_.assign(channels_, 1.0);
+    mean_.resize(channels_);
+    statistic_.resize(channels_);
   }
 
-  void forward(const qloom_norm_call& call, const float* x, float* y) {
+  void prepare(const qloom_norm_call& call, const float* x) {
     require_channels(call);
-    if (is_frozen(call)) return forward_frozen(call, x, y);
-    if (call.rows == 0 || channels_ == 0) return;
-    std::int64_t shape[2];
-    std::vector<double> statistic(channels_);
-    std::vector<double> mean =
-        reduce(by_channel(x, call.rows, channels_, shape), QLOOM_REDUCE_SUM);
-    for (double& m : mean) m /= static_cast<double>(call.rows);
-    self().measure(x, call.rows, mean, statistic);
-    now_ = tables(call, mean, statistic);
-    move_running(call, mean, statistic);
-    const std::uint64_t channels = channels_;
-    const float *m = now_.mean.data(), *inv = now_.inv.data();
+    if (is_frozen(call)) {
+      fill(now_, call, running_mean_, running_);
+      scale_.resize(channels_);
+      shift_.resize(channels_);
+      inference_form(now_, scale_.data(), shift_.data());
+      repeat(scale_);
+      repeat(shift_);
+    } else {
+      if (call.rows == 0 || channels_ == 0) return;
+      sum_channels(x, call.rows, QLOOM_REDUCE_SUM, nullptr, mean_);
+      for (double& m : mean_) m /= static_cast<double>(call.rows);
+      self().measure(x, call.rows, mean_, statistic_);
+      fill(now_, call, mean_, statistic_);
+      move_running(call);
+    }
+    for (std::vector<float>* table : {&now_.mean, &now_.inv, &now_.gamma, &now_.beta}) {
+      repeat(*table);
+    }
+  }
+
+  void apply(const qloom_norm_call& call, std::uint64_t, std::uint64_t rows, const float* x,
+             float* y) const noexcept {
+    const std::uint64_t n = rows * channels_;
+    if (is_frozen(call)) {
+      const float *scale = scale_.data(), *shift = shift_.data();
+      for_each_lane(n, width_, [=](std::uint64_t i, std::uint64_t c) noexcept {
+        y[i] = scale[c] * x[i] + shift[c];
+      });
+      return;
+    }
+    const float *mean = now_.mean.data(), *inv = now_.inv.data();
     const float *gamma = now_.gamma.data(), *beta = now_.beta.data();
-    for_each_rows(call.rows, channels, [=](std::uint64_t row, std::uint64_t end) noexcept {
-      for (; row < end; ++row) {
-        const float* in = x + row * channels;
-        float* out = y + row * channels;
-        for (std::uint64_t c = 0; c < channels; ++c) {
-          out[c] = (in[c] - m[c]) * inv[c] * gamma[c] + beta[c];
-        }
-      }
+    for_each_lane(n, width_, [=](std::uint64_t i, std::uint64_t c) noexcept {
+      y[i] = (x[i] - mean[c]) * inv[c] * gamma[c] + beta[c];
     });
   }
 
-  void backward(const qloom_norm_call& call, const float* x, const float* dy, float* dx,
-                float* dgamma, float* dbeta) {
+  void backward_sums(const qloom_norm_call&, std::uint64_t, std::uint64_t rows, const float* x,
+                     const float* dy, double* sums) const noexcept {
+    const float *mean = now_.mean.data(), *inv = now_.inv.data();
+    add_lanes<2>(rows, sums, [=](std::uint64_t i, std::uint64_t c, auto& term) noexcept {
+      const double g = dy[i], xh = (x[i] - mean[c]) * inv[c];
+      term[0][c] += g;
+      term[1][c] += g * xh;
+    });
+  }
+
+  void backward_prepare(const qloom_norm_call& call, const double* sums, float* dgamma,
+                        float* dbeta) {
     require_channels(call);
-    if (now_.inv.size() != channels_) throw Error(QLOOM_E_ORDER, "backward before forward");
-    const std::uint64_t channels = channels_;
-    const float *m = now_.mean.data(), *inv = now_.inv.data();
-    const std::vector<double> sums =
-        sum_rows(call.rows, channels, 2, partials_, [=](std::uint64_t row, double* s) noexcept {
-          const float *in = x + row * channels, *d = dy + row * channels;
-          for (std::uint64_t c = 0; c < channels; ++c) {
-            const double g = d[c], xh = (in[c] - m[c]) * inv[c];
-            s[c] += g;
-            s[channels + c] += g * xh;
-          }
-        });
-    for (std::uint64_t c = 0; c < channels; ++c) {
-      if (dbeta != nullptr) dbeta[c] = static_cast<float>(sums[c]);
-      if (dgamma != nullptr) dgamma[c] = static_cast<float>(sums[channels + c]);
+    if (now_.inv.size() != (channels_ == 0 ? 0 : width_)) {
+      throw Error(QLOOM_E_ORDER, "backward before forward");
     }
-    if (is_frozen(call)) return scale_rows(now_, {}, call.rows, dy, dx);
-    if (call.rows == 0 || channels == 0) return;
-    self().input_gradient(Gradient{call.rows, x, dy, dx, sums, channels});
+    for (std::uint64_t c = 0; c < channels_; ++c) {
+      if (dbeta != nullptr) dbeta[c] = static_cast<float>(sums[c]);
+      if (dgamma != nullptr) dgamma[c] = static_cast<float>(sums[channels_ + c]);
+    }
+    if (call.rows == 0 || channels_ == 0) return;
+    slope_of_dy_.resize(channels_);
+    center_.assign(channels_, 0.0F);
+    for (std::uint64_t c = 0; c < channels_; ++c) {
+      slope_of_dy_[c] = now_.gamma[c] * now_.inv[c];
+      if (!is_frozen(call)) {
+        center_[c] = static_cast<float>(sums[c] / static_cast<double>(call.rows));
+      }
+    }
+    repeat(slope_of_dy_);
+    repeat(center_);
+    if constexpr (requires { self().gradient(call.rows, sums); }) {
+      if (!is_frozen(call)) self().gradient(call.rows, sums);
+    }
+  }
+
+  /// dx = gamma / D * (dy - mean(dy)), FROZEN: gamma / D * dy
+  void backward(const qloom_norm_call&, std::uint64_t, std::uint64_t rows, const float*,
+                const float* dy, float* dx) const noexcept {
+    const float *scale = slope_of_dy_.data(), *center = center_.data();
+    for_each_lane(rows * channels_, width_, [=](std::uint64_t i, std::uint64_t c) noexcept {
+      dx[i] = scale[c] * (dy[i] - center[c]);
+    });
   }
 
   void inference(const qloom_norm_call& call, float* scale, float* shift) const {
-    inference_form(tables(call, running_mean_, running_), scale, shift);
+    Tables tables;
+    fill(tables, call, running_mean_, running_);
+    inference_form(tables, scale, shift);
   }
 
   template <class Archive>
@@ -173,51 +197,11 @@ class ChannelNorm {
   }
 
  protected:
-  /// One float per channel: what the last forward used, quantized as the slots say.
+  /// One float per lane: what the last prepare() found, quantized as the slots say.
   struct Tables {
     std::vector<float> mean, inv, gamma, beta;
   };
-  /// What input_gradient() gets; dx may be dy. The sums are over the rows of one channel.
-  struct Gradient {
-    std::uint64_t rows;
-    const float *x, *dy;
-    float* dx;
-    const std::vector<double>& sums;
-    std::uint64_t channels;
-    [[nodiscard]] double dy_sum(std::uint64_t c) const { return sums[c]; }
-    [[nodiscard]] double dy_xh_sum(std::uint64_t c) const { return sums[channels + c]; }
-    /// Mean of dy, per channel.
-    [[nodiscard]] std::vector<float> dy_mean() const {
-      std::vector<float> mean(channels);
-      for (std::uint64_t c = 0; c < channels; ++c) {
-        mean[c] = static_cast<float>(sums[c] / static_cast<double>(rows));
-      }
-      return mean;
-    }
-  };
 
-  /// dx = gamma * inv * (dy - center) per channel; an empty center is 0. dx may be dy.
-  static void scale_rows(const Tables& k, const std::vector<float>& center, std::uint64_t rows,
-                         const float* dy, float* dx) {
-    const std::uint64_t channels = k.inv.size();
-    std::vector<float> scale(channels), middle(center);
-    middle.resize(channels);
-    for (std::uint64_t c = 0; c < channels; ++c) scale[c] = k.gamma[c] * k.inv[c];
-    for_each_rows(rows, channels, [&](std::uint64_t row, std::uint64_t end) noexcept {
-      for (std::uint64_t i = row * channels; row < end; ++row) {
-        for (std::uint64_t c = 0; c < channels; ++c, ++i) dx[i] = scale[c] * (dy[i] - middle[c]);
-      }
-    });
-  }
-
-  double eps_, momentum_;
-  std::uint64_t channels_ = 0;
-  std::vector<double> running_mean_, running_;  // running_: the statistic, without eps
-  Tables now_;
-  std::vector<double> partials_;  // scratch
-
- private:
-  [[nodiscard]] Derived& self() { return static_cast<Derived&>(*this); }
   [[nodiscard]] static bool is_frozen(const qloom_norm_call& call) {
     if constexpr (requires { Derived::kIsFrozen; }) {
       return true;
@@ -225,6 +209,48 @@ class ChannelNorm {
       return call.mode != QLOOM_MODE_TRAINING;
     }
   }
+  /// A table of one entry per channel, repeated to one entry per lane.
+  void repeat(std::vector<float>& table) const {
+    table.resize(width_);
+    for (std::uint64_t c = channels_; c < width_; ++c) table[c] = table[c - channels_];
+  }
+  /// sums[Count][channels] += what body(i, lane, term) adds to term[0 .. Count - 1][lane]: double,
+  /// each lane in order, then the lanes of a channel in order.
+  template <std::uint64_t Count, class Body>
+  void add_lanes(std::uint64_t rows, double* sums, const Body& body) const noexcept {
+    double* term[Count];
+    if (width_ == channels_) {
+      for (std::uint64_t t = 0; t < Count; ++t) term[t] = sums + t * channels_;
+      for_each_lane(rows * channels_, width_,
+                    [=](std::uint64_t i, std::uint64_t c) noexcept { body(i, c, term); });
+      return;
+    }
+    double lanes[Count][2 * kLanes] = {};  // fewer than kLanes channels: less than twice kLanes
+    for (std::uint64_t t = 0; t < Count; ++t) term[t] = lanes[t];
+    for_each_lane(rows * channels_, width_,
+                  [=](std::uint64_t i, std::uint64_t c) noexcept { body(i, c, term); });
+    for (std::uint64_t t = 0; t < Count; ++t) {
+      for (std::uint64_t c = 0; c < width_; ++c) sums[t * channels_ + c % channels_] += lanes[t][c];
+    }
+  }
+  /// A figure QLOOM_REDUCE_* of all rows, per channel.
+  void sum_channels(const float* x, std::uint64_t rows, std::uint32_t figure, const double* center,
+                    std::vector<double>& out) const {
+    std::int64_t shape[2];
+    const qloom_tensor t = by_channel(x, rows, channels_, shape);
+    kernels().reduce(&t, figure, center, out.data());
+  }
+
+  static constexpr std::uint64_t kLanes = 64;  // at least, of one vector loop
+
+  double eps_, momentum_;
+  std::uint64_t channels_ = 0, width_ = 0;  // width_: lanes, a multiple of the channels
+  std::vector<double> running_mean_, running_;  // running_: the statistic, without eps
+  Tables now_;
+  std::vector<float> slope_of_dy_, center_;  // of backward()
+
+ private:
+  [[nodiscard]] Derived& self() { return static_cast<Derived&>(*this); }
   void require_channels(const qloom_norm_call& call) const {
     if (call.channels == channels_) return;
     throw Error(QLOOM_E_INVALID,
@@ -234,10 +260,11 @@ class ChannelNorm {
     const double d = Derived::kIsVariance ? std::sqrt(statistic + eps_) : statistic + eps_;
     return d > 0 ? std::min(1.0 / d, static_cast<double>(std::numeric_limits<float>::max())) : 0.0;
   }
-  [[nodiscard]] Tables tables(const qloom_norm_call& call, const std::vector<double>& mean,
-                              const std::vector<double>& statistic) const {
-    Tables k{std::vector<float>(mean.begin(), mean.end()), std::vector<float>(channels_),
-             std::vector<float>(channels_, 1.0F), std::vector<float>(channels_, 0.0F)};
+  /// One entry per channel.
+  void fill(Tables& k, const qloom_norm_call& call, const std::vector<double>& mean,
+            const std::vector<double>& statistic) const {
+    k.mean.assign(mean.begin(), mean.end());
+    k.inv.resize(channels_);
     for (std::uint64_t c = 0; c < channels_; ++c) {
       k.inv[c] = static_cast<float>(inverse(statistic[c]));
       if (!std::isfinite(k.mean[c]) || !std::isfinite(statistic[c])) {
@@ -247,41 +274,32 @@ class ChannelNorm {
     }
     quantize_slot(call, "mean", k.mean);
     quantize_slot(call, "inv_scale", k.inv);
-    if (call.gamma != nullptr) {
-      k.gamma.assign(call.gamma, call.gamma + channels_);
-      quantize_slot(call, "gamma", k.gamma);
-    }
-    if (call.beta != nullptr) {
-      k.beta.assign(call.beta, call.beta + channels_);
-      quantize_slot(call, "beta", k.beta);
-    }
-    return k;
+    const auto take = [&](const float* given, float otherwise, const char* slot,
+                          std::vector<float>& table) {
+      table.assign(channels_, otherwise);
+      if (given == nullptr) return;
+      std::copy_n(given, channels_, table.begin());
+      quantize_slot(call, slot, table);
+    };
+    take(call.gamma, 1.0F, "gamma", k.gamma);
+    take(call.beta, 0.0F, "beta", k.beta);
   }
-  static void inference_form(const Tables& k, float* scale, float* shift) {
-    for (std::uint64_t c = 0; c < k.inv.size(); ++c) {
+  void inference_form(const Tables& k, float* scale, float* shift) const {
+    for (std::uint64_t c = 0; c < channels_; ++c) {
       scale[c] = k.gamma[c] * k.inv[c];
       shift[c] = k.beta[c] - k.mean[c] * scale[c];
     }
   }
-  void move_running(const qloom_norm_call& call, const std::vector<double>& mean,
-                    const std::vector<double>& statistic) {
+  void move_running(const qloom_norm_call& call) {
     const double m = call.momentum >= 0 ? call.momentum : momentum_;
     for (std::uint64_t c = 0; c < channels_; ++c) {
-      running_mean_[c] = (1.0 - m) * running_mean_[c] + m * mean[c];
-      running_[c] = (1.0 - m) * running_[c] + m * self().to_running(statistic[c], call.rows);
+      running_mean_[c] = (1.0 - m) * running_mean_[c] + m * mean_[c];
+      running_[c] = (1.0 - m) * running_[c] + m * self().to_running(statistic_[c], call.rows);
     }
   }
-  void forward_frozen(const qloom_norm_call& call, const float* x, float* y) {
-    now_ = tables(call, running_mean_, running_);
-    const std::uint64_t channels = channels_;
-    std::vector<float> scale(channels), shift(channels);
-    inference_form(now_, scale.data(), shift.data());
-    for_each_rows(call.rows, channels, [&](std::uint64_t row, std::uint64_t end) noexcept {
-      for (std::uint64_t i = row * channels; row < end; ++row) {
-        for (std::uint64_t c = 0; c < channels; ++c, ++i) y[i] = scale[c] * x[i] + shift[c];
-      }
-    });
-  }
+
+  std::vector<double> mean_, statistic_;   // of the batch
+  std::vector<float> scale_, shift_;       // inference form, FROZEN
 };
 
 }  // namespace qloom::sdk

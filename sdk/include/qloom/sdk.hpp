@@ -17,6 +17,7 @@
 #include <qloom/kinds/rounding.hpp>
 #include <qloom/support.hpp>
 #include <qloom/uniform_grid.hpp>
+#include <qloom/vectorized.hpp>
 
 namespace qloom::sdk::detail {
 

@@ -4,6 +4,7 @@
 // What every C++ method uses: errors, parameters, state arrays, the host's services.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -240,6 +241,26 @@ void for_each_run(const qloom_block& block, Body body) {
   }
 }
 
+/// body(begin, count, group, is_columns) for spans of a block that a vector loop takes: runs of one
+/// group or, with is_columns, one element each of the groups group .. group + count - 1.
+template <class Body>
+void for_each_span(const qloom_block& block, Body body) {
+  if (block.inner > 1 || block.groups == 1) {
+    for_each_run(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
+      body(begin, count, group, false);
+    });
+    return;
+  }
+  std::uint64_t group = block.first % block.groups;
+  for (std::uint64_t i = 0; i < block.n;) {
+    const std::uint64_t room = block.groups - group, left = block.n - i;
+    const std::uint64_t count = room < left ? room : left;
+    body(i, count, group, true);
+    i += count;
+    group = 0;
+  }
+}
+
 /// Elements of one piece: 4 KiB of float, so that a few of them fit on the stack and in the L1.
 inline constexpr std::uint64_t kPieceElements = 1024;
 
@@ -256,6 +277,18 @@ void for_each_piece(const qloom_block& block, Body body) {
   }
 }
 
+/// Elements first .. first + n - 1 of a tensor.
+[[nodiscard]] inline qloom_block block_of(const qloom_tensor& x, std::uint64_t first,
+                                          std::uint64_t n) noexcept {
+  const std::uint64_t begin = first / x.inner, end = (first + n - 1) / x.inner;
+  qloom_block block{first, n, x.groups, x.inner, 0, x.groups};
+  if (begin / x.groups == end / x.groups) {
+    block.group_first = begin % x.groups;
+    block.group_count = end - begin + 1;
+  }
+  return block;
+}
+
 /// body(block) for blocks of 4096 elements that cover the tensor, on the host's threads, in no
 /// order: the [update] counterpart of the host's own block calls.
 template <class Body>
@@ -263,8 +296,7 @@ void for_each_block(const qloom_tensor& x, Body body) noexcept {
   constexpr std::uint64_t kElements = 4096;
   for_each((x.n + kElements - 1) / kElements, [&](std::uint64_t i) noexcept {
     const std::uint64_t first = i * kElements;
-    const std::uint64_t n = x.n - first < kElements ? x.n - first : kElements;
-    body(qloom_block{first, n, x.groups, x.inner, 0, x.groups});
+    body(block_of(x, first, x.n - first < kElements ? x.n - first : kElements));
   });
 }
 
@@ -290,32 +322,30 @@ inline void require_finite(const qloom_tensor& x) {
               concat("element ", i, " is ", x.data[i], ", expected a finite value"));
 }
 
+/// Sum of |x| per group, with the error of require_finite() but without a pass of its own: finite
+/// floats have a finite sum in double, others do not.
+[[nodiscard]] inline std::vector<double> finite_abs_sums(const qloom_tensor& x) {
+  std::vector<double> sums = reduce(x, QLOOM_REDUCE_ABS_SUM);
+  for (const double sum : sums) {
+    if (!std::isfinite(sum)) require_finite(x);
+  }
+  return sums;
+}
+
 /// Largest e with 2^e <= x. From the bits of x, so it is exact; x is positive and finite.
 [[nodiscard]] inline int floor_log2(double x) noexcept {
   int exponent = 0;
   std::frexp(x, &exponent);  // x = f * 2^exponent, f in [0.5, 1)
   return exponent - 1;
 }
+/// 2^e as a normal float32: e from -126 to 127.
+[[nodiscard]] inline float power_of_two(int e) noexcept {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(e + 127) << 23);
+}
 /// Smallest e with x <= 2^e; as floor_log2.
 [[nodiscard]] inline int ceil_log2(double x) noexcept {
   int exponent = 0;
   return std::frexp(x, &exponent) == 0.5 ? exponent - 1 : exponent;
-}
-
-/// Sum of n values in double, in sixteen lanes combined pairwise: a fixed order that vectorizes.
-[[nodiscard]] inline double lane_sum(const float* x, std::uint64_t n) noexcept {
-  constexpr std::uint64_t kLanes = 16;
-  if (n == 1) return x[0];
-  double lane[kLanes] = {};
-  std::uint64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (std::uint64_t j = 0; j < kLanes; ++j) lane[j] += x[i + j];
-  }
-  for (std::uint64_t j = 0; i + j < n; ++j) lane[j] += x[i + j];
-  for (std::uint64_t width = kLanes / 2; width > 0; width /= 2) {
-    for (std::uint64_t j = 0; j < width; ++j) lane[j] += lane[j + width];
-  }
-  return lane[0];
 }
 
 /// dx = dy: the gradient of a rounding that is passed straight through. dx may be dy.

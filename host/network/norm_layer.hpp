@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "host/network/model.hpp"
+#include "host/network/norm_call.hpp"
+#include "host/network/parameter.hpp"
+#include "host/network/pass.hpp"
+
+namespace qloom::network {
+
+/// The norm of one layer: its method, parameters and the quantizers of its internals. Works on rows
+/// of the tensor, so that one pass can do the work of its neighbours too.
+class NormLayer {
+ public:
+  NormLayer(const registry::Registry& registry, MethodSpec spec, const Layer& layer,
+            std::int64_t fan_in);
+  /// Statistics of x, or the inference form where the pass does not train norms.
+  void start(const Tensor& x, const Pass& pass);
+  /// Rows first .. first + rows - 1; x and y point to row `first`; y may be x.
+  void apply(std::uint64_t first, std::uint64_t rows, const float* x, float* y) const noexcept;
+
+  /// Gradient of the last start(), same x. First the sums of each block of pass_block(channels)
+  /// elements, then backward_prepare(), then the rows of dx; dx may be dy.
+  void backward_start();
+  void backward_sums(std::uint64_t block, std::uint64_t first, std::uint64_t rows, const float* x,
+                     const float* dy) noexcept;
+  void backward_prepare();
+  void backward(std::uint64_t first, std::uint64_t rows, const float* x, const float* dy,
+                float* dx) const noexcept;
+
+  /// y = scale * x + shift with the running statistics.
+  void inference(std::vector<float>& scale, std::vector<float>& shift);
+
+  /// Quantizer of a slot, or null; set by lowering.
+  std::function<SiteQuantizer*(const std::string& slot)> slot_site;
+  Parameter *gamma = nullptr, *beta = nullptr;
+  registry::Instance instance;
+  MethodSpec spec;
+  bool has_affine = false;
+
+ private:
+  [[nodiscard]] qloom_norm_call call(std::uint32_t mode, std::uint64_t rows);
+  void check(const char* what, qloom_status status, const qloom_error& error) const;
+  static qloom_status quantize_slot(void* self, const char* slot, const float* x, float* y,
+                                    std::uint64_t n) noexcept;
+  std::int64_t channels_ = 0;
+  std::string name_;
+  Pass pass_;
+  qloom_norm_call call_{};
+  NormSums sums_;
+  std::vector<float> scale_, shift_;
+  Tensor slot_in_, slot_out_;
+};
+
+}  // namespace qloom::network

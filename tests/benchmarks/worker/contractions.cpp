@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Convolutions in their three roles: real operands, integer-coded operands (the exact sum), a
+// modelled accumulator; and oneDNN's int8 convolution of the same shape.
+#include <memory>
+#include <vector>
+
+#include <dnnl.hpp>
+
+#include "host/network/contraction.hpp"
+#include "tests/benchmarks/worker/cases.hpp"
+
+namespace qloom::bench {
+namespace {
+
+network::ContractionShape shape_of(const Json& params) {
+  network::ContractionShape s;
+  s.batch = params.at("batch");
+  s.in_h = s.in_w = params.at("size");
+  s.in_c = params.at("in");
+  s.out_c = params.at("out");
+  s.kernel_h = s.kernel_w = params.value("kernel", 3);
+  s.stride_h = s.stride_w = params.value("stride", 1);
+  const std::int64_t pad = params.value("padding", (s.kernel_h - 1) / 2);
+  s.pad_top = s.pad_bottom = s.pad_left = s.pad_right = pad;
+  return s;
+}
+
+double products(const network::ContractionShape& s) {
+  return static_cast<double>(s.y_size()) * static_cast<double>(s.fan_in());
+}
+
+/// Small integers around zero; codes of 8 bits when `coded`.
+Tensor filled(std::int64_t n, std::uint32_t stride, int levels, bool coded) {
+  Tensor t({n});
+  for (std::size_t i = 0; i < t.size(); ++i) {
+    const auto code = static_cast<int>((i * stride + i / 977) % static_cast<std::uint32_t>(levels));
+    t[i] = static_cast<float>(code - levels / 2) * (coded ? 1.0F / 64 : 1.0F / 50);
+  }
+  return t;
+}
+
+struct Layer {
+  network::ContractionShape shape;
+  network::Contraction contraction;
+  Tensor x, w, dy, y, dx, dw;
+  std::vector<float> weight_scale;
+  float scale = 1.0F / 64;
+  bool coded;
+  registry::Instance accumulator, rounding;
+  network::AccumulatorRef reference;
+  std::uint64_t overflows = 0;
+
+  explicit Layer(const Json& params)
+      : shape(shape_of(params)), coded(params.value("coded", false)) {
+    x = filled(shape.x_size(), 31, 256, coded);
+    w = filled(shape.w_size(), 37, 255, coded);
+    dy = filled(shape.y_size(), 41, 255, coded);
+    y.resize({shape.y_size()});
+    dx.resize({shape.x_size()});
+    dw.resize({shape.w_size()});
+    weight_scale.assign(static_cast<std::size_t>(shape.out_c), scale);
+    if (params.contains("accumulator")) model(params["accumulator"]);
+  }
+  void model(const Json& params) {
+    Json rest = params;
+    rest.erase("plugin");
+    const auto create = [](const char* kind, const std::string& id, const Json& given) {
+      const auto& method = plugins().require(kind, id, "benchmark");
+      return plugins().create(method, plugins().resolve_parameters(method, given, "benchmark"));
+    };
+    accumulator = create("accumulator", params.at("plugin"), rest);
+    rounding = create("rounding", "nearest_even", Json::object());
+    reference.self = accumulator.self();
+    reference.ops = &accumulator.ops<qloom_accumulator>();
+    reference.call.struct_size = sizeof reference.call;
+    reference.call.rounding = {rounding.self(), &rounding.ops<qloom_rounding>(),
+                               QLOOM_ROUND_NEAREST_EVEN, 0};
+    reference.overflows = &overflows;
+  }
+  [[nodiscard]] network::Operand operand(const Tensor& t) const {
+    if (!coded) return {t.data(), nullptr, 0, 0};
+    if (&t == &w) return {t.data(), weight_scale.data(), weight_scale.size(), 127};
+    return {t.data(), &scale, 1, 128};
+  }
+  void run(const std::string& role) {
+    if (role == "forward") {
+      contraction.forward(shape, operand(x), operand(w), nullptr, y.data(), reference);
+    } else if (role == "input_gradient") {
+      contraction.input_gradient(shape, operand(dy), operand(w), dx.data(), reference);
+    } else {
+      contraction.weight_gradient(shape, operand(x), operand(dy), dw.data(), reference);
+    }
+  }
+};
+
+Case contraction(const Json& params) {
+  auto layer = std::make_shared<Layer>(params);
+  const auto role = params.value("role", std::string("forward"));
+  return {[layer, role] { layer->run(role); }, products(layer->shape)};
+}
+
+/// Unsigned 8-bit activations, signed 8-bit weights, 32-bit sums; weights in oneDNN's own layout.
+struct Int8Convolution {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+  dnnl::convolution_forward primitive;
+  std::unordered_map<int, dnnl::memory> arguments;
+
+  explicit Int8Convolution(const network::ContractionShape& s) {
+    using dnnl::memory;
+    using Type = memory::data_type;
+    const memory::desc x({s.batch, s.in_c, s.in_h, s.in_w}, Type::u8, memory::format_tag::nhwc);
+    const memory::desc w({s.out_c, s.in_c, s.kernel_h, s.kernel_w}, Type::s8,
+                         memory::format_tag::any);
+    const memory::desc y({s.batch, s.out_c, s.out_h(), s.out_w()}, Type::s32,
+                         memory::format_tag::nhwc);
+    const dnnl::convolution_forward::primitive_desc description(
+        {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, x, w, y,
+         {s.stride_h, s.stride_w}, {s.pad_top, s.pad_left}, {s.pad_bottom, s.pad_right}},
+        engine);
+    primitive = dnnl::convolution_forward(description);
+    arguments = {{DNNL_ARG_SRC, memory(x, engine)},
+                 {DNNL_ARG_WEIGHTS, memory(description.weights_desc(), engine)},
+                 {DNNL_ARG_DST, memory(y, engine)}};
+    for (const int argument : {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS}) {
+      auto& operand = arguments.at(argument);
+      auto* bytes = static_cast<std::uint8_t*>(operand.get_data_handle());
+      const std::size_t size = operand.get_desc().get_size();
+      for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(i * 31 % 127);
+    }
+  }
+  void run() {
+    primitive.execute(stream, arguments);
+    stream.wait();
+  }
+};
+
+}  // namespace
+
+void add_contractions(Cases& cases) {
+  cases["contraction"] = contraction;
+  cases["onednn_int8_convolution"] = [](const Json& params) -> Case {
+    const network::ContractionShape s = shape_of(params);
+    auto convolution = std::make_shared<Int8Convolution>(s);
+    return {[convolution] { convolution->run(); }, products(s)};
+  };
+}
+
+}  // namespace qloom::bench
