@@ -25,7 +25,11 @@ packages=(
   libboost1.81-dev libboost-filesystem1.81-dev libboost-system1.81-dev
   nlohmann-json3-dev libvalijson-dev libxtensor-dev libxsimd-dev libdnnl-dev libcli11-dev
   libfmt-dev libgtest-dev libbenchmark-dev libzip-dev zlib1g-dev dataset-fashion-mnist
+  libjs-chart.js
 )
+if [[ $target == all ]]; then
+  packages+=(chromium)  # the tests look at the pages of results
+fi
 
 is_installed() {
   [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]

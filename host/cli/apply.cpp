@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
+#include "host/cli/json_array.hpp"
 #include "host/cli/outputs.hpp"
 #include "host/data/array_file.hpp"
 #include "host/tensor/error.hpp"
@@ -18,30 +19,15 @@ namespace fs = std::filesystem;
 
 struct Options {
   std::string rule, mode = "training";
-  fs::path input, output, codes, encoding, grad_output, grad_input, learned_gradients;
+  fs::path input, weight, output, expect, codes, encoding;
+  fs::path grad_output, grad_input, learned_gradients;
   int channel_axis = -1;
+  double tolerance = 0;
   std::uint64_t seed = 1, step = 0;
 };
 
-/// "[0, 2, 1]" of a flat index.
-std::string index_text(const Shape& shape, std::size_t flat) {
-  std::string text;
-  for (std::size_t i = shape.size(); i-- > 0;) {
-    const auto extent = static_cast<std::size_t>(shape[i]);
-    text = std::to_string(flat % extent) + (text.empty() ? "" : ", " + text);
-    flat /= extent;
-  }
-  return "[" + text + "]";
-}
-
-std::string shape_text(const Shape& shape) {
-  std::string text;
-  for (const auto extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
-  return "(" + text + ")";
-}
-
 Tensor read_finite(const fs::path& file) {
-  Tensor x = data::read_npy(file);
+  Tensor x = read_array(file);
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (std::isfinite(x[i])) continue;
     throw InputError(fmt::format("{}: element {} is {}; expected finite values", file.string(),
@@ -52,6 +38,9 @@ Tensor read_finite(const fs::path& file) {
 
 /// Options that only make sense together.
 void check_options(const Options& o) {
+  if (o.output.empty() && o.expect.empty()) {
+    throw InputError("expected --output, a file for the result, or --expect, what it must be");
+  }
   const bool has_gradient = !o.grad_output.empty();
   if (!has_gradient && !o.grad_input.empty()) {
     throw InputError("--grad-input: expected --grad-output too, the gradient that goes back");
@@ -76,6 +65,7 @@ Request read_request(const Options& o) {
                                    o.input.string()));
     }
   }
+  if (!o.weight.empty()) r.weight = read_finite(o.weight);
   r.wants_codes = !o.codes.empty();
   r.wants_encoding = !o.encoding.empty();
   r.channel_axis = o.channel_axis;
@@ -100,25 +90,35 @@ void execute(const Options& o) {
   outputs.plan("--learned-gradients", o.learned_gradients);
   outputs.check();
   const Result result = apply_rule(rule, registry, request);
+  const auto array_writer = [](const fs::path& planned, const Tensor& x) {
+    return [&x, ending = planned.extension().string()](const fs::path& file) {
+      write_array(file, ending, x);
+    };
+  };
   const auto json_writer = [](const registry::Json& json) {
     return [&json](const fs::path& file) { data::write_text(file, json.dump(2) + "\n"); };
   };
-  outputs.set("--output", [&](const fs::path& file) { data::write_npy(file, result.y); });
+  outputs.set("--output", array_writer(o.output, result.y));
   outputs.set("--codes", [&](const fs::path& file) {
     data::write_npy(file, request.x.shape(), result.codes);
   });
   outputs.set("--encoding", json_writer(result.encoding));
-  outputs.set("--grad-input", [&](const fs::path& file) { data::write_npy(file, result.dx); });
+  outputs.set("--grad-input", array_writer(o.grad_input, result.dx));
   outputs.set("--learned-gradients", json_writer(result.learned));
   outputs.commit();
+  if (!o.expect.empty()) expect_array(result.y, o.expect, o.tolerance);
 }
 
 void add_files(CLI::App& command, Options& o) {
   const auto file = [&command](const char* name, fs::path& path, const char* text) {
     return command.add_option(name, path, text)->type_name("FILE");
   };
-  file("--input", o.input, "Array: float32 .npy of any rank, finite values")->required();
-  file("--output", o.output, "What the method makes of it: float32 .npy")->required();
+  file("--input", o.input,
+       "Array: float32 .npy of any rank, or .json such as [[1, 2.5], [3, -4]]; finite values")
+      ->required();
+  file("--weight", o.weight, "Accumulators: the matrix that the input is multiplied by, k x n");
+  file("--output", o.output, "What the method makes of it: float32 .npy, or .json");
+  file("--expect", o.expect, "What the output must be, .npy or .json; exit status 1 if it is not");
   file("--codes", o.codes, "Integer codes of the output: int32 .npy");
   file("--encoding", o.encoding, "How codes stand for values: JSON");
   file("--grad-output", o.grad_output, "Gradient of the output, same shape: float32 .npy, input");
@@ -131,7 +131,7 @@ void add_files(CLI::App& command, Options& o) {
 
 void add_apply(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "apply", "Applies the quantizer, norm or rounding of one rule to an array.");
+      "apply", "Applies the quantizer, norm, rounding or accumulator of one rule to an array.");
   auto options = std::make_shared<Options>();
   command
       ->add_option("rule", options->rule,
@@ -146,6 +146,12 @@ void add_apply(CLI::App& app, Action& action) {
                    "Axis of the channels, for norms and granularity \"channel\"; negative counts "
                    "from the last. Default: -1")
       ->type_name("K");
+  command
+      ->add_option("--tolerance", options->tolerance,
+                   "Largest difference that --expect lets pass. Unit: that of the output. "
+                   "Default: 0")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("T");
   command->add_option("--seed", options->seed, "Key of the random numbers. Default: 1")
       ->check(whole_number())
       ->type_name("N");

@@ -19,7 +19,8 @@ enum class Mode { kTraining, kEvaluate, kFrozen };
 
 struct Request {
   Tensor x;
-  std::optional<Tensor> dy;  ///< gradient of the output, shape of x
+  std::optional<Tensor> dy;      ///< gradient of the output, shape of x
+  std::optional<Tensor> weight;  ///< of an accumulator: k x n, where k is the last axis of x
   bool wants_codes = false, wants_encoding = false;
   int channel_axis = -1;
   std::uint64_t seed = 1, step = 0;
@@ -37,7 +38,7 @@ struct Result {
 /// "apply/evaluate" in that mode.
 inline constexpr const char* kApplyStream = "apply";
 
-/// Applies the rule's quantizer, norm or lone rounding. InputError for a rule that has nothing to
+/// Applies the rule's quantizer, norm, lone rounding or accumulator. InputError for a rule that has nothing to
 /// do to an array, and for a wish that the method cannot fulfil.
 [[nodiscard]] Result apply_rule(const pipeline::Rule& rule, const registry::Registry& registry,
                                 const Request& request);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/apply.hpp"
+#include "host/cli/json_array.hpp"
 #include "host/network/norm_call.hpp"
 #include "host/network/site_quantizer.hpp"
 #include "host/tensor/error.hpp"
@@ -191,32 +192,44 @@ Result apply_norm(const pipeline::Rule& rule, const registry::Registry& registry
   return out;
 }
 
+/// A call that carries the rule's rounding, nearest_even where it has none.
+struct RoundingCall {
+  RoundingCall(const pipeline::Rule& rule, const registry::Registry& registry, const Request& in) {
+    Json params = rule.body.value("rounding", Json{{"plugin", "nearest_even"}});
+    const registry::Method& method = registry.require(
+        "rounding", params["plugin"].get<std::string>(), rule.where + "/rounding/plugin");
+    params.erase("plugin");
+    rounding = registry.create(method, params);
+    call.struct_size = sizeof call;
+    call.training = in.mode == Mode::kTraining ? 1 : 0;
+    call.seed = in.seed;
+    call.stream = stream_id(in.mode == Mode::kTraining ? std::string(kApplyStream)
+                                                       : std::string(kApplyStream) + "/evaluate");
+    call.step = in.step;
+    call.rounding = {rounding.self(), &rounding.ops<qloom_rounding>(), QLOOM_ROUND_GENERIC, 0};
+    call.error = &error;
+  }
+  RoundingCall(const RoundingCall&) = delete;
+  RoundingCall& operator=(const RoundingCall&) = delete;
+
+  registry::Instance rounding;
+  qloom_error error = registry::empty_error();
+  qloom_call call{};
+};
+
 /// Rounds to integers; the gradient passes straight through.
 Result apply_rounding(const pipeline::Rule& rule, const registry::Registry& registry,
                       const Request& in) {
   if (in.mode == Mode::kFrozen) throw InputError("--mode frozen: only norms know it");
-  Json params = rule.body["rounding"];
-  const registry::Method& method = registry.require("rounding", params["plugin"].get<std::string>(),
-                                                    rule.where + "/rounding/plugin");
-  params.erase("plugin");
-  const registry::Instance rounding = registry.create(method, params);
-  const auto& ops = rounding.ops<qloom_rounding>();
+  const RoundingCall rounding(rule, registry, in);
+  const registry::Instance& method = rounding.rounding;
   Result out;
   out.y.resize(in.x.shape());
   if (in.dy) out.dx = *in.dy;
-  qloom_error error = registry::empty_error();
-  qloom_call call{};
-  call.struct_size = sizeof call;
-  call.training = in.mode == Mode::kTraining ? 1 : 0;
-  call.seed = in.seed;
-  call.stream = stream_id(in.mode == Mode::kTraining ? std::string(kApplyStream)
-                                                     : std::string(kApplyStream) + "/evaluate");
-  call.step = in.step;
-  call.rounding = {rounding.self(), &ops, QLOOM_ROUND_GENERIC, 0};
-  call.error = &error;
-  registry::check(method, "round",
-                  ops.round(rounding.self(), &call, 0, in.x.data(), out.y.data(), in.x.size()),
-                  error);
+  registry::check(method.method(), "round",
+                  method.ops<qloom_rounding>().round(method.self(), &rounding.call, 0, in.x.data(),
+                                                     out.y.data(), in.x.size()),
+                  rounding.error);
   for (std::size_t i = 0; in.wants_codes && i < out.y.size(); ++i) {
     constexpr float kLimit = 0x1p31F;  // codes are 32-bit integers
     if (!(out.y[i] >= -kLimit && out.y[i] < kLimit)) {
@@ -230,17 +243,51 @@ Result apply_rounding(const pipeline::Rule& rule, const registry::Registry& regi
   return out;
 }
 
+/// y[i, j] = sum over l of x[i, l] * weight[l, j], as the accumulator adds up.
+Result apply_accumulator(const pipeline::Rule& rule, const registry::Registry& registry,
+                         const Request& in) {
+  const std::string where = rule.where + "/accumulator";
+  if (!in.weight) {
+    throw InputError(where +
+                     ": an accumulator adds up the products of a contraction: expected --weight, "
+                     "the matrix that the input is multiplied by");
+  }
+  if (in.wants_codes || in.wants_encoding || in.dy) {
+    throw InputError(where + ": an accumulator has no codes, encoding or gradient");
+  }
+  const Shape &a = in.x.shape(), &b = in.weight->shape();
+  if (a.size() != 2 || b.size() != 2 || a[1] != b[0]) {
+    throw InputError(fmt::format("{}: --input of {} and --weight of {}, expected (m, k) and (k, n)",
+                                 where, shape_text(a), shape_text(b)));
+  }
+  Json params = rule.body["accumulator"];
+  const registry::Method& method =
+      registry.require("accumulator", params["plugin"].get<std::string>(), where + "/plugin");
+  params.erase("plugin");
+  const registry::Instance accumulator = registry.create(method, params);
+  const RoundingCall rounding(rule, registry, in);
+  const auto m = static_cast<std::uint64_t>(a[0]), n = static_cast<std::uint64_t>(b[1]);
+  std::vector<double> c(m * n);
+  const qloom_tile tile{in.x.data(), in.weight->data(), c.data(), a[1], b[1], b[1],
+                        m, n, static_cast<std::uint64_t>(a[1]), 0, n};
+  std::uint64_t overflows = 0;
+  registry::check(method, "accumulate",
+                  accumulator.ops<qloom_accumulator>().accumulate(
+                      accumulator.self(), &rounding.call, &tile, &overflows),
+                  rounding.error);
+  Result out;
+  out.y.resize({a[0], b[1]});
+  for (std::size_t i = 0; i < c.size(); ++i) out.y[i] = static_cast<float>(c[i]);
+  return out;
+}
+
 }  // namespace
 
 Result apply_rule(const pipeline::Rule& rule, const registry::Registry& registry,
                   const Request& request) {
   const Json& body = rule.body;
-  if (body.contains("accumulator")) {
-    throw InputError(rule.where +
-                     "/accumulator: an accumulator adds up the products of a "
-                     "contraction and does nothing to an array; expected a quantizer, norm or "
-                     "rounding");
-  }
+  if (body.contains("accumulator")) return apply_accumulator(rule, registry, request);
+  if (request.weight) throw InputError("--weight: only accumulators multiply");
   if (body.contains("norm")) return apply_norm(rule, registry, request);
   if (!body.contains("quantizer")) return apply_rounding(rule, registry, request);
   if (body["quantizer"].is_null()) {

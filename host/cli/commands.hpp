@@ -18,8 +18,13 @@ using Action = std::function<void()>;
 
 void add_run(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
+void add_sweep(CLI::App& app, Action& action);
+void add_report(CLI::App& app, Action& action);
 void add_validate(CLI::App& app, Action& action);
 void add_plugins(CLI::App& app, Action& action);
+/// The command "new" below `plugins`.
+void add_plugins_new(CLI::App& plugins, Action& action);
+void add_plugins_check(CLI::App& plugins, Action& action);
 void add_apply(CLI::App& app, Action& action);
 
 /// A whole number that 64 unsigned bits hold; compared as text, because a double would round it.

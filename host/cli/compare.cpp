@@ -8,7 +8,8 @@ namespace qloom::cli {
 void add_compare(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "compare",
-      "Runs several pipelines and prints one table; writes compare.json and compare.csv.");
+      "Runs several pipelines and prints one table; writes compare.json, compare.csv and "
+      "report.html.");
   auto options = std::make_shared<experiment::CompareOptions>();
   command->add_option("pipelines", options->pipelines, "Pipeline files")
       ->required()

@@ -71,6 +71,8 @@ int run(int argc, char** argv) {
   qloom::cli::Action action;
   qloom::cli::add_run(app, action);
   qloom::cli::add_compare(app, action);
+  qloom::cli::add_sweep(app, action);
+  qloom::cli::add_report(app, action);
   qloom::cli::add_validate(app, action);
   qloom::cli::add_plugins(app, action);
   qloom::cli::add_apply(app, action);

@@ -150,8 +150,8 @@ void show(const std::string& wanted, bool as_json) {
 }  // namespace
 
 void add_plugins(CLI::App& app, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("plugins", "What methods there are, and their parameters.");
+  CLI::App* command = app.add_subcommand(
+      "plugins", "What methods there are, their parameters, and a start for a new one.");
   command->require_subcommand(1);
   struct Options {
     bool as_json = false, as_markdown = false;
@@ -171,6 +171,8 @@ void add_plugins(CLI::App& app, Action& action) {
   show_command->add_flag("--json", options->as_json, "Prints the manifest");
   show_command->callback(
       [options, &action] { action = [options] { show(options->id, options->as_json); }; });
+  add_plugins_new(*command, action);
+  add_plugins_check(*command, action);
 }
 
 }  // namespace qloom::cli

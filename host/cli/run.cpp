@@ -29,7 +29,7 @@ void execute(const Options& options) {
 
 void add_run(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "run", "Runs a pipeline; writes report.json and checkpoint.npz to the output folder.");
+      "run", "Runs a pipeline; writes report.json, report.html and checkpoint.npz to the output folder.");
   auto options = std::make_shared<Options>();
   command->add_option("pipeline", options->run.pipeline, "Pipeline file")
       ->required()
@@ -53,6 +53,14 @@ void add_run(CLI::App& app, Action& action) {
                           ->type_name("N");
   command->add_flag("--resume", options->run.resume,
                     "Goes on from the checkpoint in the output folder, if there is one");
+  command->add_flag("--watch-plugins", options->run.watch_plugins,
+                    "Loads a plugin's library anew when its file is rebuilt during the run; the "
+                    "report marks the step");
+  command
+      ->add_option("--shared", options->run.shared,
+                   "Folder with finished runs that \"start_from\" may use and adds to. Default: "
+                   "start_from in the output folder")
+      ->type_name("DIR");
   command->callback([options, seed, &action] {
     if (seed->count() > 0) options->run.seed = options->seed;
     action = [options] { execute(*options); };

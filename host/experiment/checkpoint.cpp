@@ -35,6 +35,7 @@ void Trainer::save(const std::filesystem::path& file) const {
             {"series", series_},
             {"stages", stage_results_},
             {"custom", custom_},
+            {"reloads", reloads_},
             {"procedure_versions", versions}};
   if (final_score_) {
     meta["final"] = {final_score_->loss, final_score_->accuracy, final_score_->correct,
@@ -69,6 +70,7 @@ std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::strin
   cursor_ = cursor;
   series_ = meta.at("series");
   stage_results_ = meta.at("stages");
+  reloads_ = meta.value("reloads", Json::array());
   custom_ = meta.at("custom").get<std::map<std::string, std::vector<double>>>();
   if (meta.contains("final")) {
     const Json& f = meta["final"];

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include <fmt/format.h>
 
 #include "host/data/array_file.hpp"
 #include "host/experiment/experiment.hpp"
+#include "host/experiment/page.hpp"
+#include "host/experiment/table.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
@@ -15,51 +16,16 @@ namespace {
 
 using registry::Json;
 
-/// Mean and sample standard deviation (n - 1); 0 for one value.
-std::pair<double, double> mean_and_deviation(const std::vector<double>& values) {
-  double sum = 0, squares = 0;
-  for (const double v : values) sum += v;
-  const double mean = sum / double(values.size());
-  for (const double v : values) squares += (v - mean) * (v - mean);
-  return {mean, values.size() < 2 ? 0.0 : std::sqrt(squares / double(values.size() - 1))};
-}
-
 Json row_of(const std::filesystem::path& file, const std::vector<Json>& reports) {
-  std::vector<double> accuracies, seconds;
+  Json row{{"pipeline", file.string()}, {"name", reports.front()["name"]}};
+  add_figures(reports, row);
   for (const Json& report : reports) {
-    if (report.contains("final")) accuracies.push_back(report["final"]["accuracy"]);
-    const Json& per_epoch = report["timing"]["seconds_per_epoch"];
-    if (per_epoch.is_number()) seconds.push_back(per_epoch);
+    const Json& seed = report["seed"];
+    row["seeds"].push_back(seed);
+    row["runs"].push_back(
+        {{"seed", seed}, {"folder", fmt::format("{}/seed_{}", file.stem().string(), seed.dump())}});
   }
-  const Json& first = reports.front();
-  Json row{{"pipeline", file.string()}, {"name", first["name"]},
-           {"weight_bits", first["totals"]["weight_bits"]},
-           {"activation_bits", first["totals"]["activation_bits"]},
-           {"model_bytes", first["totals"]["model_bytes"]}};
-  row["accuracies"] = accuracies;
-  row["accuracy_mean"] = row["accuracy_deviation"] = row["seconds_per_epoch"] = nullptr;
-  if (!accuracies.empty()) {
-    const auto [mean, deviation] = mean_and_deviation(accuracies);
-    row["accuracy_mean"] = mean;
-    row["accuracy_deviation"] = deviation;
-  }
-  if (!seconds.empty()) row["seconds_per_epoch"] = mean_and_deviation(seconds).first;
-  for (const Json& report : reports) row["seeds"].push_back(report["seed"]);
   return row;
-}
-
-std::string percent(const Json& row) {
-  if (row["accuracy_mean"].is_null()) return "-";
-  if (row["accuracies"].size() == 1) {
-    return fmt::format("{:.2f}", 100.0 * row["accuracy_mean"].get<double>());
-  }
-  return fmt::format("{:.2f} ± {:.2f}", 100.0 * row["accuracy_mean"].get<double>(),
-                     100.0 * row["accuracy_deviation"].get<double>());
-}
-std::string seconds(const Json& row) {
-  return row["seconds_per_epoch"].is_null()
-             ? "-"
-             : fmt::format("{:.2f}", row["seconds_per_epoch"].get<double>());
 }
 
 void print_table(const Json& rows) {
@@ -71,17 +37,10 @@ void print_table(const Json& rows) {
              "", width + 2);
   for (const Json& row : rows) {
     fmt::print("| {:<{}} | {:>14} | {:>11.2f} | {:>15.2f} | {:>11} | {:>7} |\n",
-               row["name"].get<std::string>(), width, percent(row),
+               row["name"].get<std::string>(), width, accuracy_text(row),
                row["weight_bits"].get<double>(), row["activation_bits"].get<double>(),
-               row["model_bytes"].get<std::int64_t>(), seconds(row));
+               row["model_bytes"].get<std::int64_t>(), number_text(row["seconds_per_epoch"], 2));
   }
-}
-
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
 }
 
 std::string csv_of(const Json& rows) {
@@ -89,9 +48,7 @@ std::string csv_of(const Json& rows) {
       "pipeline,name,accuracy_mean,accuracy_deviation,weight_bits,activation_bits,model_bytes,"
       "seconds_per_epoch\n";
   for (const Json& row : rows) {
-    const auto number = [&row](const char* key) {
-      return row[key].is_null() ? std::string() : row[key].dump();
-    };
+    const auto number = [&row](const char* key) { return csv_number(row[key]); };
     csv += fmt::format("{},{},{},{},{},{},{},{}\n", csv_field(row["pipeline"]),
                        csv_field(row["name"]), number("accuracy_mean"),
                        number("accuracy_deviation"), number("weight_bits"),
@@ -135,6 +92,7 @@ Json compare(const CompareOptions& options, const registry::Registry& registry) 
   const Json table{{"format", 1}, {"rows", rows}};
   data::write_text(output / "compare.json", table.dump(2) + "\n");
   data::write_text(output / "compare.csv", csv_of(rows));
+  write_page(output, {});
   print_table(rows);
   return table;
 }

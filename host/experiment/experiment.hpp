@@ -22,6 +22,7 @@ struct RunOptions {
   std::optional<std::uint64_t> seed;   ///< instead of the pipeline's
   int threads = 0;                     ///< 0: OpenMP's default
   bool resume = false;
+  bool watch_plugins = false;          ///< a library written anew is loaded at the next step
   /// Folder with finished runs that a "start_from" may use and adds to, <stem>/seed_<seed>; empty:
   /// <output>/start_from.
   std::filesystem::path shared;
@@ -34,15 +35,32 @@ struct CompareOptions {
   int threads = 0;                   ///< 0: OpenMP's default
 };
 
-/// Runs the pipeline; writes report.json and checkpoint.npz to the output folder. Returns the
+struct SweepOptions {
+  std::filesystem::path file;
+  std::filesystem::path output;  ///< empty: runs/<stem of the sweep file>
+  int jobs = 0;                  ///< processes at once; 0: one per thread
+  int threads = 0;               ///< divided among the processes; 0: one per processor
+};
+
+/// Runs the pipeline; writes report.json, report.html and checkpoint.npz to the output folder. Returns the
 /// report. InputError before any work for wrong input; RunError when the run fails.
 registry::Json run(const RunOptions& options, const registry::Registry& registry);
+
+/// Does the folder hold a finished run of this configuration and seed, by this version of qloom?
+[[nodiscard]] bool is_finished(const std::filesystem::path& folder,
+                               const registry::Json& configuration, std::uint64_t seed);
 
 /// Everything run() checks before it starts: pipeline, data files, model, every placement.
 void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry);
 
-/// Runs all pipelines with all seeds, prints one table to standard output, writes compare.json and
-/// compare.csv. Returns the table as JSON.
+/// Runs all pipelines with all seeds, prints one table to standard output, writes compare.json,
+/// compare.csv and report.html. Returns the table as JSON.
 registry::Json compare(const CompareOptions& options, const registry::Registry& registry);
+
+/// Runs every combination of a sweep file (schemas/sweep.schema.json) in processes of this program,
+/// those that are finished already excepted; prints one table, writes results.json, results.csv and
+/// report.html. A run that fails does not stop the others. InputError for a wrong file, before any
+/// work; RunError at the end when a run failed.
+registry::Json sweep(const SweepOptions& options, const registry::Registry& registry);
 
 }  // namespace qloom::experiment

@@ -3,6 +3,7 @@
 #include "host/experiment/placing.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -197,7 +198,7 @@ class Placer {
 }  // namespace
 
 network::Placement place(const pipeline::Pipeline& pipeline, const network::Model& model,
-                         const registry::Registry& registry, std::uint64_t epochs_done) {
+                         const registry::Registry& registry, Moment done) {
   network::Placement placement;
   const std::vector<Candidate> layers = candidates(model);
   const std::string norm_where = pipeline.file.string() + ": /norm";
@@ -208,15 +209,20 @@ network::Placement place(const pipeline::Pipeline& pipeline, const network::Mode
   }
   Placer placer(registry, placement);
   for (const pipeline::Rule& rule : pipeline.rules) {
-    if (rule.from_epoch <= epochs_done) placer.apply(rule, layers);
+    const bool is_active = rule.from_epoch <= done.epochs && rule.from_step <= done.steps;
+    if (is_active) placer.apply(rule, layers);
   }
   return placement;
 }
 
-std::set<std::uint64_t> changes(const pipeline::Pipeline& pipeline) {
-  std::set<std::uint64_t> epochs{0};
-  for (const pipeline::Rule& rule : pipeline.rules) epochs.insert(rule.from_epoch);
-  return epochs;
+std::vector<Moment> changes(const pipeline::Pipeline& pipeline, std::uint64_t steps_per_epoch) {
+  std::set<std::uint64_t> steps{0};
+  for (const pipeline::Rule& rule : pipeline.rules) {
+    steps.insert(std::max(rule.from_epoch * steps_per_epoch, rule.from_step));
+  }
+  std::vector<Moment> moments;
+  for (const std::uint64_t step : steps) moments.push_back({step / steps_per_epoch, step});
+  return moments;
 }
 
 }  // namespace qloom::experiment

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
+#include <vector>
 
 #include "host/network/model.hpp"
 #include "host/network/placement.hpp"
@@ -13,15 +13,22 @@
 
 namespace qloom::experiment {
 
-/// The placement once `epochs_done` training epochs are over. Later rules win over earlier ones,
+/// How far training has come.
+struct Moment {
+  std::uint64_t epochs = 0, steps = 0;
+  bool operator==(const Moment&) const = default;
+};
+
+/// The placement once this much training is done. Later rules win over earlier ones,
 /// site by site; a rule with "quantizer": null clears what earlier ones placed. InputError when a
 /// rule's layers match nothing, or a rule names sites that none of its layers has.
 [[nodiscard]] network::Placement place(const pipeline::Pipeline& pipeline,
                                        const network::Model& model,
                                        const registry::Registry& registry,
-                                       std::uint64_t epochs_done);
+                                       Moment done);
 
-/// Numbers of done epochs at which the placement changes, 0 included.
-[[nodiscard]] std::set<std::uint64_t> changes(const pipeline::Pipeline& pipeline);
+/// The moments at which the placement may change, the start included, in their order.
+[[nodiscard]] std::vector<Moment> changes(const pipeline::Pipeline& pipeline,
+                                          std::uint64_t steps_per_epoch);
 
 }  // namespace qloom::experiment

@@ -38,6 +38,10 @@ void Progress::step(std::uint64_t done, const std::string& figures) {
   draw(done, figures, false);
 }
 
+void Progress::note(const std::string& text) {
+  fmt::print(stderr, "{}{}: {}\n", is_terminal_ ? "\r\033[K" : "", title_, text);
+}
+
 void Progress::end(const std::string& figures) { draw(total_, figures, true); }
 
 void Progress::draw(std::uint64_t done, const std::string& figures, bool is_final) {

@@ -21,6 +21,8 @@ class Progress {
   void begin(const std::string& what, std::uint64_t total);
   /// `done` steps are over; `figures` is shown behind, for instance "loss 0.31".
   void step(std::uint64_t done, const std::string& figures);
+  /// A line of its own, for what a person should know at once.
+  void note(const std::string& text);
   /// The unit is over; the line stays.
   void end(const std::string& figures);
 

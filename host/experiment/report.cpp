@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "host/experiment/events.hpp"
+#include "host/experiment/layer_statistics.hpp"
 #include "host/kernels/kernels.hpp"
 
 namespace qloom::experiment {
@@ -79,6 +81,7 @@ Json report_of(Trainer& trainer, int threads) {
               {"steps", trainer.cursor().steps},
               {"methods", methods_of(trainer)},
               {"series", trainer.series()},
+              {"events", swap_events(trainer)},
               {"stages", trainer.stage_results()}};
   Json totals = Json::object();
   report["parameters"] = parameter_rows(trainer, totals);
@@ -98,6 +101,7 @@ Json report_of(Trainer& trainer, int threads) {
     report["final"] = {{"accuracy", score.accuracy}, {"loss", score.loss},
                        {"correct", score.correct}, {"count", score.count}};
   }
+  report["layer_statistics"] = layer_statistics(trainer);  // last: its pass counts overflows too
   const double epochs = double(trainer.epochs_run());
   report["timing"] = {{"seconds", trainer.seconds()}, {"threads", threads}};
   report["timing"]["seconds_per_epoch"] =

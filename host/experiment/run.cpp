@@ -5,6 +5,7 @@
 
 #include "host/data/array_file.hpp"
 #include "host/experiment/experiment.hpp"
+#include "host/experiment/page.hpp"
 #include "host/experiment/report.hpp"
 #include "host/tensor/error.hpp"
 
@@ -25,20 +26,6 @@ std::filesystem::path output_of(const RunOptions& options) {
                                 : options.output;
 }
 
-/// Is the finished run in this folder of the same pipeline and seed? Its report says so.
-bool is_finished(const std::filesystem::path& folder, const pipeline::Pipeline& p,
-                 const registry::Registry& registry) {
-  const auto report = folder / "report.json";
-  if (!std::filesystem::exists(report) || !std::filesystem::exists(folder / "checkpoint.npz")) {
-    return false;
-  }
-  const Json text = Json::parse(data::read_text(report), nullptr, false);
-  return text.is_object() &&
-         text.value("configuration", Json()) == pipeline::configuration(p, registry) &&
-         text.value("seed", Json()) == Json(p.seed) &&
-         text.value("host_version", "") == registry::host_services().version;
-}
-
 /// The checkpoint of the pipeline that this one starts from; runs it first when need be.
 std::filesystem::path base_weights(const pipeline::Pipeline& p, const RunOptions& options,
                                    const registry::Registry& registry) {
@@ -51,11 +38,26 @@ std::filesystem::path base_weights(const pipeline::Pipeline& p, const RunOptions
   base.output = options.shared.empty()
                     ? output_of(options) / "start_from"
                     : options.shared / p.start_from.stem() / fmt::format("seed_{}", p.seed);
-  if (!is_finished(base.output, load_pipeline(base, registry), registry)) run(base, registry);
+  const pipeline::Pipeline known = load_pipeline(base, registry);
+  if (!is_finished(base.output, pipeline::configuration(known, registry), known.seed)) {
+    run(base, registry);
+  }
   return base.output / "checkpoint.npz";
 }
 
 }  // namespace
+
+bool is_finished(const std::filesystem::path& folder, const Json& configuration,
+                 std::uint64_t seed) {
+  const auto report = folder / "report.json";
+  if (!std::filesystem::exists(report) || !std::filesystem::exists(folder / "checkpoint.npz")) {
+    return false;
+  }
+  const Json text = Json::parse(data::read_text(report), nullptr, false);
+  return text.is_object() && text.value("configuration", Json()) == configuration &&
+         text.value("seed", Json()) == Json(seed) &&
+         text.value("host_version", "") == registry::host_services().version;
+}
 
 void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry) {
   const Trainer trainer(pipeline, registry);
@@ -83,10 +85,12 @@ Json run(const RunOptions& options, const registry::Registry& registry) {
     std::filesystem::remove(checkpoint);
     trainer.prepare();
   }
+  if (options.watch_plugins) trainer.watch_plugins();
   Progress progress(p.name.empty() ? options.pipeline.stem().string() : p.name);
   trainer.run_stages([&] { trainer.save(checkpoint); }, progress);
   const Json report = report_of(trainer, omp_get_max_threads());
   data::write_text(output / "report.json", report.dump(2) + "\n");
+  write_page(output, {});
   return report;
 }
 

@@ -77,10 +77,11 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
       network_(model_of(pipeline_, dataset_), registry, pipeline_.seed) {
   install_run_service();
   // Rules that only act later are checked now, before any work.
-  for (const std::uint64_t epoch : changes(pipeline_)) {
-    const network::Placement placement = place(pipeline_, network_.model(), registry, epoch);
+  for (const Moment moment : changes(pipeline_, steps_per_epoch())) {
+    const network::Placement placement = place(pipeline_, network_.model(), registry, moment);
     collect_methods(placement, methods_);
     network_.lower(placement);
+    if (moment.steps > 0) swap_steps_.insert(moment.steps);
   }
   lower();
   require_calibration();
@@ -110,7 +111,11 @@ void Trainer::require_calibration() {
 }
 
 void Trainer::lower() {
-  network_.lower(place(pipeline_, network_.model(), *registry_, cursor_.epochs));
+  network_.lower(place(pipeline_, network_.model(), *registry_, {cursor_.epochs, cursor_.steps}));
+}
+
+void Trainer::lower_if_due() {
+  if (swap_steps_.contains(cursor_.steps)) lower();
 }
 
 void Trainer::start_from(const std::filesystem::path& weights) {
@@ -170,6 +175,7 @@ void Trainer::run_stages(const std::function<void()>& checkpoint, Progress& prog
     } else {
       const Score score = evaluate(stage, progress);
       final_score_ = score;
+      result["epoch"] = cursor_.epochs;
       result["accuracy"] = score.accuracy;
       result["loss"] = score.loss;
       result["correct"] = score.correct;
@@ -219,15 +225,14 @@ void Trainer::load_batch(const data::Split& split, const std::int32_t* order, st
 void Trainer::train(const pipeline::Stage& stage, const std::function<void()>& checkpoint,
                     Progress& progress) {
   while (cursor_.epoch_of_stage < static_cast<std::uint64_t>(stage.epochs)) {
-    if (changes(pipeline_).contains(cursor_.epochs) && cursor_.epochs > 0) lower();
     train_epoch(stage, cursor_.epoch_of_stage, progress);
     ++cursor_.epoch_of_stage;
     ++cursor_.epochs;
     ++epochs_run_;
     emit(QLOOM_EVENT_AFTER_EPOCH);
+    lower_if_due();  // before the checkpoint, which then holds the state of the new methods
     if (cursor_.epoch_of_stage < static_cast<std::uint64_t>(stage.epochs)) checkpoint();
   }
-  if (changes(pipeline_).contains(cursor_.epochs)) lower();
 }
 
 void Trainer::train_epoch(const pipeline::Stage& stage, std::uint64_t epoch, Progress& progress) {
@@ -248,6 +253,8 @@ void Trainer::train_epoch(const pipeline::Stage& stage, std::uint64_t epoch, Pro
     correct += result.correct;
     seen += n;
     ++cursor_.steps;
+    if (i + 1 < steps) lower_if_due();
+    reload_changed(progress);
     figures = fmt::format("loss {:.4f}, accuracy {:.2f} %", loss / double(seen),
                           100.0 * double(correct) / double(seen));
     progress.step(i + 1, figures);

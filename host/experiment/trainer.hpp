@@ -18,6 +18,7 @@
 #include "host/network/network.hpp"
 #include "host/network/ops.hpp"
 #include "host/pipeline/pipeline.hpp"
+#include "host/registry/watcher.hpp"
 
 namespace qloom::experiment {
 
@@ -50,6 +51,9 @@ class Trainer {
   /// Runs the stages from the cursor on; calls `checkpoint` after each epoch and each stage.
   void run_stages(const std::function<void()>& checkpoint, Progress& progress);
 
+  /// From now on a library that is written anew replaces its methods at the next step.
+  void watch_plugins();
+
   void save(const std::filesystem::path& file) const;
   /// InputError when the checkpoint is of another pipeline or seed.
   void load(const std::filesystem::path& file);
@@ -79,6 +83,8 @@ class Trainer {
   [[nodiscard]] const Json& stage_results() const { return stage_results_; }
   [[nodiscard]] const std::map<std::string, std::vector<double>>& custom() const { return custom_; }
   [[nodiscard]] const std::optional<Score>& final_score() const { return final_score_; }
+  /// Libraries loaded anew, as report.schema.json describes "events".
+  [[nodiscard]] const Json& reloads() const { return reloads_; }
   /// All methods of the run, also those that act only before or after a swap.
   [[nodiscard]] const std::set<const registry::Method*>& methods() const { return methods_; }
   [[nodiscard]] const registry::Registry& registry() const { return *registry_; }
@@ -88,10 +94,14 @@ class Trainer {
 
  private:
   void lower();
+  /// lower() where rules with "from" begin to act at this step.
+  void lower_if_due();
   /// InputError when a stage would evaluate activations whose ranges nothing before it finds.
   void require_calibration();
   /// Cursor, series and results from a checkpoint's text; the versions of the procedures' states.
   std::vector<std::uint32_t> read_meta(const Json& meta, const std::string& file);
+  void reload_changed(Progress& progress);
+  void reload(const std::filesystem::path& library);
   void emit(std::uint32_t event);
   void finalize_if_due();
   void train(const pipeline::Stage& stage, const std::function<void()>& checkpoint, Progress&);
@@ -111,13 +121,15 @@ class Trainer {
   network::Network network_;
   std::vector<registry::Instance> procedures_;
   std::set<const registry::Method*> methods_;
+  std::set<std::uint64_t> swap_steps_;  ///< done steps at which rules with "from" begin to act
   Cursor cursor_;
   Tensor batch_, logits_gradient_;
   std::vector<std::int32_t> labels_, order_;
   LogitsView logits_view_;
   bool in_training_ = false;
   double learning_rate_ = 0, rate_factor_ = 1;
-  Json series_ = Json::object(), stage_results_ = Json::array();
+  std::optional<registry::FileWatcher> watcher_;
+  Json series_ = Json::object(), stage_results_ = Json::array(), reloads_ = Json::array();
   std::map<std::string, std::vector<double>> custom_;
   std::optional<Score> final_score_;
   double seconds_ = 0, training_seconds_ = 0;

@@ -22,14 +22,35 @@ enum Rule : std::uint32_t {
   kRules = 10
 };
 
-/// What a rounding rule needs besides t; indices as in x.
+/// What a rounding rule needs besides t.
 struct RoundInput {
-  const float* given;          // rule kGiven: rounded values
-  const std::uint32_t* words;  // stochastic rules: random words
-  std::uint32_t bits;          // stochastic: random bits used
+  const float* given;                       // rule kGiven: rounded values, indices as in x
+  std::uint64_t seed, stream, step, first;  // stochastic rules: x[i] takes word first + i
+  std::uint32_t bits;                       // stochastic: random bits used
 };
 
-/// Tables of a uniform grid: one entry for the whole run, or one for each element of it.
+/// How the elements of a run find their entries in tables.
+enum Layout : std::uint32_t {
+  kOneGroup = 0,  // entry 0 for all
+  kColumns = 1,   // element i has entry i % count
+  kGroups = 2,    // element i has entry (offset + i) / inner % count; offset 0 where inner is 2
+  kLayouts = 3
+};
+
+/// Most lanes of a batch of floats.
+enum : std::uint64_t { kWidest = 16 };
+
+/// The numbers of a layout; count >= kWidest. A batch begins at an entry below count and reads past
+/// count, where the first entries follow again: in kColumns its own, in kGroups any of kWidest.
+struct GroupRun {
+  std::uint64_t count, inner, offset;  // 2 <= inner, offset < inner
+  /// Entry, from that of its first element on, of each element of a batch that begins k elements
+  /// after a group does: those from step[k - low] on, or from step[0] on where k is below `low`.
+  const std::int32_t* step;
+  std::uint64_t low;
+};
+
+/// Tables of a uniform grid.
 struct GridRun {
   const float *scale, *inv_scale, *zero_point, *offset, *code_min, *code_max;
 };
@@ -56,28 +77,29 @@ struct FloatJob {
   std::uint32_t bits;
 };
 
-/// Largest run of the loops with random words or expanded tables. Unit: elements.
+/// Largest run with the results of a rounding method. Unit: elements.
 enum : std::uint64_t { kRunElements = 1024 };
 
-/// Second index of the pairs below: 0 one table entry for the run, 1 one entry per element.
 struct Core {
-  void (*affine_value[kRules][2])(const GridRun&, const RoundInput&, const float* x, float* y,
-                                  std::uint64_t n) noexcept;
-  void (*affine_code[kRules][2])(const GridRun&, const RoundInput&, const float* x,
-                                 std::int32_t* code, std::uint64_t n) noexcept;
-  void (*affine_mask[kRules][2])(const GridRun&, const RoundInput&, const float* x, const float* dy,
-                                 float* dx, std::uint64_t n) noexcept;
-  void (*affine_steps[2])(const GridRun&, const float* x, float* t, std::uint64_t n) noexcept;
-  void (*affine_decode[2])(const GridRun&, const std::int32_t* code, float* y,
-                           std::uint64_t n) noexcept;
-  void (*clip_backward[2])(const ClipRun&, const float* x, const float* dy, float* dx,
-                           std::uint64_t n) noexcept;
-  void (*ternary[2])(const TernaryRun&, const float* x, float* y, std::uint64_t n) noexcept;
+  /// y or code may be null
+  void (*affine[kRules][kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
+                                   const float* x, float* y, std::int32_t* code,
+                                   std::uint64_t n) noexcept;
+  void (*affine_mask[kRules][kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
+                                        const float* x, const float* dy, float* dx,
+                                        std::uint64_t n) noexcept;
+  void (*affine_steps[kLayouts])(const GridRun&, const GroupRun&, const float* x, float* t,
+                                 std::uint64_t n) noexcept;
+  void (*affine_decode[kLayouts])(const GridRun&, const GroupRun&, const std::int32_t* code,
+                                  float* y, std::uint64_t n) noexcept;
+  void (*clip_backward[kLayouts])(const ClipRun&, const GroupRun&, const float* x, const float* dy,
+                                  float* dx, std::uint64_t n) noexcept;
+  void (*ternary[kLayouts])(const TernaryRun&, const GroupRun&, const float* x, float* y,
+                            std::uint64_t n) noexcept;
   void (*round[kRules])(const RoundInput&, const float* x, float* y, std::uint64_t n) noexcept;
-  void (*minifloat_value[kRules])(const FloatSpec&, const RoundInput&, const float* x, float* y,
-                                  std::uint64_t n) noexcept;
-  void (*minifloat_code[kRules])(const FloatSpec&, const RoundInput&, const float* x,
-                                 std::int32_t* code, std::uint64_t n) noexcept;
+  /// y or code may be null
+  void (*minifloat[kRules])(const FloatSpec&, const RoundInput&, const float* x, float* y,
+                            std::int32_t* code, std::uint64_t n) noexcept;
   void (*minifloat_steps)(const FloatSpec&, const float* x, float* t, std::uint64_t n) noexcept;
   void (*minifloat_decode)(const FloatSpec&, const std::int32_t* code, float* y,
                            std::uint64_t n) noexcept;

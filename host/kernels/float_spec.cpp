@@ -89,6 +89,10 @@ const char* make_spec(const qloom_float_format& format, FloatSpec& spec) noexcep
   spec.flush_below = format.subnormals != 0 ? 0.0F : std::ldexp(1.0F, spec.exponent_min);
   if (format.specials == QLOOM_SPECIALS_NONE) spec.nan_value = spec.max_value;
   set_overflow(format, max_code, spec);
+  // E goes from exponent_min to 128 (infinity); only a factor below 1 can lose bits of a subnormal
+  const std::int32_t m = spec.mantissa_bits, low = spec.exponent_min;
+  const bool exact = m >= 2 && low <= m && low >= m - 126;
+  spec.one_factor = exact && format.subnormals != 0 ? 1 : 0;
   return nullptr;
 }
 

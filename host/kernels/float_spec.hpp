@@ -26,6 +26,9 @@ struct FloatSpec {
   std::int32_t overflow_signed; // 1: with the sign of the number
   std::int32_t nan_code;        // what NaN gives: the NaN, or the largest value where there is none
   float nan_value;
+  std::int32_t one_factor;      // 1: for every float32, 2^(mantissa_bits - E) and its inverse are
+                                // normal float32 numbers, dividing by a step is exact, and
+                                // nothing is flushed
 };
 
 /// Fills `spec`; otherwise returns what is wrong with the format: expected are 1 to 8 exponent bits

@@ -128,7 +128,7 @@ void Network::backward_contraction(Node& node, Buffer* dy) {
   Parameter& weight = *node.weight;
   at_contraction("weight gradient", *node.layer, [&] {
     node.contraction.weight_gradient(shape, node.input_operand, dw_error, weight.gradient.data(),
-                                     accumulator("accumulator.dw", *node.layer));
+                                     accumulator(node.accumulators[2]));
   });
   if (on && weight.forward != nullptr) {
     weight.forward->backward(weight.value, weight.gradient, weight.gradient);
@@ -145,7 +145,7 @@ void Network::backward_contraction(Node& node, Buffer* dy) {
     Buffer* dx = buffers_.acquire(input.shape);
     at_contraction("input gradient", *node.layer, [&] {
       node.contraction.input_gradient(shape, dx_error, node.weight_operand, dx->tensor.data(),
-                                      accumulator("accumulator.dx", *node.layer));
+                                      accumulator(node.accumulators[1]));
     });
     deliver(input, dx);
   }

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "host/kernels/vectorized.hpp"
 #include "host/tensor/error.hpp"
@@ -128,13 +128,25 @@ void widen(SignedSums& most, const SignedSums& sums) {
   most.negative = std::max(most.negative, sums.negative);
 }
 
-/// The largest of all entries, in code units.
-SignedSums in_codes(const std::vector<SignedSums>& sums, double scale) {
-  SignedSums most;
-  for (const SignedSums& sum : sums) widen(most, sum);
+/// The largest sums of parts that threads hand in; the largest depends on no order.
+class Largest {
+ public:
+  void take(const SignedSums& sums) {
+    const std::lock_guard lock(mutex_);
+    widen(most_, sums);
+  }
+  [[nodiscard]] const SignedSums& most() const { return most_; }
+
+ private:
+  std::mutex mutex_;
+  SignedSums most_;
+};
+
+/// In code units.
+SignedSums in_codes(SignedSums sums, double scale) {
   const double unit = std::abs(scale);
-  if (scale < 0) std::swap(most.positive, most.negative);
-  return {most.positive / unit * kSlack, most.negative / unit * kSlack};
+  if (scale < 0) std::swap(sums.positive, sums.negative);
+  return {sums.positive / unit * kSlack, sums.negative / unit * kSlack};
 }
 
 constexpr std::size_t kLanes = 64;  // independent sums, so that the loop is vectorized
@@ -183,61 +195,56 @@ SignedSums row_sums(const float* values, std::size_t n) {
 }  // namespace
 
 SignedSums output_weight_sums(const ContractionShape& s, const Operand& w) {
-  std::vector<SignedSums> sums(static_cast<std::size_t>(s.out_c));
-  for_each(sums.size(), [&](std::uint64_t o) {
+  Largest largest;
+  for_each(static_cast<std::uint64_t>(s.out_c), [&](std::uint64_t o) {
     const float scale = w.scale[w.scale_count == 1 ? 0 : o];
     if (scale == 0) return;
     const auto fan_in = static_cast<std::size_t>(s.fan_in());
-    sums[o] = in_codes({row_sums(w.values + o * fan_in, fan_in)}, scale);
+    largest.take(in_codes(row_sums(w.values + o * fan_in, fan_in), scale));
   });
-  SignedSums most;
-  for (const SignedSums& sum : sums) widen(most, sum);
-  return most;
+  return largest.most();
 }
 
 SignedSums input_weight_sums(const ContractionShape& s, const Operand& w) {
   if (*w.scale == 0) return {};
-  std::vector<SignedSums> sums(static_cast<std::size_t>(s.groups));
+  Largest largest;
   const std::int64_t rows = s.out_c / s.groups * s.kernel_h * s.kernel_w;
   const std::int64_t inputs = s.in_c / s.groups;
-  for_each(sums.size(), [&](std::uint64_t g) {
-    sums[g] = column_sums(w.values + static_cast<std::int64_t>(g) * rows * inputs, rows, inputs);
+  for_each(static_cast<std::uint64_t>(s.groups), [&](std::uint64_t g) {
+    largest.take(
+        column_sums(w.values + static_cast<std::int64_t>(g) * rows * inputs, rows, inputs));
   });
-  return in_codes(sums, *w.scale);
+  return in_codes(largest.most(), *w.scale);
 }
 
 SignedSums error_sums(const ContractionShape& s, std::int64_t slice_samples, const Operand& dy) {
   if (*dy.scale == 0) return {};
   const std::int64_t pixels = s.out_h() * s.out_w();
-  const std::int64_t slices = (s.batch + slice_samples - 1) / slice_samples;
-  std::vector<SignedSums> sums(static_cast<std::size_t>(slices));
-  for_each(sums.size(), [&](std::uint64_t i) {
-    const std::int64_t first = static_cast<std::int64_t>(i) * slice_samples;
-    sums[i] = column_sums(dy.values + first * pixels * s.out_c,
-                          std::min(slice_samples, s.batch - first) * pixels, s.out_c);
-  });
-  return in_codes(sums, *dy.scale);
+  Largest largest;
+  for_each(static_cast<std::uint64_t>((s.batch + slice_samples - 1) / slice_samples),
+           [&](std::uint64_t i) {
+             const std::int64_t first = static_cast<std::int64_t>(i) * slice_samples;
+             largest.take(column_sums(dy.values + first * pixels * s.out_c,
+                                      std::min(slice_samples, s.batch - first) * pixels, s.out_c));
+           });
+  return in_codes(largest.most(), *dy.scale);
 }
 
 CodeRange code_range(const Operand& operand, std::uint64_t n) {
   if (*operand.scale == 0) return {};
-  const std::uint64_t tiles = (n + kTileElements - 1) / kTileElements;
-  std::vector<float> lo(tiles, 0.0F), hi(tiles, 0.0F);
+  const double scale = *operand.scale;
+  std::mutex mutex;
+  CodeRange range;
   for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
     const qloom_tensor tile{operand.values + first, nullptr, 0, count, 1, 1, count};
     double least = 0, most = 0;
     kernels::table().reduce(&tile, QLOOM_REDUCE_MIN, nullptr, &least);
     kernels::table().reduce(&tile, QLOOM_REDUCE_MAX, nullptr, &most);
-    lo[first / kTileElements] = static_cast<float>(std::min(least, 0.0));
-    hi[first / kTileElements] = static_cast<float>(std::max(most, 0.0));
-  });
-  const double scale = *operand.scale;
-  CodeRange range;
-  for (std::uint64_t t = 0; t < tiles; ++t) {
-    const double a = lo[t] / scale * kSlack, b = hi[t] / scale * kSlack;
+    const double a = least / scale * kSlack, b = most / scale * kSlack;
+    const std::lock_guard lock(mutex);
     range.lo = std::min({range.lo, a, b});
     range.hi = std::max({range.hi, a, b});
-  }
+  });
   return range;
 }
 

@@ -125,7 +125,8 @@ void Contraction::State::run_exact(const Sliced& c) {
   if (c.weights.scale_count != 1) {
     for (std::size_t o = 0; o < factors_.size(); ++o) factors_[o] *= double{c.weights.scale[o]};
   }
-  if (areas_.size() < slot_count()) areas_.resize(slot_count());
+  reserve_areas(plan.is_plain_left ? 0 : slices.size * c.left_size, 0,
+                plan.passes.is_single() ? 0 : slices.size * c.out_size);
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
     run_exact_slice(c, plan, *primitives[i + 1 == slices.count ? 1 : 0], slot, slices.first(i),
                     slices.samples(i));

@@ -8,6 +8,15 @@
 
 namespace qloom::network {
 
+void Contraction::State::reserve_areas(std::int64_t left, std::int64_t right, std::int64_t pass) {
+  if (areas_.size() < slot_count()) areas_.resize(slot_count());
+  for (Area& area : areas_) {
+    grown(area.left, left);
+    grown(area.right, right);
+    grown(area.pass, pass);
+  }
+}
+
 SlicePrimitive& Contraction::State::primitive(const PrimitiveKey& key) {
   for (const auto& known : primitives_) {
     if (known->key() == key) {
@@ -85,7 +94,7 @@ std::int64_t Contraction::State::weight_parts(const ContractionShape& s, const S
   const auto primitives = slice_primitives(Role::kWeightGradient, s, slices, false);
   const std::int64_t x_size = s.x_size() / s.batch, y_size = s.y_size() / s.batch;
   float* parts = slices.count == 1 ? single : grown(partials_, slices.count * s.w_size());
-  if (areas_.size() < slot_count()) areas_.resize(slot_count());
+  reserve_areas(x.is_plain ? 0 : slices.size * x_size, dy.is_plain ? 0 : slices.size * y_size, 0);
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
     const std::int64_t first = slices.first(i), n = slices.samples(i);
     Area& area = areas_[slot];

@@ -72,6 +72,8 @@ struct Contraction::State {
     std::vector<std::int64_t> sums;
   };
 
+  /// Work areas of all threads, whichever takes a slice: elements of each buffer.
+  void reserve_areas(std::int64_t left, std::int64_t right, std::int64_t pass);
   SlicePrimitive& primitive(const PrimitiveKey& key);
   /// The primitive of a full slice and that of the last one (the same unless it is shorter).
   std::array<SlicePrimitive*, 2> slice_primitives(Role role, const ContractionShape& s,

@@ -39,6 +39,7 @@ void Network::lower(const Placement& placement) {
   for (std::size_t i = 0; i < model_.layers.size(); ++i) add_layer(i);
   const Layer& last = model_.layers.back();
   add_quantize("logits", last, node_of_layer_.back());
+  order_parameters();
   for (const auto& node : nodes_) {
     for (const int i : node->inputs) ++nodes_[static_cast<std::size_t>(i)]->readers;
   }
@@ -55,7 +56,24 @@ std::shared_ptr<SiteQuantizer> Network::site(const std::string& key, SiteContext
   }
   context.name = key;
   context.seed = seed_;
-  return sites_[key] = std::make_shared<SiteQuantizer>(*registry_, spec->second, std::move(context));
+  auto fresh = std::make_shared<SiteQuantizer>(*registry_, spec->second, std::move(context));
+  if (old != old_sites_.end()) {
+    fresh->adopt(*old->second);
+    if (!fresh->keeps_learned(*old->second)) {
+      std::erase_if(learned_state_, [&](const auto& e) { return e.first.starts_with(key + "/"); });
+    }
+  }
+  return sites_[key] = std::move(fresh);
+}
+
+void Network::order_parameters() {
+  ordered_parameters_.clear();
+  for (const Layer& layer : model_.layers) {
+    for (const char* role : {"weight", "bias", "gamma", "beta"}) {
+      const auto found = parameters_.find(layer.name + "/" + role);
+      if (found != parameters_.end()) ordered_parameters_.push_back(found->second.get());
+    }
+  }
 }
 
 namespace {
@@ -172,6 +190,10 @@ void Network::lower_contraction(Node& node, bool has_input_gradient) {
   node.error = site("error" + suffix, context);
   node.error_dx = site("error.dx" + suffix, context);
   node.error_dw = site("error.dw" + suffix, context);
+  for (std::size_t i = 0; i < node.accumulators.size(); ++i) {
+    static constexpr const char* kRoles[] = {"forward", "dx", "dw"};
+    node.accumulators[i] = std::string("accumulator.") + kRoles[i] + suffix;
+  }
   check_accumulators(node, has_input_gradient);
 }
 
@@ -229,13 +251,11 @@ void Network::lower_norm(Node& node, int index) {
     node.norm->gamma = parameter(layer, QLOOM_ROLE_GAMMA, {layer.out.channels}, 0);
     node.norm->beta = parameter(layer, QLOOM_ROLE_BETA, {layer.out.channels}, 0);
   }
-  node.norm->slot_site = [this, name = layer.name](const std::string& slot) -> SiteQuantizer* {
-    const auto found = sites_.find("norm/" + name + "/" + slot);
-    return found == sites_.end() ? nullptr : found->second.get();
-  };
-  const std::string prefix = "norm/" + layer.name;
+  node.norm->slot_sites.clear();
+  const std::string prefix = "norm/" + layer.name + "/";
   for (const auto& [key, q] : placement_.quantizers) {
-    if (key.starts_with(prefix + "/")) site(key, {.channel_axis = 0});
+    if (!key.starts_with(prefix)) continue;
+    node.norm->slot_sites[key.substr(prefix.size())] = site(key, {.channel_axis = 0}).get();
   }
 }
 
@@ -293,6 +313,7 @@ void Network::remove_norm(int norm_layer) {
     layer.has_bias = true;
     parameter(layer, QLOOM_ROLE_BIAS, {layer.out.channels}, 0);
   }
+  order_parameters();
 }
 
 }  // namespace qloom::network

@@ -39,8 +39,7 @@ ContractionShape Network::contraction_shape(const Node& node) const {
           .groups = l.groups};
 }
 
-AccumulatorRef Network::accumulator(const std::string& role, const Layer& layer) {
-  const std::string key = role + "/" + layer.name;
+AccumulatorRef Network::accumulator(const std::string& key) {
   const auto spec = placement_.accumulators.find(key);
   if (spec == placement_.accumulators.end() || pass_.rules != Pass::Rules::kOn) return {};
   auto& site = accumulators_[key];
@@ -58,7 +57,7 @@ AccumulatorRef Network::accumulator(const std::string& role, const Layer& layer)
   ref.call.stream = stream_id(pass_.phase.training ? key : key + "/evaluate");
   ref.call.step = pass_.phase.step;
   ref.call.rounding = rounding_ref(site.rounding);
-  ref.overflows = &overflows_[key];
+  ref.overflows = pass_.counts_overflows ? &overflows_[key] : &uncounted_;
   return ref;
 }
 
@@ -150,31 +149,20 @@ void Network::forward_contraction(Node& node) {
   }
   at_contraction("forward", *node.layer, [&] {
     node.contraction.forward(contraction_shape(node), node.input_operand, node.weight_operand, bias,
-                             node.out.data(), accumulator("accumulator.forward", *node.layer));
+                             node.out.data(), accumulator(node.accumulators[0]));
   });
 }
 
 void Network::update(const OptimizerSettings& settings, const Phase& phase, std::uint64_t count) {
-  for (Parameter* parameter : parameters()) network::update(*parameter, settings, phase, count);
+  for (Parameter* parameter : ordered_parameters_) network::update(*parameter, settings, phase, count);
   for (auto& [name, site] : sites_) {
     if (!site->learns()) continue;
     for (LearnedParameter& learned : site->learned()) {
-      LearnedState& state = learned_state_[name + "/" + learned.name];
+      LearnedState& state = learned_state_[learned.key];
       network::update(learned, state.velocity, state.second, settings, count);
     }
     site->after_update();
   }
-}
-
-std::vector<Parameter*> Network::parameters() {
-  std::vector<Parameter*> list;
-  for (const Layer& layer : model_.layers) {
-    for (const char* role : {"weight", "bias", "gamma", "beta"}) {
-      const auto found = parameters_.find(layer.name + "/" + role);
-      if (found != parameters_.end()) list.push_back(found->second.get());
-    }
-  }
-  return list;
 }
 
 std::vector<SiteQuantizer*> Network::calibrated_sites() {

@@ -6,8 +6,10 @@
 // same nodes serve training, calibration and evaluation.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,7 @@ struct Node {
   Operand input_operand, weight_operand;  ///< as the last forward saw them
   const Tensor *error_dx_value = nullptr, *error_dw_value = nullptr;  ///< quantized dL/d(value) of
                                                   ///< the last backward, where all are kept
+  std::array<std::string, 3> accumulators;  ///< names of the sites accumulator.{forward, dx, dw}
   std::vector<std::int32_t> argmax;
 };
 
@@ -69,12 +72,18 @@ class Network {
   /// One optimizer step on all parameters; `count` steps were done before.
   void update(const OptimizerSettings& settings, const Phase& phase, std::uint64_t count);
 
+  /// Creates every method of the set anew, from its library's present code, with the state of the
+  /// one it replaces. InputError or RunError when one is refused or refuses the state: nothing has
+  /// changed then.
+  void renew(const std::set<const registry::Method*>& methods);
+
   /// Sites with ranges to calibrate, in node order.
   [[nodiscard]] std::vector<SiteQuantizer*> calibrated_sites();
 
   [[nodiscard]] const Model& model() const { return model_; }
   [[nodiscard]] const Placement& placement() const { return placement_; }
-  [[nodiscard]] std::vector<Parameter*> parameters();
+  /// In the order of layers.
+  [[nodiscard]] const std::vector<Parameter*>& parameters() const { return ordered_parameters_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Node>>& nodes() const { return nodes_; }
   [[nodiscard]] std::vector<Node*> norms();
   /// Sites by name, for reports.
@@ -108,10 +117,11 @@ class Network {
   void check_accumulators(const Node& node, bool has_input_gradient) const;
   std::shared_ptr<SiteQuantizer> site(const std::string& key, SiteContext context);
   Parameter* parameter(const Layer& layer, std::uint32_t role, Shape shape, std::int64_t fan_in);
+  void order_parameters();
   void attach_update_sites(Parameter& parameter, const Layer& layer);
   [[nodiscard]] bool is_after_relu(int node) const;
   [[nodiscard]] bool is_network_input(int node) const;
-  [[nodiscard]] AccumulatorRef accumulator(const std::string& role, const Layer& layer);
+  [[nodiscard]] AccumulatorRef accumulator(const std::string& key);
 
   /// Does the node work element by element in this pass?
   [[nodiscard]] bool is_pointwise(const Node& node) const;
@@ -145,6 +155,7 @@ class Network {
   std::map<std::string, std::shared_ptr<SiteQuantizer>> sites_, old_sites_;
   std::map<std::string, std::shared_ptr<NormLayer>> norms_, old_norms_;
   std::map<std::string, std::unique_ptr<Parameter>> parameters_;
+  std::vector<Parameter*> ordered_parameters_;
   struct AccumulatorSite {
     AccumulatorSpec spec;
     registry::Instance accumulator, rounding;
@@ -155,6 +166,7 @@ class Network {
   };
   std::map<std::string, LearnedState> learned_state_;
   std::map<std::string, std::uint64_t> overflows_;
+  std::uint64_t uncounted_ = 0;
   std::vector<bool> is_removed_;
   BufferPool buffers_;
   bool fuses_ = true;

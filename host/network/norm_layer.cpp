@@ -17,9 +17,10 @@ const float* value_of(const Parameter& parameter, const Pass& pass) {
 }  // namespace
 
 NormLayer::NormLayer(const registry::Registry& registry, MethodSpec method, const Layer& layer,
-                     std::int64_t fan_in)
+                     std::int64_t products)
     : instance(registry.create(*method.method, method.params)),
       spec(std::move(method)),
+      fan_in(products),
       channels_(layer.out.channels),
       name_(layer.name) {
   const auto& ops = instance.ops<qloom_norm>();
@@ -37,15 +38,15 @@ qloom_status NormLayer::quantize_slot(void* self, const char* slot, const float*
                                       std::uint64_t n) noexcept {
   auto& norm = *static_cast<NormLayer*>(self);
   try {
-    SiteQuantizer* site = norm.slot_site ? norm.slot_site(slot) : nullptr;
-    if (site == nullptr || norm.pass_.rules != Pass::Rules::kOn) {
+    const auto found = norm.slot_sites.find(std::string_view(slot));
+    if (found == norm.slot_sites.end() || norm.pass_.rules != Pass::Rules::kOn) {
       if (y != x) std::copy_n(x, n, y);
       return QLOOM_OK;
     }
     Tensor& in = norm.slot_in_;
     in.resize({static_cast<std::int64_t>(n)});
     std::copy_n(x, n, in.data());
-    site->forward(in, norm.slot_out_, norm.pass_.phase);
+    found->second->forward(in, norm.slot_out_, norm.pass_.phase);
     std::copy_n(norm.slot_out_.data(), n, y);
     return QLOOM_OK;
   } catch (const std::exception&) {

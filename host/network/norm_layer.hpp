@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 #pragma once
 
-#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,11 +36,12 @@ class NormLayer {
   /// y = scale * x + shift with the running statistics.
   void inference(std::vector<float>& scale, std::vector<float>& shift);
 
-  /// Quantizer of a slot, or null; set by lowering.
-  std::function<SiteQuantizer*(const std::string& slot)> slot_site;
+  /// Quantizers of slots; set by lowering.
+  std::map<std::string, SiteQuantizer*, std::less<>> slot_sites;
   Parameter *gamma = nullptr, *beta = nullptr;
   registry::Instance instance;
   MethodSpec spec;
+  std::int64_t fan_in = 0;
   bool has_affine = false;
 
  private:

@@ -87,32 +87,33 @@ void max_of_window(const PoolShape& s, const float* x, std::int64_t sample, cons
   }
 }
 
-/// A row of outputs of a max pool without padding, kLanes outputs at a time: lane j of the row, in
-/// the order (column, channel), reads x at offset_[j] plus the window element's own offset.
+/// A row of outputs of a max pool without padding, kLanes outputs at a time in the order (column,
+/// channel). Each reads x at an offset of its own plus that of the window's element.
 class InsideRow {
  public:
-  explicit InsideRow(const PoolShape& s) : s_(s) {
-    for (std::int64_t ow = 0; ow < s.out_w(); ++ow) {
-      for (std::int64_t c = 0; c < s.channels; ++c) {
-        offset_.push_back(static_cast<std::int32_t>(ow * s.stride_w * s.channels + c));
-      }
-    }
-    offset_.resize((offset_.size() + kLanes - 1) / kLanes * kLanes, 0);  // unused lanes read x[first]
-  }
+  explicit InsideRow(const PoolShape& s) : s_(s) {}
   void maximum(std::int64_t sample, std::int64_t oh, const float* x, float* y,
                std::int32_t* argmax) const {
     const std::int64_t row = (sample * s_.in_h + oh * s_.stride_h) * s_.in_w * s_.channels;
-    kernels::vectorized([&, this] {
-      const std::size_t n = static_cast<std::size_t>(s_.out_w() * s_.channels);
-      for (std::size_t j = 0; j < n; j += kLanes) {
+    kernels::vectorized([=, this] {
+      const std::int64_t n = s_.out_w() * s_.channels;
+      std::int64_t column = 0, channel = 0;  // of the next output
+      for (std::int64_t j = 0; j < n; j += kLanes) {
         float most[kLanes];
-        std::int32_t place[kLanes];
-        if (s_.channels % kLanes == 0) {
-          lanes(x, row, [from = offset_[j]](std::int32_t l) { return from + l; }, most, place);
-        } else {
-          lanes(x, row, [from = &offset_[j]](std::int32_t l) { return from[l]; }, most, place);
+        std::int32_t place[kLanes], offset[kLanes] = {};  // lanes past the end read x[row]
+        const std::int64_t count = std::min<std::int64_t>(kLanes, n - j);
+        const bool is_contiguous = s_.channels % kLanes == 0;
+        for (std::int64_t l = 0; l < count; ++l) {
+          offset[l] = static_cast<std::int32_t>(column * s_.stride_w * s_.channels + channel);
+          if (++channel < s_.channels) continue;
+          channel = 0;
+          ++column;
         }
-        const std::size_t count = std::min<std::size_t>(kLanes, n - j);
+        if (is_contiguous) {
+          lanes(x, row, [from = offset[0]](std::int32_t l) { return from + l; }, most, place);
+        } else {
+          lanes(x, row, [&offset](std::int32_t l) { return offset[l]; }, most, place);
+        }
         if (count == kLanes) {
           std::memcpy(y + j, most, sizeof most);
           std::memcpy(argmax + j, place, sizeof place);
@@ -152,7 +153,6 @@ class InsideRow {
   }
 
   PoolShape s_;
-  std::vector<std::int32_t> offset_;
 };
 
 void mean_of_window(const PoolShape& s, const float* x, std::int64_t sample, const Window& area,

@@ -13,6 +13,7 @@ struct Pass {
   bool norms_train = false;   ///< batch statistics, running ones move
   double norm_momentum = -1;  ///< weight of this batch in the running statistics; < 0: the norm's
   bool use_shadows = false;
+  bool counts_overflows = true;  ///< false: a look that leaves the run's counters alone
 };
 
 }  // namespace qloom::network

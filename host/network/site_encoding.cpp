@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 namespace qloom::network {
 namespace {
@@ -40,7 +41,7 @@ std::uint32_t SiteQuantizer::bits() const {
 Json SiteQuantizer::encoding_json() const {
   const qloom_encoding e = encoding();
   Json json{{"bits", e.bits}, {"is_signed", e.is_signed != 0}, {"groups", e.groups},
-            {"granularity", granularity_}};
+            {"granularity", granularity_of(spec_.quantizer)}};
   switch (e.kind) {
     case QLOOM_ENCODING_AFFINE:
       json["kind"] = "affine";
@@ -77,7 +78,7 @@ Operand SiteQuantizer::operand(const Tensor& y) const {
   if (e.kind != QLOOM_ENCODING_AFFINE || e.grid.offset != nullptr || e.groups == 0) return operand;
   const bool is_uniform = std::all_of(e.grid.scale, e.grid.scale + e.groups,
                                       [&](float s) { return s == e.grid.scale[0]; });
-  const bool is_per_output = granularity_ == "channel" &&
+  const bool is_per_output = is_per_channel_ &&
                              context_.channel_axis == 0 && !y.shape().empty() &&
                              e.groups == static_cast<std::uint64_t>(y.shape()[0]);
   if (!is_uniform && !is_per_output) return operand;
@@ -139,6 +140,37 @@ void SiteQuantizer::load(const data::Arrays& state) {
     if (found == state.end()) continue;
     const auto& values = std::get<std::vector<float>>(found->second.values);
     std::copy_n(values.begin(), std::min(values.size(), l.gradient.size()), l.value);
+  }
+}
+
+void SiteQuantizer::adopt(const SiteQuantizer& before) {
+  const auto take = [](registry::Instance& own, const registry::Instance& other) {
+    if (own && other.has_state()) own.load(other.save(), other.state_version());
+  };
+  if (keeps_learned(before)) {
+    take(quantizer_, before.quantizer_);
+    is_initialised_ = before.is_initialised_;
+    refresh_learned();
+    for (std::size_t i = 0; i < std::min(learned_.size(), before.learned_.size()); ++i) {
+      const LearnedParameter& old = before.learned_[i];
+      if (old.name != learned_[i].name || old.gradient.size() != learned_[i].gradient.size()) continue;
+      std::copy_n(old.value, old.gradient.size(), learned_[i].value);
+    }
+  }
+  if (spec_.rounding == before.spec_.rounding) take(rounding_, before.rounding_);
+  // Ranges belong to the groups of a granularity, and those of several passes to one grid.
+  const auto grid = [](const qloom_range_context& c) {
+    return std::tuple{c.bits, c.is_signed, c.levels, c.symmetric};
+  };
+  if (range_ && spec_.range == before.spec_.range && is_per_channel_ == before.is_per_channel_ &&
+      group_size_ == before.group_size_ &&
+      (range_.ops<qloom_range_estimator>().passes == 1 ||
+       grid(range_context()) == grid(before.range_context()))) {
+    take(range_, before.range_);
+    ranges_ = before.ranges_;
+    has_range_ = before.has_range_;
+    round_is_open_ = before.round_is_open_;
+    groups_ = before.groups_;
   }
 }
 

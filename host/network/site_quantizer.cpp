@@ -21,9 +21,11 @@ SiteQuantizer::SiteQuantizer(const registry::Registry& registry, QuantizerSpec s
                              SiteContext context)
     : spec_(std::move(spec)),
       context_(std::move(context)),
-      granularity_(granularity_of(spec_.quantizer)),
       stream_(stream_id(context_.name)),
       evaluation_stream_(stream_id(context_.name + "/evaluate")) {
+  const Json granularity = granularity_of(spec_.quantizer);
+  is_per_channel_ = granularity == "channel";
+  if (granularity.is_object()) group_size_ = granularity.at("group").get<std::uint64_t>();
   quantizer_ = registry.create(*spec_.quantizer.method, spec_.quantizer.params);
   rounding_ = registry.create(*spec_.rounding.method, spec_.rounding.params);
   if (spec_.range.method != nullptr) {
@@ -41,7 +43,7 @@ qloom_tensor SiteQuantizer::geometry(const Shape& shape, const float* data) cons
     t.inner = std::max<std::uint64_t>(1, t.n / std::max<std::uint64_t>(1, t.groups));
     return t;
   }
-  if (granularity_ == "channel") {
+  if (is_per_channel_) {
     const auto rank = static_cast<int>(shape.size());
     const int axis = context_.channel_axis < 0 ? context_.channel_axis + rank : context_.channel_axis;
     if (axis < 0 || axis >= rank) {
@@ -55,8 +57,8 @@ qloom_tensor SiteQuantizer::geometry(const Shape& shape, const float* data) cons
       if (i == axis) t.groups = extent;
       if (i > axis) t.inner *= extent;
     }
-  } else if (granularity_.is_object()) {
-    const auto k = granularity_.at("group").get<std::uint64_t>();
+  } else if (group_size_ > 0) {
+    const std::uint64_t k = group_size_;
     t.inner = k;
     if (context_.tracks_range && range_ && context_.has_batch_axis && !shape.empty()) {
       const std::uint64_t sample = t.n / static_cast<std::uint64_t>(std::max<std::int64_t>(shape[0], 1));
@@ -216,7 +218,10 @@ void SiteQuantizer::refresh_learned() {
     l.struct_size = sizeof l;
     if (ops.learned(quantizer_.self(), i, &l) != QLOOM_OK) return;
     if (learned_.size() <= i) learned_.emplace_back();
-    learned_[i].name = l.name;
+    if (learned_[i].name != l.name) {
+      learned_[i].name = l.name;
+      learned_[i].key = context_.name + "/" + l.name;
+    }
     learned_[i].value = l.value;
     learned_[i].gradient.resize(l.count);
     learned_[i].rate_factor = l.rate_factor;

@@ -71,6 +71,7 @@ struct LearnedParameter {
   float* value = nullptr;
   std::vector<float> gradient;
   double rate_factor = 1, decay_factor = 0;
+  std::string key{};  ///< "<site>/<layer>/<name>"
 };
 
 class SiteQuantizer {
@@ -125,6 +126,15 @@ class SiteQuantizer {
   /// Stored bits of one value; 32 when not exportable.
   [[nodiscard]] std::uint32_t bits() const;
 
+  /// Takes over what the site had before its methods changed: the state of each method that is the
+  /// same with the same parameters; learned parameters with their quantizer, ranges with their
+  /// estimator.
+  void adopt(const SiteQuantizer& before);
+  /// adopt() takes the learned parameters over.
+  [[nodiscard]] bool keeps_learned(const SiteQuantizer& before) const {
+    return spec_.quantizer == before.spec_.quantizer;
+  }
+
   [[nodiscard]] const QuantizerSpec& spec() const { return spec_; }
   [[nodiscard]] const SiteContext& context() const { return context_; }
   /// State of all instances, keys "quantizer/<name>", "range/<name>", "learned/<name>".
@@ -173,7 +183,8 @@ class SiteQuantizer {
   std::vector<qloom_range> ranges_;
   Tensor clamped_;
   Phase phase_;
-  registry::Json granularity_;           ///< of the quantizer's parameters
+  bool is_per_channel_ = false;          ///< granularity of the quantizer's parameters: channel,
+  std::uint64_t group_size_ = 0;         ///< group of so many elements, or (0) the whole tensor
   std::uint64_t stream_ = 0, evaluation_stream_ = 0;
   Shape shape_;                          ///< of the last tensor; geometry_ points to it
   qloom_tensor geometry_{};              ///< without data

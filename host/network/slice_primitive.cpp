@@ -107,18 +107,20 @@ void SlicePrimitive::reserve(std::size_t slots) {
 
 void SlicePrimitive::add_slot() {
   const auto unset = [&](const memory::desc& desc) { return memory(desc, engine_, nullptr); };
-  Slot slot{dnnl::stream(engine_), {}, {}};
+  Slot slot{dnnl::stream(engine_), {}, {}, {}};
   Arguments& arguments = slot.arguments;
   arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad_, engine_));
   switch (key_.role) {
     case Role::kForward:
       arguments.emplace(DNNL_ARG_SRC, unset(left_));
       arguments.emplace(DNNL_ARG_DST, unset(out_));
+      arguments.emplace(DNNL_ARG_WEIGHTS, unset(weights_));
       if (key_.has_bias) arguments.emplace(DNNL_ARG_BIAS, unset(bias_));
       break;
     case Role::kInputGradient:
       arguments.emplace(DNNL_ARG_DIFF_DST, unset(left_));
       arguments.emplace(DNNL_ARG_DIFF_SRC, unset(out_));
+      arguments.emplace(DNNL_ARG_WEIGHTS, unset(weights_));
       break;
     case Role::kWeightGradient: {
       arguments.emplace(DNNL_ARG_SRC, unset(left_));
@@ -136,6 +138,7 @@ void SlicePrimitive::add_slot() {
       arguments.emplace(DNNL_ARG_DST, unset(out_));
       break;
   }
+  slot.list.reserve(std::max(arguments.size(), slot.reorder_arguments.size()) + 1);
   slots_.push_back(std::move(slot));
 }
 
@@ -155,7 +158,18 @@ void SlicePrimitive::set_weights(std::size_t index, const float* plain) {
   }
   set_source(arguments.at(DNNL_ARG_FROM), plain);
   arguments.at(DNNL_ARG_TO) = packed_[index];
-  reorder_.execute(slot.stream, arguments);
+  execute(reorder_, slot, arguments);
+}
+
+/// dnnl::primitive::execute() without its list on the heap.
+void SlicePrimitive::execute(const dnnl::primitive& primitive, Slot& slot,
+                             const Arguments& arguments) {
+  slot.list.clear();
+  for (const auto& [index, memory] : arguments) slot.list.push_back({index, memory.get()});
+  dnnl::error::wrap_c_api(
+      dnnl_primitive_execute(primitive.get(), slot.stream.get(),
+                             static_cast<int>(slot.list.size()), slot.list.data()),
+      "a oneDNN primitive did not run");
 }
 
 void SlicePrimitive::run(std::size_t slot_index, const Call& call) {
@@ -165,12 +179,12 @@ void SlicePrimitive::run(std::size_t slot_index, const Call& call) {
     case Role::kForward:
       set_source(arguments.at(DNNL_ARG_SRC), call.left);
       if (key_.has_bias) set_source(arguments.at(DNNL_ARG_BIAS), call.bias);
-      arguments[DNNL_ARG_WEIGHTS] = packed_[call.weights];
+      arguments.at(DNNL_ARG_WEIGHTS) = packed_[call.weights];
       arguments.at(DNNL_ARG_DST).set_data_handle(call.out);
       break;
     case Role::kInputGradient:
       set_source(arguments.at(DNNL_ARG_DIFF_DST), call.left);
-      arguments[DNNL_ARG_WEIGHTS] = packed_[call.weights];
+      arguments.at(DNNL_ARG_WEIGHTS) = packed_[call.weights];
       arguments.at(DNNL_ARG_DIFF_SRC).set_data_handle(call.out);
       break;
     case Role::kWeightGradient:
@@ -184,10 +198,10 @@ void SlicePrimitive::run(std::size_t slot_index, const Call& call) {
       arguments.at(DNNL_ARG_DST).set_data_handle(call.out);
       break;
   }
-  primitive_.execute(slot.stream, arguments);
+  execute(primitive_, slot, arguments);
   if (slot.reorder_arguments.empty() || key_.role != Role::kWeightGradient) return;
   slot.reorder_arguments.at(DNNL_ARG_TO).set_data_handle(call.out);
-  reorder_.execute(slot.stream, slot.reorder_arguments);
+  execute(reorder_, slot, slot.reorder_arguments);
 }
 
 }  // namespace qloom::network

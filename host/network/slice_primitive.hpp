@@ -56,7 +56,9 @@ class SlicePrimitive {
   struct Slot {
     dnnl::stream stream;
     Arguments arguments, reorder_arguments;
+    std::vector<dnnl_exec_arg_t> list{};  ///< of the present call
   };
+  static void execute(const dnnl::primitive& primitive, Slot& slot, const Arguments& arguments);
   void make_convolution();
   void make_reorder();
   void make_matrix_product();

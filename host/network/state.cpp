@@ -99,6 +99,37 @@ data::Arrays Network::save(bool everything) const {
   return all;
 }
 
+void Network::renew(const std::set<const registry::Method*>& methods) {
+  const auto is_in = [&](const MethodSpec& spec) { return methods.contains(spec.method); };
+  auto sites = sites_;
+  for (auto& [key, site] : sites) {
+    const QuantizerSpec& spec = site->spec();
+    if (!is_in(spec.quantizer) && !is_in(spec.range) && !is_in(spec.rounding)) continue;
+    auto fresh = std::make_shared<SiteQuantizer>(*registry_, spec, site->context());
+    fresh->load(site->save());
+    site = std::move(fresh);
+  }
+  auto norms = norms_;
+  for (auto& [layer, norm] : norms) {
+    if (!is_in(norm->spec)) continue;
+    const Layer& of = model_.layers[static_cast<std::size_t>(model_.find(layer))];
+    auto fresh = std::make_shared<NormLayer>(*registry_, norm->spec, of, norm->fan_in);
+    fresh->instance.load(norm->instance.save(), norm->instance.state_version());
+    norm = std::move(fresh);
+  }
+  for (const auto& [key, site] : accumulators_) {  // stateless: created anew at their next use
+    for (const MethodSpec* spec : {&site.spec.accumulator, &site.spec.rounding}) {
+      if (is_in(*spec)) static_cast<void>(registry_->create(*spec->method, spec->params));
+    }
+  }
+  sites_ = std::move(sites);
+  norms_ = std::move(norms);
+  std::erase_if(accumulators_, [&](const auto& entry) {
+    return is_in(entry.second.spec.accumulator) || is_in(entry.second.spec.rounding);
+  });
+  lower(Placement(placement_));
+}
+
 void Network::load_structure(const data::Arrays& state) {
   for (std::size_t i = 0; i < model_.layers.size(); ++i) {
     if (state.contains("removed/" + model_.layers[i].name) && !is_removed_[i]) {

@@ -30,6 +30,7 @@ struct Rule {
                                     ///< a rule with "norm" has none
   std::vector<std::string> layers;  ///< names, globs (fnmatch), types, "first", "last"; empty: all
   std::uint64_t from_epoch = 0;     ///< active once this many epochs are done
+  std::uint64_t from_step = 0;      ///< and this many steps
   std::optional<std::string> slot;  ///< site norm: only this internal, e.g. "inv_scale"
   Json body;  ///< "quantizer" (object, or null: none), "range", "rounding", "clamp",
               ///< "accumulator" (object or null), "norm" (object)

@@ -92,7 +92,10 @@ class Resolver {
       }
     }
     if (has("layers")) rule_.layers = string_list(text_["layers"]);
-    if (has("from")) rule_.from_epoch = text_["from"]["epoch"].get<std::uint64_t>();
+    if (has("from")) {
+      rule_.from_epoch = text_["from"].value("epoch", std::uint64_t{0});
+      rule_.from_step = text_["from"].value("step", std::uint64_t{0});
+    }
     if (has("slot")) rule_.slot = text_["slot"].get<std::string>();
     rule_.body = Json::object();
   }

@@ -67,6 +67,12 @@ fs::path schema_folder() {
   return QLOOM_SOURCE_SCHEMAS;
 }
 
+fs::path template_folder() {
+  const fs::path installed = program_folder() / "../share/qloom/template";
+  if (fs::is_directory(installed)) return installed.lexically_normal();
+  return QLOOM_SOURCE_TEMPLATES;
+}
+
 std::vector<fs::path> Registry::default_folders() {
   std::vector<fs::path> folders;
   std::set<fs::path> seen;

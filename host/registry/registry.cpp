@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <fstream>
-#include <map>
 #include <mutex>
 #include <tuple>
 
 #include <fmt/format.h>
 
 #include "host/registry/floating_point.hpp"
+#include "host/registry/libraries.hpp"
 #include "host/registry/library.hpp"
 #include "host/registry/services.hpp"
 #include "host/registry/tables.hpp"
@@ -64,12 +64,21 @@ std::vector<fs::path> manifests_in(const fs::path& folder) {
   return files;
 }
 
-/// The library's descriptor of a method of its manifest; every method of the manifest is checked.
-const qloom_descriptor* agreed_descriptor(const Method& method, std::size_t methods_in_manifest) {
-  const auto& descriptors = load_library(method.library_file);
+std::vector<fs::path> manifests_below(const std::vector<fs::path>& folders) {
+  std::vector<fs::path> all;
+  for (const fs::path& folder : folders) {
+    for (fs::path& file : manifests_in(folder)) all.push_back(std::move(file));
+  }
+  return all;
+}
+
+}  // namespace
+
+const qloom_descriptor* agreed_descriptor(const Method& method, std::size_t methods_in_manifest,
+                                          const fs::path& library) {
+  const auto& descriptors = load_library(library);
   const std::string place =
-      fmt::format("{}: does not agree with {}", method.library_file.string(),
-                  method.manifest_file.string());
+      fmt::format("{}: does not agree with {}", library.string(), method.manifest_file.string());
   if (descriptors.size() != methods_in_manifest) {
     throw InputError(fmt::format("{}: it has {} methods, the manifest {}", place,
                                  descriptors.size(), methods_in_manifest));
@@ -92,27 +101,24 @@ const qloom_descriptor* agreed_descriptor(const Method& method, std::size_t meth
                                place, method.id, kind_id(method.kind), present));
 }
 
-}  // namespace
-
-/// Descriptors of the methods created so far.
-struct Registry::Libraries {
-  std::mutex mutex;
-  std::map<const Method*, const qloom_descriptor*> descriptors;
-};
-
 Registry::Registry(const std::vector<fs::path>& folders)
+    : Registry(ReadThese{}, manifests_below(folders)) {}
+
+Registry Registry::of_manifest(const fs::path& file) {
+  return {ReadThese{}, {fs::absolute(file).lexically_normal()}};
+}
+
+Registry::Registry(ReadThese, const std::vector<fs::path>& manifests)
     : libraries_(std::make_unique<Libraries>()) {
   Json schema;
-  for (const fs::path& folder : folders) {
-    for (const fs::path& file : manifests_in(folder)) {
-      if (schema.is_null()) schema = read_json(schema_folder() / "plugin.schema.json");
-      for (Method& method : read_manifest(file, schema)) {
-        if (const Method* other = find(method.kind, method.id)) {
-          throw InputError(fmt::format("{}: {} \"{}\" is also in {}", file.string(), method.kind,
-                                       method.id, other->manifest_file.string()));
-        }
-        methods_.push_back(std::move(method));
+  for (const fs::path& file : manifests) {
+    if (schema.is_null()) schema = read_json(schema_folder() / "plugin.schema.json");
+    for (Method& method : read_manifest(file, schema)) {
+      if (const Method* other = find(method.kind, method.id)) {
+        throw InputError(fmt::format("{}: {} \"{}\" is also in {}", file.string(), method.kind,
+                                     method.id, other->manifest_file.string()));
       }
+      methods_.push_back(std::move(method));
     }
   }
   std::sort(methods_.begin(), methods_.end(), [](const Method& a, const Method& b) {
@@ -159,16 +165,20 @@ Json Registry::resolve_parameters(const Method& method, const Json& params,
   return validate(has_schema ? method.manifest["parameters"] : kNone, params, where);
 }
 
+std::size_t Registry::siblings(const Method& method) const {
+  return static_cast<std::size_t>(
+      std::count_if(methods_.begin(), methods_.end(), [&](const Method& m) {
+        return m.manifest_file == method.manifest_file;
+      }));
+}
+
 Instance Registry::create(const Method& method, const Json& resolved) const {
   const qloom_descriptor* descriptor = nullptr;
   {
     const std::lock_guard lock(libraries_->mutex);
     const qloom_descriptor*& known = libraries_->descriptors[&method];
     if (known == nullptr) {
-      const auto siblings = std::count_if(methods_.begin(), methods_.end(), [&](const Method& m) {
-        return m.manifest_file == method.manifest_file;
-      });
-      known = agreed_descriptor(method, static_cast<std::size_t>(siblings));
+      known = agreed_descriptor(method, siblings(method), method.library_file);
     }
     descriptor = known;
   }

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -67,6 +69,8 @@ class Registry {
   /// are an InputError that names both files; so is a manifest that does not follow
   /// schemas/plugin.schema.json.
   explicit Registry(const std::vector<std::filesystem::path>& folders);
+  /// The methods of this plugin.json alone.
+  [[nodiscard]] static Registry of_manifest(const std::filesystem::path& file);
   ~Registry();
 
   /// Folders from QLOOM_PLUGIN_PATH (colon separated), then the one beside the running program
@@ -90,8 +94,34 @@ class Registry {
   /// parameters. InputError names file, reason and both versions.
   [[nodiscard]] Instance create(const Method& method, const Json& resolved) const;
 
+  /// New code of a library whose file was written anew: from now on create() uses it. What was
+  /// created before keeps the old code, which stays loaded. Without keep() the registry goes back to
+  /// the old code when this object goes.
+  class Reload {
+   public:
+    /// InputError as create() when the file is not a sound library for its manifest; then nothing
+    /// has changed.
+    Reload(const Registry& registry, const std::filesystem::path& library);
+    ~Reload();
+    Reload(const Reload&) = delete;
+    Reload& operator=(const Reload&) = delete;
+    void keep() { is_kept_ = true; }
+    /// The methods of the library.
+    [[nodiscard]] const std::set<const Method*>& methods() const { return methods_; }
+
+   private:
+    const Registry* registry_;
+    std::set<const Method*> methods_;
+    std::map<const Method*, const qloom_descriptor*> before_;
+    bool is_kept_ = false;
+  };
+
  private:
   struct Libraries;
+  struct ReadThese {};
+  /// Methods in the manifest of this one.
+  [[nodiscard]] std::size_t siblings(const Method& method) const;
+  Registry(ReadThese, const std::vector<std::filesystem::path>& manifests);
   std::vector<Method> methods_;
   std::unique_ptr<Libraries> libraries_;
 };
@@ -109,6 +139,10 @@ void set_run_service(const qloom_run_api* table);
 /// The folder with the project's JSON Schemas: QLOOM_SCHEMA_PATH; else
 /// <program folder>/../share/qloom/schemas; else the source tree's.
 [[nodiscard]] std::filesystem::path schema_folder();
+
+/// The folder that `qloom plugins new` copies from: <program folder>/../share/qloom/template; else
+/// the source tree's sdk/template.
+[[nodiscard]] std::filesystem::path template_folder();
 
 /// Checks `value` against a draft-07 schema (valijson) and fills in defaults. InputError
 /// "<where><pointer>: <value> is not <expected>", for unknown keys with the nearest valid name.

@@ -61,7 +61,7 @@ Stepper::Stepper(const StepperOptions& options, const std::string& rules,
   settings_.learning_rate = 0.01;
   settings_.momentum = 0.9;
   settings_.weight_decay = 5e-4;
-  network_.lower(experiment::place(pipeline_, network_.model(), registry, 0));
+  network_.lower(experiment::place(pipeline_, network_.model(), registry, {}));
   network_.initialise();
 }
 

@@ -61,7 +61,33 @@ TEST_F(ApplyRefuses, ARuleThatIsNotJson) {
 
 TEST_F(ApplyRefuses, AnAccumulator) {
   expect_refusal(R"({"accumulator": {"plugin": "exact"}})", {},
-                 {"RULE: /accumulator: an accumulator adds up the products of a contraction"});
+                 {"RULE: /accumulator: an accumulator adds up the products of a contraction",
+                  "expected --weight"});
+  expect_refusal(R"({"accumulator": {"plugin": "exact"}})", {"--weight", "x.npy"},
+                 {"--input of (2, 3) and --weight of (2, 3), expected (m, k) and (k, n)"});
+  expect_refusal(kRound, {"--weight", "x.npy"}, {"--weight: only accumulators multiply"});
+}
+
+TEST_F(ApplyRefuses, TextThatIsNoArray) {
+  const auto expect_text_refusal = [&](const std::string& text, const std::string& part) {
+    write("x.json", text);
+    expect_refusal(kRound, {"--input", "x.json"}, {"x.json: ", part});
+  };
+  expect_text_refusal("[1, 2", "parse error");
+  expect_text_refusal("[[1, 2], [3]]", "/1: 1 elements, expected 2 as before");
+  expect_text_refusal("[[1, 2], 3]", "/1: 3 is not an array");
+  expect_text_refusal("[1, [2]]", "/1: [2] is not a number");
+  expect_text_refusal(R"([1, "2"])", "/1: \"2\" is not a number");
+  expect_text_refusal(R"({"x": 1})", "is not a number");
+  expect_text_refusal("[1e60]", "inf");
+}
+
+TEST_F(ApplyRefuses, NothingToDoWithTheResult) {
+  const Outcome o = qloom({"apply", kRound, "--input", "x.npy"});
+  EXPECT_EQ(o.status, 2) << o.err;
+  EXPECT_NE(o.err.find("expected --output, a file for the result, or --expect"),
+            std::string::npos)
+      << o.err;
 }
 
 TEST_F(ApplyRefuses, NoQuantizer) {

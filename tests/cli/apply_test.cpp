@@ -228,5 +228,46 @@ TEST_F(Apply, GivesTheSameBytesOnEveryInstructionSet) {
   EXPECT_EQ(array("y.npy"), scalar);
 }
 
+TEST_F(Apply, ReadsAndWritesArraysAsText) {
+  write("x.json", "[[0.5, 1.5, -2.6], [1e30, 0.1, 7]]");
+  const Outcome o = qloom({"apply", R"({"rounding": {"plugin": "nearest_even"}})", "--input",
+                           "x.json", "--output", "y.json"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  EXPECT_EQ(json("y.json"), Json::parse("[[0, 2, -3], [1e30, 0, 7]]"));
+}
+
+TEST_F(Apply, ComparesTheResultWithWhatIsExpected) {
+  write("x.json", "[0.4, 1.6, 2.2]");
+  write("y.json", "[0, 2, 2.5]");
+  const std::vector<std::string> arguments{
+      "apply", R"({"rounding": {"plugin": "nearest_even"}})", "--input", "x.json", "--expect",
+      "y.json"};
+  const auto with = [&](const std::string& tolerance) {
+    auto all = arguments;
+    all.insert(all.end(), {"--tolerance", tolerance});
+    return qloom(all);
+  };
+  const Outcome far = with("0.4");
+  EXPECT_EQ(far.status, 1);
+  EXPECT_NE(far.err.find("y.json: element [2] is 2, expected 2.5; 1 of 3 are farther than 0.4"),
+            std::string::npos)
+      << far.err;
+  EXPECT_EQ(with("0.5").status, 0);
+  EXPECT_EQ(with("-1").status, 2);
+  write("y.json", "[0, 2]");
+  EXPECT_EQ(qloom(arguments).status, 2);
+}
+
+TEST_F(Apply, AnAccumulatorMultipliesByAMatrix) {
+  write("x.json", "[[1, 2, 3], [-1, 0, 0.5]]");
+  write("w.json", "[[1, 0], [2, 1], [0, -4]]");
+  write("y.json", "[[5, -10], [-1, -2]]");
+  for (const char* id : {"exact", "float_chunked"}) {
+    const Outcome o = qloom({"apply", std::string(R"({"accumulator": {"plugin": ")") + id + "\"}}",
+                             "--input", "x.json", "--weight", "w.json", "--expect", "y.json"});
+    EXPECT_EQ(o.status, 0) << id << o.err;
+  }
+}
+
 }  // namespace
 }  // namespace qloom::test

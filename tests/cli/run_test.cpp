@@ -4,43 +4,14 @@
 // qloom run, compare and validate on a small data set: two classes that a line separates.
 #include <algorithm>
 
-#include "host/data/array_file.hpp"
-#include "host/tensor/random.hpp"
-#include "tests/cli/program.hpp"
+#include "tests/cli/small_run.hpp"
 
 namespace qloom::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-class Run : public Program {
- protected:
-  void SetUp() override {
-    Program::SetUp();
-    write_samples("train.npz", 256, 1);
-    write_samples("test.npz", 64, 2);
-    write("p.json", R"({"name": "small", "data": {"dataset": "numpy", "train_file": "train.npz",
-        "test_file": "test.npz", "batch_size": 16}, "model": {"inline": {"layers": [
-          {"name": "d", "type": "dense", "units": 8, "bias": false}, {"name": "n", "type": "norm"},
-          {"name": "r", "type": "relu"}, {"name": "e", "type": "dense", "units": "classes"}]}},
-        "rules": [{"site": ["weight", "activation"], "quantizer": {"plugin": "affine", "bits": 8}}],
-        "stages": [{"train": {"epochs": 2}}, {"evaluate": {}}]})");
-  }
-  /// Points of a square; the class says on which side of its diagonal they lie.
-  void write_samples(const std::string& name, std::int64_t count, std::uint64_t seed) const {
-    std::vector<float> images;
-    std::vector<std::int64_t> labels;
-    for (std::int64_t i = 0; i < count; ++i) {
-      const auto index = static_cast<std::uint64_t>(2 * i);
-      const float a = 2.0F * uniform(random_word(seed, 0, 0, index)) - 1.0F;
-      const float b = 2.0F * uniform(random_word(seed, 0, 0, index + 1)) - 1.0F;
-      images.insert(images.end(), {a, b});
-      labels.push_back(a > b ? 1 : 0);
-    }
-    data::write_npz(folder_ / name,
-                    {{"images", {{count, 2}, images}}, {"labels", {{count}, labels}}});
-  }
-};
+class Run : public SmallRun {};
 
 TEST_F(Run, TrainsAndWritesAReportThatFollowsItsSchema) {
   const Outcome o = qloom({"run", "p.json", "--output", "out", "--threads", "1", "--seed", "3"});

@@ -34,7 +34,7 @@ std::vector<qloom_block> blocks() {
   std::vector<qloom_block> out;
   const std::uint64_t shapes[][2] = {{1, 5000}, {3, 1},  {16, 1}, {64, 1},  {100, 1},
                                      {1500, 1}, {5, 7},  {9, 31}, {4, 100}, {2, 3000},
-                                     {700, 3},  {90, 20}};
+                                     {700, 3},  {90, 20}, {600, 2}, {2, 2},  {530, 9}};
   for (const auto& s : shapes) {
     for (const std::uint64_t first : {0U, 1U, 37U, 4096U}) {
       for (const std::uint64_t n : {0U, 1U, 67U, 2100U}) {

@@ -1,4 +1,8 @@
-qloom_add_test(package_test SOURCES package/package_test.cpp
+qloom_add_test(package_test
+  SOURCES
+    ${CMAKE_CURRENT_LIST_DIR}/installed.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/new_plugin_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/package_test.cpp
   LABELS package LIBRARIES qloom::data TIMEOUT 600)
 target_compile_definitions(package_test PRIVATE
   CMAKE_PROGRAM="${CMAKE_COMMAND}" BUILD_GENERATOR="${CMAKE_GENERATOR}"

@@ -34,7 +34,9 @@ const std::vector<Layout>& layouts() {
 struct Data {
   explicit Data(const Layout& l)
       : x(spread(l.n, 2.0F, 3)), dy(spread(l.n, 1.0F, 4)), dx(l.n), limit(l.groups) {
-    for (std::size_t g = 0; g < limit.size(); ++g) limit[g] = 0.25F + 0.01F * static_cast<float>(g % 97);
+    for (std::size_t g = 0; g < limit.size(); ++g) {
+      limit[g] = 0.25F + 0.01F * static_cast<float>(g % 97);
+    }
     tensor = {x.data(), nullptr, 0, l.n, 1, l.groups, l.inner};
     block = block_of(tensor, l.first, l.count);
   }
@@ -161,7 +163,7 @@ TEST_P(Vectorized, SumsOfATensorDoNotDependOnThreads) {
       expected[2 * d.group(i) + 1] += 1;
     }
     for (std::size_t k = 0; k < one.size(); ++k) {
-      ASSERT_NEAR(one[k], static_cast<double>(expected[k]), 1e-9) << shape.groups << " groups, " << k;
+      ASSERT_NEAR(one[k], static_cast<double>(expected[k]), 1e-9) << shape.groups << ", " << k;
     }
   }
   omp_set_num_threads(threads);

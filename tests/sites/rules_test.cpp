@@ -21,7 +21,7 @@ network::Placement placed(const Json& rules, std::uint64_t epochs_done = 0) {
   const pipeline::Pipeline p = bench_pipeline(rules);
   const auto model =
       network::parse_model(p.model, p.model_where, {8, 8, 2}, Bench::kClasses);
-  return experiment::place(p, model, registry(), epochs_done);
+  return experiment::place(p, model, registry(), {epochs_done, 0});
 }
 
 /// "weight/fc": 4 for each placed quantizer with its fraction bits.
@@ -129,6 +129,40 @@ TEST(Rules, ARuleThatNamesNothingIsRefused) {
   }
 }
 
+TEST(Rules, FromAStepSwapsOnePartAndTheOthersKeepTheirState) {
+  const Json lsq{{"plugin", "lsq"}, {"bits", 4}}, coarse{{"plugin", "lsq"}, {"bits", 2}};
+  const Json moving{{"plugin", "moving_average_min_max"}};
+  const Json rules = Json::array(
+      {{{"site", "weight"}, {"quantizer", lsq}},
+       {{"site", "weight"}, {"quantizer", lsq}, {"rounding", {{"plugin", "stochastic"}}},
+        {"from", {{"step", 13}}}},
+       {{"site", "weight"}, {"quantizer", coarse}, {"from", {{"step", 25}}}},
+       {{"site", "activation"}, {"quantizer", {{"plugin", "affine"}, {"bits", 8}}}, {"range", moving}},
+       {{"site", "activation"}, {"quantizer", {{"plugin", "affine"}, {"bits", 4}}}, {"range", moving},
+        {"from", {{"epoch", 1}, {"step", 13}}}}});
+  EXPECT_EQ(experiment::changes(bench_pipeline(rules), 10),
+            (std::vector<experiment::Moment>{{0, 0}, {1, 13}, {2, 25}}));
+  Bench bench(rules);
+  for (std::uint64_t step = 0; step < 4; ++step) bench.train(step);
+  const auto scale = [&] { return *bench.site("weight/conv2").learned().at(0).value; };
+  const auto ranges = [&] {
+    return std::get<std::vector<double>>(
+        bench.site("activation/conv2").save().at("site/ranges").values);
+  };
+  const auto* before = &bench.site("weight/conv2");
+  const float learned = scale();
+  const std::vector<double> range = ranges();
+  bench.lower({1, 13});
+  EXPECT_NE(&bench.site("weight/conv2"), before) << "the rounding is another";
+  EXPECT_EQ(scale(), learned) << "the quantizer is the same";
+  EXPECT_EQ(ranges(), range) << "the estimator is the same, for another grid";
+  bench.evaluate();
+  EXPECT_EQ(bench.site("activation/conv2").bits(), 4U);
+  bench.lower({2, 25});
+  bench.train(5);
+  EXPECT_NE(scale(), learned) << "a grid of 2 bits starts from its own first tensor";
+}
+
 TEST(Rules, FromSwapsTheMethodWhenTheEpochIsReached) {
   const Json rules = Json::array(
       {{{"site", "weight"}, {"quantizer", fixed_point(2)}},
@@ -137,7 +171,8 @@ TEST(Rules, FromSwapsTheMethodWhenTheEpochIsReached) {
        {{"site", "weight"}, {"layers", {"conv2"}}, {"from", {{"epoch", 3}}},
         {"quantizer", nullptr}},
        {{"from", {{"epoch", 2}}}, {"norm", {{"plugin", "range_bn"}}}}});
-  EXPECT_EQ(experiment::changes(bench_pipeline(rules)), (std::set<std::uint64_t>{0, 2, 3}));
+  EXPECT_EQ(experiment::changes(bench_pipeline(rules), 10),
+            (std::vector<experiment::Moment>{{0, 0}, {2, 20}, {3, 30}}));
   Bench bench(rules);
   bench.train();
   const Tensor& weight = bench.parameter("fc/weight").value;

@@ -91,7 +91,7 @@ Bench::Bench(const Json& rules, const Json& patch)
   settings.momentum = 0.5;
   for (std::int32_t i = 0; i < kBatch; ++i) labels.push_back(i % kClasses);
   network.fuse(false);  // every value and gradient can be looked at
-  lower(0);
+  lower(experiment::Moment{});
   network.initialise();
   // Off the round values that no coarse grid would change.
   std::uint64_t stream = 100;
@@ -102,8 +102,8 @@ Bench::Bench(const Json& rules, const Json& patch)
   }
 }
 
-void Bench::lower(std::uint64_t epochs_done) {
-  network.lower(experiment::place(pipeline, network.model(), registry(), epochs_done));
+void Bench::lower(experiment::Moment done) {
+  network.lower(experiment::place(pipeline, network.model(), registry(), done));
 }
 
 const Tensor& Bench::forward(std::uint64_t step) {

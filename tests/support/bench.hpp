@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "host/experiment/placing.hpp"
 #include "host/network/network.hpp"
 #include "host/pipeline/pipeline.hpp"
 #include "tests/support/method.hpp"
@@ -34,8 +35,9 @@ class Bench {
 
   explicit Bench(const Json& rules, const Json& patch = Json::object());
 
-  /// Places the rules for this number of done epochs.
-  void lower(std::uint64_t epochs_done);
+  /// Places the rules for this number of done epochs, or this moment.
+  void lower(std::uint64_t epochs_done) { lower(experiment::Moment{epochs_done, 0}); }
+  void lower(experiment::Moment done);
   const Tensor& forward(std::uint64_t step = 0);
   const Tensor& evaluate();
   /// forward, loss, backward.

@@ -29,19 +29,21 @@ class Training {
     for (std::int32_t i = 0; i < kBatch; ++i) labels_.push_back(i % kClasses);
     settings_.learning_rate = 0.05;
     settings_.momentum = 0.9;
-    network.lower(experiment::place(pipeline_, network.model(), registry(), 0));
+    network.lower(experiment::place(pipeline_, network.model(), registry(), {}));
     network.initialise();
   }
 
-  /// Forward, loss, backward, update; returns the logits.
-  std::vector<float> step(std::uint64_t step) {
+  /// run(); returns the logits.
+  std::vector<float> step(std::uint64_t step) { return values(run(step)); }
+  /// Forward, loss, backward, update.
+  const Tensor& run(std::uint64_t step) {
     const network::Pass pass = pass_of(step, true);
     const Tensor& logits = network.forward(batch_, pass);
     network::softmax_cross_entropy(logits.data(), labels_.data(), kBatch, kClasses,
                                    dlogits_.data());
     network.backward(dlogits_);
     network.update(settings_, pass.phase, step);
-    return values(logits);
+    return logits;
   }
   std::vector<float> evaluate() { return values(network.forward(batch_, pass_of(0, false))); }
 

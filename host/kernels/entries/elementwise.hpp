@@ -19,68 +19,71 @@ struct Elementwise {
   }
   static GridRun run(const Tables<6>& t) noexcept { return {t[0], t[1], t[2], t[3], t[4], t[5]}; }
 
-  /// out(run, per_element, input, i, n) after rounding of each run is ready.
+  /// out(grid run, layout, group run, rounding input, i, n) when rounding of each run is ready.
   template <class Out>
   static qloom_status on_grid(const qloom_call& call, const qloom_grid& grid,
                               const qloom_block& block, const float* x, const Out& out) noexcept {
     if (const qloom_status bad = check_rounding(call); bad != QLOOM_OK) return bad;
     Rounder<kCore> rounder(call);
-    return for_each_run(tables(grid), block, [&](const Tables<6>& t, bool per_element,
-                                                 std::uint64_t i, std::uint64_t n) {
-      const GridRun entries = run(t);
+    return for_each_run(tables(grid), block, rounder.cut(),
+                        [&](const Tables<6>& t, Layout layout, const GroupRun& groups,
+                            std::uint64_t i, std::uint64_t n) {
+      const GridRun g = run(t);
       const qloom_status status = rounder.prepare(block.first + i, n, [&](float* steps) {
-        kCore.affine_steps[per_element](entries, x + i, steps, n);
+        kCore.affine_steps[layout](g, groups, x + i, steps, n);
       });
-      if (status == QLOOM_OK) out(entries, rounder, per_element, i, n);
+      if (status == QLOOM_OK) out(g, layout, groups, rounder.input(), i, n);
       return status;
     });
   }
   static qloom_status affine(const qloom_call* call, const qloom_grid* grid,
                              const qloom_block* block, const float* x, float* y,
                              std::int32_t* code) noexcept {
-    return on_grid(*call, *grid, *block, x, [&](const GridRun& g, const Rounder<kCore>& rounder,
-                                                bool per_element, std::uint64_t i,
-                                                std::uint64_t n) {
-      const RoundInput in = rounder.input();
-      if (y != nullptr) kCore.affine_value[rounder.rule()][per_element](g, in, x + i, y + i, n);
-      if (code != nullptr) {
-        kCore.affine_code[rounder.rule()][per_element](g, in, x + i, code + i, n);
-      }
+    const auto loops = kCore.affine[loop_rule(call->rounding)];
+    return on_grid(*call, *grid, *block, x,
+                   [&](const GridRun& g, Layout layout, const GroupRun& groups,
+                       const RoundInput& in, std::uint64_t i, std::uint64_t n) {
+      loops[layout](g, groups, in, x + i, y != nullptr ? y + i : nullptr,
+                    code != nullptr ? code + i : nullptr, n);
     });
   }
   static qloom_status affine_backward(const qloom_call* call, const qloom_grid* grid,
                                       const qloom_block* block, const float* x, const float* dy,
                                       float* dx) noexcept {
-    return on_grid(*call, *grid, *block, x, [&](const GridRun& g, const Rounder<kCore>& rounder,
-                                                bool per_element, std::uint64_t i,
-                                                std::uint64_t n) {
-      kCore.affine_mask[rounder.rule()][per_element](g, rounder.input(), x + i, dy + i, dx + i, n);
+    const auto loops = kCore.affine_mask[loop_rule(call->rounding)];
+    return on_grid(*call, *grid, *block, x,
+                   [&](const GridRun& g, Layout layout, const GroupRun& groups,
+                       const RoundInput& in, std::uint64_t i, std::uint64_t n) {
+      loops[layout](g, groups, in, x + i, dy + i, dx + i, n);
     });
   }
   static void affine_decode(const qloom_grid* grid, const qloom_block* block,
                             const std::int32_t* code, float* y) noexcept {
-    for_each_run(tables(*grid), *block, [&](const Tables<6>& t, bool per_element, std::uint64_t i,
-                                            std::uint64_t n) {
-      kCore.affine_decode[per_element](run(t), code + i, y + i, n);
+    for_each_run(tables(*grid), *block, Cut{},
+                 [&](const Tables<6>& t, Layout layout, const GroupRun& groups, std::uint64_t i,
+                     std::uint64_t n) {
+      kCore.affine_decode[layout](run(t), groups, code + i, y + i, n);
       return qloom_status{QLOOM_OK};
     });
   }
   static void clip_backward(const float* lo, const float* hi, const qloom_block* block,
                             const float* x, const float* dy, float* dx) noexcept {
-    for_each_run(Tables<2>{lo, hi}, *block, [&](const Tables<2>& t, bool per_element,
-                                                std::uint64_t i, std::uint64_t n) {
-      kCore.clip_backward[per_element]({t[0], t[1]}, x + i, dy + i, dx + i, n);
+    for_each_run(Tables<2>{lo, hi}, *block, Cut{},
+                 [&](const Tables<2>& t, Layout layout, const GroupRun& groups, std::uint64_t i,
+                     std::uint64_t n) {
+      kCore.clip_backward[layout]({t[0], t[1]}, groups, x + i, dy + i, dx + i, n);
       return qloom_status{QLOOM_OK};
     });
   }
   static void ternary(const float* low_threshold, const float* high_threshold, const float* low,
                       const float* high, const qloom_block* block, const float* x,
                       float* y) noexcept {
-    for_each_run(Tables<4>{low_threshold, high_threshold, low, high}, *block,
-                 [&](const Tables<4>& t, bool per_element, std::uint64_t i, std::uint64_t n) {
-                   kCore.ternary[per_element]({t[0], t[1], t[2], t[3]}, x + i, y + i, n);
-                   return qloom_status{QLOOM_OK};
-                 });
+    for_each_run(Tables<4>{low_threshold, high_threshold, low, high}, *block, Cut{},
+                 [&](const Tables<4>& t, Layout layout, const GroupRun& groups, std::uint64_t i,
+                     std::uint64_t n) {
+      kCore.ternary[layout]({t[0], t[1], t[2], t[3]}, groups, x + i, y + i, n);
+      return qloom_status{QLOOM_OK};
+    });
   }
   static qloom_status minifloat(const qloom_call* call, const qloom_float_format* format,
                                 const qloom_block* block, const float* x, float* y,
@@ -89,14 +92,13 @@ struct Elementwise {
     FloatSpec spec;
     if (const char* why = make_spec(*format, spec)) return refuse(*call, QLOOM_E_INVALID, why);
     Rounder<kCore> rounder(*call);
-    for (std::uint64_t i = 0; i < block->n; i += kRunElements) {
-      const std::uint64_t n = block->n - i < kRunElements ? block->n - i : kRunElements;
+    for (std::uint64_t i = 0, n = 0; i < block->n; i += n) {
+      n = smaller(block->n - i, rounder.cut().most);
       const qloom_status status = rounder.prepare(
           block->first + i, n, [&](float* t) { kCore.minifloat_steps(spec, x + i, t, n); });
       if (status != QLOOM_OK) return status;
-      const RoundInput in = rounder.input();
-      if (y != nullptr) kCore.minifloat_value[rounder.rule()](spec, in, x + i, y + i, n);
-      if (code != nullptr) kCore.minifloat_code[rounder.rule()](spec, in, x + i, code + i, n);
+      kCore.minifloat[rounder.rule()](spec, rounder.input(), x + i, y != nullptr ? y + i : nullptr,
+                                      code != nullptr ? code + i : nullptr, n);
     }
     return QLOOM_OK;
   }
@@ -112,15 +114,10 @@ struct Elementwise {
   static qloom_status round(const qloom_call* call, std::uint64_t first, const float* x, float* y,
                             std::uint64_t n) noexcept {
     if (const qloom_status bad = check_rounding(*call); bad != QLOOM_OK) return bad;
-    if (call->rounding.rule == QLOOM_ROUND_GENERIC) {
-      return call->rounding.ops->round(call->rounding.self, call, first, x, y, n);
-    }
-    Rounder<kCore> rounder(*call);
-    for (std::uint64_t i = 0; i < n; i += kRunElements) {
-      const std::uint64_t count = n - i < kRunElements ? n - i : kRunElements;
-      rounder.prepare(first + i, count, [](float*) {});
-      kCore.round[rounder.rule()](rounder.input(), x + i, y + i, count);
-    }
+    const qloom_rounding_ref& r = call->rounding;
+    if (r.rule == QLOOM_ROUND_GENERIC) return r.ops->round(r.self, call, first, x, y, n);
+    const RoundInput in{nullptr, call->seed, call->stream, call->step, first, r.argument};
+    kCore.round[loop_rule(r)](in, x, y, n);
     return QLOOM_OK;
   }
 };

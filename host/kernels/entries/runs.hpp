@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// Cuts a block into runs that the inner loops take: one group for the whole run, or per-group
-// tables expanded to one entry per element.
+// Cuts a block into runs that the inner loops take, each with tables of one of the layouts.
 #pragma once
 
 #include <array>
@@ -19,47 +18,73 @@ namespace qloom::kernels {
 template <std::size_t Count>
 using Tables = std::array<const float*, Count>;
 
-/// Entries of the longest expanded table. Unit: elements.
-inline constexpr std::uint64_t kExpandedElements = 512;
-inline constexpr std::array<float, kExpandedElements> kZeros{};
+inline std::uint64_t smaller(std::uint64_t a, std::uint64_t b) noexcept { return a < b ? a : b; }
 
-/// Tables with one entry per element, for kExpandedElements elements.
-template <std::size_t Count>
-class Expanded {
+/// How a block is cut.
+struct Cut {
+  std::uint64_t most = UINT64_MAX;  // longest run
+  std::uint64_t long_group = 32;    // groups of at least so many elements are runs of their own
+};
+
+/// The tables of at most so many groups are copied, those of more are read as they are.
+inline constexpr std::uint64_t kWindowEntries = 512;
+/// Entries that a run may have in tables as they are.
+inline constexpr std::uint64_t kDirectEntries = 2048;
+inline constexpr std::array<float, kDirectEntries + kWidest> kZeros{};
+
+/// GroupRun::step and low. Where groups have at least kWidest elements, a batch is in one group or
+/// at the border of two, and only its distance from the border matters.
+class Steps {
  public:
-  /// Entries of elements position .. position + n - 1 of the tensor.
-  void fill(const Tables<Count>& tables, const qloom_block& block, std::uint64_t position,
-            std::uint64_t n) noexcept {
-    std::uint64_t group = position / block.inner % block.groups;
-    std::uint64_t left = block.inner - position % block.inner;
-    for (std::uint64_t i = 0; i < n;) {
-      const std::uint64_t end = n - i < left ? n : i + left;
-      for (std::size_t t = 0; t < Count; ++t) {
-        const float value = tables[t] != nullptr ? tables[t][group] : 0.0F;
-        for (std::uint64_t e = i; e < end; ++e) entries_[t][e] = value;
-      }
-      i = end;
-      left = block.inner;
-      group = group + 1 == block.groups ? 0 : group + 1;
-    }
-  }
-  /// The first `period` entries again and again, up to `length`.
-  void repeat(std::uint64_t period, std::uint64_t length) noexcept {
-    for (auto& entries : entries_) {
-      for (std::uint64_t done = period; done < length; done *= 2) {
-        const std::uint64_t n = length - done < done ? length - done : done;
-        std::memcpy(entries.data() + done, entries.data(), n * sizeof(float));
+  explicit Steps(std::uint64_t inner) noexcept : low_(inner > kWidest ? inner - kWidest : 0) {
+    std::int32_t step = 0;
+    std::uint64_t left = inner - low_;
+    for (std::int32_t& s : steps_) {
+      s = step;
+      if (--left == 0) {
+        left = inner;
+        ++step;
       }
     }
   }
-  [[nodiscard]] Tables<Count> from(std::uint64_t i) const noexcept {
+  [[nodiscard]] const std::int32_t* data() const noexcept { return steps_.data(); }
+  [[nodiscard]] std::uint64_t low() const noexcept { return low_; }
+
+ private:
+  std::array<std::int32_t, 2 * kWidest> steps_;
+  std::uint64_t low_;
+};
+
+/// Entries of successive groups, kWidest more than a run needs.
+template <std::size_t Count>
+class Window {
+ public:
+  /// n entries from group on; after the last of `groups` comes the first.
+  Tables<Count> fill(const Tables<Count>& tables, std::uint64_t groups, std::uint64_t group,
+                     std::uint64_t n) noexcept {
     Tables<Count> out;
-    for (std::size_t t = 0; t < Count; ++t) out[t] = entries_[t].data() + i;
+    for (std::size_t t = 0; t < Count; ++t) {
+      if (tables[t] != nullptr) fill(entries_[t].data(), tables[t], groups, group, n);
+      out[t] = tables[t] != nullptr ? entries_[t].data() : kZeros.data();
+    }
     return out;
   }
 
  private:
-  std::array<std::array<float, kExpandedElements>, Count> entries_;
+  static void fill(float* to, const float* from, std::uint64_t groups, std::uint64_t group,
+                   std::uint64_t n) noexcept {
+    std::uint64_t done = n < groups - group ? n : groups - group;
+    std::memcpy(to, from + group, done * sizeof(float));
+    const std::uint64_t rest = n - done < group ? n - done : group;
+    std::memcpy(to + done, from, rest * sizeof(float));
+    for (done += rest; done < n;) {  // a multiple of `groups`: repeat all of it
+      const std::uint64_t more = n - done < done ? n - done : done;
+      std::memcpy(to + done, to, more * sizeof(float));
+      done += more;
+    }
+  }
+
+  alignas(64) std::array<std::array<float, kWindowEntries + kWidest>, Count> entries_;
 };
 
 /// The tables from group g on; zeros where there is none.
@@ -72,58 +97,86 @@ Tables<Count> tables_from(const Tables<Count>& tables, std::uint64_t g) noexcept
   return out;
 }
 
-/// Several short groups: expanded tables, once for all when a period of them fits.
+/// Groups long enough to be runs of their own, or only one.
 template <std::size_t Count, class Body>
-qloom_status expanded_runs(const Tables<Count>& tables, const qloom_block& block,
-                           const Body& body) noexcept {
-  Expanded<Count> expanded;
-  const std::uint64_t period = block.groups * block.inner;
-  const bool repeats = period <= kExpandedElements;
-  const std::uint64_t length = repeats ? kExpandedElements / period * period : kExpandedElements;
-  if (repeats) {
-    expanded.fill(tables, block, 0, period);
-    expanded.repeat(period, length);
-  }
+qloom_status long_groups(const Tables<Count>& tables, const qloom_block& block, const Cut& cut,
+                         const Body& body) noexcept {
   for (std::uint64_t i = 0; i < block.n;) {
-    const std::uint64_t phase = repeats ? (block.first + i) % period : 0;
-    const std::uint64_t room = length - phase;
-    const std::uint64_t n = block.n - i < room ? block.n - i : room;
-    if (!repeats) expanded.fill(tables, block, block.first + i, n);
-    const qloom_status status = body(expanded.from(phase), true, i, n);
+    const std::uint64_t position = block.first + i;
+    const std::uint64_t group = block.groups == 1 ? 0 : position / block.inner % block.groups;
+    std::uint64_t n = smaller(block.n - i, cut.most);
+    if (block.groups > 1) n = smaller(n, block.inner - position % block.inner);
+    const qloom_status status = body(tables_from(tables, group), kOneGroup, GroupRun{}, i, n);
     if (status != QLOOM_OK) return status;
     i += n;
   }
   return QLOOM_OK;
 }
 
-/// body(tables, per_element, i, n) for runs that cover elements 0 .. block.n - 1, ascending, each
-/// of at most kRunElements; stops at the first status that is not QLOOM_OK.
-template <std::size_t Count, class Body>
-qloom_status for_each_run(const Tables<Count>& tables, const qloom_block& block,
-                          const Body& body) noexcept {
-  constexpr std::uint64_t kLongRun = 32, kManyGroups = 64;
-  const bool one_group = block.groups == 1;
-  const bool columns = block.inner == 1 && block.groups >= kManyGroups;
-  if (!one_group && !columns && block.inner < kLongRun) {
-    return expanded_runs(tables, block, body);
-  }
-  for (std::uint64_t i = 0; i < block.n;) {
-    const std::uint64_t position = block.first + i;
-    const std::uint64_t group = position / block.inner % block.groups;
-    std::uint64_t room = kRunElements;
-    if (columns) {
-      room = block.groups - group;
-      if (room > kExpandedElements) room = kExpandedElements;
-    } else if (!one_group && block.inner - position % block.inner < room) {
-      room = block.inner - position % block.inner;
+/// Tables for the layouts of several groups in a run.
+template <std::size_t Count>
+class GroupTables {
+ public:
+  GroupTables(const Tables<Count>& tables, const qloom_block& block) noexcept
+      : tables_(tables), groups_(block.groups), inner_(block.inner), steps_(block.inner) {}
+
+  /// Readies tables() and run() for at most n elements from `position` of the tensor on; returns
+  /// how many they are for.
+  std::uint64_t ready(std::uint64_t position, std::uint64_t n) noexcept {
+    const std::uint64_t group = position / inner_ % groups_, offset = position % inner_;
+    // read as they are, the tables must hold kWidest entries more than a run of kGroups needs
+    const std::uint64_t more = inner_ == 1 ? 0 : std::uint64_t{kWidest};
+    const bool inside = groups_ > kWindowEntries && groups_ - group > more;
+    if (groups_ > kWindowEntries) {
+      constexpr std::uint64_t kAcrossTheEnd = 4 * kWidest;
+      const std::uint64_t entries =
+          inside ? smaller(groups_ - group - more, kDirectEntries) : kAcrossTheEnd;
+      n = smaller(n, entries * inner_ - offset);
     }
-    const std::uint64_t n = block.n - i < room ? block.n - i : room;
-    const std::uint64_t entry = one_group ? 0 : group;
-    const qloom_status status = body(tables_from(tables, entry), columns, i, n);
+    if (inner_ == 2 && offset != 0) n = 1;
+    const std::uint64_t needed = (offset + n - 1) / inner_ + 1;
+    // all groups, several times if they are fewer than the lanes of a batch, or those needed
+    const std::uint64_t count =
+        needed < groups_ ? needed + kWidest : (kWidest + groups_ - 1) / groups_ * groups_;
+    run_ = {count, inner_, offset, steps_.data(), steps_.low()};
+    if (inside) now_ = tables_from(tables_, group);
+    else now_ = window_.fill(tables_, groups_, group, smaller(count, needed) + kWidest);
+    return n;
+  }
+  [[nodiscard]] const Tables<Count>& tables() const noexcept { return now_; }
+  [[nodiscard]] const GroupRun& run() const noexcept { return run_; }
+
+ private:
+  Tables<Count> tables_, now_{};
+  std::uint64_t groups_, inner_;
+  Steps steps_;
+  GroupRun run_{};
+  Window<Count> window_;
+};
+
+template <std::size_t Count, class Body>
+qloom_status short_groups(const Tables<Count>& tables, const qloom_block& block, const Cut& cut,
+                          const Body& body) noexcept {
+  GroupTables<Count> ready(tables, block);
+  const Layout layout = block.inner == 1 ? kColumns : kGroups;
+  for (std::uint64_t i = 0; i < block.n;) {
+    const std::uint64_t n = ready.ready(block.first + i, smaller(block.n - i, cut.most));
+    const qloom_status status = body(ready.tables(), layout, ready.run(), i, n);
     if (status != QLOOM_OK) return status;
     i += n;
   }
   return QLOOM_OK;
+}
+
+/// body(tables, layout, group run, i, n) for runs that cover elements 0 .. block.n - 1, ascending,
+/// each of at most cut.most; stops at the first status that is not QLOOM_OK.
+template <std::size_t Count, class Body>
+qloom_status for_each_run(const Tables<Count>& tables, const qloom_block& block, const Cut& cut,
+                          const Body& body) noexcept {
+  if (block.groups == 1 || block.inner >= cut.long_group) {
+    return long_groups(tables, block, cut, body);
+  }
+  return short_groups(tables, block, cut, body);
 }
 
 }  // namespace qloom::kernels

@@ -17,25 +17,30 @@
 namespace qloom::kernels::simd {
 
 /// Entries of rule R.
-template <class Arch, std::uint32_t R>
-consteval void set_rule(Core& core) {
-  core.affine_value[R][0] = &affine_value<Arch, R, false>;
-  core.affine_value[R][1] = &affine_value<Arch, R, true>;
-  core.affine_code[R][0] = &affine_code<Arch, R, false>;
-  core.affine_code[R][1] = &affine_code<Arch, R, true>;
-  core.affine_mask[R][0] = &affine_mask<Arch, R, false>;
-  core.affine_mask[R][1] = &affine_mask<Arch, R, true>;
-  core.minifloat_value[R] = &minifloat_value<Arch, R>;
-  core.minifloat_code[R] = &minifloat_code<Arch, R>;
+template <class Arch, std::uint32_t R, std::uint32_t... L>
+consteval void set_rule(Core& core, std::integer_sequence<std::uint32_t, L...>) {
+  ((core.affine[R][L] = &affine<Arch, R, L>), ...);
+  ((core.affine_mask[R][L] = &affine_mask<Arch, R, L>), ...);
+  core.minifloat[R] = &minifloat<Arch, R>;
   if constexpr (R != kGiven) {
     core.round[R] = &round<Arch, R>;
     core.accumulate_float[R] = &accumulate_float<Arch, R>;
   }
 }
 
+/// Entries without a rule.
+template <class Arch, std::uint32_t... L>
+consteval void set_layouts(Core& core, std::integer_sequence<std::uint32_t, L...>) {
+  ((core.affine_steps[L] = &affine_steps<Arch, L>), ...);
+  ((core.affine_decode[L] = &affine_decode<Arch, L>), ...);
+  ((core.clip_backward[L] = &clip_backward<Arch, L>), ...);
+  ((core.ternary[L] = &ternary<Arch, L>), ...);
+}
+
 template <class Arch, std::uint32_t... R>
 consteval void set_rules(Core& core, std::integer_sequence<std::uint32_t, R...>) {
-  (set_rule<Arch, R>(core), ...);
+  constexpr std::make_integer_sequence<std::uint32_t, kLayouts> kEvery;
+  (set_rule<Arch, R>(core, kEvery), ...);
 }
 
 template <class Arch, std::uint32_t... Figure>
@@ -49,14 +54,7 @@ consteval Core make_core() {
   Core core{};
   set_rules<Arch>(core, std::make_integer_sequence<std::uint32_t, kRules>{});
   set_figures<Arch>(core, std::make_integer_sequence<std::uint32_t, QLOOM_REDUCE_COUNT - 1>{});
-  core.affine_steps[0] = &affine_steps<Arch, false>;
-  core.affine_steps[1] = &affine_steps<Arch, true>;
-  core.affine_decode[0] = &affine_decode<Arch, false>;
-  core.affine_decode[1] = &affine_decode<Arch, true>;
-  core.clip_backward[0] = &clip_backward<Arch, false>;
-  core.clip_backward[1] = &clip_backward<Arch, true>;
-  core.ternary[0] = &ternary<Arch, false>;
-  core.ternary[1] = &ternary<Arch, true>;
+  set_layouts<Arch>(core, std::make_integer_sequence<std::uint32_t, kLayouts>{});
   core.minifloat_steps = &minifloat_steps<Arch>;
   core.minifloat_decode = &minifloat_decode<Arch>;
   core.random_u32 = &random_u32<Arch>;

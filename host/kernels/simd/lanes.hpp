@@ -62,9 +62,15 @@ struct Part {
   }
   template <class T>
   void store(T* p, const xsimd::batch<T, Arch>& v) const noexcept {
-    alignas(64) T lanes[kWidth<Arch>];
-    v.store_aligned(lanes);
-    std::memcpy(p, lanes, n * sizeof(T));
+    if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
+      const auto mask = static_cast<__mmask16>((1U << n) - 1U);
+      if constexpr (std::is_same_v<T, float>) _mm512_mask_storeu_ps(p, mask, v);
+      else _mm512_mask_storeu_epi32(p, mask, v);
+    } else {
+      alignas(64) T lanes[kWidth<Arch>];
+      v.store_aligned(lanes);
+      std::memcpy(p, lanes, n * sizeof(T));
+    }
   }
 };
 
@@ -75,22 +81,6 @@ inline void each_batch(std::uint64_t n, const Body& body) noexcept {
   for (; i + kWidth<Arch> <= n; i += kWidth<Arch>) body(Whole<Arch>{}, i);
   if (i < n) body(Part<Arch>{n - i}, i);
 }
-
-/// A table of one entry for the run, or of one entry per element.
-template <class Arch, bool PerElement>
-class Table {
- public:
-  explicit Table(const float* p) noexcept : p_(p), value_(*p) {}
-  template <class Io>
-  Floats<Arch> at(const Io& io, std::uint64_t i) const noexcept {
-    if constexpr (PerElement) return io.load(p_ + i);
-    else return value_;
-  }
-
- private:
-  const float* p_;
-  Floats<Arch> value_;
-};
 
 /// The same numbers as doubles: lanes 0 .. size/2 - 1 and the rest.
 template <class Arch>

@@ -22,135 +22,149 @@ inline Floats<Arch> times_power(const Floats<Arch>& x, const Ints<Arch>& power) 
   return x * power_of_two<Arch>(half) * power_of_two<Arch>(power - half);
 }
 
+/// a where the mask holds, b elsewhere.
 template <class Arch>
-struct Scaled {
-  Ints<Arch> exponent;
-  Floats<Arch> t;
-};
+inline Ints<Arch> choose(const xsimd::batch_bool<float, Arch>& mask, const Ints<Arch>& a,
+                         const Ints<Arch>& b) noexcept {
+  return bits_of<Arch>(xsimd::select(mask, floats_of<Arch>(a), floats_of<Arch>(b)));
+}
 
-/// The constants of a format as batches, and the two halves of a conversion.
-template <class Arch>
+/// The constants of a format as batches, and the two halves of a conversion. OneFactor: as
+/// FloatSpec::one_factor, 2^(mantissa_bits - E) and its inverse are float32 numbers, whose bits
+/// come from E's by one subtraction.
+template <class Arch, bool OneFactor>
 class Format {
  public:
   using F = Floats<Arch>;
   using I = Ints<Arch>;
-  explicit Format(const FloatSpec& s) noexcept : spec_(s), mantissa_(s.mantissa_bits),
-        exponent_min_(s.exponent_min), flush_below_(s.flush_below), max_value_(s.max_value),
-        overflow_value_(s.overflow_value), nan_value_(s.nan_value),
-        overflow_sign_(s.overflow_signed != 0 ? -0.0F : 0.0F),
+  explicit Format(const FloatSpec& s) noexcept
+      : spec_(s), mantissa_(s.mantissa_bits), field_min_(shifted(s.exponent_min + 127)),
+        flush_below_(s.flush_below > 0.0F ? field_min_ : I(0)),
+        per_step_(shifted(254 + s.mantissa_bits)), step_(shifted(s.mantissa_bits)),
+        overflow_value_(bits_of<Arch>(F(s.overflow_value))),
+        overflow_sign_(s.overflow_signed != 0 ? sign_bit() : I(0)), max_value_(s.max_value),
+        nan_value_(s.nan_value),
         keep_zero_sign_(s.unsigned_zero != 0 ? 0.0F : -0.0F) {}
 
-  /// ref::scale
-  Scaled<Arch> scale(F x) const noexcept {
-    const F sign = x & F(-0.0F);
-    x = xsimd::select(xsimd::abs(x) < flush_below_, sign, x);
-    const I own = ((bits_of<Arch>(x) & I(0x7FFFFFFF)) >> 23) - I(127);
-    const I exponent = xsimd::max(own, exponent_min_);
-    return {exponent, times_power<Arch>(x, mantissa_ - exponent)};
+  /// Exponent E of ref::scale as a float32 has it in its bits: (E + 127) << 23.
+  I field(const F& x) const noexcept { return xsimd::max(own_field(x), field_min_); }
+  /// t of ref::scale; what is flushed has an exponent below that of the smallest normal
+  F steps(const F& x, const I& field) const noexcept {
+    if constexpr (OneFactor) {
+      return x * floats_of<Arch>(per_step_ - field);
+    } else {
+      const I bits = bits_of<Arch>(x), sign = bits & sign_bit();
+      const F kept = floats_of<Arch>(xsimd::select(own_field(x) < flush_below_, sign, bits));
+      return times_power<Arch>(kept, mantissa_ - exponent(field));
+    }
   }
-  /// ref::finish, the value; x + -0 is x and x + 0 turns -0 into +0
-  F value(const F& x, const I& exponent, const F& rounded) const noexcept {
-    const F y = times_power<Arch>(rounded, exponent - mantissa_);
-    const F over = overflow_value_ | (rounded & overflow_sign_);
-    const F kept = xsimd::select(xsimd::abs(y) > max_value_, over, y + keep_zero_sign_);
+  /// ref::finish, the value
+  [[gnu::always_inline]] F value(const F& x, const I& field, const F& rounded) const noexcept {
+    const F y = unlimited(field, rounded);
+    const F over = floats_of<Arch>(overflow_value_ | (bits_of<Arch>(rounded) & overflow_sign_));
+    const F kept = xsimd::select(xsimd::abs(y) > max_value_, over, y);
     return xsimd::select(is_number(x, rounded), kept, nan_value_);
   }
   /// ref::finish, the code
-  I code(const F& x, const I& exponent, const F& rounded) const noexcept {
-    const F y = times_power<Arch>(rounded, exponent - mantissa_);
-    const I below = (exponent - exponent_min_) << spec_.mantissa_bits;
+  [[gnu::always_inline]] I code(const F& x, const I& field, const F& rounded) const noexcept {
+    const F y = unlimited(field, rounded);
+    const I below = (field - field_min_) >> (23 - spec_.mantissa_bits);
     const I magnitude = below + xsimd::to_int(xsimd::abs(rounded));
-    const F signed_rounded = rounded + keep_zero_sign_;
-    const I sign = sign_code(signed_rounded);
+    const I sign = sign_code(rounded + keep_zero_sign_);
     const I over = I(spec_.overflow_code) | (sign & I(spec_.overflow_signed != 0 ? -1 : 0));
-    const F big = xsimd::select(xsimd::abs(y) > max_value_, F(1.0F), F(0.0F));
-    const I kept = choose(big, over, sign | magnitude);
-    const F number = xsimd::select(is_number(x, rounded), F(1.0F), F(0.0F));
-    return choose(number, kept, I(spec_.nan_code));
-  }
-  /// ref::decode
-  F decode(const I& code) const noexcept {
-    const I all = I(static_cast<std::int32_t>((std::uint32_t{1} << spec_.sign_shift) - 1U));
-    const I magnitude = code & all;
-    const I negative = (code >> spec_.sign_shift) & I(1);
-    const I field = (magnitude >> spec_.mantissa_bits);
-    const I hidden = I(std::int32_t{1} << spec_.mantissa_bits);
-    const I fraction = magnitude & (hidden - I(1));
-    const auto normal = field > I(0);
-    const I significand = fraction + xsimd::select(normal, hidden, I(0));
-    const I exponent = xsimd::select(normal, field - I(1), I(0)) + exponent_min_ - mantissa_;
-    const F finite = times_power<Arch>(xsimd::to_float(significand), exponent);
-    const F infinity = floats_of<Arch>(I(0x7F800000));
-    const F infinite = as_floats(magnitude == I(spec_.infinity_code));
-    const F unsigned_value = xsimd::select(infinite == F(1.0F), infinity, finite);
-    const F y = unsigned_value | floats_of<Arch>(negative << 31);
-    const F nan = as_floats(magnitude >= I(spec_.nan_from));
-    const F nan_zero = as_floats((magnitude == I(0)) && (negative == I(spec_.unsigned_zero)) &&
-                                 (I(spec_.unsigned_zero) == I(1)));
-    return xsimd::select((nan == F(1.0F)) || (nan_zero == F(1.0F)), nan_value_, y);
+    const I kept = choose<Arch>(xsimd::abs(y) > max_value_, over, sign | magnitude);
+    return choose<Arch>(is_number(x, rounded), kept, I(spec_.nan_code));
   }
 
  private:
-  static auto is_number(const F& x, const F& rounded) noexcept {
-    return (x == x) && (rounded == rounded);
+  static I sign_bit() noexcept { return I(std::int32_t{-0x7FFFFFFF - 1}); }
+  static I own_field(const F& x) noexcept { return bits_of<Arch>(x) & I(0x7F800000); }
+  static I shifted(std::int32_t exponent) noexcept {
+    return I(static_cast<std::int32_t>(static_cast<std::uint32_t>(exponent) << 23));
   }
-  template <class Mask>
-  static F as_floats(const Mask& mask) noexcept {
-    return xsimd::to_float(xsimd::select(mask, I(1), I(0)));
+  static I exponent(const I& field) noexcept { return (field >> 23) - I(127); }
+  /// Neither is NaN.
+  static xsimd::batch_bool<float, Arch> is_number(const F& x, const F& rounded) noexcept {
+    if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
+      return _mm512_cmp_ps_mask(x, rounded, _CMP_ORD_Q);
+    } else if constexpr (std::is_base_of_v<xsimd::avx, Arch>) {
+      return _mm256_cmp_ps(x, rounded, _CMP_ORD_Q);
+    } else {
+      return _mm_cmpord_ps(x, rounded);
+    }
   }
-  /// a where flag is 1, b where it is 0
-  static I choose(const F& flag, const I& a, const I& b) noexcept {
-    return xsimd::select(xsimd::to_int(flag) == I(1), a, b);
+  /// rounded in units of x's step; y + -0 is y and y + 0 turns -0 into +0
+  [[gnu::always_inline]] F unlimited(const I& field, const F& rounded) const noexcept {
+    if constexpr (OneFactor) {  // exact, so that multiply and add may be one
+      return xsimd::fma(rounded, floats_of<Arch>(field - step_), keep_zero_sign_);
+    } else {
+      return times_power<Arch>(rounded, exponent(field) - mantissa_) + keep_zero_sign_;
+    }
   }
   I sign_code(const F& x) const noexcept {
     return ((bits_of<Arch>(x) >> 31) & I(1)) << spec_.sign_shift;
   }
 
   FloatSpec spec_;
-  I mantissa_, exponent_min_;
-  F flush_below_, max_value_, overflow_value_, nan_value_, overflow_sign_, keep_zero_sign_;
+  I mantissa_, field_min_, flush_below_, per_step_, step_, overflow_value_, overflow_sign_;
+  F max_value_, nan_value_, keep_zero_sign_;
 };
 
-template <class Arch, std::uint32_t R>
-void minifloat_value(const FloatSpec& spec, const RoundInput& in, const float* x, float* y,
-                     std::uint64_t n) noexcept {
-  const Format<Arch> format(spec);
-  const Draw<Arch> draw(draw_bits<Arch, R>(in));
-  each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
+template <class Arch, std::uint32_t R, bool OneFactor>
+void minifloat_loop(const FloatSpec& spec, const RoundInput& in, const float* x, float* y,
+                    std::int32_t* code, std::uint64_t n) noexcept {
+  const Format<Arch, OneFactor> format(spec);
+  const Rounding<Arch, R> rounding(in);
+  const auto one_batch = [&](const auto& io, std::uint64_t i, const auto&,
+                             const Words<Arch>& word) __attribute__((always_inline)) {
     const Floats<Arch> v = io.load(x + i);
-    const Scaled<Arch> s = format.scale(v);
-    const Floats<Arch> r = rounded<Arch, R>(s.t, in, draw, io, i);
-    io.store(y + i, format.value(v, s.exponent, r));
-  });
+    const Ints<Arch> field = format.field(v);
+    const Floats<Arch> r = rounding(format.steps(v, field), word, io, i);
+    if (code != nullptr) io.store(code + i, format.code(v, field, r));
+    if (y != nullptr) io.store(y + i, format.value(v, field, r));
+  };
+  each_rounded<Arch, R, kOneGroup>(in, {}, n, one_batch);
 }
 
 template <class Arch, std::uint32_t R>
-void minifloat_code(const FloatSpec& spec, const RoundInput& in, const float* x,
-                    std::int32_t* code, std::uint64_t n) noexcept {
-  const Format<Arch> format(spec);
-  const Draw<Arch> draw(draw_bits<Arch, R>(in));
-  each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
-    const Floats<Arch> v = io.load(x + i);
-    const Scaled<Arch> s = format.scale(v);
-    const Floats<Arch> r = rounded<Arch, R>(s.t, in, draw, io, i);
-    io.store(code + i, format.code(v, s.exponent, r));
-  });
+void minifloat(const FloatSpec& spec, const RoundInput& in, const float* x, float* y,
+               std::int32_t* code, std::uint64_t n) noexcept {
+  if (spec.one_factor != 0) minifloat_loop<Arch, R, true>(spec, in, x, y, code, n);
+  else minifloat_loop<Arch, R, false>(spec, in, x, y, code, n);
 }
 
 template <class Arch>
 void minifloat_steps(const FloatSpec& spec, const float* x, float* t, std::uint64_t n) noexcept {
-  const Format<Arch> format(spec);
+  const Format<Arch, false> format(spec);
   each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
-    io.store(t + i, format.scale(io.load(x + i)).t);
+    const Floats<Arch> v = io.load(x + i);
+    io.store(t + i, format.steps(v, format.field(v)));
   });
 }
 
+/// ref::decode
 template <class Arch>
 void minifloat_decode(const FloatSpec& spec, const std::int32_t* code, float* y,
                       std::uint64_t n) noexcept {
-  const Format<Arch> format(spec);
+  using I = Ints<Arch>;
+  const I all(static_cast<std::int32_t>((std::uint32_t{1} << spec.sign_shift) - 1U));
+  const I hidden(std::int32_t{1} << spec.mantissa_bits);
+  const I lowest(spec.exponent_min - spec.mantissa_bits);
+  const I nan_sign(spec.unsigned_zero != 0 ? std::int32_t{-0x7FFFFFFF - 1} : 1);  // of a zero
+  const I nan = bits_of<Arch>(Floats<Arch>(spec.nan_value));
   each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
-    io.store(y + i, format.decode(io.load(code + i)));
+    const I pattern = io.load(code + i);
+    const I magnitude = pattern & all;
+    const I sign = ((pattern >> spec.sign_shift) & I(1)) << 31;
+    const I field = magnitude >> spec.mantissa_bits;
+    const auto normal = field > I(0);
+    const I significand = (magnitude & (hidden - I(1))) + xsimd::select(normal, hidden, I(0));
+    const I exponent = xsimd::select(normal, field - I(1), I(0)) + lowest;
+    const I finite = bits_of<Arch>(times_power<Arch>(xsimd::to_float(significand), exponent));
+    const I value = xsimd::select(magnitude == I(spec.infinity_code), I(0x7F800000), finite) | sign;
+    const auto nan_zero = (magnitude == I(0)) && (sign == nan_sign);
+    const auto is_nan = (magnitude >= I(spec.nan_from)) || nan_zero;
+    io.store(y + i, floats_of<Arch>(xsimd::select(is_nan, nan, value)));
   });
 }
 

@@ -24,6 +24,27 @@ inline Wide<Arch> multiply_low(const Wide<Arch>& a, const Wide<Arch>& b) noexcep
   else return _mm_mul_epu32(a, b);
 }
 
+template <class Arch>
+inline Wide<Arch> xor_of(const Wide<Arch>& a, const Wide<Arch>& b, const Wide<Arch>& c) noexcept {
+  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
+    return _mm512_ternarylogic_epi64(a, b, c, 0x96);
+  } else {
+    return a ^ (b ^ c);
+  }
+}
+
+/// Low halves of a and b side by side, those of a first.
+template <class Arch>
+inline Wide<Arch> low_halves(const Wide<Arch>& a, const Wide<Arch>& b) noexcept {
+  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
+    return _mm512_mask_shuffle_epi32(a, 0xAAAA, b, _MM_PERM_CCAA);
+  } else if constexpr (std::is_base_of_v<xsimd::avx2, Arch>) {
+    return _mm256_blend_epi32(a, _mm256_slli_epi64(b, 32), 0xAA);
+  } else {
+    return (a & Wide<Arch>(0xFFFFFFFFU)) | (b << 32);
+  }
+}
+
 /// Even lanes of a and b in turn, then the odd ones: a0 b0 a2 b2 .. and a1 b1 a3 b3 ..
 template <class Arch>
 inline Wide<Arch> even_pairs(const Wide<Arch>& a, const Wide<Arch>& b) noexcept {
@@ -38,94 +59,133 @@ inline Wide<Arch> odd_pairs(const Wide<Arch>& a, const Wide<Arch>& b) noexcept {
   else return _mm_unpackhi_epi64(a, b);
 }
 
-/// Philox on kBlocks successive counters of one (seed, stream, step).
+/// Philox on several counters of one (seed, stream, step) at once.
+///
+/// Of a counter (c0, c1, c2, c3) only c0 and c3 depend on the block. So round 1 leaves c0 and c1
+/// the same for all blocks, round 2 leaves c3, and what the two make of them is found only once.
 template <class Arch>
 class Philox {
  public:
   using W = Wide<Arch>;
-  /// Batches in flight at once hide the latency of the multiplication.
-  static constexpr std::uint64_t kBatches = 2;
-  static constexpr std::uint64_t kBlocks = kBatches * W::size;
+  /// Batches of counters with as many lanes as a batch of floats.
+  static constexpr std::uint64_t kBatches = kWidth<Arch> / W::size;
+  /// Batches of counters at once: enough to hide the latency of the multiplication.
+  static constexpr std::uint64_t kTogether = std::is_base_of_v<xsimd::avx512f, Arch> ? 4 : 2;
+  static constexpr std::uint64_t kBlocks = kTogether * W::size;
+  static constexpr std::uint64_t kWords = 4 * kBlocks;
+  static constexpr std::uint64_t kWordBatches = kWords / kWidth<Arch>;
 
-  Philox(std::uint64_t seed, std::uint64_t stream, std::uint64_t step) noexcept
-      : key0_(static_cast<std::uint32_t>(seed)), key1_(static_cast<std::uint32_t>(seed >> 32)),
-        step_(step & 0xFFFFFFFFU), low_(stream & 0xFFFFFFFFU), high_(stream >> 32) {
-    // the order in which pairs() puts lanes out: even lanes first, then odd ones
+  Philox(std::uint64_t seed, std::uint64_t stream, std::uint64_t step) noexcept {
+    auto k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
+    for (int round = 0; round < kRounds; ++round) {
+      key0_[round] = W(k0);
+      key1_[round] = W(k1);
+      k0 += 0x9E3779B9U;
+      k1 += 0xBB67AE85U;
+    }
+    const std::uint64_t p1 = kMultiplier1 * (stream & kLow);
+    const std::uint64_t c0 = (p1 >> 32) ^ (step & kLow) ^ (seed & kLow);
+    const std::uint64_t p0 = kMultiplier0 * c0;
+    first2_ = W(stream >> 32) ^ key1_[0];
+    second0_ = W(p1 & kLow) ^ key0_[1];
+    second2_ = W(p0 >> 32) ^ key1_[1];
+    third2_ = W(p0 & kLow) ^ key1_[2];
+    // the order in which blocks() puts lanes out: even lanes first, then odd ones
     alignas(64) std::uint64_t lanes[W::size];
     for (std::uint64_t l = 0; l < W::size; ++l) lanes[l] = l / 2 + (l % 2) * (W::size / 2);
     lane_block_ = W::load_aligned(lanes);
   }
 
-  /// Words of blocks first .. first + kBlocks - 1, four each.
-  void blocks(std::uint64_t first, std::uint32_t* out) const noexcept {
-    W word[4][kBatches];
-    for (std::uint64_t b = 0; b < kBatches; ++b) word[0][b] = lane_block_ + W(first + b * W::size);
-    scramble(word);
-    for (std::uint64_t b = 0; b < kBatches; ++b) {
-      pairs(word[0][b], word[1][b], word[2][b], word[3][b], out + b * W::size * 4);
-    }
-  }
   /// In: the lanes' block numbers in word[0]. Out: their four words, in the low halves.
-  void scramble(W (&word)[4][kBatches]) const noexcept {
+  template <std::uint64_t N>
+  [[gnu::always_inline]] void scramble(W (&word)[4][N]) const noexcept {
+    const W m0(kMultiplier0), m1(kMultiplier1);
     auto& [c0, c1, c2, c3] = word;
-    for (std::uint64_t b = 0; b < kBatches; ++b) {
-      c1[b] = step_;
-      c2[b] = low_;
-      c3[b] = high_ ^ (c0[b] >> 32);
+    for (std::uint64_t b = 0; b < N; ++b) {
+      c3[b] = multiply_low<Arch>(c0[b], m0);
+      c2[b] = xor_of<Arch>(c3[b] >> 32, c0[b] >> 32, first2_);
+      c1[b] = multiply_low<Arch>(c2[b], m1);
+      c0[b] = (c1[b] >> 32) ^ second0_;
+      c2[b] = c3[b] ^ second2_;
     }
-    const W multiplier0(0xD2511F53U), multiplier1(0xCD9E8D57U);
-    std::uint32_t k0 = key0_, k1 = key1_;
-    for (int round = 0; round < 10; ++round) {
-      const W round_key0(k0), round_key1(k1);
-      for (std::uint64_t b = 0; b < kBatches; ++b) {
-        const W p0 = multiply_low<Arch>(c0[b], multiplier0);
-        const W p1 = multiply_low<Arch>(c2[b], multiplier1);
-        c0[b] = (p1 >> 32) ^ c1[b] ^ round_key0;
+    for (std::uint64_t b = 0; b < N; ++b) {
+      const W p0 = multiply_low<Arch>(c0[b], m0), p1 = multiply_low<Arch>(c2[b], m1);
+      c0[b] = xor_of<Arch>(p1 >> 32, c1[b], key0_[2]);
+      c2[b] = (p0 >> 32) ^ third2_;
+      c1[b] = p1;
+      c3[b] = p0;
+    }
+#pragma GCC unroll 7
+    for (int round = 3; round < kRounds; ++round) {
+      for (std::uint64_t b = 0; b < N; ++b) {
+        const W p0 = multiply_low<Arch>(c0[b], m0), p1 = multiply_low<Arch>(c2[b], m1);
+        c0[b] = xor_of<Arch>(p1 >> 32, c1[b], key0_[round]);
+        c2[b] = xor_of<Arch>(p0 >> 32, c3[b], key1_[round]);
         c1[b] = p1;
-        c2[b] = (p0 >> 32) ^ c3[b] ^ round_key1;
         c3[b] = p0;
       }
-      k0 += 0x9E3779B9U;
-      k1 += 0xBB67AE85U;
+    }
+  }
+  /// Words of blocks first .. first + kBlocks - 1, four each.
+  [[gnu::always_inline]] void blocks(std::uint64_t first, Words<Arch>* out) const noexcept {
+    W word[4][kTogether];
+    for (std::uint64_t b = 0; b < kTogether; ++b) word[0][b] = lane_block_ + W(first + b * W::size);
+    scramble(word);
+    for (std::uint64_t b = 0; b < kTogether; ++b) {
+      const W first_two = low_halves<Arch>(word[0][b], word[1][b]);
+      const W last_two = low_halves<Arch>(word[2][b], word[3][b]);
+      out[2 * b] = xsimd::bitwise_cast<Words<Arch>>(even_pairs<Arch>(first_two, last_two));
+      out[2 * b + 1] = xsimd::bitwise_cast<Words<Arch>>(odd_pairs<Arch>(first_two, last_two));
     }
   }
 
  private:
-  static void pairs(const W& c0, const W& c1, const W& c2, const W& c3,
-                    std::uint32_t* out) noexcept {
-    const W low(0xFFFFFFFFU);
-    const W first = (c0 & low) | (c1 << 32), second = (c2 & low) | (c3 << 32);
-    const W even = even_pairs<Arch>(first, second), odd = odd_pairs<Arch>(first, second);
-    std::memcpy(out, &even, sizeof(even));
-    std::memcpy(out + W::size * 2, &odd, sizeof(odd));
-  }
+  static constexpr int kRounds = 10;
+  static constexpr std::uint64_t kMultiplier0 = 0xD2511F53U, kMultiplier1 = 0xCD9E8D57U;
+  static constexpr std::uint64_t kLow = 0xFFFFFFFFU;
 
-  std::uint32_t key0_, key1_;
-  W step_, low_, high_, lane_block_;
+  W key0_[kRounds], key1_[kRounds];
+  W first2_, second0_, second2_, third2_, lane_block_;
 };
+
+/// body(words, i, skip, n) for pieces that cover words first .. first + count - 1, ascending: the
+/// piece is words skip .. skip + n - 1 of the batches, and i counts those before it.
+template <class Arch, class Body>
+[[gnu::always_inline]] inline void each_draw(std::uint64_t seed, std::uint64_t stream,
+                                             std::uint64_t step, std::uint64_t first,
+                                             std::uint64_t count, const Body& body) noexcept {
+  const Philox<Arch> philox(seed, stream, step);
+  std::uint64_t block = first / 4, skip = first % 4;
+  for (std::uint64_t i = 0; i < count;) {
+    Words<Arch> words[Philox<Arch>::kWordBatches];
+    philox.blocks(block, words);
+    const std::uint64_t room = Philox<Arch>::kWords - skip;
+    const std::uint64_t n = count - i < room ? count - i : room;
+    body(words, i, skip, n);
+    i += n;
+    skip = 0;
+    block += Philox<Arch>::kBlocks;
+  }
+}
 
 template <class Arch>
 void random_u32(std::uint64_t seed, std::uint64_t stream, std::uint64_t step, std::uint64_t first,
                 std::uint32_t* out, std::uint64_t n) noexcept {
-  constexpr std::uint64_t kWords = 4 * Philox<Arch>::kBlocks;
-  const Philox<Arch> philox(seed, stream, step);
-  std::uint64_t block = first / 4, skip = first % 4;
-  while (n > 0) {
-    if (skip == 0 && n >= kWords) {
-      philox.blocks(block, out);
-      out += kWords;
-      n -= kWords;
+  each_draw<Arch>(seed, stream, step, first, n,
+                  [&](const Words<Arch>* words, std::uint64_t i, std::uint64_t skip,
+                      std::uint64_t count) {
+    if (count == Philox<Arch>::kWords) {
+      for (std::uint64_t b = 0; b < Philox<Arch>::kWordBatches; ++b) {
+        words[b].store_unaligned(out + i + b * kWidth<Arch>);
+      }
     } else {
-      alignas(64) std::uint32_t words[kWords];
-      philox.blocks(block, words);
-      const std::uint64_t count = n < kWords - skip ? n : kWords - skip;
-      std::memcpy(out, words + skip, count * sizeof(std::uint32_t));
-      out += count;
-      n -= count;
-      skip = 0;
+      alignas(64) std::uint32_t some[Philox<Arch>::kWords];
+      for (std::uint64_t b = 0; b < Philox<Arch>::kWordBatches; ++b) {
+        words[b].store_aligned(some + b * kWidth<Arch>);
+      }
+      std::memcpy(out + i, some + skip, count * sizeof(std::uint32_t));
     }
-    block += Philox<Arch>::kBlocks;
-  }
+  });
 }
 
 }  // namespace qloom::kernels::simd

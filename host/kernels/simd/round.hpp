@@ -5,7 +5,8 @@
 #pragma once
 
 #include "host/kernels/core.hpp"
-#include "host/kernels/simd/lanes.hpp"
+#include "host/kernels/simd/groups.hpp"
+#include "host/kernels/simd/random.hpp"
 
 namespace qloom::kernels::simd {
 
@@ -55,83 +56,138 @@ struct Integral {
   }
 };
 
-/// Constants of the stochastic rules.
+/// x + 1 in the lanes of the mask, x elsewhere.
 template <class Arch>
-struct Draw {
-  explicit Draw(std::uint32_t bits) noexcept
-      : shift(static_cast<std::int32_t>(32 - bits)),
-        scale(bits < 32 ? static_cast<float>(std::uint32_t{1} << bits) : 0x1p32F) {}
-  std::int32_t shift;
-  Floats<Arch> scale;  // 2^bits
+inline Floats<Arch> one_more(const xsimd::batch_bool<std::int32_t, Arch>& where,
+                             const Floats<Arch>& x) noexcept {
+  const Floats<Arch> one(1.0F);
+  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
+    return _mm512_mask_add_ps(x, where, x, one);
+  } else {
+    return floats_of<Arch>(xsimd::select(where, bits_of<Arch>(x + one), bits_of<Arch>(x)));
+  }
+}
+
+/// Rule R for batches of t.
+template <class Arch, std::uint32_t R>
+class Rounding {
+ public:
+  using F = Floats<Arch>;
+  using I = Ints<Arch>;
+  using Integer = Integral<F>;
+  /// True where the rule uses random words.
+  static constexpr bool kDraws = R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide ||
+                                 R == QLOOM_ROUND_STOCHASTIC_EQUAL;
+
+  explicit Rounding(const RoundInput& in) noexcept
+      : given_(in.given), shift_(static_cast<std::int32_t>(32 - in.bits)),
+        scale_(in.bits < 32 ? static_cast<float>(std::uint32_t{1} << in.bits) : 0x1p32F) {}
+
+  /// t rounded, for elements i .. of the run; NaN stays NaN (its bits are not specified).
+  template <class Io>
+  F operator()(const F& t, const Words<Arch>& word, const Io& io, std::uint64_t i) const noexcept {
+    if constexpr (R == kGiven) return io.load(given_ + i);
+    else if constexpr (R == QLOOM_ROUND_NEAREST_EVEN) return Integer::nearest(t);
+    else if constexpr (R == QLOOM_ROUND_TOWARD_ZERO) return Integer::toward_zero(t);
+    else if constexpr (R == QLOOM_ROUND_TOWARD_NEGATIVE) return Integer::down(t);
+    else if constexpr (R == QLOOM_ROUND_TOWARD_POSITIVE) return Integer::up(t);
+    else if constexpr (R == QLOOM_ROUND_NEAREST_AWAY) {
+      const F y = Integer::toward_zero(t);
+      const F one = F(1.0F) | (t & F(-0.0F));
+      return xsimd::select(xsimd::abs(t - y) >= F(0.5F), y + one, y);
+    } else {
+      const F down = Integer::down(t);
+      if constexpr (R == QLOOM_ROUND_NEAREST_UP) {
+        return xsimd::select(t - down >= F(0.5F), down + F(1.0F), down);
+      } else if constexpr (R == QLOOM_ROUND_STOCHASTIC) {
+        return goes_up(t - down, down, word);
+      } else if constexpr (R == kStochasticWide) {
+        return goes_up_wide(t - down, down, word);
+      } else {
+        const F above = one_more<Arch>(xsimd::bitwise_cast<I>(word) < I(0), down);
+        return xsimd::select(down != t, above, down);
+      }
+    }
+  }
+
+ private:
+  /// At most 24 bits: word and threshold are integers. A fraction that is NaN converts to INT_MIN.
+  F goes_up(const F& fraction, const F& down, const Words<Arch>& word) const noexcept {
+    const I threshold = xsimd::to_int(fraction * scale_);
+    return one_more<Arch>(xsimd::bitwise_cast<I>(word >> shift_) < threshold, down);
+  }
+  /// 25 to 32 bits. The threshold is a float32, so that a word is below it exactly when the word
+  /// cut to a float32 toward zero is. Where no instruction cuts so, word and threshold are compared
+  /// in halves of 16 low bits and the rest, each exact in float32.
+  F goes_up_wide(const F& fraction, const F& down, const Words<Arch>& word) const noexcept {
+    const Words<Arch> w = word >> shift_;
+    const F threshold = Integer::down(fraction * scale_);
+    if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
+      const F cut = _mm512_cvt_roundepu32_ps(w, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+      return xsimd::select(cut < threshold, down + F(1.0F), down);
+    } else {
+      const F high = xsimd::to_float(xsimd::bitwise_cast<I>(w >> 16));
+      const F low = xsimd::to_float(xsimd::bitwise_cast<I>(w & Words<Arch>(0xFFFFU)));
+      const F threshold_high = Integer::down(threshold * F(0x1p-16F));
+      const F threshold_low = threshold - threshold_high * F(0x1p16F);
+      const auto low_up = (high == threshold_high) && (low < threshold_low);
+      return xsimd::select((high < threshold_high) || low_up, down + F(1.0F), down);
+    }
+  }
+
+  const float* given_;
+  std::int32_t shift_;
+  F scale_;  // 2^bits
 };
 
-/// Random bits that rule R uses, 1 where it uses none.
-template <class Arch, std::uint32_t R>
-inline std::uint32_t draw_bits(const RoundInput& in) noexcept {
-  return R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide ? in.bits : 1;
-}
-
-/// Does the fraction go up? At most 24 bits: the word and the threshold are exact in float32.
-template <class Arch>
-inline auto goes_up(const Floats<Arch>& fraction, const Words<Arch>& word,
-                    const Draw<Arch>& draw) noexcept {
-  const Ints<Arch> w = xsimd::bitwise_cast<Ints<Arch>>(word >> draw.shift);
-  return xsimd::to_float(w) < Integral<Floats<Arch>>::down(fraction * draw.scale);
-}
-
-/// The same for 25 to 32 bits: word and threshold are compared in halves of 16 low bits and the
-/// rest, each exact in float32.
-template <class Arch>
-inline auto goes_up_wide(const Floats<Arch>& fraction, const Words<Arch>& word,
-                         const Draw<Arch>& draw) noexcept {
-  using F = Floats<Arch>;
-  const Words<Arch> w = word >> draw.shift;
-  const F high = xsimd::to_float(xsimd::bitwise_cast<Ints<Arch>>(w >> 16));
-  const F low = xsimd::to_float(xsimd::bitwise_cast<Ints<Arch>>(w & Words<Arch>(0xFFFFU)));
-  const F threshold = Integral<F>::down(fraction * draw.scale);
-  const F threshold_high = Integral<F>::down(threshold * F(0x1p-16F));
-  const F threshold_low = threshold - threshold_high * F(0x1p16F);
-  return (high < threshold_high) || ((high == threshold_high) && (low < threshold_low));
-}
-
-/// t rounded by rule R for elements i .. of the run; NaN stays NaN (its bits are not specified).
-template <class Arch, std::uint32_t R, class Io>
-inline Floats<Arch> rounded(const Floats<Arch>& t, const RoundInput& in, const Draw<Arch>& draw,
-                            const Io& io, std::uint64_t i) noexcept {
-  using F = Floats<Arch>;
-  using Integer = Integral<F>;
-  if constexpr (R == kGiven) return io.load(in.given + i);
-  else if constexpr (R == QLOOM_ROUND_NEAREST_EVEN) return Integer::nearest(t);
-  else if constexpr (R == QLOOM_ROUND_TOWARD_ZERO) return Integer::toward_zero(t);
-  else if constexpr (R == QLOOM_ROUND_TOWARD_NEGATIVE) return Integer::down(t);
-  else if constexpr (R == QLOOM_ROUND_TOWARD_POSITIVE) return Integer::up(t);
-  else if constexpr (R == QLOOM_ROUND_NEAREST_AWAY) {
-    const F y = Integer::toward_zero(t);
-    const F one = F(1.0F) | (t & F(-0.0F));
-    return xsimd::select(xsimd::abs(t - y) >= F(0.5F), y + one, y);
+/// body(io, i, place, words) for batches that cover 0 .. n - 1, with the random words of rule R
+/// straight from the registers they are made in. (Bodies are marked always_inline: the compiler
+/// would leave some of them as functions of their own, with all operands in memory.)
+template <class Arch, std::uint32_t R, std::uint32_t L, class Body>
+[[gnu::always_inline]] inline void each_rounded(const RoundInput& in, const GroupRun& groups,
+                                                std::uint64_t n, const Body& body) noexcept {
+  if constexpr (!Rounding<Arch, R>::kDraws) {
+    const auto one_batch = [&](const auto& io, std::uint64_t i, const auto& place)
+        __attribute__((always_inline)) { body(io, i, place, Words<Arch>(0U)); };
+    each_in_groups<Arch, L>(groups, n, one_batch);
   } else {
-    const F down = Integer::down(t), above = down + F(1.0F);
-    if constexpr (R == QLOOM_ROUND_NEAREST_UP) {
-      return xsimd::select(t - down >= F(0.5F), above, down);
-    } else if constexpr (R == QLOOM_ROUND_STOCHASTIC) {
-      return xsimd::select(goes_up<Arch>(t - down, io.load(in.words + i), draw), above, down);
-    } else if constexpr (R == kStochasticWide) {
-      return xsimd::select(goes_up_wide<Arch>(t - down, io.load(in.words + i), draw), above, down);
-    } else {
-      const F top = xsimd::to_float(xsimd::bitwise_cast<Ints<Arch>>(io.load(in.words + i) >> 31));
-      return xsimd::select((down != t) && (top == F(1.0F)), above, down);
-    }
+    constexpr std::uint64_t kWords = Philox<Arch>::kWords;
+    Place<Arch, L> place(groups, 0);
+    const auto piece = [&](const Words<Arch>* words, std::uint64_t i, std::uint64_t skip,
+                           std::uint64_t count) __attribute__((always_inline)) {
+      if (count == kWords) {
+        for (std::uint64_t b = 0; b < Philox<Arch>::kWordBatches; ++b) {
+          body(Whole<Arch>{}, i + b * kWidth<Arch>, place, words[b]);
+          place.next();
+        }
+        return;
+      }
+      alignas(64) std::uint32_t some[kWords + kWidth<Arch>] = {};
+      for (std::uint64_t b = 0; b < Philox<Arch>::kWordBatches; ++b) {
+        words[b].store_aligned(some + b * kWidth<Arch>);
+      }
+#pragma GCC unroll 1
+      for (std::uint64_t j = 0; j < count; j += kWidth<Arch>) {
+        const std::uint64_t lanes = count - j < kWidth<Arch> ? count - j : kWidth<Arch>;
+        body(Part<Arch>{lanes}, i + j, place, Words<Arch>::load_unaligned(some + skip + j));
+        place.next();
+      }
+      place = Place<Arch, L>(groups, i + count);
+    };
+    each_draw<Arch>(in.seed, in.stream, in.step, in.first, n, piece);
   }
 }
 
 /// y = x rounded; NaN comes back bit for bit.
 template <class Arch, std::uint32_t R>
 void round(const RoundInput& in, const float* x, float* y, std::uint64_t n) noexcept {
-  const Draw<Arch> draw(draw_bits<Arch, R>(in));
-  each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
+  const Rounding<Arch, R> rounding(in);
+  const auto one_batch = [&](const auto& io, std::uint64_t i, const auto&,
+                             const Words<Arch>& word) __attribute__((always_inline)) {
     const Floats<Arch> t = io.load(x + i);
-    io.store(y + i, xsimd::select(t == t, rounded<Arch, R>(t, in, draw, io, i), t));
-  });
+    io.store(y + i, xsimd::select(t == t, rounding(t, word, io, i), t));
+  };
+  each_rounded<Arch, R, kOneGroup>(in, {}, n, one_batch);
 }
 
 }  // namespace qloom::kernels::simd

@@ -241,7 +241,8 @@ class Gradient : public UniformGrid {
                  float* t) const noexcept {
     std::uint32_t words[kPieceElements];
     kernels().random_u32(call.seed, call.stream, call.step, piece.first, words, piece.n);
-    for_each_element(piece, entry_of(magnitude_), [=, &words, top = max_](float m, std::uint64_t i) {
+    const float top = max_;
+    for_each_element(piece, entry_of(magnitude_), [=, &words](float m, std::uint64_t i) {
       const auto v = static_cast<std::int32_t>(words[i] >> 8);
       const float u = static_cast<float>(2 * v + 1 - (1 << 24)) * 0x1p-25F;
       const float noisy = top * (0.5F * (x[i] / m) + 0.5F) + u;

@@ -29,7 +29,9 @@ class Qil : public UniformGrid {
   /// The transformer of one group.
   struct Interval {
     double center, half_inverse, gamma;  // c, 1 / (2 d)
-    [[nodiscard]] double place(double a) const noexcept { return (a - center) * half_inverse + 0.5; }
+    [[nodiscard]] double place(double a) const noexcept {  // u, not yet cut to [0, 1]
+      return (a - center) * half_inverse + 0.5;
+    }
   };
   [[nodiscard]] auto intervals() const noexcept {
     return [center = center_.data(), half_inverse = half_inverse_.data(),
@@ -135,17 +137,24 @@ class Qil : public UniformGrid {
     archive("half_width", half_width_);
     archive("gamma", gamma_);
     archive("largest", largest_);
+    for (const auto* values : {&half_width_, &gamma_, &largest_}) {
+      if (values->size() == center_.size()) continue;
+      throw Error(QLOOM_E_STATE, concat("state \"center\" has ", center_.size(),
+                                        " values, another array ", values->size()));
+    }
   }
 
  private:
   static float number_or(const Params& params, const char* pointer, float otherwise) {
     return params.is_number(pointer) ? static_cast<float>(params.number(pointer)) : otherwise;
   }
+
+  /// kIsLinear: gamma is 1, in this and in transform().
   template <bool kIsLinear>
   void add_gradients(const qloom_block& block, const float* x, const float* dy, float* dx,
                      double* sums) const noexcept {
     [[maybe_unused]] const bool is_weight = is_weight_, trains_gamma = trains_gamma_;
-    sum_elements<kSumsPerGroup>(block, sums, intervals(), [=](const Interval& interval, std::uint64_t i) {
+    const auto gradient = [=](const Interval& interval, std::uint64_t i) {
       const double a = is_weight ? std::fabs(x[i]) : x[i];
       const double place = interval.place(a);
       const bool is_inside = place >= 0.0 && place <= 1.0;
@@ -162,7 +171,8 @@ class Qil : public UniformGrid {
         const double to_gamma = trains_gamma ? own * power * std::log(u) : 0.0;
         return std::array{to_center, to_center * (a - interval.center), to_gamma};
       }
-    });
+    };
+    sum_elements<kSumsPerGroup>(block, sums, intervals(), gradient);
   }
 
   /// The interval [0, max|x|] unless the parameters say otherwise; [0, 1] for a group of zeros.

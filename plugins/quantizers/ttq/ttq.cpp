@@ -120,6 +120,10 @@ class Ttq {
   void state(Archive& archive) {
     archive("positive", positive_);
     archive("negative", negative_);
+    if (negative_.size() != positive_.size()) {
+      throw Error(QLOOM_E_STATE, concat("state \"negative\" has ", negative_.size(),
+                                        " values, \"positive\" ", positive_.size()));
+    }
   }
 
  private:

@@ -21,8 +21,8 @@ using namespace qloom::sdk;
 ///              S_m the sum of the m largest; every threshold in [|w|(m + 1), |w|(m)) selects the
 ///              same weights and minimises sum (w - alpha t)^2 (paper, eq. 3 to 5)
 ///   alpha = mean of |w| over |w| > delta;  y = alpha sign(w) where |w| > delta, else 0
-/// exactness: sums in double in the order of reduce() and sum_groups(); delta and alpha are rounded to float once,
-///            the comparison is strict and in float
+/// exactness: sums in double in the order of reduce() and sum_groups(); delta and alpha are rounded
+///            to float once, the comparison is strict and in float
 /// backward:  straight through; with ste_clip zero where |w| > 1
 class Twn : public UniformGrid {
  public:

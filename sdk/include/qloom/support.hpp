@@ -289,17 +289,6 @@ void for_each_piece(const qloom_block& block, Body body) {
   return block;
 }
 
-/// body(block) for blocks of 4096 elements that cover the tensor, on the host's threads, in no
-/// order: the [update] counterpart of the host's own block calls.
-template <class Body>
-void for_each_block(const qloom_tensor& x, Body body) noexcept {
-  constexpr std::uint64_t kElements = 4096;
-  for_each((x.n + kElements - 1) / kElements, [&](std::uint64_t i) noexcept {
-    const std::uint64_t first = i * kElements;
-    body(block_of(x, first, x.n - first < kElements ? x.n - first : kElements));
-  });
-}
-
 /// body(value) for the elements of one group of a tensor, in order of their index.
 template <class Body>
 void for_each_in_group(const qloom_tensor& x, std::uint64_t group, Body body) {

@@ -12,35 +12,16 @@
 #include <type_traits>
 #include <vector>
 
+#include <qloom/instruction_sets.hpp>
 #include <qloom/support.hpp>
 
 namespace qloom::sdk {
 
-#if defined(__x86_64__)
-namespace detail {
-
-template <class Loop>
-__attribute__((flatten, noinline, target("avx2,fma"))) void with_avx2(const Loop& loop) noexcept {
-  loop();
-}
-template <class Loop>
-__attribute__((flatten, noinline, target("avx512f,avx512cd,avx512dq,avx512bw,avx512vl"))) void
-with_avx512(const Loop& loop) noexcept {
-  loop();
-}
-
-}  // namespace detail
-#endif
-
 /// loop() with the instruction set of the host's kernels: all that it calls and that can be inlined
-/// is compiled for that set. The bits are the same on all of them, as a * b + c is never contracted.
+/// is compiled for that set. The bits are the same on all: a * b + c is never contracted.
 template <class Loop>
 void vectorized(const Loop& loop) noexcept {
-#if defined(__x86_64__)
-  if (kernels().isa == QLOOM_ISA_AVX512) return detail::with_avx512(loop);
-  if (kernels().isa == QLOOM_ISA_AVX2) return detail::with_avx2(loop);
-#endif
-  loop();
+  run_on(kernels().isa, loop);
 }
 
 /// The of_group of the loops below for a table with one entry per group.
@@ -49,9 +30,10 @@ template <class T>
   return [data = table.data()](std::uint64_t group) { return data[group]; };
 }
 
-/// body(entry, i) for the elements of a block, vectorized, i counted from the block's first element;
-/// entry = of_group(group) is what the method holds for the element's group. Elements must not
-/// depend on each other. What depends on a condition is best computed always and chosen with `?:`.
+/// body(entry, i) for the elements of a block, vectorized, i counted from its first element; entry =
+/// of_group(group) is what the method holds for the element's group. Elements must not depend on
+/// each other. The body vectorizes when it reads and computes the same for every element and only
+/// then chooses, with `?:`; a call into the mathematical library keeps it scalar.
 template <class OfGroup, class Body>
 void for_each_element(const qloom_block& block, const OfGroup& of_group,
                       const Body& body) noexcept {

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "host/check/checks.hpp"
+#include "host/check/quantizer.hpp"
+#include "host/tensor/parallel.hpp"
+
+namespace qloom::check {
+namespace {
+
+/// body(case, driver of a prepared instance, input) for everything that prepare() takes.
+template <class Body>
+void for_prepared(Context& context, const Body& body) {
+  for (const Case& c : context.accepted()) {
+    for (const Input& input : inputs_of("quantizer", context.seed())) {
+      context.at("{}, {}", c.text(), input.name);
+      registry::Instance instance = context.create(c);
+      QuantizerDriver driver(context, c, instance, input.x, input.channel_axis);
+      if (driver.prepare(0).empty()) body(c, driver, input, instance);
+    }
+  }
+}
+
+void expect_same(Context& context, const Entry& found, const Entry& expected,
+                 const std::string& what) {
+  const std::string text = difference(Record{found}, Record{expected});
+  if (!text.empty()) context.find(fmt::format("{}: {}", what, text));
+}
+
+void check_code_width(Context& context, QuantizerDriver& driver,
+                      const std::vector<std::int32_t>& codes) {
+  qloom_encoding e{};
+  e.struct_size = sizeof e;
+  if (driver.ops().encoding(driver.self(), &e) != QLOOM_OK || e.kind == QLOOM_ENCODING_NONE) return;
+  if (e.groups != driver.geometry().groups && e.kind != QLOOM_ENCODING_FLOAT) {
+    context.find(fmt::format("the encoding has {} groups, the tensor {}", e.groups,
+                             driver.geometry().groups));
+    return;
+  }
+  if (e.bits >= 31) return;
+  const std::int64_t width = std::int64_t{1} << e.bits;
+  std::vector<std::set<std::int32_t>> used(driver.geometry().groups);
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const std::uint64_t g = i / driver.geometry().inner % driver.geometry().groups;
+    used[g].insert(codes[i]);
+    double lo = 0, hi = static_cast<double>(width - 1);
+    if (e.kind == QLOOM_ENCODING_AFFINE) {
+      lo = e.grid.code_min[g];
+      hi = e.grid.code_max[g];
+    } else if (e.kind == QLOOM_ENCODING_CODEBOOK) {
+      hi = static_cast<double>(e.codebook_size) - 1;
+    }
+    if (codes[i] >= lo && codes[i] <= hi) continue;
+    return context.find(fmt::format("code {} of element {} is outside {} .. {}", codes[i], i, lo, hi));
+  }
+  // A grid may leave out codes (the odd ones alone of -15 .. 15 have 4 bits), so they are counted.
+  for (std::size_t g = 0; g < used.size(); ++g) {
+    if (used[g].size() <= static_cast<std::size_t>(width)) continue;
+    context.find(fmt::format("group {} has {} codes, {} bits hold {}", g, used[g].size(), e.bits,
+                             width));
+  }
+}
+
+std::vector<float> with_gaps(const Tensor& x) {
+  std::vector<float> gaps(x.begin(), x.end());
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const float odd[] = {std::numeric_limits<float>::quiet_NaN(), kInfinity, -kInfinity};
+  for (std::size_t i = 0; i < gaps.size(); i += 5) gaps[i] = odd[i / 5 % 3];
+  return gaps;
+}
+
+}  // namespace
+
+void check_quantizer_blocks(Context& context) {
+  for_prepared(context, [&](const Case&, QuantizerDriver& driver, const Input& input, auto&) {
+    const Tensor dy = gaussian(input.x.shape(), context.seed() + 977);
+    for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic}) {
+      const Entry y = driver.apply(r, input.x.size());
+      const Entry dx = driver.backward(r, dy, input.x.size()).front();
+      for (const std::uint64_t step : {kTileElements, std::uint64_t{4099}, std::uint64_t{257}}) {
+        const std::string what = fmt::format("in blocks of {}", step);
+        expect_same(context, driver.apply(r, step), y, what);
+        expect_same(context, driver.backward(r, dy, step).front(), dx, what);
+        if (driver.ops().encode == nullptr) continue;
+        expect_same(context, driver.encode(r, step), driver.encode(r, input.x.size()), what);
+      }
+    }
+  });
+}
+
+void check_lowered_quantizer(Context& context) {
+  for_prepared(context, [&](const Case&, QuantizerDriver& driver, const Input&, auto&) {
+    const std::pair<Rounding, Rounding> pairs[] = {
+        {Rounding::kNearest, Rounding::kGenericNearest},
+        {Rounding::kStochastic, Rounding::kGenericStochastic}};
+    for (const auto& [lowered, generic] : pairs) {
+      Entry found = driver.apply(generic, kTileElements);
+      const Entry expected = driver.apply(lowered, kTileElements);
+      found.name = expected.name;
+      expect_same(context, found, expected, "with a rounding method that is not lowered");
+    }
+  });
+}
+
+void check_codes(Context& context) {
+  bool has_codes = false;
+  for_prepared(context, [&](const Case&, QuantizerDriver& driver, const Input&, auto&) {
+    if (driver.ops().encode == nullptr) return;
+    has_codes = true;
+    for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic}) {
+      const Entry y = driver.apply(r, kTileElements), codes = driver.encode(r, kTileElements);
+      if (!y.refusal.empty() || !codes.refusal.empty()) {
+        if (y.refusal != codes.refusal) {
+          context.find(fmt::format("apply: {}; encode: {}", y.refusal, codes.refusal));
+        }
+        continue;
+      }
+      const auto& list = std::get<std::vector<std::int32_t>>(codes.values);
+      const Entry decoded = driver.decode(list, kTileElements);
+      const std::string text = difference(decoded.values, y.values);
+      if (!text.empty()) context.find(fmt::format("decode(encode(x)), {}: {}", name(r), text));
+      check_code_width(context, driver, list);
+    }
+  });
+  if (!has_codes) context.skip("has no codes");
+}
+
+void check_quantizer_non_finite(Context& context) {
+  for_prepared(context, [&](const Case& c, QuantizerDriver& driver, const Input& input,
+                            registry::Instance& instance) {
+    const Tensor gaps = tensor_of(with_gaps(input.x), input.x.shape());
+    for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic}) {
+      const Entry y = driver.apply(r, kTileElements);
+      QuantizerDriver second(context, c, instance, gaps, input.channel_axis);
+      const Entry found = second.apply(r, kTileElements);
+      if (driver.ops().encode != nullptr) static_cast<void>(second.encode(r, kTileElements));
+      if (!y.refusal.empty() || !found.refusal.empty()) continue;
+      const auto &a = std::get<std::vector<float>>(found.values),
+                 &b = std::get<std::vector<float>>(y.values);
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        if (i % 5 == 0 || std::memcmp(&a[i], &b[i], sizeof(float)) == 0) continue;
+        context.find(fmt::format("element {} is {}, but {} where other elements are finite", i,
+                                 a[i], b[i]));
+        break;
+      }
+    }
+    registry::Instance other = context.create(c);  // whatever it answers, it must answer
+    QuantizerDriver third(context, c, other, gaps, input.channel_axis);
+    if (third.prepare(0).empty()) static_cast<void>(third.apply(Rounding::kNearest, kTileElements));
+  });
+}
+
+void check_learned(Context& context) {
+  bool learns = false;
+  for_prepared(context, [&](const Case&, QuantizerDriver& driver, const Input& input,
+                            registry::Instance& instance) {
+    const std::vector<qloom_learned> before = driver.learned();
+    if (before.empty()) return;
+    learns = true;
+    std::set<std::string> names;
+    for (const qloom_learned& l : before) {
+      if (l.name == nullptr || l.value == nullptr || l.count == 0) {
+        return context.find("a learned parameter has no name or no values after prepare()");
+      }
+      if (!names.insert(l.name).second) context.find(fmt::format("two are called \"{}\"", l.name));
+    }
+    const Tensor dy = gaussian(input.x.shape(), context.seed() + 977);
+    const Record gradients = driver.backward(Rounding::kNearest, dy, kTileElements);
+    if (gradients.size() != before.size() + 1) return context.find("gives no gradients");
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const auto& g = std::get<std::vector<float>>(gradients[i + 1].values);
+      for (const float v : g) {
+        if (v == kUnwritten) context.find(fmt::format("{} was not written", gradients[i + 1].name));
+      }
+    }
+    for (const qloom_learned& l : before) *l.value += 0.0625F;  // as an optimizer would
+    qloom_error error = registry::empty_error();
+    if (driver.ops().after_update != nullptr &&
+        driver.ops().after_update(driver.self(), &error) != QLOOM_OK) {
+      return context.find(fmt::format("after_update: {}", error.message));
+    }
+    static_cast<void>(driver.prepare(1));
+    static_cast<void>(driver.apply(Rounding::kNearest, kTileElements));
+    static_cast<void>(instance.save());
+    const std::vector<qloom_learned> after = driver.learned();
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      if (i < after.size() && after[i].value == before[i].value &&
+          after[i].count == before[i].count) {
+        continue;
+      }
+      context.find(fmt::format("\"{}\" has moved in memory, expected one place from the first "
+                               "prepare() on", before[i].name));
+    }
+  });
+  if (!learns) context.skip("learns nothing");
+}
+
+}  // namespace qloom::check

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// What a method keeps in a checkpoint: it goes on where it was, and wrong state does no harm.
+#include <algorithm>
+#include <cstring>
+
+#include "host/check/checks.hpp"
+#include "host/check/norm.hpp"
+#include "host/check/record.hpp"
+#include "host/tensor/error.hpp"
+#include "host/tensor/random.hpp"
+
+namespace qloom::check {
+namespace {
+
+/// The first few inputs are enough: state is about shapes, not about values.
+std::vector<Input> few_inputs(const Context& context) {
+  std::vector<Input> inputs = inputs_of(context.method().kind, context.seed());
+  if (inputs.size() > 3) inputs.resize(3);
+  return inputs;
+}
+
+/// A new instance, told what it is for where its kind wants that.
+registry::Instance begun(Context& context, const Case& c, const Input* input) {
+  registry::Instance instance = context.create(c);
+  if (input != nullptr && context.method().kind == "norm") {
+    static_cast<void>(NormDriver(context, instance, input->x).begin());
+  }
+  return instance;
+}
+
+/// body(case, input, state after a round on that input)
+template <class Body>
+void for_used(Context& context, const Body& body) {
+  for (const Case& c : context.accepted()) {
+    for (const Input& input : few_inputs(context)) {
+      context.at("{}, {}", c.text(), input.name);
+      registry::Instance used = context.create(c);
+      if (!used.has_state()) return context.skip("keeps no state");
+      static_cast<void>(exercise(context, c, used, input, 0));
+      body(c, input, used);
+    }
+  }
+}
+
+/// The instance after a load that may be refused: unchanged then; otherwise it can be used.
+void try_load(Context& context, const Case& c, const Input& input, const data::Arrays& state,
+              std::uint32_t version) {
+  registry::Instance instance = begun(context, c, &input);
+  const data::Arrays before = instance.save();
+  try {
+    instance.load(state, version);
+  } catch (const RunError&) {
+    const std::string text = difference(instance.save(), before);
+    if (!text.empty()) context.find(fmt::format("changed although it refused the state: {}", text));
+    return;
+  }
+  try {
+    static_cast<void>(instance.save());
+  } catch (const RunError& e) {
+    context.find(fmt::format("took the state, but cannot save it: {}", e.what()));
+  }
+  static_cast<void>(exercise(context, c, instance, input, 1));
+}
+
+void fill_randomly(Values& values, std::uint64_t seed) {
+  std::visit(
+      [&](auto& list) {
+        auto* bytes = reinterpret_cast<unsigned char*>(list.data());
+        const std::size_t n = list.size() * sizeof(list[0]);
+        for (std::size_t i = 0; i < n; ++i) {
+          bytes[i] = static_cast<unsigned char>(random_word(seed, stream_id("check/state"), 0, i));
+        }
+      },
+      values);
+}
+
+void resize(data::Array& array, std::size_t n) {
+  std::visit([&](auto& list) { list.resize(n); }, array.values);
+  array.shape = {static_cast<std::int64_t>(n)};
+}
+
+std::size_t size_of(const data::Array& array) {
+  return std::visit([](const auto& list) { return list.size(); }, array.values);
+}
+
+}  // namespace
+
+void check_state(Context& context) {
+  for (const Case& c : context.accepted()) {
+    context.at("{}, a new instance", c.text());
+    const registry::Instance fresh = context.create(c);
+    registry::Instance loaded = context.create(c);
+    loaded.load({}, loaded.state_version());
+    const std::string text = difference(loaded.save(), fresh.save());
+    if (!text.empty()) context.find(fmt::format("after loading nothing: {}", text));
+  }
+  if (context.method().kind == "procedure") return;  // its state comes from a run
+  for_used(context, [&](const Case& c, const Input& input, registry::Instance& used) {
+    const data::Arrays state = used.save();
+    registry::Instance other = begun(context, c, &input);
+    try {
+      other.load(state, used.state_version());
+    } catch (const RunError& e) {
+      return context.find(fmt::format("refuses what it saved itself: {}", e.what()));
+    }
+    std::string text = difference(other.save(), state);
+    if (!text.empty()) context.find(fmt::format("saved, loaded and saved again: {}", text));
+    const Record expected = exercise(context, c, used, input, 1);
+    text = difference(exercise(context, c, other, input, 1), expected);
+    if (!text.empty()) context.find(fmt::format("goes on differently after a load: {}", text));
+  });
+}
+
+void check_state_versions(Context& context) {
+  for (const Case& c : context.accepted()) {
+    context.at("{}", c.text());
+    registry::Instance instance = context.create(c);
+    if (!instance.has_state()) return context.skip("keeps no state");
+    const data::Arrays before = instance.save();
+    for (std::uint32_t version = 1; version < instance.state_version(); ++version) {
+      try {
+        instance.load({}, version);
+      } catch (const RunError& e) {
+        context.find(fmt::format("refuses state of its version {}: {}", version, e.what()));
+      }
+    }
+    try {
+      instance.load(before, instance.state_version() + 1);
+      context.find(fmt::format("took state of version {}, it knows versions up to {}",
+                               instance.state_version() + 1, instance.state_version()));
+    } catch (const RunError&) {
+      const std::string text = difference(instance.save(), before);
+      if (!text.empty()) context.find(fmt::format("changed by state that it refused: {}", text));
+    }
+  }
+}
+
+void check_wrong_state(Context& context) {
+  for_used(context, [&](const Case& c, const Input& input, registry::Instance& used) {
+    const data::Arrays state = used.save();
+    const std::uint32_t version = used.state_version();
+    data::Arrays all = state;
+    std::uint64_t seed = context.seed();
+    for (auto& [key, array] : all) fill_randomly(array.values, ++seed);
+    context.at("{}, {}, all arrays random", c.text(), input.name);
+    try_load(context, c, input, all, version);
+    for (const auto& [key, array] : state) {
+      const std::string place = fmt::format("{}, {}, \"{}\"", c.text(), input.name, key);
+      data::Arrays wrong = state;
+      const std::size_t n = size_of(array);
+      for (const std::size_t size : {std::size_t{0}, n + 1, n / 2}) {
+        context.at("{} of {} values instead of {}", place, size, n);
+        wrong[key] = array;
+        resize(wrong[key], size);
+        try_load(context, c, input, wrong, version);
+      }
+      context.at("{} random", place);
+      wrong[key] = array;
+      fill_randomly(wrong[key].values, ++seed);
+      try_load(context, c, input, wrong, version);
+      context.at("{} of another type", place);
+      wrong[key] = {{1}, std::vector<std::uint8_t>{1}};
+      try_load(context, c, input, wrong, version);
+      context.at("{} missing", place);
+      wrong.erase(key);
+      try_load(context, c, input, wrong, version);
+    }
+  });
+}
+
+}  // namespace qloom::check

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/cli/json_array.hpp"
+
+#include <cmath>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "host/data/array_file.hpp"
+#include "host/pipeline/json_text.hpp"
+#include "host/registry/registry.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::cli {
+namespace fs = std::filesystem;
+namespace {
+
+using registry::Json;
+
+/// Appends the numbers below `node` to `values`; the first branch of each depth gives the shape.
+void collect(const Json& node, std::size_t depth, Shape& shape, std::vector<float>& values,
+             const std::string& where) {
+  if (node.is_number() && depth == shape.size()) {
+    values.push_back(node.get<float>());
+    return;
+  }
+  const bool is_new = values.empty() && depth == shape.size();
+  if (!node.is_array() || (!is_new && depth >= shape.size())) {
+    throw InputError(fmt::format("{}: {} is not {}", where, node.dump(),
+                                 depth < shape.size() ? "an array" : "a number"));
+  }
+  const auto length = static_cast<std::int64_t>(node.size());
+  if (is_new) shape.push_back(length);
+  if (shape[depth] != length) {
+    throw InputError(
+        fmt::format("{}: {} elements, expected {} as before", where, length, shape[depth]));
+  }
+  for (std::size_t i = 0; i < node.size(); ++i) {
+    collect(node[i], depth + 1, shape, values, fmt::format("{}/{}", where, i));
+  }
+}
+
+void append_text(const Tensor& x, std::size_t axis, std::size_t& next, std::string& text) {
+  if (axis == x.shape().size()) {
+    text += fmt::format("{}", x[next++]);
+    return;
+  }
+  text += "[";
+  for (std::int64_t i = 0; i < x.shape()[axis]; ++i) {
+    if (i > 0) text += ", ";
+    append_text(x, axis + 1, next, text);
+  }
+  text += "]";
+}
+
+}  // namespace
+
+Tensor read_array(const fs::path& file) {
+  if (file.extension() != ".json") return data::read_npy(file);
+  Shape shape;
+  std::vector<float> values;
+  collect(pipeline::parse_json(data::read_text(file), file.string()), 0, shape, values,
+          file.string() + ": ");
+  Tensor x(shape);
+  for (std::size_t i = 0; i < values.size(); ++i) x[i] = values[i];
+  return x;
+}
+
+void write_array(const fs::path& file, const std::string& ending, const Tensor& x) {
+  if (ending != ".json") return data::write_npy(file, x);
+  std::string text;
+  std::size_t next = 0;
+  append_text(x, 0, next, text);
+  data::write_text(file, text + "\n");
+}
+
+std::string index_text(const Shape& shape, std::size_t flat) {
+  std::string text;
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    const auto extent = static_cast<std::size_t>(shape[i]);
+    text = std::to_string(flat % extent) + (text.empty() ? "" : ", " + text);
+    flat /= extent;
+  }
+  return "[" + text + "]";
+}
+
+std::string shape_text(const Shape& shape) {
+  std::string text;
+  for (const auto extent : shape) text += (text.empty() ? "" : ", ") + std::to_string(extent);
+  return "(" + text + ")";
+}
+
+void expect_array(const Tensor& x, const fs::path& file, double tolerance) {
+  const Tensor expected = read_array(file);
+  if (expected.shape() != x.shape()) {
+    throw InputError(fmt::format("{}: shape {}, the result has {}", file.string(),
+                                 shape_text(expected.shape()), shape_text(x.shape())));
+  }
+  std::size_t first = x.size(), count = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (std::fabs(double{x[i]} - double{expected[i]}) <= tolerance) continue;
+    if (count++ == 0) first = i;
+  }
+  if (count == 0) return;
+  throw RunError(fmt::format(
+      "{}: element {} is {}, expected {}; {} of {} are farther than {} from what was expected",
+      file.string(), index_text(x.shape(), first), x[first], expected[first], count, x.size(),
+      tolerance));
+}
+
+}  // namespace qloom::cli

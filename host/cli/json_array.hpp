@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Arrays as text: [[1, 2.5], [3, -4]] in a .json file, for inputs and expected results that a
+// person writes by hand. Every other file is a .npy.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "host/tensor/tensor.hpp"
+
+namespace qloom::cli {
+
+/// A float32 array from a .json or .npy file. InputError for a .json that is no array of numbers
+/// in which all rows of an axis are of one length.
+[[nodiscard]] Tensor read_array(const std::filesystem::path& file);
+/// As the file's ending says; text holds the shortest decimals that give back the same float32.
+void write_array(const std::filesystem::path& file, const std::string& ending, const Tensor& x);
+
+/// "[0, 2, 1]" of a flat index.
+[[nodiscard]] std::string index_text(const Shape& shape, std::size_t flat);
+/// "(2, 3)"
+[[nodiscard]] std::string shape_text(const Shape& shape);
+
+/// RunError with the first element of x that is farther than `tolerance` from the array in `file`,
+/// and how many are; InputError when the shapes differ.
+void expect_array(const Tensor& x, const std::filesystem::path& file, double tolerance);
+
+}  // namespace qloom::cli

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Runs a sweep: the plan's runs as child processes, then its tables. Everything lies in one folder:
+// runs/<hash>/ per run, start_from/ with what runs start from, results.json, results.csv.
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include "host/data/array_file.hpp"
+#include "host/experiment/experiment.hpp"
+#include "host/experiment/page.hpp"
+#include "host/experiment/processes.hpp"
+#include "host/experiment/sweep_plan.hpp"
+#include "host/experiment/sweep_results.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::experiment {
+namespace {
+
+namespace fs = std::filesystem;
+using registry::Json;
+using Clock = std::chrono::steady_clock;
+
+/// A pipeline that runs of the sweep start from.
+struct Start {
+  fs::path pipeline;
+  std::uint64_t seed = 0;
+  bool operator<(const Start& o) const {
+    return std::tie(pipeline, seed) < std::tie(o.pipeline, o.seed);
+  }
+};
+
+class Sweep {
+ public:
+  Sweep(const SweepOptions& options, const registry::Registry& registry)
+      : registry_(registry),
+        plan_(plan_sweep(options.file, registry)),
+        output_(options.output.empty() ? fs::path("runs") / options.file.stem() : options.output),
+        processors_(options.threads > 0 ? options.threads : omp_get_num_procs()),
+        jobs_(options.jobs > 0 ? options.jobs : processors_) {
+    for (const SweepRun& run : plan_.runs) {
+      if (!run.start_from.empty()) add_start({run.start_from, run.seed}, 0);
+    }
+    results_.resize(plan_.runs.size());
+  }
+
+  Json execute() {
+    data::require_writable_folder(output_ / "runs");
+    run_starts();
+    run_variants();
+    Json results = sweep_results(plan_, results_, output_);
+    data::write_text(output_ / "results.json", results.dump(2) + "\n");
+    data::write_text(output_ / "results.csv", sweep_csv(plan_, results));
+    write_page(output_, {});
+    print_sweep_table(results);
+    return results;
+  }
+
+ private:
+  [[nodiscard]] fs::path start_folder(const Start& start) const {
+    return output_ / "start_from" / start.pipeline.stem() / fmt::format("seed_{}", start.seed);
+  }
+
+  /// The chain of pipelines that a run starts from; the deepest are run first.
+  void add_start(const Start& start, int depth) {
+    const auto [other, is_new] = stems_.insert({start.pipeline.stem(), start.pipeline});
+    if (!is_new && fs::weakly_canonical(other->second) != fs::weakly_canonical(start.pipeline)) {
+      throw InputError(fmt::format("{} and {}: two pipelines of one name cannot share a folder",
+                                   other->second.string(), start.pipeline.string()));
+    }
+    pipeline::Pipeline p = pipeline::load(start.pipeline, {}, registry_);
+    if (!p.start_from.empty()) add_start({p.start_from, start.seed}, depth + 1);
+    int& known = depths_[start];
+    known = std::max(known, depth);
+    levels_ = std::max(levels_, depth + 1);
+  }
+
+  [[nodiscard]] bool is_start_finished(const Start& start) const {
+    pipeline::Pipeline p = pipeline::load(start.pipeline, {}, registry_);
+    p.seed = start.seed;
+    p.as_used["seed"] = p.seed;
+    return is_finished(start_folder(start), pipeline::configuration(p, registry_), p.seed);
+  }
+
+  void run_starts() {
+    for (int depth = levels_ - 1; depth >= 0; --depth) {
+      std::vector<Start> starts;
+      for (const auto& [start, at] : depths_) {
+        if (at == depth && !is_start_finished(start)) starts.push_back(start);
+      }
+      std::vector<Job> jobs;
+      for (const Start& s : starts) {
+        jobs.push_back(job(s.pipeline, s.seed, {}, start_folder(s), starts.size()));
+      }
+      begin(jobs.size());
+      run_jobs(jobs, jobs_, [&](std::size_t i, const std::string& error) {
+        const Start& s = starts[i];
+        if (!error.empty()) start_errors_[s] = error;
+        tell(fmt::format("{}, seed {}", s.pipeline.stem().string(), s.seed), error,
+             start_folder(s));
+      });
+    }
+  }
+
+  void run_variants() {
+    std::vector<std::size_t> todo;
+    for (std::size_t i = 0; i < plan_.runs.size(); ++i) {
+      const SweepRun& run = plan_.runs[i];
+      results_[i].folder = fs::path("runs") / run.hash;
+      results_[i].error = known_error(run);
+      if (!results_[i].error.empty()) continue;
+      results_[i].is_old = is_finished(folder(i), run.configuration, run.seed);
+      if (!results_[i].is_old) todo.push_back(i);
+    }
+    std::vector<Job> jobs;
+    for (const std::size_t i : todo) {
+      const SweepRun& run = plan_.runs[i];
+      jobs.push_back(job(plan_.base, run.seed, plan_.variants[run.variant].overrides, folder(i),
+                         todo.size()));
+    }
+    if (todo.size() < plan_.runs.size()) {
+      fmt::print(stderr, "{}: {} runs, {} of them new\n", plan_.name, plan_.runs.size(),
+                 todo.size());
+    }
+    begin(jobs.size());
+    run_jobs(jobs, jobs_, [&](std::size_t i, const std::string& error) {
+      const SweepRun& run = plan_.runs[todo[i]];
+      results_[todo[i]].error = error;
+      tell(fmt::format("{}, seed {}", plan_.variants[run.variant].label, run.seed), error,
+           folder(todo[i]));
+    });
+  }
+
+  [[nodiscard]] fs::path folder(std::size_t i) const { return output_ / results_[i].folder; }
+
+  /// Why the run cannot even be started; empty: it can.
+  [[nodiscard]] std::string known_error(const SweepRun& run) const {
+    const Variant& variant = plan_.variants[run.variant];
+    if (!variant.refusal.empty()) return variant.refusal;
+    const auto failed = start_errors_.find({run.start_from, run.seed});
+    return failed == start_errors_.end()
+               ? ""
+               : fmt::format("start_from {}: {}", run.start_from.string(), failed->second);
+  }
+
+  /// `count` jobs of its kind share the processors.
+  [[nodiscard]] Job job(const fs::path& pipeline, std::uint64_t seed,
+                        const std::vector<std::string>& overrides, const fs::path& folder,
+                        std::size_t count) const {
+    const int at_once = std::min(jobs_, static_cast<int>(count));
+    Job job;
+    job.arguments = {"run", pipeline.string(), "--seed", std::to_string(seed), "--output",
+                     folder.string(), "--shared", (output_ / "start_from").string(), "--threads",
+                     std::to_string(std::max(1, processors_ / at_once)), "--resume"};
+    for (const auto& assignment : overrides) {
+      job.arguments.insert(job.arguments.end(), {"--set", assignment});
+    }
+    fs::create_directories(folder);
+    job.log = folder / "log.txt";
+    return job;
+  }
+
+  void begin(std::size_t total) {
+    total_ = total;
+    done_ = failed_ = 0;
+    begun_ = Clock::now();
+  }
+
+  /// The line of one finished run: how many are over, what came out, how long the rest will take.
+  void tell(const std::string& what, const std::string& error, const fs::path& folder) {
+    ++done_;
+    if (!error.empty()) ++failed_;
+    const double seconds = std::chrono::duration<double>(Clock::now() - begun_).count();
+    const double left = seconds / double(done_) * double(total_ - done_);
+    fmt::print(stderr, "{}: {}/{} [{}] {}{}{}\n", plan_.name, done_, total_, what,
+               error.empty() ? run_figures(folder) : "failed: " + error,
+               failed_ > 0 ? fmt::format(", {} failed so far", failed_) : "",
+               done_ < total_ ? fmt::format(", {:.0f} s left", left) : "");
+  }
+
+  const registry::Registry& registry_;
+  SweepPlan plan_;
+  fs::path output_;
+  int processors_, jobs_, levels_ = 0;
+  std::map<Start, int> depths_;
+  std::map<fs::path, fs::path> stems_;
+  std::map<Start, std::string> start_errors_;
+  std::vector<RunResult> results_;
+  std::size_t total_ = 0, done_ = 0, failed_ = 0;
+  Clock::time_point begun_;
+};
+
+}  // namespace
+
+Json sweep(const SweepOptions& options, const registry::Registry& registry) {
+  const Json results = Sweep(options, registry).execute();
+  std::size_t failed = 0, all = 0;
+  for (const Json& row : results["rows"]) {
+    for (const Json& run : row["runs"]) {
+      failed += run["status"] == "failed" ? 1 : 0;
+      ++all;
+    }
+  }
+  if (failed > 0) {
+    throw RunError(fmt::format("{} of {} runs failed, see the table", failed, all));
+  }
+  return results;
+}
+
+}  // namespace qloom::experiment

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Tables with one entry per group, and the entries of the batches of a run.
+#pragma once
+
+#include "host/kernels/core.hpp"
+#include "host/kernels/simd/lanes.hpp"
+
+namespace qloom::kernels::simd {
+
+/// Where a batch stands among the groups of a run of layout L.
+template <class Arch, std::uint32_t L>
+class Place {
+ public:
+  /// The batch that begins with element i.
+  Place(const GroupRun& run, std::uint64_t i) noexcept : run_(run) {
+    if constexpr (L == kColumns) {
+      entry_ = i % run.count;
+    } else if constexpr (L == kGroups) {
+      entry_ = (run.offset + i) / run.inner % run.count;
+      rest_ = (run.offset + i) % run.inner;
+      entries_on_ = kWidth<Arch> / run.inner;
+      rest_on_ = kWidth<Arch> % run.inner;
+    }
+  }
+  /// One whole batch on.
+  void next() noexcept {
+    if constexpr (L == kColumns) {
+      entry_ += kWidth<Arch>;
+    } else if constexpr (L == kGroups) {
+      entry_ += entries_on_;
+      rest_ += rest_on_;
+      const bool over = rest_ >= run_.inner;
+      rest_ -= over ? run_.inner : 0;
+      entry_ += over ? 1 : 0;
+    }
+    if constexpr (L != kOneGroup) entry_ -= entry_ >= run_.count ? run_.count : 0;
+  }
+  /// The batch's entries of a table.
+  template <class Io>
+  Floats<Arch> entries(const Io& io, const float* table) const noexcept {
+    if constexpr (L == kColumns) {
+      return io.load(table + entry_);
+    } else {
+      const float* const from = table + entry_;
+      const std::int32_t* const lane = run_.step + (rest_ > run_.low ? rest_ - run_.low : 0);
+      if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
+        // 16 lanes lie in at most 8 groups of two, which begin with a batch, or of more
+        const __m512 entries = _mm512_castps256_ps512(_mm256_loadu_ps(from));
+        return _mm512_permutexvar_ps(_mm512_loadu_si512(lane), entries);
+      } else if constexpr (std::is_base_of_v<xsimd::avx2, Arch>) {
+        const __m256i lanes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lane));
+        return _mm256_permutevar8x32_ps(_mm256_loadu_ps(from), lanes);
+      } else {
+        return _mm_setr_ps(from[lane[0]], from[lane[1]], from[lane[2]], from[lane[3]]);
+      }
+    }
+  }
+
+ private:
+  GroupRun run_;
+  std::uint64_t entry_ = 0, rest_ = 0, entries_on_ = 0, rest_on_ = 0;
+};
+
+/// A table of layout L.
+template <class Arch, std::uint32_t L>
+class Table {
+ public:
+  explicit Table(const float* p) noexcept : p_(p), value_(*p) {}
+  template <class Io>
+  Floats<Arch> at(const Io& io, const Place<Arch, L>& place) const noexcept {
+    if constexpr (L == kOneGroup) return value_;
+    else return place.entries(io, p_);
+  }
+
+ private:
+  const float* p_;
+  Floats<Arch> value_;
+};
+
+/// body(io, i, place) for batches that cover 0 .. n - 1; io is Whole, at the end perhaps Part.
+template <class Arch, std::uint32_t L, class Body>
+[[gnu::always_inline]] inline void each_in_groups(const GroupRun& run, std::uint64_t n,
+                                                  const Body& body) noexcept {
+  Place<Arch, L> place(run, 0);
+  each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
+    body(io, i, place);
+    place.next();
+  });
+}
+
+}  // namespace qloom::kernels::simd

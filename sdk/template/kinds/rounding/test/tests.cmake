@@ -1,0 +1,12 @@
+# One test a case; qloom plugins show @ID@ gives the formula, expected.json what it makes of
+# input.json, worked out by hand. CHANGE: cases that show your method's own behaviour.
+#   only fractions of 3/4 and more are rounded away from zero
+add_test(NAME @ID@.numbers
+  COMMAND $<TARGET_FILE:qloom::qloom> apply test/rule.json --input test/input.json
+    --expect test/expected.json --tolerance 1e-6
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+add_test(NAME @ID@.pipeline
+  COMMAND $<TARGET_FILE:qloom::qloom> run pipeline.json --output "${CMAKE_CURRENT_BINARY_DIR}/run"
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+set_tests_properties(@ID@.numbers @ID@.pipeline PROPERTIES
+  ENVIRONMENT "QLOOM_PLUGIN_PATH=${CMAKE_BINARY_DIR}/plugins")
