@@ -112,7 +112,8 @@ void check_quantizer_tensors(Context& context, const Case& c) {
 
 void check_quantizer_bounds(Context& context, const Case& c) {
   check_quantizer_tensors(context, c);
-  const Tensor x = gaussian({5, 16}, context.seed() + 21), dy = gaussian({5, 16}, context.seed() + 22);
+  const Tensor x = gaussian({5, 16}, context.seed() + 21);
+  const Tensor dy = gaussian({5, 16}, context.seed() + 22);
   registry::Instance instance = context.create(c);
   QuantizerDriver driver(context, c, instance, x, 0);
   context.at("{}, 5 x 16", c.text());
@@ -186,7 +187,8 @@ void check_tile(Context& context, const registry::Instance& instance, std::uint6
   constexpr double kCell = -12345;
   const auto& ops = instance.ops<qloom_accumulator>();
   const auto extent = [](std::uint64_t count) { return static_cast<std::int64_t>(count); };
-  Tensor a = gaussian({extent(m), extent(k)}, 3, 4.0F), b = gaussian({extent(k), extent(n)}, 4, 4.0F);
+  Tensor a = gaussian({extent(m), extent(k)}, 3, 4.0F);
+  Tensor b = gaussian({extent(k), extent(n)}, 4, 4.0F);
   for (float& v : a) v = std::nearbyint(v);
   for (float& v : b) v = std::nearbyint(v);
   const std::vector<double> cells((m - 1) * (n + 2) + n, kCell);

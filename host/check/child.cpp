@@ -87,7 +87,9 @@ double now() {
 Child::Child(const std::function<std::string()>& function, double seconds)
     : deadline_(now() + seconds) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  if (::pipe2(ends, O_CLOEXEC) != 0) {
+    throw std::system_error(errno, std::generic_category(), "pipe");
+  }
   words_ = ::memfd_create("words", MFD_CLOEXEC);
   std::fflush(nullptr);
   process_ = ::fork();

@@ -26,6 +26,7 @@ void add_options(CLI::App& command, Options& options) {
   command.add_flag("--strict", options.strict, "The same as --level strict");
   command.add_option("--only", options.settings.only, "Only these checks, of any level")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->type_name("CHECK");
   command.add_option("--seed", options.settings.seed, "Of inputs and parameters tried")
       ->capture_default_str();
@@ -39,8 +40,8 @@ void add_options(CLI::App& command, Options& options) {
                    "No child processes and no time limit, for a debugger");
   command.add_flag("--json", options.as_json, "Prints JSON");
   command.add_flag("--list", options.list, "Prints the checks and what each promises");
-  command.footer("Each check of each method runs in a process of its own: a plugin that crashes or\n"
-                 "never ends is a finding. Exit status: 0 sound, 1 findings, 2 wrong use.");
+  command.footer("Each check of each method runs in a process of its own: a plugin that crashes\n"
+                 "or never ends is a finding. Exit status: 0 sound, 1 findings, 2 wrong use.");
 }
 
 std::size_t check_and_print(const Options& options) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// Gradients against central differences of sum(dy * y). A quantizer's backward() belongs to a smooth
-// surrogate of its steps. With a rounding method that leaves values as they are, apply() itself is
-// that surrogate: the manifest's "gradient" names what backward() is then the exact derivative of.
+// Gradients against central differences of sum(dy * y). A quantizer's backward() belongs to a
+// smooth surrogate of its steps. With a rounding method that leaves values as they are, apply()
+// itself is that surrogate: the manifest's "gradient" names what backward() is then the exact
+// derivative of.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -33,9 +34,9 @@ std::optional<double> slope(float& at, float h, const Loss& loss) {
   return (up - down) / (to_right + to_left);
 }
 
-/// Each value's slope against its gradient. y has float32's 24 bits and h at least 2^-8 of the
-/// values' size, so a slope is good to 2^-15 of the sum's terms; the tolerance leaves room for the
-/// curvature of a norm.
+/// Each value's slope against its gradient. y has float32's 24 bits and h is at least 2^-11 of the
+/// values' size, so a slope is good to 2^-12 of a term; the tolerance leaves room for some tens of
+/// them and for the curvature of a norm.
 void compare(Context& context, const std::string& what, std::span<float> values,
              const std::vector<float>& gradient, float h, const Loss& loss) {
   std::size_t compared = 0;
@@ -72,7 +73,8 @@ std::optional<Case> declared_case(Context& context, const Json& declared) {
   params.update(declared.value("parameters", Json::object()));
   context.at("{}", params.dump());
   try {
-    return Case{params, context.registry().resolve_parameters(context.method(), params, "gradient")};
+    return Case{params,
+                context.registry().resolve_parameters(context.method(), params, "gradient")};
   } catch (const InputError& e) {
     context.find(fmt::format("the manifest's \"gradient\": {}", e.what()));
     return {};
@@ -114,7 +116,7 @@ void check_quantizer_gradient(Context& context) {
     if (!is_declared(declared, learned[i].name) || i + 1 >= gradients.size()) continue;
     compare(context, learned[i].name, {learned[i].value, learned[i].count},
             std::get<std::vector<float>>(gradients[i + 1].values),
-            std::max(0x1p-8F, std::abs(*learned[i].value) * 0x1p-6F), [&] {
+            std::max(1.0F, std::abs(*learned[i].value)) * 0x1p-11F, [&] {
               static_cast<void>(driver.prepare(1));
               return weighted_sum(driver.apply(Rounding::kIdentity, x.size()), dy);
             });
@@ -138,14 +140,16 @@ void check_norm_gradient(Context& context) {
   if (!refusal.empty()) return context.find(refusal);
   const Record gradients = driver.backward("training", QLOOM_MODE_TRAINING, dy, 24);
   if (gradients.size() != 3) return context.find(gradients[0].refusal);
-  const auto values = [&](std::size_t i) { return std::get<std::vector<float>>(gradients[i].values); };
+  const auto values = [&](std::size_t i) {
+    return std::get<std::vector<float>>(gradients[i].values);
+  };
   const Loss loss = [&] { return weighted_sum(forward(), dy); };
   if (is_affine) {  // y is linear in both
     compare(context, "gamma", {driver.gamma().data(), 3}, values(1), 0.25F, loss);
     compare(context, "beta", {driver.beta().data(), 3}, values(2), 0.25F, loss);
   }
   if (is_declared(declared, "x")) {
-    compare(context, "x", {x.data(), x.size()}, values(0), 0x1p-6F, loss);
+    compare(context, "x", {x.data(), x.size()}, values(0), 0x1p-8F, loss);
   }
 }
 

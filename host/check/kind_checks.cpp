@@ -23,8 +23,8 @@ void expect_ordered(Context& context, const Record& record) {
   for (std::size_t g = 0; 2 * g + 1 < ends.size(); ++g) {
     const double lo = ends[2 * g], hi = ends[2 * g + 1];
     if (std::isfinite(lo) && std::isfinite(hi) && lo <= hi) continue;
-    return context.find(fmt::format("the range of group {} is [{}, {}], expected finite and ordered "
-                                    "or a refusal", g, lo, hi));
+    return context.find(fmt::format(
+        "the range of group {} is [{}, {}], expected finite and ordered or a refusal", g, lo, hi));
   }
 }
 
@@ -69,7 +69,8 @@ void check_range_values(Context& context) {
     none.fill(kNan);
     inputs.push_back({"with NaN and infinities", std::move(gaps), 0, 1, 1, false, false});
     inputs.push_back({"nothing but NaN", std::move(none), 0, 1, 1, false, false});
-    inputs.push_back({"zeros in 3 groups", tensor_of(std::vector<float>(12, 0.0F)), 0, 1, 3, true, false});
+    const std::vector<float> zeros(12, 0.0F);
+    inputs.push_back({"zeros in 3 groups", tensor_of(zeros), 0, 1, 3, true, false});
     for (const Input& input : inputs) {
       context.at("{}, {}", c.text(), input.name);
       registry::Instance instance = context.create(c);

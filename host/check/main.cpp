@@ -16,7 +16,8 @@ enum ExitStatus { kSound = 0, kFindings = 1, kWrongUse = 2, kInternalError = 3 }
 
 int report(ExitStatus status, const char* what) {
   std::fflush(stdout);
-  fmt::print(stderr, "qloom-check: {}{}\n", status == kInternalError ? "internal error: " : "", what);
+  const char* const kind = status == kInternalError ? "internal error: " : "";
+  fmt::print(stderr, "qloom-check: {}{}\n", kind, what);
   return status;
 }
 

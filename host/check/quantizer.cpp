@@ -118,7 +118,8 @@ QuantizerDriver::QuantizerDriver(Context& context, const Case& c, registry::Inst
 
 qloom_block QuantizerDriver::block(std::uint64_t first, std::uint64_t n) const {
   qloom_block b{first, n, geometry_.groups, geometry_.inner, 0, geometry_.groups};
-  const std::uint64_t begin = first / b.inner, end = (first + std::max<std::uint64_t>(n, 1) - 1) / b.inner;
+  const std::uint64_t last = first + std::max<std::uint64_t>(n, 1) - 1;
+  const std::uint64_t begin = first / b.inner, end = last / b.inner;
   if (begin / b.groups == end / b.groups) {
     b.group_first = begin % b.groups;
     b.group_count = end - begin + 1;
@@ -275,7 +276,8 @@ Record exercise_quantizer(Context& context, const Case& c, registry::Instance& i
   const std::string refusal = driver.prepare(round);
   if (!refusal.empty()) return {{"prepare", std::vector<float>{}, refusal}};
   Record record;
-  for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic, Rounding::kGenericStochastic}) {
+  for (const Rounding r :
+       {Rounding::kNearest, Rounding::kStochastic, Rounding::kGenericStochastic}) {
     record.push_back(driver.apply(r, kTileElements));
   }
   if (driver.ops().encode != nullptr) {

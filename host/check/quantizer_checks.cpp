@@ -55,7 +55,8 @@ void check_code_width(Context& context, QuantizerDriver& driver,
       hi = static_cast<double>(e.codebook_size) - 1;
     }
     if (codes[i] >= lo && codes[i] <= hi) continue;
-    return context.find(fmt::format("code {} of element {} is outside {} .. {}", codes[i], i, lo, hi));
+    return context.find(
+        fmt::format("code {} of element {} is outside {} .. {}", codes[i], i, lo, hi));
   }
   // A grid may leave out codes (the odd ones alone of -15 .. 15 have 4 bits), so they are counted.
   for (std::size_t g = 0; g < used.size(); ++g) {

@@ -218,10 +218,13 @@ std::size_t Report::finding_count() const {
 }
 
 fs::path manifest_of(const fs::path& plugin) {
-  if (!fs::exists(plugin)) throw InputError(fmt::format("{}: there is no such file", plugin.string()));
+  if (!fs::exists(plugin)) {
+    throw InputError(fmt::format("{}: there is no such file", plugin.string()));
+  }
   const fs::path full = fs::canonical(plugin);
   const fs::path folder = fs::is_directory(full) ? full : full.parent_path();
-  const fs::path manifest = folder / "plugin.json", library = folder / (folder.filename().string() + ".so");
+  const fs::path manifest = folder / "plugin.json";
+  const fs::path library = folder / (folder.filename().string() + ".so");
   if (!fs::is_regular_file(manifest)) {
     throw InputError(fmt::format("{}: a plugin's plugin.json lies beside it; there is no {}",
                                  plugin.string(), manifest.string()));

@@ -50,7 +50,7 @@ struct GroupRun {
   std::uint64_t low;
 };
 
-/// Tables of a uniform grid.
+/// Tables of a uniform grid; no offset stands for zeros.
 struct GridRun {
   const float *scale, *inv_scale, *zero_point, *offset, *code_min, *code_max;
 };
@@ -79,6 +79,8 @@ struct FloatJob {
 
 /// Largest run with the results of a rounding method. Unit: elements.
 enum : std::uint64_t { kRunElements = 1024 };
+/// Tables in which one histogram is counted.
+enum : std::uint64_t { kHistogramTables = 4 };
 
 struct Core {
   /// y or code may be null
@@ -112,6 +114,17 @@ struct Core {
   void (*reduce_columns[QLOOM_REDUCE_COUNT])(const float* x, std::uint64_t rows,
                                              std::uint64_t pitch, std::uint64_t columns,
                                              const double* center, double* figure) noexcept;
+  /// Widens [lo[r], hi[r]] to the finite values of run r of n values; are all values finite?
+  bool (*extremes_runs)(const float* x, std::uint64_t runs, std::uint64_t n, float* lo,
+                        float* hi) noexcept;
+  /// The same for columns.
+  bool (*extremes_columns)(const float* x, std::uint64_t rows, std::uint64_t columns, float* lo,
+                           float* hi) noexcept;
+  /// Counts a run in kHistogramTables tables of 1 + bins places; place 0 is for NaN. The tables are
+  /// `pitch` apart: all results are in their sum; pitch 0 is one table.
+  void (*histogram_tables)(const float* x, std::uint64_t n, double lo, double bins_per_unit,
+                           double last_bin, bool abs, std::uint32_t* tables,
+                           std::uint64_t pitch) noexcept;
   /// Bins of a run, -1 for NaN.
   void (*histogram_bins)(const float* x, std::uint64_t n, double lo, double bins_per_unit,
                          double last_bin, bool abs, std::int32_t* bin) noexcept;

@@ -9,11 +9,13 @@
 
 #include "host/kernels/core.hpp"
 #include "host/kernels/entries/elementwise.hpp"
+#include "host/kernels/entries/extremes.hpp"
 #include "host/kernels/entries/products.hpp"
 #include "host/kernels/entries/statistics.hpp"
 #include "host/kernels/kernels.hpp"
 #include "host/kernels/reference/accumulate.hpp"
 #include "host/kernels/reference/affine.hpp"
+#include "host/kernels/reference/extremes.hpp"
 #include "host/kernels/reference/minifloat.hpp"
 #include "host/kernels/reference/reduce.hpp"
 #include "host/tensor/error.hpp"
@@ -35,6 +37,7 @@ constexpr qloom_kernels kScalarTable{
     .round = &ref::round,
     .random_u32 = &ref::random_u32,
     .reduce = &ref::reduce,
+    .extremes = &ref::extremes,
     .histogram = &ref::histogram,
     .accumulate_integer = &ref::accumulate_integer,
     .accumulate_float = &ref::accumulate_float,
@@ -60,6 +63,7 @@ constexpr qloom_kernels table_of(Isa isa, const char* isa_name) {
         kCore.random_u32(seed, stream, step, first, out, n);
       },
       .reduce = &Statistics<kCore>::reduce,
+      .extremes = &Extremes<kCore>::extremes,
       .histogram = &Statistics<kCore>::histogram,
       .accumulate_integer = &Products<kCore>::accumulate_integer,
       .accumulate_float = &Products<kCore>::accumulate_float,

@@ -83,10 +83,13 @@ void SiteQuantizer::start(const Shape& shape, const float* data, const Phase& ph
   prepare(t);
 }
 
+bool SiteQuantizer::observes(const Phase& phase) const {
+  return range_ && !(context_.tracks_range && !phase.training);
+}
+
 bool SiteQuantizer::needs_tensor(const Phase& phase) const {
   const auto caps = quantizer_.ops<qloom_quantizer>().caps;
-  const bool observes = range_ && !(context_.tracks_range && !phase.training);
-  return spec_.clamp || observes || (caps & QLOOM_QUANTIZER_WANTS_TENSOR) != 0 ||
+  return spec_.clamp || observes(phase) || (caps & QLOOM_QUANTIZER_WANTS_TENSOR) != 0 ||
          ((caps & QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) != 0 && !is_initialised_);
 }
 
@@ -120,16 +123,34 @@ void SiteQuantizer::require_finite(std::uint64_t non_finite) const {
 void SiteQuantizer::forward(const Tensor& x, Tensor& y, const Phase& phase) {
   const Tensor& in = clamped(x);
   y.resize(x.shape());
+  phase_ = phase;
   is_checked_ = needs_tensor(phase);
-  if (is_checked_) {  // before a range or a threshold comes from such values
-    geometry_.n = x.size();
-    require_finite(count_non_finite(x.data(), x.size()));
-  }
+  if (is_checked_) require_finite_tensor(x);  // before a range or a threshold comes from it
   start(in.shape(), in.data(), phase);
+  has_extremes_ = false;
   for_each_tile(x.size(), [&](std::uint64_t first, std::uint64_t n) {
     forward_block(first, n, in.data() + first, y.data() + first);
   });
   forward_end();
+}
+
+/// One pass over x, from which an estimator of extremes also gets what it wants to know.
+void SiteQuantizer::require_finite_tensor(const Tensor& x) {
+  shape_ = x.shape();
+  geometry_ = geometry(shape_, nullptr);
+  if (geometry_.n == 0) return;
+  has_extremes_ = observes(phase_) && !spec_.clamp &&
+                  range_.ops<qloom_range_estimator>().observe_extremes != nullptr;
+  if (!has_extremes_) return require_finite(count_non_finite(x.data(), x.size()));
+  qloom_tensor t = geometry_;
+  t.data = x.data();
+  lo_.resize(t.groups);
+  hi_.resize(t.groups);
+  non_finite_.resize(t.groups);
+  kernels::table().extremes(&t, lo_.data(), hi_.data(), non_finite_.data());
+  std::uint64_t bad = 0;
+  for (const std::uint64_t count : non_finite_) bad += count;
+  require_finite(bad);
 }
 
 void SiteQuantizer::encode(const Tensor& x, std::vector<std::int32_t>& codes) {

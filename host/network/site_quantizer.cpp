@@ -130,6 +130,7 @@ void SiteQuantizer::begin_pass(std::uint32_t pass) {
 
 void SiteQuantizer::observe(const Tensor& x) {
   const Tensor& in = clamped(x);
+  has_extremes_ = false;
   const qloom_tensor t = geometry(in.shape(), in.data());
   if (t.n == 0) return;
   if (range_) {
@@ -141,7 +142,10 @@ void SiteQuantizer::observe(const Tensor& x) {
 
 void SiteQuantizer::observe(const qloom_tensor& t) {
   qloom_error error = registry::empty_error();
-  const auto status = range_.ops<qloom_range_estimator>().observe(range_.self(), &t, &error);
+  const auto& ops = range_.ops<qloom_range_estimator>();
+  const auto status =
+      has_extremes_ ? ops.observe_extremes(range_.self(), lo_.data(), hi_.data(), t.groups, &error)
+                    : ops.observe(range_.self(), &t, &error);
   check(range_, "observe", status, error);
   groups_ = t.groups;
 }

@@ -174,6 +174,8 @@ class SiteQuantizer {
              const qloom_error& error) const;
   void check_blocks(const char* what) const;
   void require_finite(std::uint64_t non_finite) const;
+  void require_finite_tensor(const Tensor& x);
+  [[nodiscard]] bool observes(const Phase& phase) const;  ///< does the range see each tensor?
   void add_sums();
 
   QuantizerSpec spec_;
@@ -192,6 +194,9 @@ class SiteQuantizer {
   bool has_range_ = false, is_initialised_ = false, round_is_open_ = false, is_observing_ = false;
   Failures failures_;
   bool is_checked_ = false;              ///< the present tensor is known to be finite
+  bool has_extremes_ = false;            ///< and its extremes per group are in lo_ and hi_
+  std::vector<double> lo_, hi_;
+  std::vector<std::uint64_t> non_finite_;
   std::vector<std::uint64_t> offsets_;   ///< of each tile's sums in partials_
   std::vector<double> partials_, sums_;  ///< of learned parameters
   std::vector<float*> gradients_;

@@ -9,8 +9,8 @@ target_compile_definitions(check_test PRIVATE QLOOM_UNSOUND_PLUGINS="${unsound_p
   QLOOM_CHECK_PROGRAM="$<TARGET_FILE:qloom-check>")
 add_dependencies(check_test qloom-check abi_test)
 
-foreach(case nothing exports_more thread_destructor unique_symbol links_zlib crashes exits never_ends
-    writes_after writes_before changes_input rounding_direction flushes_to_zero allocates
+foreach(case nothing exports_more thread_destructor unique_symbol links_zlib crashes exits
+    never_ends writes_after writes_before changes_input rounding_direction flushes_to_zero allocates
     keeps_a_count depends_on_blocks depends_on_threads depends_on_isa depends_on_lowering
     spreads_nan gives_nan encodes_otherwise wide_codes forgets_state trusts_state moves_learned
     wrong_gradient)

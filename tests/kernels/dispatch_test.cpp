@@ -55,7 +55,7 @@ TEST(Dispatch, EveryTableIsCompleteAndNamed) {
     EXPECT_EQ(t.isa, static_cast<std::uint32_t>(isa));
     EXPECT_TRUE(t.affine && t.affine_decode && t.affine_backward && t.clip_backward && t.ternary &&
                 t.minifloat && t.minifloat_decode && t.round && t.random_u32 && t.reduce &&
-                t.histogram && t.accumulate_integer && t.accumulate_float);
+                t.extremes && t.histogram && t.accumulate_integer && t.accumulate_float);
   }
   std::printf("instruction sets covered:");
   for (const Isa isa : runnable()) std::printf(" %s", name(isa));

@@ -195,6 +195,24 @@ TEST_P(Statistics, HistogramCountsWhatFallsIntoEachBin) {
   EXPECT_EQ(counts, (std::vector<std::uint64_t>{11, 0, 0, 0, 99}));
 }
 
+TEST_P(Statistics, HistogramOfEveryLengthAndNumberOfBins) {
+  std::vector<float> x = spread(150000, 2.0F);
+  for (std::size_t i = 7; i < x.size(); i += 101) x[i] = from_bits(0x7FC00000U);
+  for (std::size_t i = 0; i < x.size(); i += 3) x[i] = 0.0F;
+  const double lo = -1.9, hi = 1.6;
+  for (const std::uint64_t n : {0U, 1U, 63U, 64U, 65U, 127U, 300U, 1025U, 149999U}) {
+    for (const std::uint64_t bins : {1U, 2048U, 5000U}) {
+      for (const std::uint32_t abs : {0U, 1U}) {
+        const qloom_tensor t{x.data() + 1, nullptr, 0, n, 1, 1, n == 0 ? 1 : n};
+        std::vector<std::uint64_t> counts(bins), expected(bins);
+        kernels().histogram(&t, &lo, &hi, bins, abs, counts.data());
+        ref::histogram(&t, &lo, &hi, bins, abs, expected.data());
+        ASSERT_EQ(counts, expected) << "n " << n << " bins " << bins << " abs " << abs;
+      }
+    }
+  }
+}
+
 TEST_P(Statistics, HistogramEqualsTheDefinitionOnAnyNumberOfThreads) {
   for (const Shape& s : shapes()) {
     const std::vector<float> x = spread(s.outer * s.groups * s.inner, 2.0F, s.inner);

@@ -29,7 +29,8 @@ class NewPlugin : public Installed {
     for (const std::string kind : kKinds) {
       for (const std::string language : {"c++", "c"}) {
         const std::string id = (language == "c" ? "c." : "cpp.") + kind + "_one";
-        const Outcome o = make(kind + " " + id + " --language " + language + " --directory new/" + id);
+        const Outcome o =
+            make(kind + " " + id + " --language " + language + " --directory new/" + id);
         ASSERT_EQ(o.status, 0) << o.text;
         all << "add_subdirectory(" << id << ")\n";
       }
@@ -101,8 +102,8 @@ TEST_F(NewPlugin, AllKindsInBothLanguagesBuildPassTheirTestsAndAreShown) {
       const Outcome shown = qloom("built", "plugins show " + id);
       EXPECT_EQ(shown.status, 0) << shown.text;
       EXPECT_NE(shown.text.find("Unit: "), std::string::npos) << shown.text;
-      const std::string library = "built/plugins/" + kind + "." + id + "/" + kind + "." + id + ".so";
-      const Outcome needed = run("readelf --dynamic " + library);
+      const std::string folder_and_file = kind + "." + id + "/" + kind + "." + id;
+      const Outcome needed = run("readelf --dynamic built/plugins/" + folder_and_file + ".so");
       EXPECT_EQ(needed.text.find("libstdc++") != std::string::npos, language == "cpp.")
           << needed.text;
     }
@@ -119,9 +120,9 @@ TEST_F(NewPlugin, ALanguageHasNoEffectOnTheNumbers) {
   std::ofstream(folder() / "x.json") << text << "]";
   for (const std::string kind : {"quantizer", "norm", "rounding"}) {
     for (const std::string language : {"c", "cpp"}) {
-      const Outcome o = qloom("built", "apply '{\"" + kind + "\": {\"plugin\": \"" + language + "." +
-                                           kind + "_one\"}}' --input x.json --output " + language +
-                                           ".npy");
+      const std::string id = language + "." + kind + "_one";
+      const Outcome o = qloom("built", "apply '{\"" + kind + "\": {\"plugin\": \"" + id +
+                                           "\"}}' --input x.json --output " + language + ".npy");
       ASSERT_EQ(o.status, 0) << o.text;
     }
     const Tensor c = data::read_npy(folder() / "c.npy"), cpp = data::read_npy(folder() / "cpp.npy");
@@ -131,7 +132,8 @@ TEST_F(NewPlugin, ALanguageHasNoEffectOnTheNumbers) {
 }
 
 TEST_F(NewPlugin, AWrongWishIsRefusedAndLeavesNothing) {
-  expect_refusal("quantiser mine", {"KIND: \"quantiser\"", "procedure", "did you mean \"quantizer\"?"});
+  expect_refusal("quantiser mine",
+                 {"KIND: \"quantiser\"", "procedure", "did you mean \"quantizer\"?"});
   for (const char* id : {"Mine", "2nd", "my-method", "a.b.c", ".a", "a.", "../up", "mine/"}) {
     expect_refusal("quantizer " + std::string(id),
                    {"ID: \"" + std::string(id) + "\", expected small letters", "acme.my_method"});

@@ -21,10 +21,15 @@ ln -s "$build" "$home/qloom-source/build/release"
 awk '
   /^```/ && inside { if (inside == "write") print "END_OF_FILE"; inside = ""; next }
   /^```sh run$/ { inside = "run"; blocks++; next }
-  /^```[a-z+]+ write / { inside = "write"; blocks++; print "cat >\"" $3 "\" <<\"END_OF_FILE\""; next }
+  /^```[a-z+]+ write / {
+    inside = "write"
+    blocks++
+    print "cat >\"" $3 "\" <<\"END_OF_FILE\""
+    next
+  }
   /^```/ { inside = "shown"; next }
   inside == "run" || inside == "write" { print }
-  END { if (inside != "" || blocks == 0) { print "false  # a block is not closed, or none is marked" } }
+  END { if (inside != "" || blocks == 0) print "false  # a block is not closed, or none is marked" }
 ' "$page" >"$home/page.sh"
 
 cd "$home/qloom-source"

@@ -46,7 +46,8 @@ bool says_what_holds_without_it(const std::string& description) {
 
 void expect_explained(const Json& schema, const std::string& where) {
   const Json required = schema.value("required", Json::array());
-  for (const auto& [name, parameter] : schema.value("properties", Json::object()).items()) {
+  const Json properties = schema.value("properties", Json::object());
+  for (const auto& [name, parameter] : properties.items()) {
     const std::string place = where + "/" + name;
     const std::string description = parameter.value("description", "");
     EXPECT_NE(description, "") << place << ": no description";

@@ -131,13 +131,9 @@ TEST_F(Page, TheNoiseOfAWeightIsThatOfItsGrid) {
   EXPECT_TRUE(levels.size() == 15 || levels.size() == 16) << levels.size();
   // The stored weights come from the checkpoint, the levels from the report; the rest is by hand.
   const data::Arrays arrays = data::read_npz(folder_ / "out/checkpoint.npz");
-  const std::vector<float>* weights = nullptr;
-  for (const auto& [key, array] : arrays) {
-    if (key.ends_with("d/weight")) weights = std::get_if<std::vector<float>>(&array.values);
-  }
-  ASSERT_NE(weights, nullptr);
+  const auto& weights = std::get<std::vector<float>>(arrays.at("parameter/d/weight").values);
   double signal = 0, noise = 0;
-  for (const float w : *weights) {
+  for (const float w : weights) {
     double nearest = levels[0];
     for (const double level : levels) {
       if (std::abs(level - w) < std::abs(nearest - w)) nearest = level;
@@ -145,7 +141,7 @@ TEST_F(Page, TheNoiseOfAWeightIsThatOfItsGrid) {
     signal += double(w) * w;
     noise += (nearest - w) * (nearest - w);
   }
-  const auto n = double(weights->size());
+  const auto n = double(weights.size());
   // Sums of 16 doubles in another order: far inside 1e-9 of the figure.
   EXPECT_NEAR(t["signal_power"].get<double>(), signal / n, 1e-9 * signal);
   EXPECT_NEAR(t["noise_power"].get<double>(), noise / n, 1e-9 * noise);

@@ -28,9 +28,6 @@ struct Cut {
 
 /// The tables of at most so many groups are copied, those of more are read as they are.
 inline constexpr std::uint64_t kWindowEntries = 512;
-/// Entries that a run may have in tables as they are.
-inline constexpr std::uint64_t kDirectEntries = 2048;
-inline constexpr std::array<float, kDirectEntries + kWidest> kZeros{};
 
 /// GroupRun::step and low. Where groups have at least kWidest elements, a batch is in one group or
 /// at the border of two, and only its distance from the border matters.
@@ -65,7 +62,7 @@ class Window {
     Tables<Count> out;
     for (std::size_t t = 0; t < Count; ++t) {
       if (tables[t] != nullptr) fill(entries_[t].data(), tables[t], groups, group, n);
-      out[t] = tables[t] != nullptr ? entries_[t].data() : kZeros.data();
+      out[t] = tables[t] != nullptr ? entries_[t].data() : nullptr;
     }
     return out;
   }
@@ -87,12 +84,12 @@ class Window {
   alignas(64) std::array<std::array<float, kWindowEntries + kWidest>, Count> entries_;
 };
 
-/// The tables from group g on; zeros where there is none.
+/// The tables from group g on.
 template <std::size_t Count>
 Tables<Count> tables_from(const Tables<Count>& tables, std::uint64_t g) noexcept {
   Tables<Count> out;
   for (std::size_t t = 0; t < Count; ++t) {
-    out[t] = tables[t] != nullptr ? tables[t] + g : kZeros.data();
+    out[t] = tables[t] != nullptr ? tables[t] + g : nullptr;
   }
   return out;
 }
@@ -123,18 +120,19 @@ class GroupTables {
   /// Readies tables() and run() for at most n elements from `position` of the tensor on; returns
   /// how many they are for.
   std::uint64_t ready(std::uint64_t position, std::uint64_t n) noexcept {
-    const std::uint64_t group = position / inner_ % groups_, offset = position % inner_;
+    const std::uint64_t offset = inner_ == 1 ? 0 : position % inner_;
+    const std::uint64_t group = (inner_ == 1 ? position : position / inner_) % groups_;
     // read as they are, the tables must hold kWidest entries more than a run of kGroups needs
     const std::uint64_t more = inner_ == 1 ? 0 : std::uint64_t{kWidest};
     const bool inside = groups_ > kWindowEntries && groups_ - group > more;
     if (groups_ > kWindowEntries) {
       constexpr std::uint64_t kAcrossTheEnd = 4 * kWidest;
       const std::uint64_t entries =
-          inside ? smaller(groups_ - group - more, kDirectEntries) : kAcrossTheEnd;
+          inside ? groups_ - group - more : kAcrossTheEnd;
       n = smaller(n, entries * inner_ - offset);
     }
     if (inner_ == 2 && offset != 0) n = 1;
-    const std::uint64_t needed = (offset + n - 1) / inner_ + 1;
+    const std::uint64_t needed = inner_ == 1 ? n : (offset + n - 1) / inner_ + 1;
     // all groups, several times if they are fewer than the lanes of a batch, or those needed
     const std::uint64_t count =
         needed < groups_ ? needed + kWidest : (kWidest + groups_ - 1) / groups_ * groups_;

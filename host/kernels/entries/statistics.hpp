@@ -5,6 +5,7 @@
 // reference/reduce.hpp are shared out to threads, their results are combined in the stated order.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -122,23 +123,35 @@ struct Statistics {
       }
     }
   }
-  /// One group: parts of the tensor on all threads, each with its own counts.
+  /// One group: parts of the tensor, of fewer than 2^32 elements, on all threads, each with its own
+  /// tables.
   static void histogram_of_tensor(const qloom_tensor& t, double lo, double hi, std::uint64_t bins,
                                   bool abs, std::uint64_t* out) noexcept {
-    constexpr std::uint64_t kLeastPart = 65536, kMostParts = 16;
-    thread_local std::vector<std::uint64_t> partials;
-    std::uint64_t parts = (t.n + kLeastPart - 1) / kLeastPart;
-    if (parts > kMostParts) parts = kMostParts;
-    if (parts == 0) return;
-    const std::uint64_t length = (t.n + parts - 1) / parts;
-    partials.assign(parts * bins, 0);
-    std::uint64_t* const counts = partials.data();
+    constexpr std::uint64_t kLeastPart = 65536, kLargePart = 262144, kMostParts = 32;
+    constexpr std::uint64_t kCachedBins = 4096;
+    thread_local std::vector<std::uint32_t> room;
+    const auto threads = static_cast<std::uint64_t>(omp_get_max_threads());
+    const std::uint64_t wanted = std::min(std::max(threads, t.n / kLargePart), t.n / kLeastPart);
+    const std::uint64_t parts = std::clamp<std::uint64_t>(wanted, 1, kMostParts);
+    const std::uint64_t length = (t.n + parts - 1) / parts, table = bins + 1;
+    const std::uint64_t tables = bins <= kCachedBins ? std::uint64_t{kHistogramTables} : 1;
+    if (room.size() < parts * tables * table) room.resize(parts * tables * table);
+    std::uint32_t* const all = room.data();
     for_each(parts, [&](std::uint64_t p) {
       const std::uint64_t start = p * length < t.n ? p * length : t.n;
-      const std::uint64_t end = t.n - start < length ? t.n : start + length;
-      count(t, start, end, lo, hi, bins, abs, counts + p * bins);
+      const std::uint64_t n = t.n - start < length ? t.n - start : length;
+      std::uint32_t* const mine = all + p * tables * table;
+      std::fill_n(mine, tables * table, 0U);
+      kCore.histogram_tables(t.data + start, n, lo, ref::bins_per_unit(lo, hi, bins),
+                             static_cast<double>(bins - 1), abs, mine, tables > 1 ? table : 0);
+      for (std::uint64_t k = 1; k < tables; ++k) {
+        for (std::uint64_t i = 0; i < table; ++i) mine[i] += mine[k * table + i];
+      }
     });
-    for (std::uint64_t i = 0; i < parts * bins; ++i) out[i % bins] += counts[i];
+    for (std::uint64_t p = 0; p < parts; ++p) {
+      const std::uint32_t* const mine = all + p * tables * table;
+      for (std::uint64_t i = 0; i < bins; ++i) out[i] += mine[1 + i];
+    }
   }
   /// Columns first .. last - 1: part by part of the rows, so that the part stays in the cache
   /// while its columns are gathered one after the other.

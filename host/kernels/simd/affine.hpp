@@ -20,7 +20,8 @@ class Grid {
 
   template <class Io>
   F steps(const F& x, const Io& io, const At& at) const noexcept {
-    return (x - offset_.at(io, at)) * inv_scale_.at(io, at);
+    const F moved = offset_.is_any() ? x - offset_.at(io, at) : x;
+    return moved * inv_scale_.at(io, at);
   }
   /// xsimd's max and min give the second operand where one is NaN, as the definition does.
   template <class Io>
@@ -30,7 +31,7 @@ class Grid {
   }
   template <class Io>
   F value(const F& code, const Io& io, const At& at) const noexcept {
-    return offset_.at(io, at) + (code - zero_point_.at(io, at)) * scale_.at(io, at);
+    return offset_.at_if_any(io, at) + (code - zero_point_.at(io, at)) * scale_.at(io, at);
   }
   template <class Io>
   auto inside(const F& rounded, const Io& io, const At& at) const noexcept {

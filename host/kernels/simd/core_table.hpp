@@ -10,6 +10,7 @@
 #include "host/kernels/simd/accumulate_float.hpp"
 #include "host/kernels/simd/accumulate_integer.hpp"
 #include "host/kernels/simd/affine.hpp"
+#include "host/kernels/simd/extremes.hpp"
 #include "host/kernels/simd/minifloat.hpp"
 #include "host/kernels/simd/random.hpp"
 #include "host/kernels/simd/reduce.hpp"
@@ -58,6 +59,9 @@ consteval Core make_core() {
   core.minifloat_steps = &minifloat_steps<Arch>;
   core.minifloat_decode = &minifloat_decode<Arch>;
   core.random_u32 = &random_u32<Arch>;
+  core.extremes_runs = &extremes_runs<Arch>;
+  core.extremes_columns = &extremes_columns<Arch>;
+  core.histogram_tables = &histogram_tables<Arch>;
   core.histogram_bins = &histogram_bins<Arch>;
   core.accumulate_integer[0] = &accumulate_integer<Arch, false>;
   core.accumulate_integer[1] = &accumulate_integer<Arch, true>;

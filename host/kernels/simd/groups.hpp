@@ -13,15 +13,21 @@ namespace qloom::kernels::simd {
 template <class Arch, std::uint32_t L>
 class Place {
  public:
+  /// The batch that begins with element 0.
+  explicit Place(const GroupRun& run) noexcept : run_(run) {
+    if constexpr (L == kGroups) {
+      rest_ = run.offset;
+      entries_on_ = kWidth<Arch> / run.inner;
+      rest_on_ = kWidth<Arch> % run.inner;
+    }
+  }
   /// The batch that begins with element i.
-  Place(const GroupRun& run, std::uint64_t i) noexcept : run_(run) {
+  Place(const GroupRun& run, std::uint64_t i) noexcept : Place(run) {
     if constexpr (L == kColumns) {
       entry_ = i % run.count;
     } else if constexpr (L == kGroups) {
       entry_ = (run.offset + i) / run.inner % run.count;
       rest_ = (run.offset + i) % run.inner;
-      entries_on_ = kWidth<Arch> / run.inner;
-      rest_on_ = kWidth<Arch> % run.inner;
     }
   }
   /// One whole batch on.
@@ -63,16 +69,22 @@ class Place {
   std::uint64_t entry_ = 0, rest_ = 0, entries_on_ = 0, rest_on_ = 0;
 };
 
-/// A table of layout L.
+/// A table of layout L; null stands for zeros.
 template <class Arch, std::uint32_t L>
 class Table {
  public:
-  explicit Table(const float* p) noexcept : p_(p), value_(*p) {}
+  explicit Table(const float* p) noexcept : p_(p), value_(p != nullptr ? *p : 0.0F) {}
   template <class Io>
   Floats<Arch> at(const Io& io, const Place<Arch, L>& place) const noexcept {
     if constexpr (L == kOneGroup) return value_;
     else return place.entries(io, p_);
   }
+  /// The same, of a table that may be null.
+  template <class Io>
+  Floats<Arch> at_if_any(const Io& io, const Place<Arch, L>& place) const noexcept {
+    return L != kOneGroup && p_ != nullptr ? place.entries(io, p_) : value_;
+  }
+  [[nodiscard]] bool is_any() const noexcept { return p_ != nullptr; }
 
  private:
   const float* p_;
@@ -83,7 +95,7 @@ class Table {
 template <class Arch, std::uint32_t L, class Body>
 [[gnu::always_inline]] inline void each_in_groups(const GroupRun& run, std::uint64_t n,
                                                   const Body& body) noexcept {
-  Place<Arch, L> place(run, 0);
+  Place<Arch, L> place(run);
   each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
     body(io, i, place);
     place.next();

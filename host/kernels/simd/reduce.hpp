@@ -188,4 +188,30 @@ void histogram_bins(const float* __restrict x, std::uint64_t n, double lo, doubl
   }
 }
 
+/// Counts a run in kHistogramTables tables, `pitch` apart, at 1 + bin; place 0 is for NaN. Neighbours
+/// count in different tables, so that equal ones do not wait for each other; the next bins are
+/// computed while these are counted.
+template <class Arch>
+void histogram_tables(const float* x, std::uint64_t n, double lo, double bins_per_unit,
+                      double last_bin, bool abs, std::uint32_t* tables,
+                      std::uint64_t pitch) noexcept {
+  constexpr std::uint64_t kPart = 64, kLine = 16, kAhead = 1024;  // elements
+  alignas(64) std::int32_t bin[2][kPart];
+  const auto compute = [&](std::uint64_t i) {
+    for (std::uint64_t e = 0; e < kPart; e += kLine) __builtin_prefetch(x + i + kAhead + e);
+    histogram_bins<Arch>(x + i, kPart, lo, bins_per_unit, last_bin, abs, bin[i / kPart % 2]);
+  };
+  const std::uint64_t whole = n / kPart * kPart;
+  if (whole > 0) compute(0);
+  for (std::uint64_t i = 0; i < whole; i += kPart) {
+    if (i + kPart < whole) compute(i + kPart);
+    const std::int32_t* const now = bin[i / kPart % 2];
+    for (std::uint64_t e = 0; e < kPart; e += kHistogramTables) {
+      for (std::uint64_t k = 0; k < kHistogramTables; ++k) ++tables[k * pitch + 1 + now[e + k]];
+    }
+  }
+  histogram_bins<Arch>(x + whole, n - whole, lo, bins_per_unit, last_bin, abs, bin[0]);
+  for (std::uint64_t e = 0; e < n - whole; ++e) ++tables[1 + bin[0][e]];
+}
+
 }  // namespace qloom::kernels::simd

@@ -152,7 +152,7 @@ template <class Arch, std::uint32_t R, std::uint32_t L, class Body>
     each_in_groups<Arch, L>(groups, n, one_batch);
   } else {
     constexpr std::uint64_t kWords = Philox<Arch>::kWords;
-    Place<Arch, L> place(groups, 0);
+    Place<Arch, L> place(groups);
     const auto piece = [&](const Words<Arch>* words, std::uint64_t i, std::uint64_t skip,
                            std::uint64_t count) __attribute__((always_inline)) {
       if (count == kWords) {

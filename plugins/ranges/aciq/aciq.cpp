@@ -57,8 +57,9 @@ Clip gauss(double q) {
 /// Analytical clipping for integer quantization.
 ///
 /// Pass 0 sums up mean and extremes, pass 1 the deviations from the mean.
-/// state:     count, sum, magnitude (sum of |x|), lo, hi, absolute, square (deviation sums); one
-///            double per group each
+/// state:     count, sum, magnitude (sum of |x|), lo, hi, absolute, square (deviation sums), one
+///            double per group each, 0 where the prior or half_range leaves one out; is_finite:
+///            nothing was skipped in pass 0
 /// exactness: sums in double, in a fixed order
 /// errors:    QLOOM_E_ORDER for a group without a finite value
 class Aciq {
@@ -74,17 +75,17 @@ class Aciq {
       is_symmetric_ = context.symmetric != 0;
       levels_ = context.levels >= 2 ? static_cast<double>(context.levels)
                                     : std::ldexp(1.0, static_cast<int>(context.bits));
+      is_finite_ = true;
       for (auto* figure : {&count_, &sum_, &magnitude_, &lo_, &hi_}) figure->clear();
     }
     absolute_.assign(count_.size(), 0.0);
     square_.assign(count_.size(), 0.0);
   }
   void observe(const qloom_tensor& x) {
-    const Finite finite(x, 0.0F);
     if (pass_ == 0) {
-      observe_mean(x, finite);
-    } else {
-      observe_deviation(finite);
+      observe_mean(x);
+    } else if (!is_half_) {  // after a ReLU the mean is enough
+      observe_deviation(x);
     }
   }
   void ranges(std::span<qloom_range> out) const {
@@ -101,37 +102,57 @@ class Aciq {
     a("absolute", absolute_);
     a("square", square_);
     a("levels", levels_);
-    std::uint8_t is_half = is_half_, is_symmetric = is_symmetric_;
+    std::uint8_t is_half = is_half_, is_symmetric = is_symmetric_, is_finite = is_finite_;
     a("is_half", is_half);
     a("is_symmetric", is_symmetric);
+    a("is_finite", is_finite);
+    is_finite_ = is_finite != 0;
     is_half_ = is_half != 0;
     is_symmetric_ = is_symmetric != 0;
   }
 
  private:
-  void observe_mean(const qloom_tensor& x, const Finite& finite) {
-    widen(lo_, hi_, finite_extremes(x));
-    const auto count = reduce(x, QLOOM_REDUCE_COUNT);
-    const auto sum = reduce(finite.tensor(), QLOOM_REDUCE_SUM);
-    const auto magnitude = reduce(finite.tensor(), QLOOM_REDUCE_ABS_SUM);
+  void observe_mean(const qloom_tensor& x) {
+    extremes_.find(x);
+    is_finite_ = is_finite_ && extremes_.all_finite();
+    const Finite finite(x, extremes_, 0.0F);
+    widen(lo_, hi_, extremes_.lo, extremes_.hi);
     for (auto* figure : {&count_, &sum_, &magnitude_}) match_groups(*figure, x.groups, 0.0);
-    for (std::uint64_t g = 0; g < x.groups; ++g) {
-      count_[g] += count[g] - finite.skipped()[g];
-      sum_[g] += sum[g];
-      magnitude_[g] += magnitude[g];
-    }
+    add(count_, x, QLOOM_REDUCE_COUNT);
+    for (std::uint64_t g = 0; g < x.groups; ++g) count_[g] -= skipped(g);
+    add(sum_, finite.tensor(), QLOOM_REDUCE_SUM);
+    if (is_half_) add(magnitude_, finite.tensor(), QLOOM_REDUCE_ABS_SUM);
   }
-  void observe_deviation(const Finite& finite) {
-    const qloom_tensor& x = finite.tensor();
+  void observe_deviation(const qloom_tensor& x) {
     match_groups(count_, x.groups, 0.0);
+    if (is_finite_) extremes_.nonfinite.assign(x.groups, 0);  // the same data as in pass 0
+    else extremes_.find(x);
+    const Finite finite(x, extremes_, 0.0F);
     std::vector<double> center(x.groups);
     for (std::uint64_t g = 0; g < x.groups; ++g) center[g] = mean(g);
-    const auto absolute = reduce(x, QLOOM_REDUCE_ABS_DEVIATION_SUM, center.data());
-    const auto square = reduce(x, QLOOM_REDUCE_SQUARE_DEVIATION_SUM, center.data());
-    for (std::uint64_t g = 0; g < x.groups; ++g) {  // skipped values stand there as 0
-      absolute_[g] += absolute[g] - finite.skipped()[g] * std::fabs(center[g]);
-      square_[g] += square[g] - finite.skipped()[g] * center[g] * center[g];
+    const auto deviation = [&](std::uint32_t figure) {
+      return reduce(finite.tensor(), figure, center.data());
+    };
+    // Skipped values stand there as 0.
+    if (prior_ != "gauss") {
+      const auto absolute = deviation(QLOOM_REDUCE_ABS_DEVIATION_SUM);
+      for (std::uint64_t g = 0; g < x.groups; ++g) {
+        absolute_[g] += absolute[g] - skipped(g) * std::fabs(center[g]);
+      }
     }
+    if (prior_ != "laplace") {
+      const auto square = deviation(QLOOM_REDUCE_SQUARE_DEVIATION_SUM);
+      for (std::uint64_t g = 0; g < x.groups; ++g) {
+        square_[g] += square[g] - skipped(g) * center[g] * center[g];
+      }
+    }
+  }
+  static void add(std::vector<double>& sum, const qloom_tensor& x, std::uint32_t figure) {
+    const std::vector<double> more = reduce(x, figure);
+    for (std::uint64_t g = 0; g < x.groups; ++g) sum[g] += more[g];
+  }
+  [[nodiscard]] double skipped(std::uint64_t g) const {
+    return static_cast<double>(extremes_.nonfinite[g]);
   }
   [[nodiscard]] double mean(std::size_t g) const {
     return count_[g] > 0 ? sum_[g] / count_[g] : 0.0;
@@ -177,6 +198,8 @@ class Aciq {
   std::uint32_t pass_ = 0;
   double levels_ = 256;
   bool is_half_ = false, is_symmetric_ = false;
+  bool is_finite_ = false;  // nothing was skipped in pass 0
+  Extremes extremes_;
   std::vector<double> count_, sum_, magnitude_, lo_, hi_, absolute_, square_;
 };
 

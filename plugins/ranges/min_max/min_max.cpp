@@ -21,7 +21,13 @@ class MinMax {
     lo_.clear();
     hi_.clear();
   }
-  void observe(const qloom_tensor& x) { widen(lo_, hi_, finite_extremes(x)); }
+  void observe(const qloom_tensor& x) {
+    extremes_.find(x);
+    observe_extremes(extremes_.lo, extremes_.hi);
+  }
+  void observe_extremes(std::span<const double> lo, std::span<const double> hi) {
+    widen(lo_, hi_, lo, hi);
+  }
   void ranges(std::span<qloom_range> out) const { write_ranges(out, lo_, hi_); }
   template <class Archive>
   void state(Archive& a) {
@@ -30,6 +36,7 @@ class MinMax {
   }
 
  private:
+  Extremes extremes_;
   std::vector<double> lo_, hi_;
 };
 

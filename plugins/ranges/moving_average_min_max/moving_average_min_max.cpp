@@ -20,14 +20,17 @@ class MovingAverageMinMax {
   explicit MovingAverageMinMax(const Params& params) : momentum_(params.number("/momentum")) {}
   void begin(const qloom_range_context&, std::uint32_t) {}
   void observe(const qloom_tensor& x) {
-    const Extremes e = finite_extremes(x);
-    match_groups(lo_, x.groups, 1.0);
-    match_groups(hi_, x.groups, -1.0);
-    for (std::uint64_t g = 0; g < x.groups; ++g) {
-      if (e.lo[g] > e.hi[g]) continue;  // no finite value: the average stays
+    extremes_.find(x);
+    observe_extremes(extremes_.lo, extremes_.hi);
+  }
+  void observe_extremes(std::span<const double> lo, std::span<const double> hi) {
+    match_groups(lo_, lo.size(), 1.0);
+    match_groups(hi_, hi.size(), -1.0);
+    for (std::size_t g = 0; g < lo.size(); ++g) {
+      if (lo[g] > hi[g]) continue;  // no finite value: the average stays
       const bool is_first = lo_[g] > hi_[g];
-      lo_[g] = is_first ? e.lo[g] : lo_[g] + momentum_ * (e.lo[g] - lo_[g]);
-      hi_[g] = is_first ? e.hi[g] : hi_[g] + momentum_ * (e.hi[g] - hi_[g]);
+      lo_[g] = is_first ? lo[g] : lo_[g] + momentum_ * (lo[g] - lo_[g]);
+      hi_[g] = is_first ? hi[g] : hi_[g] + momentum_ * (hi[g] - hi_[g]);
     }
   }
   void ranges(std::span<qloom_range> out) const { write_ranges(out, lo_, hi_); }
@@ -39,6 +42,7 @@ class MovingAverageMinMax {
 
  private:
   double momentum_;
+  Extremes extremes_;
   std::vector<double> lo_, hi_;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "tests/support/observer.hpp"
@@ -40,6 +41,77 @@ TEST(Percentile, IsTheOrderStatisticOfTheSortedValues) {
   expect_range(at(R"({"percentile": 99.9})"), sorted[0], sorted[299]);
   expect_range(at(R"({"percentile": 99})"), sorted[3], sorted[297]);
   expect_range(at(R"({"percentile": 95})"), sorted[15], sorted[285]);
+}
+
+/// The order statistics of group g of outer x groups x inner values, by sorting.
+qloom_range sorted_ends(const std::vector<float>& x, double percent, std::uint64_t groups = 1,
+                        std::uint64_t inner = 1, std::uint64_t g = 0) {
+  std::vector<float> own;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (i / inner % groups == g && std::isfinite(x[i])) own.push_back(x[i]);
+  }
+  std::sort(own.begin(), own.end());
+  const auto n = static_cast<double>(own.size());
+  const auto lo = static_cast<std::size_t>(n - std::ceil(n * percent / 100 - 1e-6));
+  const auto hi = static_cast<std::size_t>(std::min(std::floor(n * percent / 100 + 1e-6), n - 1));
+  return {own[lo], own[hi]};
+}
+
+/// Large tensors, whose ends are looked for beyond pivots only.
+void expect_sorted_ends(const std::vector<float>& x, const std::string& percent,
+                        std::uint64_t outer = 1, std::uint64_t groups = 1) {
+  const std::uint64_t inner = x.size() / outer / groups;
+  const auto r = observed("percentile", "{\"percentile\": " + percent + "}", x, grid_of(8), outer,
+                          groups);
+  for (std::uint64_t g = 0; g < groups; ++g) {
+    SCOPED_TRACE(testing::Message() << percent << " %, group " << g << " of " << groups);
+    const qloom_range expected = sorted_ends(x, std::stod(percent), groups, inner, g);
+    expect_range(r[g], expected.lo, expected.hi);
+  }
+}
+
+TEST(Percentile, OfLargeTensorsIsTheOrderStatisticOfTheSortedValues) {
+  std::vector<float> x = values(gaussian({300000}, 6));
+  for (std::size_t i = 0; i < x.size(); i += 997) x[i] = i % 2 == 0 ? NAN : INFINITY;
+  for (const char* percent : {"60", "90", "99", "99.9", "99.99", "99.999", "100"}) {
+    expect_sorted_ends(x, percent);
+    expect_sorted_ends(x, percent, 100000, 3);
+    expect_sorted_ends(x, percent, 100, 2);
+    expect_sorted_ends(x, percent, 3000, 100);
+  }
+}
+
+TEST(Percentile, OfLargeTensorsInOrderOrWithManyEqualValuesToo) {
+  std::vector<float> sorted(200000), few(200000), rectified = values(gaussian({200000}, 9));
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    sorted[i] = static_cast<float>(i);
+    few[i] = static_cast<float>(i * 7919 % 5);
+    rectified[i] = std::max(rectified[i], 0.0F);
+  }
+  std::vector<float> lonely(200000, 1.0F);  // no sample sees the others
+  lonely[77] = -5.0F;
+  lonely[78] = lonely[79] = 9.0F;
+  for (const auto& x : {sorted, few, rectified, lonely}) {
+    for (const char* percent : {"99", "99.99", "99.9995", "100"}) {
+      expect_sorted_ends(x, percent);
+      expect_sorted_ends(x, percent, 40000, 5);
+    }
+  }
+}
+
+TEST(Percentile, APeriodThatASampleCouldMissIsSeen) {
+  std::vector<float> x(1 << 18, 0.5F);
+  for (std::size_t i = 13; i < x.size(); i += 64) x[i] = static_cast<float>(i);
+  for (std::size_t i = 0; i < x.size(); i += 4096) x[i] = -static_cast<float>(i);
+  for (const char* percent : {"99", "99.9", "99.99"}) expect_sorted_ends(x, percent);
+}
+
+TEST(Percentile, OneSidedOfALargeTensorTakesTheMagnitudesToo) {
+  std::vector<float> x = values(gaussian({150000}, 21)), magnitudes = x;
+  for (float& v : magnitudes) v = std::fabs(v);
+  const double hi = sorted_ends(magnitudes, 99.9).hi;
+  expect_range(observed("percentile", R"({"mode": "one_sided", "percentile": 99.9})", x)[0], -hi,
+               hi);
 }
 
 TEST(Percentile, AveragesTheTensorsOfARoundAndForgetsThemAtTheNext) {

@@ -237,6 +237,10 @@ typedef struct qloom_range_estimator {
   /* [update] one range per group; QLOOM_E_ORDER before any data */
   qloom_status (*ranges)(const void *self, qloom_range *out, uint64_t groups,
                          qloom_error *) QLOOM_NOEXCEPT;
+  /* [update] optional: observe() of a tensor of which nothing is needed but what
+   * qloom_kernels.extremes gives; called in its place where the host has found that already */
+  qloom_status (*observe_extremes)(void *self, const double *lo, const double *hi, uint64_t groups,
+                                   qloom_error *) QLOOM_NOEXCEPT;
 } qloom_range_estimator;
 
 /* ---- kind "qloom.quantizer/1" --------------------------------------------- */
@@ -487,6 +491,10 @@ typedef struct qloom_kernels {
    * MIN, MAX and ABS_MAX skip NaN; of a group without elements they give +inf, -inf and 0. */
   void (*reduce)(const qloom_tensor *, uint32_t figure, const double *center,
                  double *out) QLOOM_NOEXCEPT;
+  /* [any] one pass: lo[groups], hi[groups] the smallest and largest finite value (zero as +0; +inf
+   * and -inf of a group without one), nonfinite[groups] the number of NaN and infinities */
+  void (*extremes)(const qloom_tensor *, double *lo, double *hi,
+                   uint64_t *nonfinite) QLOOM_NOEXCEPT;
   /* [any] out[groups][bins]: counts of x in bins equal intervals of [lo[g], hi[g]]; values outside
    * go to the end bins, NaN is skipped; abs = 1 counts |x| */
   void (*histogram)(const qloom_tensor *, const double *lo, const double *hi, uint64_t bins,

@@ -13,50 +13,6 @@
 
 namespace qloom::sdk {
 
-/// A tensor with its NaN and infinities replaced; the tensor itself when all values are finite.
-class Finite {
- public:
-  Finite(const qloom_tensor& x, float replacement)
-      : tensor_(x), skipped_(reduce(x, QLOOM_REDUCE_NONFINITE)) {
-    double total = 0;
-    for (const double count : skipped_) total += count;
-    if (total == 0) return;
-    values_.assign(x.data, x.data + x.n);
-    for (float& v : values_) {
-      if (!std::isfinite(v)) v = replacement;
-    }
-    tensor_.data = values_.data();
-  }
-  Finite(const Finite&) = delete;
-  Finite& operator=(const Finite&) = delete;
-
-  [[nodiscard]] const qloom_tensor& tensor() const noexcept { return tensor_; }
-  /// Replaced values per group.
-  [[nodiscard]] const std::vector<double>& skipped() const noexcept { return skipped_; }
-
- private:
-  qloom_tensor tensor_;
-  std::vector<double> skipped_;
-  std::vector<float> values_;
-};
-
-/// Smallest and largest finite value per group; lo = +inf, hi = -inf for a group without one.
-struct Extremes {
-  std::vector<double> lo, hi;
-};
-
-[[nodiscard]] inline Extremes finite_extremes(const qloom_tensor& x) {
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  Extremes e{reduce(x, QLOOM_REDUCE_MIN), reduce(x, QLOOM_REDUCE_MAX)};  // both skip NaN
-  bool has_infinity = false;
-  for (std::uint64_t g = 0; g < x.groups; ++g) {
-    has_infinity = has_infinity || e.lo[g] == -kInfinity || e.hi[g] == kInfinity;
-  }
-  if (!has_infinity) return e;
-  const Finite finite(x, std::numeric_limits<float>::quiet_NaN());
-  return {reduce(finite.tensor(), QLOOM_REDUCE_MIN), reduce(finite.tensor(), QLOOM_REDUCE_MAX)};
-}
-
 /// Gives `values` one entry per group at the first tensor; later ones must have as many groups.
 ///
 /// errors: QLOOM_E_INVALID when the number of groups changed
@@ -69,14 +25,58 @@ void match_groups(std::vector<T>& values, std::uint64_t groups, T initial) {
   }
 }
 
+/// Smallest and largest finite value per group, +inf and -inf for a group without one, and the
+/// number of NaN and infinities. Kept between tensors, so that finding them allocates nothing.
+struct Extremes {
+  std::vector<double> lo, hi;
+  std::vector<std::uint64_t> nonfinite;
+
+  /// One pass over x.
+  void find(const qloom_tensor& x) {
+    lo.resize(x.groups);
+    hi.resize(x.groups);
+    nonfinite.resize(x.groups);
+    kernels().extremes(&x, lo.data(), hi.data(), nonfinite.data());
+  }
+  [[nodiscard]] bool all_finite() const {
+    for (const std::uint64_t count : nonfinite) {
+      if (count > 0) return false;
+    }
+    return true;
+  }
+};
+
+/// A tensor with its NaN and infinities replaced; the tensor itself when there are none, as its
+/// extremes tell.
+class Finite {
+ public:
+  Finite(const qloom_tensor& x, const Extremes& extremes, float replacement) : tensor_(x) {
+    if (extremes.all_finite()) return;
+    values_.assign(x.data, x.data + x.n);
+    for (float& v : values_) {
+      if (!std::isfinite(v)) v = replacement;
+    }
+    tensor_.data = values_.data();
+  }
+  Finite(const Finite&) = delete;
+  Finite& operator=(const Finite&) = delete;
+
+  [[nodiscard]] const qloom_tensor& tensor() const noexcept { return tensor_; }
+
+ private:
+  qloom_tensor tensor_;
+  std::vector<float> values_;
+};
+
 /// Merges the extremes of one more tensor into lo and hi.
-inline void widen(std::vector<double>& lo, std::vector<double>& hi, const Extremes& e) {
+inline void widen(std::vector<double>& lo, std::vector<double>& hi,
+                  std::span<const double> tensor_lo, std::span<const double> tensor_hi) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  match_groups(lo, e.lo.size(), kInfinity);
-  match_groups(hi, e.hi.size(), -kInfinity);
+  match_groups(lo, tensor_lo.size(), kInfinity);
+  match_groups(hi, tensor_hi.size(), -kInfinity);
   for (std::size_t g = 0; g < lo.size(); ++g) {
-    if (e.lo[g] < lo[g]) lo[g] = e.lo[g];
-    if (e.hi[g] > hi[g]) hi[g] = e.hi[g];
+    if (tensor_lo[g] < lo[g]) lo[g] = tensor_lo[g];
+    if (tensor_hi[g] > hi[g]) hi[g] = tensor_hi[g];
   }
 }
 

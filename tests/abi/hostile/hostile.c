@@ -91,7 +91,7 @@ static const qloom_range_estimator table = {
 #else
     observe,
 #endif
-    end, ranges};
+    end, ranges, NULL};
 
 __attribute__((unused)) static qloom_status fail(qloom_error *error, qloom_status code,
                                                  const char *message) {

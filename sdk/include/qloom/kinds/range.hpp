@@ -14,6 +14,8 @@ namespace qloom::sdk {
 ///   void observe(const qloom_tensor&);
 ///   void end(uint32_t pass);                          // optional
 ///   void ranges(std::span<qloom_range> out) const;    // one per group
+///   void observe_extremes(span<const double> lo, span<const double> hi);  // optional, in place of
+///                                                     // observe() where these are known: abi.h
 ///   static constexpr uint32_t kPasses;                // optional, 1
 ///   template <class Archive> void state(Archive&);    // optional
 template <class T>
@@ -44,9 +46,19 @@ struct Range {
     return guarded(error,
                    [&] { detail::as<T>(self).ranges(std::span<qloom_range>(out, groups)); });
   }
+  static qloom_status observe_extremes(void* self, const double* lo, const double* hi,
+                                       std::uint64_t groups, qloom_error* error) noexcept {
+    return guarded(error, [&] {
+      if constexpr (kTakesExtremes) {
+        detail::as<T>(self).observe_extremes(std::span(lo, groups), std::span(hi, groups));
+      }
+    });
+  }
+  static constexpr bool kTakesExtremes =
+      requires(T& t, std::span<const double> ends) { t.observe_extremes(ends, ends); };
   static constexpr qloom_range_estimator kTable{
       sizeof(qloom_range_estimator), detail::caps<T>(), passes(), 0, &begin, &observe, &end,
-      &ranges};
+      &ranges, kTakesExtremes ? &observe_extremes : nullptr};
   static qloom_status create(const qloom_host*, const qloom_params* params, qloom_instance* out,
                              qloom_error* error) noexcept {
     return detail::Base<T>::create(params, &kTable, out, error);

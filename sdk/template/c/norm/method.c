@@ -11,7 +11,7 @@ typedef struct method {
   uint64_t channels;
   double *running_mean, *running_variance; /* one entry per channel here and below */
   double *mean, *variance;                 /* of the newest batch */
-  float *center, *inv, *gamma, *beta;      /* of the last prepare(): y = gamma (x - center) inv + beta */
+  float *center, *inv, *gamma, *beta;      /* of prepare(): y = gamma (x - center) inv + beta */
   float *dy_mean, *slope;                  /* of backward() */
 } method;
 

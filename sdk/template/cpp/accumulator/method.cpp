@@ -24,7 +24,8 @@ class Method {
   /// the result: const, noexcept, no memory of its own.
   void accumulate(const qloom_call&, const qloom_tile& t, std::uint64_t& overflows) const noexcept {
     for (std::uint64_t i = 0; i < t.m * t.n; ++i) {
-      const auto row = static_cast<std::int64_t>(i / t.n), column = static_cast<std::int64_t>(i % t.n);
+      const auto row = static_cast<std::int64_t>(i / t.n);
+      const auto column = static_cast<std::int64_t>(i % t.n);
       double sum = 0;
       for (std::int64_t k = 0; k < static_cast<std::int64_t>(t.k); ++k) {
         sum = add(sum, t.a[row * t.lda + k], t.b[k * t.ldb + column], overflows);

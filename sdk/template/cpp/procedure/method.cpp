@@ -23,7 +23,9 @@ class Method {
   void on(Run& run, const qloom_event& event) {
     if (event.event == QLOOM_EVENT_AFTER_STEP) {
       for (const qloom_run_tensor& t : weights(run)) {
-        for (std::uint64_t i = 0; i < t.n; ++i) t.value[i] = std::clamp(t.value[i], -limit_, limit_);
+        for (std::uint64_t i = 0; i < t.n; ++i) {
+          t.value[i] = std::clamp(t.value[i], -limit_, limit_);
+        }
       }
     } else {
       float largest = 0;

@@ -11,7 +11,7 @@ namespace {
 using namespace qloom::sdk;
 
 /// UniformGrid brings apply, encode, decode and encoding; this class fills in the steps.
-/// CHANGE: values that lie on no such grid need apply() of their own, see qloom/kinds/quantizer.hpp.
+/// CHANGE: values on no such grid need apply() of their own, see qloom/kinds/quantizer.hpp.
 class Method : public UniformGrid {
  public:
   /// prepare() gets the tensor at every step. QLOOM_QUANTIZER_WANTS_RANGE: in.ranges instead, of

@@ -20,7 +20,10 @@ class Method {
 
   /// CHANGE: one more tensor. x.groups groups want a range each; reduce() and the other kernels
   /// work on the host's threads and give the same bits for any number of them.
-  void observe(const qloom_tensor& x) { widen(lo_, hi_, finite_extremes(x)); }
+  void observe(const qloom_tensor& x) {
+    extremes_.find(x);
+    widen(lo_, hi_, extremes_.lo, extremes_.hi);
+  }
 
   /// CHANGE: one range per group, from what was observed.
   void ranges(std::span<qloom_range> out) const {
@@ -40,6 +43,7 @@ class Method {
 
  private:
   double factor_;
+  Extremes extremes_;            // of the newest tensor, finite values only
   std::vector<double> lo_, hi_;  // smallest and largest value so far, one per group
 };
 

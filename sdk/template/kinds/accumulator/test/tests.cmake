@@ -10,3 +10,8 @@ add_test(NAME @ID@.pipeline
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
 set_tests_properties(@ID@.numbers @ID@.pipeline PROPERTIES
   ENVIRONMENT "QLOOM_PLUGIN_PATH=${CMAKE_BINARY_DIR}/plugins")
+# Does the library keep qloom's contract: threads, blocks, instruction sets, state, hard inputs?
+add_test(NAME @ID@.check COMMAND $<TARGET_FILE:qloom::qloom> plugins check @KIND@/@ID@
+  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+set_tests_properties(@ID@.check PROPERTIES
+  ENVIRONMENT "QLOOM_PLUGIN_PATH=${CMAKE_BINARY_DIR}/plugins")
