@@ -8,6 +8,7 @@
 
 #include <dnnl.hpp>
 
+#include "host/network/norm_call.hpp"
 #include "tests/benchmarks/worker/cases.hpp"
 
 namespace qloom::bench {
@@ -50,18 +51,10 @@ struct Norm : Operands {
     c.momentum = -1;
     return c;
   }
-  void forward() {
-    const qloom_norm_call c = call();
-    qloom_error error = registry::empty_error();
-    const auto status = ops().forward(instance.self(), &c, x.data(), y.data(), &error);
-    registry::check(instance.method(), "forward", status, error);
-  }
+  void forward() { network::norm_forward(instance, call(), x.data(), y.data()); }
   void backward() {
-    const qloom_norm_call c = call();
-    qloom_error error = registry::empty_error();
-    const auto status = ops().backward(instance.self(), &c, x.data(), dy.data(), dx.data(),
-                                       dgamma.data(), dbeta.data(), &error);
-    registry::check(instance.method(), "backward", status, error);
+    network::norm_backward(instance, call(), x.data(), dy.data(), dx.data(), dgamma.data(),
+                           dbeta.data());
   }
 };
 
