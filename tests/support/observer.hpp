@@ -6,6 +6,7 @@
 
 #include <span>
 
+#include "host/kernels/kernels.hpp"
 #include "host/tensor/error.hpp"
 #include "tests/support/method.hpp"
 
@@ -33,6 +34,15 @@ class Observer {
     const std::uint64_t inner = (x.size() + outer * groups - 1) / (outer * groups);
     const qloom_tensor t{x.data(), &n, 1, x.size(), outer, groups, inner};
     check("observe", ops().observe(range_.self(), &t, &error_));
+  }
+  /// What the estimator needs of x, found by the host, where it takes that in place of x.
+  void observe_extremes_of(std::span<const float> x, std::uint64_t groups) {
+    std::vector<double> lo(groups), hi(groups);
+    std::vector<std::uint64_t> nonfinite(groups);
+    const qloom_tensor t{x.data(), nullptr, 0, x.size(), x.size() / groups, groups, 1};
+    kernels::table().extremes(&t, lo.data(), hi.data(), nonfinite.data());
+    check("observe_extremes",
+          ops().observe_extremes(range_.self(), lo.data(), hi.data(), groups, &error_));
   }
   void end(std::uint32_t pass) { check("end", ops().end(range_.self(), pass, &error_)); }
   /// One round: every batch in every pass.
@@ -79,6 +89,24 @@ inline std::vector<qloom_range> observed(const std::string& id, const std::strin
   Observer observer(id, params, context);
   observer.round({x}, outer, groups);
   return observer.ranges(groups);
+}
+
+/// The same answer from tensors and from their extremes.
+inline void expect_extremes_are_enough(const std::string& id) {
+  Observer whole(id), known(id);
+  whole.begin(0);
+  known.begin(0);
+  for (const std::uint64_t seed : {1U, 2U}) {
+    std::vector<float> x = values(gaussian({4000}, seed));
+    for (std::size_t i = 0; i < x.size(); i += 700) x[i] = INFINITY;
+    whole.observe(x, 800, 5);
+    known.observe_extremes_of(x, 5);
+  }
+  const auto a = whole.ranges(5), b = known.ranges(5);
+  for (std::size_t g = 0; g < 5; ++g) {
+    EXPECT_EQ(a[g].lo, b[g].lo);
+    EXPECT_EQ(a[g].hi, b[g].hi);
+  }
 }
 
 inline void expect_range(qloom_range actual, double lo, double hi, double tolerance = 0) {

@@ -41,6 +41,8 @@ TEST(MinMax, AnotherNumberOfGroupsInOneRoundIsRefused) {
   EXPECT_THROW(observer.observe(std::vector<float>{1, 2, 3}, 1, 3), std::exception);
 }
 
+TEST(MinMax, ExtremesAreEnough) { expect_extremes_are_enough("min_max"); }
+
 TEST(MinMax, FollowsTheRulesOfEstimators) { expect_observer_rules("min_max", "{}", 0); }
 
 }  // namespace
