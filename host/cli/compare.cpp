@@ -15,6 +15,17 @@ void add_compare(CLI::App& app, Action& action) {
       ->required()
       ->type_name("PIPELINE.json ...");
   command
+      ->add_option("--set", options->overrides,
+                   "Changes one place of every pipeline; the value is JSON, or else a string")
+      ->allow_extra_args(false)
+      ->type_name("/json/pointer=value");
+  command
+      ->add_option("--variant", options->variants,
+                   "Runs every pipeline once more with this change, for another row of the table; "
+                   "may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("/json/pointer=value");
+  command
       ->add_option("--seeds", options->seeds,
                    "Runs each pipeline once per seed. Default: each pipeline's own seed")
       ->delimiter(',')

@@ -16,16 +16,50 @@ namespace {
 
 using registry::Json;
 
-Json row_of(const std::filesystem::path& file, const std::vector<Json>& reports) {
-  Json row{{"pipeline", file.string()}, {"name", reports.front()["name"]}};
+/// One row of the table: a pipeline as it is, or with one more change.
+struct Entry {
+  std::filesystem::path file;
+  std::vector<std::string> overrides;
+  std::string variant;  ///< the change; empty: none
+  std::string folder;   ///< in the output folder
+};
+
+Json row_of(const Entry& entry, const std::vector<Json>& reports) {
+  const std::string name = reports.front()["name"];
+  Json row{{"pipeline", entry.file.string()},
+           {"name", entry.variant.empty() ? name : name + ", " + entry.variant}};
   add_figures(reports, row);
   for (const Json& report : reports) {
     const Json& seed = report["seed"];
     row["seeds"].push_back(seed);
     row["runs"].push_back(
-        {{"seed", seed}, {"folder", fmt::format("{}/seed_{}", file.stem().string(), seed.dump())}});
+        {{"seed", seed}, {"folder", fmt::format("{}/seed_{}", entry.folder, seed.dump())}});
   }
   return row;
+}
+
+/// Every pipeline with every variant; checked, so that nothing wrong is found after an hour.
+std::vector<Entry> entries_of(const CompareOptions& options, const registry::Registry& registry) {
+  std::vector<Entry> entries;
+  std::map<std::string, std::filesystem::path> folders;
+  for (const auto& file : options.pipelines) {
+    for (std::size_t i = 0; i <= options.variants.size(); ++i) {
+      Entry entry{file, options.overrides, "", file.stem().string()};
+      if (i > 0) {
+        entry.variant = options.variants[i - 1];
+        entry.overrides.push_back(entry.variant);
+        entry.folder += fmt::format("_variant_{}", i);
+      }
+      check(pipeline::load(file, entry.overrides, registry), registry);
+      const auto [other, is_new] = folders.insert({entry.folder, file});
+      if (!is_new) {
+        throw InputError(fmt::format("{} and {}: two pipelines of one name cannot share a folder",
+                                     other->second.string(), file.string()));
+      }
+      entries.push_back(std::move(entry));
+    }
+  }
+  return entries;
 }
 
 void print_table(const Json& rows) {
@@ -63,31 +97,24 @@ std::string csv_of(const Json& rows) {
 Json compare(const CompareOptions& options, const registry::Registry& registry) {
   const std::filesystem::path output =
       options.output.empty() ? std::filesystem::path("runs/compare") : options.output;
-  std::map<std::string, std::filesystem::path> stems;
-  for (const auto& file : options.pipelines) {
-    check(pipeline::load(file, {}, registry), registry);
-    const auto [other, is_new] = stems.insert({file.stem().string(), file});
-    if (!is_new) {
-      throw InputError(fmt::format("{} and {}: two pipelines of one name cannot share a folder",
-                                   other->second.string(), file.string()));
-    }
-  }
+  const std::vector<Entry> entries = entries_of(options, registry);
   data::require_writable_folder(output);
   Json rows = Json::array();
-  for (const auto& file : options.pipelines) {
+  for (const Entry& entry : entries) {
     std::vector<std::uint64_t> seeds = options.seeds;
-    if (seeds.empty()) seeds.push_back(pipeline::load(file, {}, registry).seed);
+    if (seeds.empty()) seeds.push_back(pipeline::load(entry.file, entry.overrides, registry).seed);
     std::vector<Json> reports;
     for (const std::uint64_t seed : seeds) {
       RunOptions run_options;
-      run_options.pipeline = file;
-      run_options.output = output / file.stem() / fmt::format("seed_{}", seed);
+      run_options.pipeline = entry.file;
+      run_options.overrides = entry.overrides;
+      run_options.output = output / entry.folder / fmt::format("seed_{}", seed);
       run_options.seed = seed;
       run_options.threads = options.threads;
       run_options.shared = output;
       reports.push_back(run(run_options, registry));
     }
-    rows.push_back(row_of(file, reports));
+    rows.push_back(row_of(entry, reports));
   }
   const Json table{{"format", 1}, {"rows", rows}};
   data::write_text(output / "compare.json", table.dump(2) + "\n");

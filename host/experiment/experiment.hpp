@@ -30,6 +30,8 @@ struct RunOptions {
 
 struct CompareOptions {
   std::vector<std::filesystem::path> pipelines;
+  std::vector<std::string> overrides;  ///< "/json/pointer=value", of every run
+  std::vector<std::string> variants;   ///< the same; each pipeline runs once more with each of them
   std::vector<std::uint64_t> seeds;  ///< empty: each pipeline's own
   std::filesystem::path output;      ///< empty: runs/compare
   int threads = 0;                   ///< 0: OpenMP's default

@@ -12,6 +12,7 @@
 #include "host/network/ops.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
+#include "tests/benchmarks/products.hpp"
 
 namespace qloom::bench {
 namespace {
@@ -80,12 +81,15 @@ double Stepper::products() const {
   double sum = 0;
   for (const network::Layer& layer : network_.model().layers) {
     if (!layer.is_contraction()) continue;
-    const bool is_conv = layer.type == network::LayerType::kConv;
-    const std::int64_t fan_in =
-        is_conv ? layer.kernel_h * layer.kernel_w * layer.in.channels / layer.groups
-                : layer.in.size();
+    double of_sample = static_cast<double>(layer.in.size() * layer.out.size());
+    if (layer.type == network::LayerType::kConv) {
+      of_sample = static_cast<double>(
+          layer.in.channels / layer.groups * layer.out.channels *
+          taps(layer.in.height, layer.out.height, layer.kernel_h, layer.stride_h, layer.pad_top) *
+          taps(layer.in.width, layer.out.width, layer.kernel_w, layer.stride_w, layer.pad_left));
+    }
     const int roles = layer.inputs.front() < 0 ? 2 : 3;  // nothing reads the images' gradient
-    sum += roles * static_cast<double>(batch_.shape()[0] * layer.out.size() * fan_in);
+    sum += roles * static_cast<double>(batch_.shape()[0]) * of_sample;
   }
   return sum;
 }

@@ -26,3 +26,11 @@ add_dependencies(qloom_bench qloom_training_bench qloom_bench_worker)
 if(benchmark_FOUND)
   add_dependencies(qloom_bench qloom_kernels_bench)
 endif()
+
+find_package(Python3 QUIET COMPONENTS Interpreter)
+if(Python3_FOUND)
+  add_test(NAME bench_output_test
+    COMMAND "${Python3_EXECUTABLE}" -B -m unittest output_test
+    WORKING_DIRECTORY ${CMAKE_CURRENT_LIST_DIR})
+  set_tests_properties(bench_output_test PROPERTIES LABELS unit TIMEOUT 60)
+endif()

@@ -80,5 +80,25 @@ TEST_F(Run, CompareWritesOneRowPerPipeline) {
   EXPECT_NE(o.out.find("| small"), std::string::npos) << o.out;
 }
 
+TEST_F(Run, CompareExchangesMethodsFromTheCommandLine) {
+  const Outcome o = qloom({"compare", "p.json", "--set", "/stages/0/train/epochs=1", "--variant",
+                           R"(/rules/0/quantizer={"plugin": "twn"})", "--variant",
+                           R"(/rules/0/quantizer={"plugin": "lsq", "bits": 3})", "--output", "out"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  const Json rows = json("out/compare.json")["rows"];
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_NE(rows[1]["name"].get<std::string>().find("twn"), std::string::npos);
+  for (const Json& row : rows) {
+    const auto folder = row["runs"][0]["folder"].get<std::string>();
+    EXPECT_EQ(json("out/" + folder + "/report.json")["stages"][0]["epochs"], 1);
+  }
+  EXPECT_NE(rows[1]["weight_bits"], rows[2]["weight_bits"]);
+  const Outcome wrong = qloom({"compare", "p.json", "--variant",
+                               R"(/rules/0/quantizer={"plugin": "twm"})", "--output", "never"});
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_NE(wrong.err.find("did you mean \"twn\"?"), std::string::npos) << wrong.err;
+  EXPECT_FALSE(fs::exists(folder_ / "never"));
+}
+
 }  // namespace
 }  // namespace qloom::test

@@ -2,8 +2,6 @@
 # Copyright the qloom authors
 """The benchmark suite; tests/bench.sh builds what it runs and calls it."""
 import argparse
-import itertools
-import json
 import pathlib
 import platform
 import sys
@@ -12,8 +10,8 @@ from . import growth, output, sections, whole
 from .measure import Workers, measure, rows_of
 
 SECTIONS = ["fake_quantize", "rounding", "formats", "backward", "observers", "norms",
-            "accumulators", "contractions", "steps", "memory", "plugins", "growth"]
-SLOW = 3.0  # seconds of one round from which on fewer rounds are measured
+            "accumulators", "contractions", "steps", "growth", "instruction_sets", "memory", "plugins"]
+SLOW = 1.0  # seconds of one round; above it --quick measures three rounds in place of seven
 
 
 def parse():
@@ -28,7 +26,10 @@ def parse():
                         help="build folder; default: build/release")
     parser.add_argument("--update-docs", action="store_true",
                         help="write the tables and the plot into docs/")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.update_docs and (arguments.only or arguments.quick):
+        parser.error("--update-docs wants all sections in full")
+    return arguments
 
 
 def groups_of(arguments, arrays, wanted):
@@ -54,64 +55,73 @@ def slimmed(group):
 
 
 def measure_group(workers, group, quick):
-    shortest = 0.02 if quick else 0.05
-    probe = measure(workers, group.jobs, group.threads, 1, 0, group.optional)
-    if sum(seconds[0] for _, seconds in probe.values()) > SLOW:
-        return rows_of(group, measure(workers, group.jobs, group.threads, 3, 0, group.optional))
-    rounds = 7 if quick else 9
-    return rows_of(group,
-                   measure(workers, group.jobs, group.threads, rounds, shortest, group.optional))
+    def rounds_of(seconds):
+        return 3 if quick and seconds > SLOW else 7
+
+    return rows_of(group, measure(workers, group.jobs, group.threads, rounds_of,
+                                  0.01 if quick else 0.05, group.optional))
 
 
-def about(workers, threads, rounds):
+def about(workers, arguments):
     processor = platform.processor() or platform.machine()
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             processor = line.split(":", 1)[1].strip()
             break
     ours, theirs = workers.get("qloom").ask(do="about"), workers.get("peers").ask(do="about")
-    return {"processor": processor, "threads": threads, "rounds": rounds, **theirs, **ours}
+    return {"processor": processor, "threads": workers.threads,
+            "mode": "quick" if arguments.quick else "full", **theirs, **ours}
+
+
+def process_rows(workers, arguments, wanted):
+    """Rows for which nothing else may wait in memory."""
+    if "instruction_sets" in wanted:
+        yield whole.instruction_sets(workers, arguments.quick)
+    if "memory" in wanted:
+        yield whole.memory(workers, ["resnet8"] if arguments.quick else list(sections.NETWORKS),
+                           workers.threads)
+    if "plugins" in wanted:
+        yield whole.plugins(workers, workers.threads, 7)
+
+
+def run(workers, arguments, arrays, wanted):
+    """The machine's description and all rows, printed as they come."""
+    rows = []
+    for group in groups_of(arguments, arrays, wanted):
+        print(f"== {group.section}, {group.size}", flush=True)
+        new = measure_group(workers, group, arguments.quick)
+        output.print_table(new)
+        rows += new
+    facts = about(workers, arguments)
+    workers.close()
+    for part in process_rows(workers, arguments, wanted):
+        new = list(part)
+        print(f"== {new[0]['section'] if new else 'nothing'}", flush=True)
+        output.print_table(new)
+        rows += new
+    return facts, rows
 
 
 def main():
     arguments = parse()
-    wanted = set(arguments.only or SECTIONS)
     folder = pathlib.Path(arguments.output)
     arrays = sections.Arrays((folder / "arrays").absolute())
     arrays.write()
-    threads = 2
-    workers = Workers(pathlib.Path(arguments.build).absolute(), sys.executable, threads)
-    rows = []
+    workers = Workers(pathlib.Path(arguments.build).absolute(), sys.executable, threads=2)
     try:
-        for group in groups_of(arguments, arrays, wanted):
-            print(f"== {group.section}, {group.size}", flush=True)
-            new = measure_group(workers, group, arguments.quick)
-            rows += new
-            output.print_table(new)
-        facts = about(workers, threads, 7 if arguments.quick else 9)
-        workers.close()
-        extra = []
-        if "memory" in wanted:
-            networks = ["resnet8"] if arguments.quick else list(sections.NETWORKS)
-            extra.append(whole.memory(workers, networks, threads))
-        if "plugins" in wanted:
-            extra.append(whole.plugins(workers, threads, 7))
-        for row in itertools.chain.from_iterable(extra):
-            rows.append(row)
-            output.print_table([row])
+        facts, rows = run(workers, arguments, arrays, set(arguments.only or SECTIONS))
     finally:
         workers.close()
-    text = json.dumps({"about": facts, "rows": rows}, indent=1)
-    temporary = folder / "bench.json.tmp"
-    temporary.write_text(text + "\n")
-    temporary.rename(folder / "bench.json")
-    print(f"wrote {folder / 'bench.json'}")
-    docs = sections.ROOT / "docs"
+    output.write_json(folder / "bench.json", facts, rows)
     output.plot(rows, folder / "performance.svg")
+    output.print_summary(rows)
+    print(f"wrote {folder}/bench.json and performance.svg")
     if arguments.update_docs:
-        output.update_page(docs / "performance.md", facts, rows)
+        docs = sections.ROOT / "docs"
+        output.write_json(docs / "bench.json", facts, rows)
         output.plot(rows, docs / "performance.svg")
-        print(f"wrote {docs / 'performance.md'}")
+        output.update_page(docs / "performance.md", facts, rows)
+        print("wrote docs/performance.md, performance.svg and bench.json")
 
 
 if __name__ == "__main__":

@@ -23,12 +23,16 @@ def tensor_sizes(arrays):
     for exponent in range(12, 25, 2):
         shape = {"shape": [1 << exponent]}
         for threads in (1, 2):
-            suffix = f", {threads} thread" + ("s" if threads > 1 else "")
+            suffix = suffix_of(threads)
             yield point("tensor size", 1 << exponent, threads, {
                 "memcpy" + suffix: Job("qloom", "memcpy", arrays.params(**shape)),
                 "affine" + suffix: Job("qloom", "affine", arrays.params(**shape)),
                 "stochastic, 16 bits" + suffix: Job(
                     "qloom", "affine", arrays.params(fixed_point=True, random_bits=16, **shape))})
+
+
+def suffix_of(threads):
+    return f", {threads} thread" + ("s" if threads > 1 else "")
 
 
 def channels(arrays):
@@ -46,20 +50,24 @@ def channels(arrays):
 
 def batches():
     model = {"model": str(ROOT / "examples/models/resnet8.json"), "input": "32x32x3"}
-    for batch in (8, 32, 128, 256):
-        yield point("batch", batch, 2, {
-            name: Job("qloom", "step", {**model, "batch": batch,
-                                        "rules": str(STEPS / f"{rules}.json")})
-            for name, rules in (("float", "float"), ("QAT affine 8/8", "qat_affine_8"),
-                                ("fixed point 8", "fixed_point_8"))})
+    rules = {"float": "float", "QAT affine 8/8": "qat_affine_8", "fixed point 8": "fixed_point_8"}
+    for batch in (1, 8, 32, 128, 256):
+        for threads in (1, 2):
+            yield point("batch", batch, threads, {
+                name + suffix_of(threads): Job("qloom", "step", {
+                    **model, "batch": batch, "rules": str(STEPS / f"{file}.json")})
+                for name, file in rules.items() if threads > 1 or file == "float"})
 
 
 def widths():
-    for width in (4, 16, 64, 256):
+    for width in (4, 8, 16, 64, 256):
         layer = {"batch": 16, "size": 16, "in": width, "out": width}
-        yield point("width", width, 2, {
-            "float": Job("qloom", "contraction", layer),
-            "exact 8 bit codes": Job("qloom", "contraction", {**layer, "coded": True})})
+        for threads in (1, 2):
+            jobs = {"float" + suffix_of(threads): Job("qloom", "contraction", layer)}
+            if threads > 1:
+                jobs["exact 8 bit codes" + suffix_of(threads)] = Job(
+                    "qloom", "contraction", {**layer, "coded": True})
+            yield point("width", width, threads, jobs)
 
 
 def groups(arrays):

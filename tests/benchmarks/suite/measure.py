@@ -102,9 +102,10 @@ class Group:
     optional: tuple = ()  # jobs that may be missing on this machine
 
 
-def measure(workers, jobs, threads, rounds, shortest, optional=()):
+def measure(workers, jobs, threads, rounds_of, shortest, optional=()):
     """{key: (work, [seconds of each round])}. Every job runs once in each round, after one run that
-    does not count; short work is repeated until a sample takes `shortest` seconds."""
+    does not count; short work is repeated until a sample takes `shortest` seconds. rounds_of
+    answers how many rounds there are when one takes so many seconds."""
     ready, results = {}, {}
     for key, job in jobs.items():
         worker = workers.get(job.worker)
@@ -120,7 +121,7 @@ def measure(workers, jobs, threads, rounds, shortest, optional=()):
             first = worker.ask(do="time", name=key, threads=threads)["seconds"]
         ready[key] = (worker, max(1, math.ceil(shortest / max(first, 1e-9))), first)
         results[key] = (work, [])
-    for _ in range(rounds):
+    for _ in range(rounds_of(sum(repeats * first for _, repeats, first in ready.values()))):
         for key, (worker, repeats, first) in ready.items():
             time.sleep(0.005)  # the other process's threads go to sleep
             answer = worker.ask(do="time", name=key, threads=threads, repeats=repeats,

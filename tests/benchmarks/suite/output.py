@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the qloom authors
-"""bench.json as tables for people, as the tables of docs/performance.md and as its plot."""
+"""Rows as bench.json, as tables for people, as the tables of docs/performance.md and as its plot."""
+import json
 import pathlib
 
 from .growth import UNITS
@@ -41,7 +42,23 @@ HEAD = ["what", "size", "median", "G/s", "peer", "x peer", "limit", "of limit", 
         "reached"]
 
 
+def write_json(file, about, rows):
+    """One row a line. A temporary file first: a broken run leaves the old one."""
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    text = f'{{"format": 1,\n"about": {json.dumps(about)},\n"rows": [\n{lines}\n]}}\n'
+    temporary = pathlib.Path(f"{file}.tmp")
+    temporary.write_text(text)
+    temporary.rename(file)
+
+
+def print_summary(rows):
+    judged = [row for row in rows if row["reached"] is not None]
+    print(f"{sum(row['reached'] for row in judged)} of {len(judged)} figures reached")
+
+
 def print_table(rows):
+    if not rows:
+        return
     lines = [HEAD] + [cells(row) for row in rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
     for line in lines:
@@ -72,10 +89,11 @@ def replace_between(text, begin, end, new):
 def update_page(page, about, rows):
     page = pathlib.Path(page)
     text = page.read_text()
-    machine = (f"Measured on {about['processor']}, {about['threads']} threads, {about['isa']}, with "
-               f"PyTorch {about['torch']}, ONNX Runtime {about['onnxruntime']}; median of "
-               f"{about['rounds']} rounds unless a row took longer than three seconds a round "
-               "(then of 3).")
+    samples = [row["samples"] for row in rows if row["seconds"] is not None]
+    machine = (f"Measured on {about['processor']} with {about['threads']} threads and "
+               f"{about['isa']}, beside PyTorch {about['torch']} and ONNX Runtime "
+               f"{about['onnxruntime']}; each time is the median of {min(samples)} to {max(samples)} "
+               "samples. [bench.json](bench.json) has every row.")
     text = replace_between(text, "<!-- figures -->", "<!-- end of figures -->",
                            machine + "\n\n" + markdown(rows))
     page.write_text(text)

@@ -259,6 +259,7 @@ def steps(network, quick=False):
         theirs["fused"] = torch("qat_fused", "nchw", "PyTorch QAT, fused observers")
     elif quick:
         theirs = {key: theirs[key] for key in ("nchw", "last", "qat")}
+        ours = {key: ours[key] for key in ("float", "qat_affine_8")}
     peak = {"peak": Job("qloom", "fma_peak", {"threads": 2}, "multiply-add peak")}
     rows = [Comparison("float", "float", "nchw", "peak", (("peer", 2.0),)),
             Comparison("float", "float", "last", "peak", (("peer", 1.3),)),

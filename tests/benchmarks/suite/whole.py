@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the qloom authors
-"""Rows that whole processes give: memory of a training step, listing and loading plugins."""
+"""Rows that whole processes give: the compute core on each instruction set, memory of a training
+step, listing and loading plugins."""
+import json
+import os
 import statistics
 import subprocess
 import time
@@ -8,7 +11,39 @@ import time
 from .measure import judge, new_row
 from .sections import NETWORKS, ROOT, STEPS
 
-MEBIBYTE = 1 << 20
+
+def instruction_sets(workers, quick):
+    """Google Benchmark's medians on one thread, beside the scalar definition."""
+    program = workers.build / "tests/qloom_kernels_bench"
+    if not program.exists():
+        print("   left out: Google Benchmark is not installed")
+        return
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    text = subprocess.run(
+        [str(program), "--benchmark_filter=/131072|^accumulate", "--benchmark_format=json",
+         "--benchmark_repetitions=7", "--benchmark_report_aggregates_only=true",
+         f"--benchmark_min_time={0.005 if quick else 0.02}"],
+        env=environment, check=True, capture_output=True, text=True).stdout
+    medians = {}
+    for result in json.loads(text)["benchmarks"]:
+        if result["aggregate_name"] == "median":
+            what, *rest = result["run_name"].split("/")  # name / instruction set / size
+            medians[what, rest[0]] = result
+    yield from instruction_set_rows(medians)
+
+
+def instruction_set_rows(medians):
+    for (what, isa), result in medians.items():
+        scalar = medians.get((what, "scalar"))
+        if scalar is None or isa == "scalar":
+            continue
+        row = new_row("instruction sets", f"{what}, {isa}",
+                      "64 x 64 x 576" if what.startswith("accumulate") else "128 K floats", 1)
+        row.update(samples=7, seconds=1e-9 * result["real_time"],
+                   rate=result["items_per_second"], peer="scalar definition",
+                   peer_seconds=1e-9 * scalar["real_time"],
+                   ratio_to_peer=scalar["real_time"] / result["real_time"])
+        yield judge(row)
 
 
 def peak_of_steps(workers, name, case, params, threads, steps=4):

@@ -9,6 +9,7 @@
 #include <dnnl.hpp>
 
 #include "host/network/contraction.hpp"
+#include "tests/benchmarks/products.hpp"
 #include "tests/benchmarks/worker/cases.hpp"
 
 namespace qloom::bench {
@@ -28,7 +29,9 @@ network::ContractionShape shape_of(const Json& params) {
 }
 
 double products(const network::ContractionShape& s) {
-  return static_cast<double>(s.y_size()) * static_cast<double>(s.fan_in());
+  return static_cast<double>(s.batch * s.out_c * s.in_c / s.groups) *
+         static_cast<double>(taps(s.in_h, s.out_h(), s.kernel_h, s.stride_h, s.pad_top)) *
+         static_cast<double>(taps(s.in_w, s.out_w(), s.kernel_w, s.stride_w, s.pad_left));
 }
 
 /// Small integers around zero; codes of 8 bits when `coded`.
