@@ -95,7 +95,8 @@ def update_page(page, about, rows):
                f"{about['onnxruntime']}; each time is the median of {min(samples)} to {max(samples)} "
                "samples. [bench.json](bench.json) has every row.")
     text = replace_between(text, "<!-- figures -->", "<!-- end of figures -->",
-                           machine + "\n\n" + markdown(rows))
+                           machine + "\n\n" + markdown(rows) +
+                           "\n![Curves of the rates](performance.svg)")
     page.write_text(text)
 
 
