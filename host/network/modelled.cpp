@@ -7,6 +7,7 @@
 #include <string>
 
 #include "host/network/codes.hpp"
+#include "host/network/patches.hpp"
 #include "host/network/slices.hpp"
 #include "host/tensor/error.hpp"
 
@@ -39,50 +40,6 @@ float* grown(Tensor& buffer, std::int64_t n) {
 }
 
 std::int64_t pieces(std::int64_t n, std::int64_t tile) { return (n + tile - 1) / tile; }
-
-/// Row r of the im2col form of x for one group: k = (kernel_h, kernel_w, in_channel), zeros for
-/// padding. Writes elements first .. first + n - 1 of it.
-void gather_patch(const ContractionShape& s, const float* x, std::int64_t group, std::int64_t r,
-                  std::int64_t first, std::int64_t n, float* out) {
-  const std::int64_t channels = s.in_c / s.groups;
-  const std::int64_t ow = r % s.out_w(), oh = r / s.out_w() % s.out_h();
-  const std::int64_t sample = r / (s.out_w() * s.out_h());
-  for (std::int64_t done = 0; done < n;) {
-    const std::int64_t place = (first + done) / channels, c = (first + done) % channels;
-    const std::int64_t run = std::min(channels - c, n - done);
-    const std::int64_t h = oh * s.stride_h - s.pad_top + place / s.kernel_w;
-    const std::int64_t w = ow * s.stride_w - s.pad_left + place % s.kernel_w;
-    if (h < 0 || h >= s.in_h || w < 0 || w >= s.in_w) {
-      std::fill_n(out + done, run, 0.0F);
-    } else {
-      const float* from = x + ((sample * s.in_h + h) * s.in_w + w) * s.in_c + group * channels + c;
-      std::copy_n(from, run, out + done);
-    }
-    done += run;
-  }
-}
-
-/// For input pixel r: k = (kernel_h, kernel_w, out_channel), dy at the output pixel that this place
-/// of the kernel connects to it, zeros where there is none.
-void gather_errors(const ContractionShape& s, const float* dy, std::int64_t group, std::int64_t r,
-                   float* out) {
-  const std::int64_t channels = s.out_c / s.groups;
-  const std::int64_t w = r % s.in_w, h = r / s.in_w % s.in_h, sample = r / (s.in_w * s.in_h);
-  for (std::int64_t kh = 0; kh < s.kernel_h; ++kh) {
-    for (std::int64_t kw = 0; kw < s.kernel_w; ++kw, out += channels) {
-      const std::int64_t up = h + s.pad_top - kh, left = w + s.pad_left - kw;
-      const std::int64_t oh = up / s.stride_h, ow = left / s.stride_w;
-      const bool meets = up >= 0 && left >= 0 && up % s.stride_h == 0 && left % s.stride_w == 0 &&
-                         oh < s.out_h() && ow < s.out_w();
-      if (!meets) {
-        std::fill_n(out, channels, 0.0F);
-        continue;
-      }
-      std::copy_n(dy + ((sample * s.out_h() + oh) * s.out_w() + ow) * s.out_c + group * channels,
-                  channels, out);
-    }
-  }
-}
 
 }  // namespace
 
@@ -147,13 +104,18 @@ struct StoreRows {
   }
   void operator()(std::int64_t first, std::int64_t rows, std::int64_t cols,
                   const double* sum) const {
-    for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::int64_t c = 0; c < cols; ++c, ++sum) {
-        const std::int64_t at = first + r * pitch + c;
-        const double scale = factor != nullptr ? factor[at % pitch] : common;
-        const auto value = static_cast<float>(*sum * scale);
-        out[at] = bias != nullptr ? value + bias[at % pitch] : value;
+    const std::int64_t channel = first % pitch;
+    for (std::int64_t r = 0; r < rows; ++r, sum += cols) {
+      float* to = out + first + r * pitch;
+      if (factor != nullptr) {
+        for (std::int64_t c = 0; c < cols; ++c) {
+          to[c] = static_cast<float>(sum[c] * factor[channel + c]);
+        }
+      } else {
+        for (std::int64_t c = 0; c < cols; ++c) to[c] = static_cast<float>(sum[c] * common);
       }
+      if (bias == nullptr) continue;
+      for (std::int64_t c = 0; c < cols; ++c) to[c] += bias[channel + c];
     }
   }
 };
@@ -197,8 +159,9 @@ void ModelledContraction::forward(const ContractionShape& s, const Operand& x, c
       [&](Area& area, std::int64_t group, std::int64_t row, std::int64_t rows) -> View {
         if (is_pointwise(s)) return {values + row * s.in_c, s.in_c};
         float* a = grown(area.a, rows * k);
-        for (std::int64_t r = 0; r < rows; ++r) {
-          gather_patch(s, values, group, row + r, 0, k, a + r * k);
+        Corner corner(s, row);
+        for (std::int64_t r = 0; r < rows; ++r, corner.next()) {
+          gather_patch(s, values, group, corner, 0, k, a + r * k);
         }
         return {a, k};
       },
@@ -275,8 +238,9 @@ void ModelledContraction::weight_gradient(const ContractionShape& s, const Opera
       [&](Area& area, std::int64_t group, std::int64_t col, std::int64_t cols) -> View {
         if (is_pointwise(s)) return {values + col, s.in_c};
         float* b = grown(area.b, k * cols);
-        for (std::int64_t i = 0; i < k; ++i) {
-          gather_patch(s, values, group, i, col, cols, b + i * cols);
+        Corner corner(s, 0);
+        for (std::int64_t i = 0; i < k; ++i, corner.next()) {
+          gather_patch(s, values, group, corner, col, cols, b + i * cols);
         }
         return {b, cols};
       },

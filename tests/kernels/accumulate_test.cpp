@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -9,100 +10,13 @@
 #include "host/kernels/reference/accumulate.hpp"
 #include "host/kernels/reference/minifloat.hpp"
 #include "tests/kernels/every_isa.hpp"
+#include "tests/kernels/matrices.hpp"
 
 namespace qloom::kernels::test {
 namespace {
 
-/// a[m x k], b[k x n], c[m x n] with wider rows than needed and guards between them.
-struct Matrices {
-  Matrices(std::uint64_t rows, std::uint64_t columns, std::uint64_t depth)
-      : m(rows), n(columns), k(depth), a(m * (k + 3)), b(k * (n + 2) + 1), c(m * (n + 1), kGuard) {}
-  [[nodiscard]] qloom_tile tile() {
-    return {a.data(), b.data(), c.data(), static_cast<std::int64_t>(k + 3),
-            static_cast<std::int64_t>(n + 2), static_cast<std::int64_t>(n + 1), m, n, k, 11, n + 5};
-  }
-  [[nodiscard]] float left(std::uint64_t i, std::uint64_t p) const { return a[i * (k + 3) + p]; }
-  [[nodiscard]] float right(std::uint64_t p, std::uint64_t j) const { return b[p * (n + 2) + j]; }
-  [[nodiscard]] double& result(std::uint64_t i, std::uint64_t j) { return c[i * (n + 1) + j]; }
-
-  static constexpr double kGuard = -123456.0;
-  std::uint64_t m, n, k;
-  std::vector<float> a, b;
-  std::vector<double> c;
-};
-
-void fill_codes(std::vector<float>& x, std::int64_t largest, std::uint64_t stream) {
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const std::int64_t code = random_word(3, stream, 0, i) % (2 * largest + 1);
-    x[i] = static_cast<float>(code - largest);
-  }
-}
-
 class Accumulate : public EveryIsa {};
 QLOOM_ON_EVERY_ISA(Accumulate);
-
-/// The register in 128 bits: an independent loop.
-std::int64_t integer_oracle(const Matrices& x, std::uint64_t i, std::uint64_t j, int width,
-                            bool wrap, std::uint64_t& overflows) {
-  const __int128 modulus = __int128{1} << width, half = modulus / 2;
-  __int128 total = 0;
-  for (std::uint64_t p = 0; p < x.k; ++p) {
-    total += static_cast<__int128>(x.left(i, p)) * static_cast<__int128>(x.right(p, j));
-    if (total >= -half && total < half) continue;
-    ++overflows;
-    if (wrap) total = ((total + half) % modulus + modulus) % modulus - half;
-    else total = total < 0 ? -half : half - 1;
-  }
-  return static_cast<std::int64_t>(total);
-}
-
-void check_integer(const qloom_kernels& kernels, Matrices& x, int width, bool wrap) {
-  std::uint64_t overflows = 1000, expected_overflows = 1000;
-  const qloom_tile tile = x.tile();
-  kernels.accumulate_integer(&tile, static_cast<std::uint32_t>(width), wrap ? 1 : 0, &overflows);
-  for (std::uint64_t i = 0; i < x.m; ++i) {
-    for (std::uint64_t j = 0; j < x.n; ++j) {
-      const std::int64_t expected = integer_oracle(x, i, j, width, wrap, expected_overflows);
-      ASSERT_EQ(x.result(i, j), static_cast<double>(expected)) << i << " " << j;
-    }
-    ASSERT_EQ(x.result(i, x.n), Matrices::kGuard) << "wrote past row " << i;
-  }
-  ASSERT_EQ(overflows, expected_overflows);
-}
-
-TEST_P(Accumulate, IntegerEqualsOneProductAtATime) {
-  for (const auto [m, n, k] : {std::array<std::uint64_t, 3>{9, 37, 150}, {1, 1, 40}, {17, 16, 9},
-                               {8, 3, 64}, {2, 5, 0}}) {
-    for (const std::int64_t largest : {7, 127, 32767, 65536}) {
-      Matrices x(m, n, k);
-      fill_codes(x.a, largest, 1);
-      fill_codes(x.b, largest, 2);
-      for (const int width : {2, 8, 11, 12, 16, 18, 20, 24, 31, 32, 33, 48, 50, 51, 63}) {
-        for (const bool wrap : {false, true}) {
-          SCOPED_TRACE(testing::Message() << "codes " << largest << " width " << width << " wrap "
-                                          << wrap << " n " << n);
-          check_integer(kernels(), x, width, wrap);
-        }
-      }
-    }
-  }
-}
-
-TEST_P(Accumulate, IntegerReachesBothEndsExactly) {
-  Matrices x(1, 2, 3);
-  x.a = {127, 1, 1, 0, 0, 0};
-  x.b = {1, -1, 0, 0, /**/ 0, -1, 0, 0, /**/ 1, -1, 0, 0, 0};
-  const qloom_tile tile = x.tile();
-  std::uint64_t overflows = 0;
-  kernels().accumulate_integer(&tile, 8, 0, &overflows);
-  EXPECT_EQ(x.result(0, 0), 127.0);
-  EXPECT_EQ(x.result(0, 1), -128.0);
-  EXPECT_EQ(overflows, 2U);
-  kernels().accumulate_integer(&tile, 8, 1, &overflows);
-  EXPECT_EQ(x.result(0, 0), -128.0);
-  EXPECT_EQ(x.result(0, 1), 127.0);
-  EXPECT_EQ(overflows, 4U);
-}
 
 /// Sum of n ones in a format, chunk by chunk.
 double sum_of_ones(const qloom_kernels& kernels, std::uint32_t mantissa_bits, std::uint64_t count,
@@ -195,6 +109,85 @@ TEST_P(Accumulate, FloatHasTheBitsOfTheDefinition) {
           expect_same(x.c, expected.c);
           ASSERT_EQ(overflows, expected_overflows);
         }
+      }
+    }
+  }
+}
+
+/// Rules whose additions have a quick form, and the same ones where they have not.
+const RuleCase kQuickRules[] = {{QLOOM_ROUND_NEAREST_EVEN, 0}, {QLOOM_ROUND_STOCHASTIC, 1},
+                                {QLOOM_ROUND_STOCHASTIC, 16},  {QLOOM_ROUND_STOCHASTIC, 22},
+                                {QLOOM_ROUND_STOCHASTIC, 23},  {QLOOM_ROUND_STOCHASTIC, 24}};
+
+/// Operands of 24 significant bits from 2^-70 to 2^20, a quarter of them zeros of either sign.
+void fill_sizes(Matrices& x, bool with_specials) {
+  const auto fill = [&](std::vector<float>& v, std::uint64_t stream) {
+    for (std::size_t i = 0; i < v.size(); ++i) {
+      const std::uint32_t w = random_word(7, stream, 0, i), size = random_word(7, stream, 1, i);
+      const auto digits = static_cast<float>(static_cast<std::int32_t>(w) >> 7);
+      const int exponent = size % 3 == 0 ? static_cast<int>(size >> 8) % 90 - 70
+                                         : static_cast<int>(size >> 8) % 8 - 4;
+      v[i] = size % 4 == 0 ? std::copysign(0.0F, digits) : std::ldexp(digits, exponent - 24);
+    }
+    if (!with_specials) return;
+    v[v.size() / 2] = INFINITY;
+    v[v.size() / 3] = -INFINITY;
+    v[v.size() / 5] = from_bits(0x7FFFFFFFU);
+    v[v.size() / 7] = from_bits(0xFF800001U);
+  };
+  fill(x.a, 1);
+  fill(x.b, 2);
+}
+
+TEST_P(Accumulate, FloatSumsOfAllSizesAreThoseOfTheDefinition) {
+  for (const bool with_specials : {false, true}) {
+    Matrices x(7, 19, 121), expected(7, 19, 121);
+    fill_sizes(x, with_specials);
+    fill_sizes(expected, with_specials);
+    for (const qloom_float_format& format : kFormats) {
+      for (const RuleCase c : kQuickRules) {
+        for (const std::uint64_t chunk : {0U, 7U, 64U}) {
+          SCOPED_TRACE(testing::Message() << "rule " << c.rule << " bits " << c.argument
+                                          << " chunk " << chunk << " m " << format.mantissa_bits);
+          const qloom_call call = call_with(c.rule, c.argument);
+          const qloom_tile tile = x.tile(), expected_tile = expected.tile();
+          std::uint64_t overflows = 0, expected_overflows = 0;
+          ASSERT_EQ(kernels().accumulate_float(&call, &tile, &format, chunk, &overflows), QLOOM_OK);
+          ref::accumulate_float(&call, &expected_tile, &format, chunk, &expected_overflows);
+          expect_same(x.c, expected.c);
+          ASSERT_EQ(overflows, expected_overflows);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Accumulate, FloatSumsAtTheEndsOfTheirRangeAreThoseOfTheDefinition) {
+  // One product: sums at, between and around the largest value, the smallest normal one, a tie and
+  // zero, of either sign.
+  std::vector<float> sums;
+  for (const float at : {0x1.ffp31F, 0x1.ff8p31F, 0x1p32F, 0x1p-30F, 0x1.ffp-31F, 0x1p-39F,
+                         0x1p-40F, 1.0F, 0x1.001p0F, 0x1.003p0F, 0x1.ffp0F, 0.0F}) {
+    for (const float near : {std::nextafter(at, -1.0F), at, std::nextafter(at, 1e38F)}) {
+      sums.push_back(near);
+      sums.push_back(-near);
+    }
+  }
+  Matrices x(1, sums.size(), 1), expected(1, sums.size(), 1);
+  x.a = expected.a = std::vector<float>(4, 1.0F);
+  std::copy(sums.begin(), sums.end(), x.b.begin());
+  expected.b = x.b;
+  for (const std::uint32_t saturate : {0U, 1U}) {
+    for (const std::uint32_t subnormals : {0U, 1U}) {
+      const qloom_float_format format{6, 9, 31, QLOOM_SPECIALS_IEEE, subnormals, saturate};
+      for (const RuleCase c : kQuickRules) {
+        const qloom_call call = call_with(c.rule, c.argument);
+        const qloom_tile tile = x.tile(), expected_tile = expected.tile();
+        std::uint64_t overflows = 0, expected_overflows = 0;
+        kernels().accumulate_float(&call, &tile, &format, 0, &overflows);
+        ref::accumulate_float(&call, &expected_tile, &format, 0, &expected_overflows);
+        expect_same(x.c, expected.c);
+        ASSERT_EQ(overflows, expected_overflows) << "rule " << c.rule << " " << c.argument;
       }
     }
   }

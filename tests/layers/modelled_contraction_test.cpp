@@ -5,6 +5,7 @@
 // the promised order of k, and knows its own index.
 #include <algorithm>
 
+#include "host/kernels/kernels.hpp"
 #include "host/network/contraction.hpp"
 #include "host/tensor/error.hpp"
 #include "tests/layers/naive.hpp"
@@ -165,13 +166,15 @@ TEST(ModelledContraction, RealProductsAreAddedInOrderByIndex) {
 }
 
 struct Coded {
-  Coded(std::int64_t n, std::uint64_t stream, float unit)
-      : codes(random_codes(n, stream, -20, 20)), scale(unit) {
+  Coded(std::int64_t n, std::uint64_t stream, float unit, std::int64_t most = 20)
+      : codes(random_codes(n, stream, -most, most)), scale(unit),
+        max_code(static_cast<double>(most)) {
     for (const std::int64_t code : codes) values.push_back(static_cast<float>(code) * scale);
   }
-  [[nodiscard]] Operand operand() const { return {values.data(), &scale, 1, 20}; }
+  [[nodiscard]] Operand operand() const { return {values.data(), &scale, 1, max_code}; }
   std::vector<std::int64_t> codes;
   float scale;
+  double max_code;
   std::vector<float> values;
 };
 
@@ -253,6 +256,53 @@ TEST(ModelledContraction, LargeLayersAreCutIntoTilesWithoutATrace) {
     }
     ASSERT_EQ(y[i], static_cast<float>(sum)) << i;
   }
+}
+
+/// A register of 16 bits on the compute core's tiles.
+qloom_status accumulate_on_tiles(const void*, const qloom_call*, const qloom_tile* tile,
+                                 std::uint64_t* overflows) noexcept {
+  kernels::table().accumulate_integer(tile, 16, 0, overflows);
+  return QLOOM_OK;
+}
+
+/// add_integer() with 16 bits: the order in which one loop over all products adds.
+std::vector<double> sixteen_bits(Sums& sums, std::uint64_t& overflows) {
+  std::vector<double> out(sums.all.size() / static_cast<std::size_t>(sums.k));
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    for (std::int64_t j = 0; j < sums.k; ++j) {
+      const double exact = out[i] + sums.at(static_cast<std::int64_t>(i), j);
+      out[i] = std::clamp(exact, -32768.0, 32767.0);
+      if (out[i] != exact) ++overflows;
+    }
+  }
+  return out;
+}
+
+TEST(ModelledContraction, TilesAndTheirEdgesLeaveNoTraceInSumsAndCounts) {
+  constexpr qloom_accumulator kTiles{sizeof(qloom_accumulator), QLOOM_ACCUMULATOR_INTEGER,
+                                     accumulate_on_tiles, no, no};
+  std::uint64_t seen = 0;
+  for (const std::int64_t groups : {1, 2}) {  // columns of the weight gradient end within a place
+    const ContractionShape s{.batch = 3, .in_h = 9, .in_w = 8, .in_c = 14, .out_c = 70,
+                             .kernel_h = 3, .kernel_w = 3, .stride_h = 2, .pad_top = 1,
+                             .pad_bottom = 1, .pad_left = 2, .pad_right = 1, .groups = groups};
+    const Coded x(s.x_size(), 1, 0.5F, 120), w(s.w_size(), 2, 0.25F, 90);
+    const Coded dy(s.y_size(), 3, 0.5F, 100);
+    Products expected = products(s, x.codes, w.codes, dy.codes);
+    std::vector<float> y(dy.values.size()), dx(x.values.size()), dw(w.values.size());
+    std::uint64_t overflows = 0, expected_overflows = 0;
+    Contraction contraction;
+    const AccumulatorRef accumulator = reference(kTiles, &overflows);
+    contraction.forward(s, x.operand(), w.operand(), nullptr, y.data(), accumulator);
+    EXPECT_EQ(y, narrowed(sixteen_bits(expected.y, expected_overflows), 0.125)) << groups;
+    contraction.input_gradient(s, dy.operand(), w.operand(), dx.data(), accumulator);
+    EXPECT_EQ(dx, narrowed(sixteen_bits(expected.dx, expected_overflows), 0.125)) << groups;
+    contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data(), accumulator);
+    EXPECT_EQ(dw, narrowed(sixteen_bits(expected.dw, expected_overflows), 0.25)) << groups;
+    EXPECT_EQ(overflows, expected_overflows) << groups;
+    seen += overflows;
+  }
+  EXPECT_GT(seen, 100U);
 }
 
 TEST(ModelledContraction, AnExactAccumulatorChangesNothing) {

@@ -26,8 +26,7 @@ class FloatBlock {
     clear(total_);
   }
   /// Products begin .. end - 1 into a sum of their own, then that into the total.
-  template <class Io>
-  void add_chunk(const Io& io, std::uint64_t begin, std::uint64_t end) noexcept {
+  void add_chunk(const Part<Arch>& io, std::uint64_t begin, std::uint64_t end) noexcept {
     Sums s;
     clear(s);
     for (std::uint64_t k = begin; k < end; ++k) {
@@ -72,19 +71,36 @@ class FloatBlock {
       for (std::uint64_t r = 0; r < Rows; ++r) {
         for (std::uint64_t p = 0; p < 2; ++p) total[r][p] = round_sum_.quick(sum[r][p], word[p]);
       }
-      return;
-    }
-    for (std::uint64_t r = 0; r < Rows; ++r) {
-      for (std::uint64_t p = 0; p < 2; ++p) {
-        total[r][p] = round_sum_(sum[r][p], word[p], count_[p]);
+    } else if constexpr (Rounder::kHasQuick) {
+      Sums rounded;  // a copy, so that the sums need not lie in memory
+      round(sum, word, rounded);
+      for (std::uint64_t r = 0; r < Rows; ++r) {
+        for (std::uint64_t p = 0; p < 2; ++p) total[r][p] = rounded[r][p];
       }
+    } else {
+      for (std::uint64_t r = 0; r < Rows; ++r) {
+        for (std::uint64_t p = 0; p < 2; ++p) {
+          total[r][p] = round_sum_(sum[r][p], word[p], count_[p]);
+        }
+      }
+    }
+  }
+  [[gnu::noinline]] void round(const Sums& sum, const Wide<Arch>* word, Sums& rounded) noexcept {
+#pragma GCC unroll 1
+    for (std::uint64_t i = 0; i < 2 * Rows; ++i) {
+      rounded[i / 2][i % 2] = round_sum_(sum[i / 2][i % 2], word[i % 2], count_[i % 2]);
     }
   }
   bool all_usual(const Sums& sum) const noexcept {
     if constexpr (!Rounder::kHasQuick) return false;
     auto usual = round_sum_.is_usual(sum[0][0]);
-    for (std::uint64_t r = 0; r < Rows; ++r) {
-      for (std::uint64_t p = 0; p < 2; ++p) usual = usual && round_sum_.is_usual(sum[r][p]);
+    for (const auto& row : sum) {
+      for (const D& lanes : row) usual = usual && round_sum_.is_usual(lanes);
+    }
+    if (xsimd::all(usual)) return true;
+    usual = round_sum_.is_usual_or_zero(sum[0][0]);  // rarely zeros alone stand in the way
+    for (const auto& row : sum) {
+      for (const D& lanes : row) usual = usual && round_sum_.is_usual_or_zero(lanes);
     }
     return xsimd::all(usual);
   }
@@ -98,9 +114,9 @@ class FloatBlock {
 };
 
 /// Results of Rows x one batch of columns; returns overflows of the first `columns` lanes.
-template <class Arch, std::uint32_t R, std::uint64_t Rows, class Io>
-inline std::uint64_t float_rows(const FloatJob& job, const Io& io, std::uint64_t row,
-                                std::uint64_t column, std::uint64_t columns) noexcept {
+template <class Arch, std::uint32_t R, std::uint64_t Rows>
+inline std::uint64_t float_rows(const FloatJob& job, std::uint64_t row, std::uint64_t column,
+                                std::uint64_t columns) noexcept {
   const qloom_tile& tile = *job.tile;
   FloatBlock<Arch, R, Rows> block(job, row, column);
   const std::uint64_t chunks = job.additions - tile.k;
@@ -108,7 +124,7 @@ inline std::uint64_t float_rows(const FloatJob& job, const Io& io, std::uint64_t
   std::uint64_t begin = 0;
   for (std::uint64_t c = 0; c < chunks; ++c) {
     const std::uint64_t end = tile.k - begin < length ? tile.k : begin + length;
-    block.add_chunk(io, begin, end);
+    block.add_chunk(Part<Arch>{columns}, begin, end);
     begin = end;
   }
   return block.store(tile.c + static_cast<std::int64_t>(row) * tile.ldc + column, columns);
@@ -119,14 +135,14 @@ std::uint64_t accumulate_float(const FloatJob& job) noexcept {
   constexpr std::uint64_t kRowBlock = SumRounder<Arch, R>::kDraws ? 1 : 4;
   const qloom_tile& tile = *job.tile;
   std::uint64_t overflows = 0;
-  each_batch<Arch>(tile.n, [&](const auto& io, std::uint64_t j) {
+  for (std::uint64_t j = 0; j < tile.n; j += kWidth<Arch>) {
     const std::uint64_t n = tile.n - j < kWidth<Arch> ? tile.n - j : kWidth<Arch>;
     std::uint64_t i = 0;
     for (; i + kRowBlock <= tile.m; i += kRowBlock) {
-      overflows += float_rows<Arch, R, kRowBlock>(job, io, i, j, n);
+      overflows += float_rows<Arch, R, kRowBlock>(job, i, j, n);
     }
-    for (; i < tile.m; ++i) overflows += float_rows<Arch, R, 1>(job, io, i, j, n);
-  });
+    for (; i < tile.m; ++i) overflows += float_rows<Arch, R, 1>(job, i, j, n);
+  }
   return overflows;
 }
 

@@ -39,7 +39,8 @@ struct Whole {
   }
 };
 
-/// Loads and stores of the first n lanes of a batch of 4-byte elements; the others read as 0.
+/// Loads and stores of the first n lanes, 0 < n <= kWidth, of a batch of 4-byte elements; the
+/// others read as 0.
 template <class Arch>
 struct Part {
   std::uint64_t n;
@@ -55,6 +56,7 @@ struct Part {
       if constexpr (std::is_same_v<T, float>) return _mm256_maskload_ps(p, mask);
       else return _mm256_maskload_epi32(reinterpret_cast<const int*>(p), mask);
     } else {
+      if (n == kWidth<Arch>) return xsimd::batch<T, Arch>::load_unaligned(p);
       alignas(64) T lanes[kWidth<Arch>] = {};
       std::memcpy(lanes, p, n * sizeof(T));
       return xsimd::batch<T, Arch>::load_aligned(lanes);

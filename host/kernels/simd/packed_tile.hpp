@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // A dot-product tile of 16-bit codes in integer lanes: the codes are packed part by part, so that
-// both operands stay in the first-level cache, and many rows share a load of b.
+// both operands stay in the first-level cache, and some rows share a load of b.
 #pragma once
 
 #include "host/kernels/simd/lanes.hpp"
@@ -61,12 +61,13 @@ class PackedTile {
   static constexpr std::uint64_t kLanes = Lanes::size;
   static constexpr std::uint64_t kProducts = Register::kProducts;
   static constexpr std::uint64_t kRows = 32, kSteps = 128, kDepth = kSteps * kProducts;
-  static constexpr std::uint64_t kBlock = std::is_base_of_v<xsimd::avx512f, Arch> ? 8 : 4;
+  static constexpr std::uint64_t kBlock = 4;
 
   PackedTile(const qloom_tile& tile, std::uint32_t width) noexcept
       : tile_(tile), register_(width) {}
 
-  /// Words of rows row .. from product k on; an odd last code gets a 0 beside it.
+  /// Words of rows row .. from product k on; an odd last code gets a 0 beside it, and the last
+  /// block's missing rows are 0.
   void pack_left(std::uint64_t row, std::uint64_t rows, std::uint64_t k) noexcept {
     const std::uint64_t depth = tile_.k - k < kDepth ? tile_.k - k : kDepth;
     steps_ = (depth + kProducts - 1) / kProducts;
@@ -77,6 +78,7 @@ class PackedTile {
       }
       if (depth % kProducts != 0) left_[r][steps_ - 1] = word(a[depth - 1], 0.0F);
     }
+    for (std::uint64_t r = rows; r % kBlock != 0; ++r) std::memset(left_[r], 0, sizeof(left_[r]));
   }
   /// Columns j .. j + kLanes - 1; columns past the end are 0.
   void pack_right(std::uint64_t k, std::uint64_t j) noexcept {
@@ -102,41 +104,45 @@ class PackedTile {
 
   std::uint64_t add_rows(std::uint64_t row, std::uint64_t rows, bool is_first,
                          std::uint64_t j) const noexcept {
-    std::uint64_t r = 0, overflows = 0;
-    for (; r + kBlock <= rows; r += kBlock) overflows += add_block<kBlock>(row, r, is_first, j);
-    for (; r < rows; ++r) overflows += add_block<1>(row, r, is_first, j);
+    std::uint64_t overflows = 0;
+    for (std::uint64_t r = 0; r < rows; r += kBlock) {
+      const std::uint64_t count = rows - r < kBlock ? rows - r : kBlock;
+      overflows += add_block(tile_.c + static_cast<std::int64_t>(row + r) * tile_.ldc + j, r,
+                             count, is_first);
+    }
     return overflows;
   }
-  /// Rows r .. of the packed ones. Between two parts of k the totals lie in the result.
-  template <std::uint64_t Rows>
-  std::uint64_t add_block(std::uint64_t row, std::uint64_t r, bool is_first,
-                          std::uint64_t j) const noexcept {
-    double* c = tile_.c + static_cast<std::int64_t>(row + r) * tile_.ldc + j;
-    alignas(64) Lane lanes[kLanes] = {};
-    Lanes total[Rows], equal(Lane(0));
-    for (std::uint64_t i = 0; i < Rows; ++i) {
+  /// Rows r .. r + count - 1 of the packed ones to c. Between two parts of k the totals lie there.
+  std::uint64_t add_block(double* c, std::uint64_t r, std::uint64_t count,
+                          bool is_first) const noexcept {
+    alignas(64) Lane lanes[kBlock][kLanes] = {};
+    for (std::uint64_t i = 0; !is_first && i < count; ++i) {
       const double* from = c + static_cast<std::int64_t>(i) * tile_.ldc;
-      for (std::uint64_t l = 0; !is_first && l < columns_; ++l) {
-        lanes[l] = static_cast<Lane>(from[l]);
-      }
-      total[i] = Lanes::load_aligned(lanes);
+      for (std::uint64_t l = 0; l < columns_; ++l) lanes[i][l] = static_cast<Lane>(from[l]);
     }
+    Lanes total[kBlock], equal(Lane(0));
+    for (std::uint64_t i = 0; i < kBlock; ++i) total[i] = Lanes::load_aligned(lanes[i]);
     for (std::uint64_t s = 0; s < steps_; ++s) {
       const Lanes right = Lanes::load_aligned(right_[s]);
-      for (std::uint64_t i = 0; i < Rows; ++i) {
+      for (std::uint64_t i = 0; i < kBlock; ++i) {
         total[i] = register_.add(total[i], Ints<Arch>(left_[r + i][s]), right, equal);
       }
     }
-    for (std::uint64_t i = 0; i < Rows; ++i) {
-      total[i].store_aligned(lanes);
+    for (std::uint64_t i = 0; i < kBlock; ++i) total[i].store_aligned(lanes[i]);
+    for (std::uint64_t i = 0; i < count; ++i) {
       double* to = c + static_cast<std::int64_t>(i) * tile_.ldc;
-      for (std::uint64_t l = 0; l < columns_; ++l) to[l] = static_cast<double>(lanes[l]);
+      for (std::uint64_t l = 0; l < columns_; ++l) to[l] = static_cast<double>(lanes[i][l]);
     }
-    if constexpr (!Register::kCounts) return 0;
-    equal.store_aligned(lanes);  // at least -Rows * kSteps
-    std::uint64_t overflows = Rows * steps_ * kLanes;
-    for (const Lane n : lanes) overflows -= static_cast<std::uint64_t>(-std::int64_t{n});
-    return overflows;
+    if constexpr (Register::kCounts) return kBlock * steps_ * kLanes - magnitude_of(equal);
+    else return 0;
+  }
+  /// Sum of all lanes, which hold counts from -kBlock * kSteps to 0, less their sign.
+  static std::uint64_t magnitude_of(const Lanes& counts) noexcept {
+    alignas(64) Lane lanes[kLanes];
+    counts.store_aligned(lanes);
+    std::int64_t sum = 0;
+    for (const Lane n : lanes) sum -= n;
+    return static_cast<std::uint64_t>(sum);
   }
 
   static constexpr float kNone[kLanes] = {};

@@ -56,12 +56,16 @@ class SumRounder {
     }
   }
 
-  /// Lanes that quick() may round.
+  /// Lanes that quick() may round, but for zeros where it needs normal numbers.
   Usual is_usual(const D& sum) const noexcept {
     const D magnitude = xsimd::abs(sum);
-    const Usual is_finite = magnitude <= quick_max_;
-    if (!needs_normal_) return is_finite;
-    return is_finite && ((magnitude >= smallest_) || (magnitude == D(0.0)));
+    const Usual is_bounded = magnitude <= quick_max_;
+    return needs_normal_ ? is_bounded && magnitude >= smallest_ : is_bounded;
+  }
+  /// Lanes that quick() may round.
+  Usual is_usual_or_zero(const D& sum) const noexcept {
+    const D magnitude = xsimd::abs(sum);
+    return (magnitude <= quick_max_) && ((magnitude >= smallest_) || (magnitude == D(0.0)));
   }
   /// The value of operator() for usual lanes.
   D quick(const D& sum, const Wide<Arch>& word) const noexcept {

@@ -24,11 +24,11 @@ class WideTile {
   static std::uint64_t run(const qloom_tile& tile, std::uint32_t width) noexcept {
     const WideTile wide(tile, __builtin_ldexp(1.0, static_cast<int>(width)));
     std::uint64_t overflows = 0;
-    each_batch<Arch>(tile.n, [&](const auto& io, std::uint64_t j) {
+    for (std::uint64_t j = 0; j < tile.n; j += kWidth<Arch>) {
       std::uint64_t i = 0;
-      for (; i + kRows <= tile.m; i += kRows) overflows += wide.template rows<kRows>(io, i, j);
-      for (; i < tile.m; ++i) overflows += wide.template rows<1>(io, i, j);
-    });
+      for (; i + kRows <= tile.m; i += kRows) overflows += wide.template rows<kRows>(i, j);
+      for (; i < tile.m; ++i) overflows += wide.template rows<1>(i, j);
+    }
     return overflows;
   }
 
@@ -44,8 +44,10 @@ class WideTile {
     if constexpr (Wrap) return sum - modulus_ * Integral<D>::down((sum - min_) * inverse_);
     else return xsimd::min(xsimd::max(sum, min_), max_);
   }
-  template <std::uint64_t Rows, class Io>
-  std::uint64_t rows(const Io& io, std::uint64_t row, std::uint64_t column) const noexcept {
+  template <std::uint64_t Rows>
+  std::uint64_t rows(std::uint64_t row, std::uint64_t column) const noexcept {
+    const std::uint64_t rest = tile_.n - column;
+    const Part<Arch> io{rest < kWidth<Arch> ? rest : kWidth<Arch>};
     const float* a = tile_.a + static_cast<std::int64_t>(row) * tile_.lda;
     const float* b = tile_.b + column;
     D total[Rows][2], count(0.0);
@@ -60,11 +62,9 @@ class WideTile {
         add(total[r][1], left * right.high, count);
       }
     }
-    const std::uint64_t left_over = tile_.n - column;
-    const std::uint64_t n = left_over < kWidth<Arch> ? left_over : kWidth<Arch>;
     for (std::uint64_t r = 0; r < Rows; ++r) {
       double* c = tile_.c + static_cast<std::int64_t>(row + r) * tile_.ldc + column;
-      store_results<Arch>(total[r], c, n);
+      store_results<Arch>(total[r], c, io.n);
     }
     return total_of(count);
   }
