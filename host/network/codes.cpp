@@ -254,15 +254,4 @@ double partial_sum_bound(const CodeRange& range, const SignedSums& sums) {
                   sums.negative * range.hi - sums.positive * range.lo);
 }
 
-void add_pass(const float* pass, int shift, bool is_first, std::int64_t* sum, std::uint64_t n) {
-  const std::int64_t factor = std::int64_t{1} << shift;
-  kernels::vectorized([=] {
-#pragma GCC ivdep
-    for (std::uint64_t i = 0; i < n; ++i) {
-      const std::int64_t term = std::int64_t{static_cast<std::int32_t>(pass[i])} * factor;
-      sum[i] = (is_first ? 0 : sum[i]) + term;
-    }
-  });
-}
-
 }  // namespace qloom::network

@@ -5,8 +5,10 @@
 // sums of their products stay exact.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
+#include "host/kernels/vectorized.hpp"
 #include "host/network/contraction.hpp"
 
 namespace qloom::network {
@@ -21,7 +23,7 @@ inline constexpr double kFloatExact = 16777216;  // 2^24
 
 /// The operand's codes can be recovered and multiplied exactly.
 [[nodiscard]] inline bool is_coded(const Operand& operand) {
-  return operand.scale_count > 0 && operand.scale != nullptr && operand.max_code <= kLargestCode;
+  return operand.scale_count > 0 && operand.scale != nullptr && operand.largest_code() <= kLargestCode;
 }
 
 /// code = sum over i < count of digit[i] * 2^(i * bits), |digit| <= 2^(bits - 1) for all but the
@@ -80,7 +82,33 @@ struct CodeRange {
 /// Largest magnitude of any partial sum of products of codes in `range` with codes of these sums.
 [[nodiscard]] double partial_sum_bound(const CodeRange& range, const SignedSums& sums);
 
-/// sum += pass * 2^shift, or sum = ... for the first pass. |pass| <= 2^24.
-void add_pass(const float* pass, int shift, bool is_first, std::int64_t* sum, std::uint64_t n);
+/// Integer sums as float32 numbers, |sum| <= 2^24.
+struct FloatSums {
+  const float* sums;
+  double operator[](std::uint64_t i) const { return double{sums[i]}; }
+  [[nodiscard]] FloatSums from(std::uint64_t i) const { return {sums + i}; }
+};
+
+/// 32-bit integer sums in memory of float32 numbers.
+struct IntegerSums {
+  const float* sums;
+  double operator[](std::uint64_t i) const {
+    return static_cast<double>(std::bit_cast<std::int32_t>(sums[i]));
+  }
+  [[nodiscard]] IntegerSums from(std::uint64_t i) const { return {sums + i}; }
+};
+
+/// sum += pass * 2^shift, or sum = ... for the first pass. |pass| < 2^31.
+template <class Sums>
+void add_pass(Sums pass, int shift, bool is_first, std::int64_t* sum, std::uint64_t n) {
+  const std::int64_t factor = std::int64_t{1} << shift;
+  kernels::vectorized([=] {
+#pragma GCC ivdep
+    for (std::uint64_t i = 0; i < n; ++i) {
+      const std::int64_t term = std::int64_t{static_cast<std::int32_t>(pass[i])} * factor;
+      sum[i] = (is_first ? 0 : sum[i]) + term;
+    }
+  });
+}
 
 }  // namespace qloom::network

@@ -1,7 +1,9 @@
 # The layers' arithmetic: knows nothing of plugins' loading, JSON or the graph.
 add_library(qloom_contraction STATIC
+  ${CMAKE_CURRENT_SOURCE_DIR}/network/byte_codes.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/network/codes.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/network/contraction.cpp
+  ${CMAKE_CURRENT_SOURCE_DIR}/network/contraction_bytes.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/network/contraction_exact.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/network/contraction_real.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/network/losses.cpp

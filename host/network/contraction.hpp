@@ -5,6 +5,7 @@
 // (out_channels, kernel_h, kernel_w, in_channels / groups); a dense layer is the 1x1 case.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -25,6 +26,13 @@ struct ContractionShape {
   [[nodiscard]] std::int64_t out_w() const {
     return (in_w + pad_left + pad_right - kernel_w) / stride_w + 1;
   }
+  /// Last rows and columns of the padded input that no kernel position reads.
+  [[nodiscard]] std::int64_t unread_rows() const {
+    return (in_h + pad_top + pad_bottom - kernel_h) % stride_h;
+  }
+  [[nodiscard]] std::int64_t unread_columns() const {
+    return (in_w + pad_left + pad_right - kernel_w) % stride_w;
+  }
   [[nodiscard]] std::int64_t fan_in() const { return kernel_h * kernel_w * in_c / groups; }
   [[nodiscard]] std::int64_t x_size() const { return batch * in_h * in_w * in_c; }
   [[nodiscard]] std::int64_t y_size() const { return batch * out_h() * out_w() * out_c; }
@@ -33,13 +41,16 @@ struct ContractionShape {
 };
 
 /// One operand of a contraction. With scale_count > 0 every value is an integer code times its
-/// scale: value = code * scale exactly rounded to float32, |code| <= max_code (zero point already
-/// taken off). scale_count is 1, or the number of output channels for weights.
+/// scale: value = code * scale exactly rounded to float32, code_min <= code <= code_max (zero point
+/// already taken off). scale_count is 1, or the number of output channels for weights.
 struct Operand {
   const float* values = nullptr;
   const float* scale = nullptr;
   std::uint64_t scale_count = 0;
-  double max_code = 0;
+  double code_min = 0, code_max = 0;  ///< code_min <= 0 <= code_max
+
+  /// Largest magnitude of a code.
+  [[nodiscard]] double largest_code() const { return std::max(-code_min, code_max); }
 };
 
 /// A modelled accumulator; ops == nullptr: none. The call carries seed, stream, step and rounding.
@@ -59,6 +70,8 @@ struct AccumulatorRef {
 ///   One float32 pass is used while no partial sum can exceed 2^24; otherwise the codes are split
 ///   into digits whose passes are exact, and the passes are added in 64-bit integers. Codes above
 ///   2^22 cannot be recovered from float32 products with a scale: such operands count as real.
+///   Codes or digits that fit in a byte run as bytes where the processor multiplies them exactly
+///   (AVX-512 VNNI): the same integers, hence the same bits, three to four times as fast.
 /// A modelled accumulator (not is_exact): its accumulate() on tiles of the im2col form, k ascending
 ///   in (kernel_h, kernel_w, in_channel) order for the forward role, (kernel_h, kernel_w,
 ///   out_channel) for the input gradient, (batch, out_h, out_w) for the weight gradient; padding

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// Contractions of integer-coded operands: exact integer sums out of float32 passes.
+// Contractions of integer-coded operands: exact integer sums out of passes in float32 or in bytes.
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <optional>
 #include <vector>
 
 #include "host/kernels/vectorized.hpp"
@@ -25,38 +27,26 @@ ExactPlan plan_of(const Passes& passes, const Operand& left, const Operand& righ
   return plan;
 }
 
-/// out = float(sum of the parts, in double, * factor)
-void merge_parts(const float* parts, std::int64_t count, std::uint64_t size, double factor,
-                 float* out) {
-  for_each_tile(size, [&](std::uint64_t first, std::uint64_t n) {
-    constexpr std::uint64_t kBlock = 256;
-    for (std::uint64_t b = first; b < first + n; b += kBlock) {
-      const std::uint64_t m = std::min(kBlock, first + n - b);
-      kernels::vectorized([=] {
-        std::array<double, kBlock> sum{};
-        for (std::int64_t p = 0; p < count; ++p) {
-          const float* part = parts + static_cast<std::uint64_t>(p) * size + b;
-          for (std::uint64_t i = 0; i < m; ++i) sum[i] += part[i];
-        }
-        for (std::uint64_t i = 0; i < m; ++i) out[b + i] = static_cast<float>(sum[i] * factor);
-      });
-    }
-  });
-}
+/// Sums of several passes.
+struct WideSums {
+  const std::int64_t* sums;
+  double operator[](std::uint64_t i) const { return static_cast<double>(sums[i]); }
+  [[nodiscard]] WideSums from(std::uint64_t i) const { return {sums + i}; }
+};
 
 /// out[r][c] = float(sum[r][c] * factor[c]) + bias[c]; sum may be out. A sum of -0 becomes 0, as
 /// an integer's would.
-template <class Sum>
-void scale_sums(const Sum* sum, const std::vector<double>& factor, const float* bias,
-                std::int64_t rows, float* out) {
+template <class Sums>
+void scale_sums(Sums sum, const std::vector<double>& factor, const float* bias, std::int64_t rows,
+                float* out) {
   const std::size_t channels = factor.size();
   kernels::vectorized([=, scale = factor.data()] {
-    const Sum* from = sum;
+    Sums from = sum;
     float* to = out;
-    for (std::int64_t r = 0; r < rows; ++r, from += channels, to += channels) {
+    for (std::int64_t r = 0; r < rows; ++r, from = from.from(channels), to += channels) {
 #pragma GCC ivdep
       for (std::size_t c = 0; c < channels; ++c) {
-        to[c] = static_cast<float>(static_cast<double>(from[c]) * scale[c] + 0.0);
+        to[c] = static_cast<float>(from[c] * scale[c] + 0.0);
       }
       if (bias == nullptr) continue;
 #pragma GCC ivdep
@@ -67,12 +57,13 @@ void scale_sums(const Sum* sum, const std::vector<double>& factor, const float* 
 
 /// Cheap bounds first; the operands are read only when those do not settle it.
 Passes passes_of(const Sliced& c) {
-  const double k = static_cast<double>(c.k), x = c.left.max_code, w = c.weights.max_code;
+  const auto k = static_cast<double>(c.k);
+  const double x = c.left.largest_code(), w = c.weights.largest_code();
   double bound = k * x * w;
   if (bound > kFloatExact) {
     const SignedSums sums = c.role == Role::kForward ? output_weight_sums(c.shape, c.weights)
                                                      : input_weight_sums(c.shape, c.weights);
-    bound = partial_sum_bound({-x, x}, sums);
+    bound = partial_sum_bound({c.left.code_min, c.left.code_max}, sums);
     if (bound > kFloatExact) {
       const auto n = static_cast<std::uint64_t>(c.shape.batch * c.left_size);
       bound = partial_sum_bound(code_range(c.left, n), sums);
@@ -85,87 +76,126 @@ Passes passes_of(const Sliced& c) {
 Passes weight_gradient_passes(const ContractionShape& s, const Operand& x, const Operand& dy) {
   const std::int64_t samples = is_dense(s) ? s.batch : weight_slices(s).size;
   const double k = static_cast<double>(std::min(samples, s.batch) * s.out_h() * s.out_w());
-  double bound = k * x.max_code * dy.max_code;
+  double bound = k * x.largest_code() * dy.largest_code();
   if (bound > kFloatExact) {
     const SignedSums sums = error_sums(s, samples, dy);
-    bound = partial_sum_bound({-x.max_code, x.max_code}, sums);
+    bound = partial_sum_bound({x.code_min, x.code_max}, sums);
     if (bound > kFloatExact) {
       bound = partial_sum_bound(code_range(x, static_cast<std::uint64_t>(s.x_size())), sums);
     }
   }
-  return choose_passes(k, x.max_code, dy.max_code, bound);
+  return choose_passes(k, x.largest_code(), dy.largest_code(), bound);
+}
+
+/// The same passes with digits in bytes, if there is a way.
+std::optional<ExactPlan> byte_plan(const Sliced& c, const Passes& passes) {
+  const ContractionShape& s = c.shape;
+  if (!has_exact_bytes() || s.groups != 1) return std::nullopt;
+  const bool is_gradient = c.role == Role::kInputGradient;  // what no kernel read must be padding
+  if (is_gradient && (s.unread_rows() > s.pad_bottom || s.unread_columns() > s.pad_right)) {
+    return std::nullopt;
+  }
+  const auto left = unsigned_bytes(c.left, passes.left);
+  const auto right = signed_bytes(c.weights, passes.right);
+  if (!left || !right || right->shift != 0) return std::nullopt;
+  ExactPlan plan{.passes = passes, .in_bytes = true, .left = *left, .right = *right};
+  for (const Operand* operand : {&c.left, &c.weights}) {
+    if (operand->scale_count == 1) plan.factor *= double{*operand->scale};
+  }
+  return plan;
 }
 
 }  // namespace
 
-void Contraction::State::pack_weights(const Sliced& c, const ExactPlan& plan,
+void Contraction::State::run_exact(const Sliced& c) {
+  const Passes passes = passes_of(c);
+  if (const auto plan = byte_plan(c, passes); plan && run_passes(c, *plan)) return;
+  run_passes(c, plan_of(passes, c.left, c.weights));
+}
+
+bool Contraction::State::pack_weights(const Sliced& c, const ExactPlan& plan,
                                       const std::array<SlicePrimitive*, 2>& primitives) {
   const auto [full, last] = primitives;
   const auto count = static_cast<std::size_t>(plan.passes.right.count);
   if (digits_.size() < count) digits_.resize(count);
   for (std::size_t j = 0; j < count; ++j) {
-    const float* plain = c.weights.values;
-    if (!plan.is_plain_right) {
+    const void* plain = c.weights.values;
+    const std::int64_t rows = c.shape.out_c, pitch = c.shape.fan_in();
+    const auto index = static_cast<int>(j);
+    if (plan.in_bytes) {
+      std::uint8_t* bytes = bytes_of(digits_[j], c.shape.w_size());
+      if (!extract_bytes(c.weights, rows, pitch, plan.passes.right, index, plan.right, bytes)) {
+        return false;
+      }
+      plain = bytes;
+    } else if (!plan.is_plain_right) {
       float* codes = grown(digits_[j], c.shape.w_size());
-      extract_digits(c.weights, c.shape.out_c, c.shape.fan_in(), plan.passes.right,
-                     static_cast<int>(j), codes);
+      extract_digits(c.weights, rows, pitch, plan.passes.right, index, codes);
       plain = codes;
     }
     full->set_weights(j, plain);
     if (last != full) last->set_weights(j, plain);
   }
+  return true;
 }
 
-void Contraction::State::run_exact(const Sliced& c) {
-  const ExactPlan plan = plan_of(passes_of(c), c.left, c.weights);
+bool Contraction::State::run_passes(const Sliced& c, const ExactPlan& plan) {
   const Slices slices = output_slices(c.shape);
-  const auto primitives = slice_primitives(c.role, c.shape, slices, false);
-  pack_weights(c, plan, primitives);
+  const auto primitives = slice_primitives({c.role, c.shape, false, plan.in_bytes}, slices);
+  if (!pack_weights(c, plan, primitives)) return false;
   factors_.assign(static_cast<std::size_t>(c.out_channels), plan.factor);
   if (c.weights.scale_count != 1) {
     for (std::size_t o = 0; o < factors_.size(); ++o) factors_[o] *= double{c.weights.scale[o]};
   }
-  reserve_areas(plan.is_plain_left ? 0 : slices.size * c.left_size, 0,
+  const std::int64_t left = slices.size * c.left_size;
+  reserve_areas(plan.is_plain_left ? 0 : plan.in_bytes ? (left + 3) / 4 : left, 0,
                 plan.passes.is_single() ? 0 : slices.size * c.out_size);
+  std::atomic<bool> fits = true;
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
-    run_exact_slice(c, plan, *primitives[i + 1 == slices.count ? 1 : 0], slot, slices.first(i),
-                    slices.samples(i));
+    SlicePrimitive& chosen = *primitives[i + 1 == slices.count ? 1 : 0];
+    if (!run_slice(c, plan, chosen, slot, slices.first(i), slices.samples(i))) fits = false;
   });
+  return fits;
 }
 
-void Contraction::State::run_exact_slice(const Sliced& c, const ExactPlan& plan,
-                                         SlicePrimitive& chosen, std::size_t slot,
-                                         std::int64_t first, std::int64_t samples) {
+bool Contraction::State::run_slice(const Sliced& c, const ExactPlan& plan, SlicePrimitive& chosen,
+                                   std::size_t slot, std::int64_t first, std::int64_t samples) {
   Area& area = areas_[slot];
   float* out = c.out + first * c.out_size;
   const std::int64_t out_n = samples * c.out_size, rows = out_n / c.out_channels;
   const auto [x, w] = plan.passes;
-  const auto digit = [&, x = x](int i) {
-    const Source source{c.left.values, plan.is_plain_left, *c.left.scale, x, i};
-    return elements(source, first * c.left_size, samples * c.left_size, area.left);
-  };
-  if (plan.passes.is_single()) {
-    chosen.run(slot, {.left = digit(0), .out = out});
-    scale_sums(out, factors_, c.bias, rows, out);
-    return;
-  }
-  if (static_cast<std::int64_t>(area.sums.size()) < out_n) {
+  if (!plan.passes.is_single() && static_cast<std::int64_t>(area.sums.size()) < out_n) {
     area.sums.resize(static_cast<std::size_t>(out_n));
   }
-  float* pass = grown(area.pass, out_n);
+  float* pass = plan.passes.is_single() ? out : grown(area.pass, out_n);
   for (int i = 0; i < x.count; ++i) {
-    const float* values = digit(i);
+    const Source source{c.left.values, plan.is_plain_left, *c.left.scale, x, i,
+                        plan.in_bytes ? &plan.left : nullptr};
+    const void* left = elements(source, first * c.left_size, samples * c.left_size, area.left);
+    if (left == nullptr) return false;
     for (int j = 0; j < w.count; ++j) {
-      chosen.run(slot, {.left = values, .weights = static_cast<std::size_t>(j), .out = pass});
-      add_pass(pass, i * x.bits + j * w.bits, i + j == 0, area.sums.data(),
-               static_cast<std::uint64_t>(out_n));
+      chosen.run(slot, {.left = left,
+                        .weights = static_cast<std::size_t>(j),
+                        .out = pass,
+                        .shift = plan.left.shift});
+      if (plan.passes.is_single()) break;
+      const auto add = [&, i, j, &x = x, &w = w](auto sums) {
+        add_pass(sums, i * x.bits + j * w.bits, i + j == 0, area.sums.data(),
+                 static_cast<std::uint64_t>(out_n));
+      };
+      plan.in_bytes ? add(IntegerSums{pass}) : add(FloatSums{pass});
     }
   }
-  scale_sums(area.sums.data(), factors_, c.bias, rows, out);
+  const auto scale = [&](auto sums) { scale_sums(sums, factors_, c.bias, rows, out); };
+  if (!plan.passes.is_single()) scale(WideSums{area.sums.data()});
+  else if (plan.in_bytes) scale(IntegerSums{out});
+  else scale(FloatSums{out});
+  return true;
 }
 
 void Contraction::State::exact_weight_gradient(const ContractionShape& s, const Operand& x,
                                                const Operand& dy, float* dw) {
+  if (byte_weight_gradient(s, x, dy, dw)) return;
   const ExactPlan plan = plan_of(weight_gradient_passes(s, x, dy), x, dy);
   const auto [left, right] = plan.passes;
   const auto size = static_cast<std::uint64_t>(s.w_size());
@@ -176,12 +206,14 @@ void Contraction::State::exact_weight_gradient(const ContractionShape& s, const 
           weight_parts(s, {x.values, plan.is_plain_left, *x.scale, left, i},
                        {dy.values, plan.is_plain_right, *dy.scale, right, j}, dw);
       const float* part = parts == 1 ? dw : partials_.data();
-      if (plan.passes.is_single()) return merge_parts(part, parts, size, plan.factor, dw);
+      if (plan.passes.is_single()) {
+        return merge_parts(FloatSums{part}, parts, size, plan.factor, dw);
+      }
       const int shift = i * left.bits + j * right.bits;
       for_each_tile(size, [&](std::uint64_t first, std::uint64_t n) {
         for (std::int64_t p = 0; p < parts; ++p) {
-          add_pass(part + static_cast<std::uint64_t>(p) * size + first, shift, i + j + p == 0,
-                   sums_.data() + first, n);
+          const FloatSums sums{part + static_cast<std::uint64_t>(p) * size + first};
+          add_pass(sums, shift, i + j + p == 0, sums_.data() + first, n);
         }
       });
     }

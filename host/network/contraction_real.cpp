@@ -29,19 +29,19 @@ SlicePrimitive& Contraction::State::primitive(const PrimitiveKey& key) {
   return *primitives_.back();
 }
 
-std::array<SlicePrimitive*, 2> Contraction::State::slice_primitives(Role role,
-                                                                    const ContractionShape& s,
-                                                                    const Slices& slices,
-                                                                    bool has_bias) {
+std::array<SlicePrimitive*, 2> Contraction::State::slice_primitives(const PrimitiveKey& whole,
+                                                                    const Slices& slices) {
   const auto of = [&](std::int64_t i) {
-    return &primitive({role, with_batch(s, slices.samples(i)), has_bias});
+    PrimitiveKey key = whole;
+    key.shape = with_batch(whole.shape, slices.samples(i));
+    return &primitive(key);
   };
   return {of(0), of(slices.count - 1)};
 }
 
 void Contraction::State::run_real(const Sliced& c) {
   const Slices slices = output_slices(c.shape);
-  const auto primitives = slice_primitives(c.role, c.shape, slices, c.bias != nullptr);
+  const auto primitives = slice_primitives({c.role, c.shape, c.bias != nullptr}, slices);
   primitives[0]->set_weights(0, c.weights.values);
   if (primitives[1] != primitives[0]) primitives[1]->set_weights(0, c.weights.values);
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
@@ -52,8 +52,15 @@ void Contraction::State::run_real(const Sliced& c) {
   });
 }
 
-const float* elements(const Source& source, std::int64_t first, std::int64_t n, Tensor& buffer) {
+const void* elements(const Source& source, std::int64_t first, std::int64_t n, Tensor& buffer) {
   if (source.is_plain) return source.values + first;
+  if (source.bytes != nullptr) {
+    std::uint8_t* bytes = bytes_of(buffer, n);
+    const bool fits = extract_bytes(source.values + first, source.scale, source.digits,
+                                    source.index, *source.bytes, bytes,
+                                    static_cast<std::uint64_t>(n));
+    return fits ? bytes : nullptr;
+  }
   extract_digit(source.values + first, source.scale, source.digits, source.index,
                 grown(buffer, n), static_cast<std::uint64_t>(n));
   return buffer.data();
@@ -64,7 +71,7 @@ void Contraction::State::dense_weight_gradient(const ContractionShape& s, const 
                                                const Source& dy, float* dw) {
   const auto whole = [](const Source& source, std::int64_t n, Tensor& buffer) {
     if (source.is_plain) return source.values;
-    const Operand operand{source.values, &source.scale, 1, 0};
+    const Operand operand{source.values, &source.scale, 1};
     extract_digits(operand, 1, n, source.digits, source.index, grown(buffer, n));
     return static_cast<const float*>(buffer.data());
   };
@@ -74,7 +81,8 @@ void Contraction::State::dense_weight_gradient(const ContractionShape& s, const 
   const auto of = [&](std::int64_t i) {
     ContractionShape part = s;
     part.out_c = rows.samples(i);
-    return &primitive({Role::kDenseWeightGradient, part, false, s.out_c});
+    return &primitive(
+        {.role = Role::kDenseWeightGradient, .shape = part, .row_pitch = s.out_c});
   };
   SlicePrimitive *full = of(0), *last = of(rows.count - 1);
   for_each_slice(rows.count, [&](std::int64_t i, std::size_t slot) {
@@ -91,15 +99,15 @@ std::int64_t Contraction::State::weight_parts(const ContractionShape& s, const S
     return 1;
   }
   const Slices slices = weight_slices(s);
-  const auto primitives = slice_primitives(Role::kWeightGradient, s, slices, false);
+  const auto primitives = slice_primitives({Role::kWeightGradient, s}, slices);
   const std::int64_t x_size = s.x_size() / s.batch, y_size = s.y_size() / s.batch;
   float* parts = slices.count == 1 ? single : grown(partials_, slices.count * s.w_size());
   reserve_areas(x.is_plain ? 0 : slices.size * x_size, dy.is_plain ? 0 : slices.size * y_size, 0);
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
     const std::int64_t first = slices.first(i), n = slices.samples(i);
     Area& area = areas_[slot];
-    const float* left = elements(x, first * x_size, n * x_size, area.left);
-    const float* right = elements(dy, first * y_size, n * y_size, area.right);
+    const void* left = elements(x, first * x_size, n * x_size, area.left);
+    const void* right = elements(dy, first * y_size, n * y_size, area.right);
     primitives[i + 1 == slices.count ? 1 : 0]->run(
         slot, {.left = left, .right = right, .out = parts + i * s.w_size()});
   });

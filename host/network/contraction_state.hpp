@@ -4,12 +4,13 @@
 // What a Contraction keeps between calls, and its two ways with oneDNN.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
-#include "host/network/codes.hpp"
+#include "host/network/byte_codes.hpp"
 #include "host/network/contraction.hpp"
 #include "host/network/modelled.hpp"
 #include "host/network/slice_primitive.hpp"
@@ -30,13 +31,14 @@ struct Sliced {
   std::int64_t out_channels = 0, k = 0;      ///< k: products per output
 };
 
-/// An operand as a float32 pass takes it: its values, or one digit of their codes.
+/// An operand as a pass takes it: its values, or one digit of their codes, in float32 or in bytes.
 struct Source {
   const float* values = nullptr;
   bool is_plain = true;  ///< the values themselves
   float scale = 1;
   Digits digits;
   int index = 0;
+  const ByteCodes* bytes = nullptr;
 };
 
 /// How an exact contraction runs. A plain operand's values stand for its codes.
@@ -44,15 +46,42 @@ struct ExactPlan {
   Passes passes;
   bool is_plain_left = false, is_plain_right = false;
   double factor = 1;  ///< of the sums, without scales per channel
+  bool in_bytes = false;
+  ByteCodes left{}, right{};
 };
 
-/// Elements first .. first + n - 1 of a source; `buffer` takes the digits.
-const float* elements(const Source& source, std::int64_t first, std::int64_t n, Tensor& buffer);
+/// Elements first .. first + n - 1 of a source; `buffer` takes the digits. Null when one does not
+/// fit in its byte.
+const void* elements(const Source& source, std::int64_t first, std::int64_t n, Tensor& buffer);
+
+/// out = float(sum of the parts, in double, * factor)
+template <class Sums>
+void merge_parts(Sums parts, std::int64_t count, std::uint64_t size, double factor, float* out) {
+  for_each_tile(size, [&](std::uint64_t first, std::uint64_t n) {
+    constexpr std::uint64_t kBlock = 256;
+    for (std::uint64_t b = first; b < first + n; b += kBlock) {
+      const std::uint64_t m = std::min(kBlock, first + n - b);
+      kernels::vectorized([=] {
+        std::array<double, kBlock> sum{};
+        for (std::int64_t p = 0; p < count; ++p) {
+          const Sums part = parts.from(static_cast<std::uint64_t>(p) * size + b);
+          for (std::uint64_t i = 0; i < m; ++i) sum[i] += part[i];
+        }
+        for (std::uint64_t i = 0; i < m; ++i) out[b + i] = static_cast<float>(sum[i] * factor);
+      });
+    }
+  });
+}
 
 /// The buffer's memory, at least n elements.
 inline float* grown(Tensor& buffer, std::int64_t n) {
   if (static_cast<std::int64_t>(buffer.size()) < n) buffer.resize({n});
   return buffer.data();
+}
+
+/// The buffer's memory as at least n bytes.
+inline std::uint8_t* bytes_of(Tensor& buffer, std::int64_t n) {
+  return reinterpret_cast<std::uint8_t*>(grown(buffer, (n + 3) / 4));
 }
 
 struct Contraction::State {
@@ -76,18 +105,25 @@ struct Contraction::State {
   void reserve_areas(std::int64_t left, std::int64_t right, std::int64_t pass);
   SlicePrimitive& primitive(const PrimitiveKey& key);
   /// The primitive of a full slice and that of the last one (the same unless it is shorter).
-  std::array<SlicePrimitive*, 2> slice_primitives(Role role, const ContractionShape& s,
-                                                  const Slices& slices, bool has_bias);
+  std::array<SlicePrimitive*, 2> slice_primitives(const PrimitiveKey& whole,
+                                                  const Slices& slices);
   void dense_weight_gradient(const ContractionShape& s, const Source& x, const Source& dy,
                              float* dw);
   /// Fills partials_ with one weight gradient per slice of the batch and returns their number; with
   /// one slice only, its gradient goes to `single`.
   std::int64_t weight_parts(const ContractionShape& s, const Source& x, const Source& dy,
                             float* single);
-  void pack_weights(const Sliced& c, const ExactPlan& plan,
+  /// False when a value is not the code it should be, which only bytes notice.
+  bool run_passes(const Sliced& c, const ExactPlan& plan);
+  bool pack_weights(const Sliced& c, const ExactPlan& plan,
                     const std::array<SlicePrimitive*, 2>& primitives);
-  void run_exact_slice(const Sliced& c, const ExactPlan& plan, SlicePrimitive& chosen,
-                       std::size_t slot, std::int64_t first, std::int64_t samples);
+  bool run_slice(const Sliced& c, const ExactPlan& plan, SlicePrimitive& chosen, std::size_t slot,
+                 std::int64_t first, std::int64_t samples);
+  /// The weight gradient in bytes: contraction_bytes.cpp. False when it cannot be had so.
+  bool byte_weight_gradient(const ContractionShape& s, const Operand& x, const Operand& dy,
+                            float* dw);
+  bool byte_weight_slice(const ContractionShape& s, const Source& x, const Source& dy,
+                         std::size_t slot, std::int64_t first, std::int32_t* sums);
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   std::vector<std::unique_ptr<SlicePrimitive>> primitives_;

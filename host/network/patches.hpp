@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// Rows of the im2col forms of a contraction's operands; places without a value read as zero.
+// Rows of the im2col forms of a contraction's operands; places without a value read as `zero`.
 #pragma once
 
 #include <algorithm>
@@ -40,37 +40,39 @@ class Corner {
 
 /// Elements from .. from + n - 1 of (kernel_w, channel) in one row of the kernel; `row` is the
 /// input's row (width, channel) at the group's first channel.
-inline void gather_kernel_row(const ContractionShape& s, const float* row, std::int64_t w,
-                              std::int64_t from, std::int64_t n, float* out) {
+template <class T>
+void gather_kernel_row(const ContractionShape& s, const T* row, std::int64_t w, std::int64_t from,
+                       std::int64_t n, T* out, T zero) {
   const std::int64_t channels = s.in_c / s.groups;
   if (s.groups == 1) {  // the places lie side by side
     const std::int64_t last = from + n;
     const std::int64_t lo = std::clamp(-w * channels, from, last);
     const std::int64_t hi = std::clamp((s.in_w - w) * channels, lo, last);
-    out = std::fill_n(out, lo - from, 0.0F);
+    out = std::fill_n(out, lo - from, zero);
     out = std::copy_n(row + (w * channels + lo), hi - lo, out);
-    std::fill_n(out, last - hi, 0.0F);
+    std::fill_n(out, last - hi, zero);
     return;
   }
   std::int64_t place = from / channels, c = from % channels;
   for (; n > 0; ++place, c = 0) {
     const std::int64_t run = std::min(channels - c, n), at = w + place;
     const bool is_inside = at >= 0 && at < s.in_w;
-    out = is_inside ? std::copy_n(row + at * s.in_c + c, run, out) : std::fill_n(out, run, 0.0F);
+    out = is_inside ? std::copy_n(row + at * s.in_c + c, run, out) : std::fill_n(out, run, zero);
     n -= run;
   }
 }
 
 /// Elements first .. first + n - 1 of (kernel_h, kernel_w, in_channel) of one group and pixel.
-inline void gather_patch(const ContractionShape& s, const float* x, std::int64_t group,
-                         const Corner& corner, std::int64_t first, std::int64_t n, float* out) {
+template <class T>
+void gather_patch(const ContractionShape& s, const T* x, std::int64_t group, const Corner& corner,
+                  std::int64_t first, std::int64_t n, T* out, T zero = {}) {
   const std::int64_t length = s.kernel_w * (s.in_c / s.groups), pitch = s.in_w * s.in_c;
-  const float* image = x + corner.sample * s.in_h * pitch + group * (s.in_c / s.groups);
+  const T* image = x + corner.sample * s.in_h * pitch + group * (s.in_c / s.groups);
   std::int64_t h = corner.h + first / length, from = first % length;
   for (; n > 0; ++h, from = 0) {
     const std::int64_t count = std::min(length - from, n);
-    if (h < 0 || h >= s.in_h) std::fill_n(out, count, 0.0F);
-    else gather_kernel_row(s, image + h * pitch, corner.w, from, count, out);
+    if (h < 0 || h >= s.in_h) std::fill_n(out, count, zero);
+    else gather_kernel_row(s, image + h * pitch, corner.w, from, count, out, zero);
     out += count;
     n -= count;
   }

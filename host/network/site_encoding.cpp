@@ -87,8 +87,8 @@ Operand SiteQuantizer::operand(const Tensor& y) const {
   operand.scale = operand_scale_.data();
   for (std::uint64_t g = 0; g < e.groups; ++g) {
     const double zero = e.grid.zero_point[g];
-    operand.max_code = std::max({operand.max_code, std::abs(e.grid.code_min[g] - zero),
-                                 std::abs(e.grid.code_max[g] - zero)});
+    operand.code_min = std::min(operand.code_min, e.grid.code_min[g] - zero);
+    operand.code_max = std::max(operand.code_max, e.grid.code_max[g] - zero);
   }
   return operand;
 }

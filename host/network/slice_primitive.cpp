@@ -2,6 +2,8 @@
 // Copyright the qloom authors
 #include "host/network/slice_primitive.hpp"
 
+#include <cstring>
+
 #include "host/network/slices.hpp"
 
 namespace qloom::network {
@@ -9,6 +11,7 @@ namespace {
 
 using dnnl::memory;
 constexpr auto kF32 = memory::data_type::f32;
+constexpr int kShift = DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC;
 
 memory::dims weight_dims(const ContractionShape& s) {
   if (s.groups == 1) return {s.out_c, s.in_c, s.kernel_h, s.kernel_w};
@@ -16,8 +19,8 @@ memory::dims weight_dims(const ContractionShape& s) {
 }
 
 /// oneDNN takes all pointers as writable; it only reads its sources.
-void set_source(const memory& target, const float* values) {
-  target.set_data_handle(const_cast<float*>(values));
+void set_source(const memory& target, const void* values) {
+  target.set_data_handle(const_cast<void*>(values));
 }
 
 dnnl::primitive_attr attributes() {
@@ -33,6 +36,8 @@ SlicePrimitive::SlicePrimitive(const dnnl::engine& engine, const PrimitiveKey& k
   const SingleThread guard;
   if (key.role == Role::kDenseWeightGradient) {
     make_matrix_product();
+  } else if (key.in_bytes) {
+    make_byte_convolution();
   } else {
     make_convolution();
   }
@@ -77,6 +82,61 @@ void SlicePrimitive::make_convolution() {
   make_reorder();
 }
 
+/// The input gradient is the transposed convolution ("deconvolution") of dy.
+void SlicePrimitive::make_byte_convolution() {
+  const ContractionShape& s = key_.shape;
+  using Type = memory::data_type;
+  constexpr auto kInference = dnnl::prop_kind::forward_inference;
+  const bool is_forward = key_.role == Role::kForward;
+  const auto images = [&](bool of_x, Type type) {
+    return of_x ? memory::desc({s.batch, s.in_c, s.in_h, s.in_w}, type, memory::format_tag::nhwc)
+                : memory::desc({s.batch, s.out_c, s.out_h(), s.out_w()}, type,
+                               memory::format_tag::nhwc);
+  };
+  left_ = images(is_forward, Type::u8);
+  out_ = images(!is_forward, Type::s32);
+  const memory::dims strides{s.stride_h, s.stride_w}, before{s.pad_top, s.pad_left};
+  dnnl::primitive_attr attr = attributes();
+  attr.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
+  const auto adopt = [&](const auto& description) {
+    weights_ = description.weights_desc();
+    scratchpad_ = description.scratchpad_desc();
+  };
+  if (is_forward) {
+    const memory::desc any(weight_dims(s), Type::s8, memory::format_tag::any);
+    const dnnl::convolution_forward::primitive_desc forward(
+        {kInference, dnnl::algorithm::convolution_direct, left_, any, out_, strides, before,
+         {s.pad_bottom, s.pad_right}},
+        attr, engine_);
+    adopt(forward);
+    primitive_ = dnnl::convolution_forward(forward);
+  } else {
+    const memory::desc any({s.in_c, s.out_c, s.kernel_h, s.kernel_w}, Type::s8,
+                           memory::format_tag::any);
+    const dnnl::deconvolution_forward::primitive_desc transposed(
+        {kInference, dnnl::algorithm::deconvolution_direct, left_, any, out_, strides, before,
+         {s.pad_bottom - s.unread_rows(), s.pad_right - s.unread_columns()}},
+        attr, engine_);
+    adopt(transposed);
+    primitive_ = dnnl::deconvolution_forward(transposed);
+  }
+  make_byte_reorder();
+}
+
+/// From (out_channel, kernel_h, kernel_w, in_channel) in the order of the primitive's axes.
+void SlicePrimitive::make_byte_reorder() {
+  const ContractionShape& s = key_.shape;
+  const memory::dim place = s.in_c, row = s.kernel_w * place, kernel = s.kernel_h * row;
+  constexpr auto kS8 = memory::data_type::s8;
+  plain_weights_ =
+      key_.role == Role::kForward
+          ? memory::desc(weight_dims(s), kS8, memory::dims{kernel, 1, row, place})
+          : memory::desc({s.in_c, s.out_c, s.kernel_h, s.kernel_w}, kS8,
+                         memory::dims{1, kernel, row, place});
+  has_reorder_ = true;  // also sums the weights, which the shift needs
+  reorder_ = dnnl::reorder({engine_, plain_weights_, engine_, weights_});
+}
+
 void SlicePrimitive::make_reorder() {
   const bool is_gradient = key_.role == Role::kWeightGradient;
   plain_weights_ = memory::desc(
@@ -107,10 +167,14 @@ void SlicePrimitive::reserve(std::size_t slots) {
 
 void SlicePrimitive::add_slot() {
   const auto unset = [&](const memory::desc& desc) { return memory(desc, engine_, nullptr); };
-  Slot slot{dnnl::stream(engine_), {}, {}, {}};
+  Slot slot{dnnl::stream(engine_), {}, {}};
   Arguments& arguments = slot.arguments;
   arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad_, engine_));
-  switch (key_.role) {
+  if (key_.in_bytes) {
+    slot.shift = memory({{1}, memory::data_type::s32, memory::format_tag::a}, engine_);
+    arguments.emplace(kShift, slot.shift);
+  }
+  switch (takes()) {
     case Role::kForward:
       arguments.emplace(DNNL_ARG_SRC, unset(left_));
       arguments.emplace(DNNL_ARG_DST, unset(out_));
@@ -142,7 +206,7 @@ void SlicePrimitive::add_slot() {
   slots_.push_back(std::move(slot));
 }
 
-void SlicePrimitive::set_weights(std::size_t index, const float* plain) {
+void SlicePrimitive::set_weights(std::size_t index, const void* plain) {
   const SingleThread guard;
   reserve(1);
   while (packed_.size() <= index) {
@@ -175,7 +239,8 @@ void SlicePrimitive::execute(const dnnl::primitive& primitive, Slot& slot,
 void SlicePrimitive::run(std::size_t slot_index, const Call& call) {
   Slot& slot = slots_[slot_index];
   Arguments& arguments = slot.arguments;
-  switch (key_.role) {
+  if (key_.in_bytes) std::memcpy(slot.shift.get_data_handle(), &call.shift, sizeof call.shift);
+  switch (takes()) {
     case Role::kForward:
       set_source(arguments.at(DNNL_ARG_SRC), call.left);
       if (key_.has_bias) set_source(arguments.at(DNNL_ARG_BIAS), call.bias);

@@ -17,29 +17,32 @@ namespace qloom::network {
 enum class Role { kForward, kInputGradient, kWeightGradient, kDenseWeightGradient };
 
 /// What a primitive computes. kDenseWeightGradient: rows of dw of a dense layer, shape.out_c of
-/// the `row_pitch` output channels.
+/// the `row_pitch` output channels. in_bytes: kForward and kInputGradient of codes in bytes.
 struct PrimitiveKey {
   Role role = Role::kForward;
   ContractionShape shape;
-  bool has_bias = false;
+  bool has_bias = false, in_bytes = false;
   std::int64_t row_pitch = 0;
   bool operator==(const PrimitiveKey&) const = default;
 };
 
 /// A convolution (direct, NHWC) in one role, with its weights in the format it likes best and one
-/// work area per thread.
+/// work area per thread. In bytes left holds unsigned codes + shift, the weights signed codes, and
+/// out 32-bit integers, which are exact up to 2^24 where has_exact_bytes().
 ///
 /// threads: run() is safe for different slots at once; the rest is for one thread.
 class SlicePrimitive {
  public:
   /// left is x or, for the input gradient, dy; right is dy (weight gradients only); weights is an
-  /// index of set_weights(). out is y, dx or dw in the plain layout.
+  /// index of set_weights(). out is y, dx or dw in the plain layout. Without in_bytes all of them
+  /// are float32.
   struct Call {
-    const float* left = nullptr;
-    const float* right = nullptr;
+    const void* left = nullptr;
+    const void* right = nullptr;
     std::size_t weights = 0;
     const float* bias = nullptr;
-    float* out = nullptr;
+    void* out = nullptr;
+    std::int32_t shift = 0;
   };
 
   SlicePrimitive(const dnnl::engine& engine, const PrimitiveKey& key);
@@ -48,7 +51,7 @@ class SlicePrimitive {
   /// Makes work areas 0 .. slots - 1.
   void reserve(std::size_t slots);
   /// Weights number `index` in the plain layout; `plain` must live until the last run() with them.
-  void set_weights(std::size_t index, const float* plain);
+  void set_weights(std::size_t index, const void* plain);
   void run(std::size_t slot, const Call& call);
 
  private:
@@ -56,11 +59,16 @@ class SlicePrimitive {
   struct Slot {
     dnnl::stream stream;
     Arguments arguments, reorder_arguments;
+    dnnl::memory shift{};  ///< of left, in bytes
     std::vector<dnnl_exec_arg_t> list{};  ///< of the present call
   };
+  /// The role whose arguments the primitive takes: a transposed convolution has those of a forward.
+  [[nodiscard]] Role takes() const { return key_.in_bytes ? Role::kForward : key_.role; }
   static void execute(const dnnl::primitive& primitive, Slot& slot, const Arguments& arguments);
   void make_convolution();
+  void make_byte_convolution();
   void make_reorder();
+  void make_byte_reorder();
   void make_matrix_product();
   void add_slot();
 

@@ -23,18 +23,19 @@ struct Coded {
       : codes(std::move(all_codes)), scale(std::move(scales)), values(codes.size()) {
     for (std::size_t i = 0; i < codes.size(); ++i) {
       values[i] = static_cast<float>(codes[i]) * scale_at(i / static_cast<std::size_t>(pitch));
-      max_code = std::max(max_code, std::abs(static_cast<double>(codes[i])));
+      code_min = std::min(code_min, static_cast<double>(codes[i]));
+      code_max = std::max(code_max, static_cast<double>(codes[i]));
     }
   }
   [[nodiscard]] float scale_at(std::size_t row) const {
     return scale[scale.size() == 1 ? 0 : row];
   }
   [[nodiscard]] Operand operand() const {
-    return {values.data(), scale.data(), scale.size(), max_code};
+    return {values.data(), scale.data(), scale.size(), code_min, code_max};
   }
   Codes codes;
   std::vector<float> scale, values;
-  double max_code = 0;
+  double code_min = 0, code_max = 0;
 };
 
 enum class Target { kY, kDx, kDw };

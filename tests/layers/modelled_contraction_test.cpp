@@ -171,7 +171,7 @@ struct Coded {
         max_code(static_cast<double>(most)) {
     for (const std::int64_t code : codes) values.push_back(static_cast<float>(code) * scale);
   }
-  [[nodiscard]] Operand operand() const { return {values.data(), &scale, 1, max_code}; }
+  [[nodiscard]] Operand operand() const { return {values.data(), &scale, 1, -max_code, max_code}; }
   std::vector<std::int64_t> codes;
   float scale;
   double max_code;
@@ -214,7 +214,7 @@ TEST(ModelledContraction, IntegerResultsTakeTheScaleOfTheirOutputChannel) {
   for (std::size_t i = 0; i < w.values.size(); ++i) {
     w.values[i] *= scale[i / static_cast<std::size_t>(s.fan_in())];
   }
-  const Operand per_channel{w.values.data(), scale.data(), scale.size(), 20};
+  const Operand per_channel{w.values.data(), scale.data(), scale.size(), -20, 20};
   std::uint64_t overflows = 0;
   const std::vector<std::int64_t> zero(static_cast<std::size_t>(s.y_size()));
   const auto sums = products(s, x.codes, w.codes, zero).y.integer(overflows);
@@ -330,7 +330,7 @@ TEST(ModelledContraction, ErrorsNameTheOperandAndTheReason) {
   const Coded x(s.x_size(), 1, 0.5F), w(s.w_size(), 2, 0.3F), dy(s.y_size(), 3, 0.5F);
   const Operand real{.values = x.values.data()};
   const std::vector<float> scales(5, 0.3F);
-  const Operand per_channel{w.values.data(), scales.data(), scales.size(), 20};
+  const Operand per_channel{w.values.data(), scales.data(), scales.size(), -20, 20};
   std::vector<float> y(20), dx(120);
   Contraction contraction;
   expect_error([&] {

@@ -83,9 +83,9 @@ struct Layer {
     reference.overflows = &overflows;
   }
   [[nodiscard]] network::Operand operand(const Tensor& t) const {
-    if (!coded) return {t.data(), nullptr, 0, 0};
-    if (&t == &w) return {t.data(), weight_scale.data(), weight_scale.size(), 127};
-    return {t.data(), &scale, 1, 128};
+    if (!coded) return {.values = t.data()};
+    if (&t == &w) return {t.data(), weight_scale.data(), weight_scale.size(), -127, 127};
+    return {t.data(), &scale, 1, -128, 127};
   }
   void run(const std::string& role) {
     if (role == "forward") {

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// The weight gradient of codes that fit in bytes: per slice of the batch an integer matrix product
+// of dy's codes with the patches (im2col) of x, some pixels at a time so that the patches stay in
+// the cache. Sums of 32 bits are exact in any order.
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+
+#include "host/network/contraction_state.hpp"
+#include "host/network/patches.hpp"
+
+namespace qloom::network {
+namespace {
+
+constexpr std::int64_t kPatchBytes = 1 << 20;  // of one thread
+
+/// Bytes of a kernel's row below which gathering patches costs more than float32 products.
+constexpr std::int64_t kShortestRow = 16;
+
+/// Output pixels whose patches are multiplied together.
+std::int64_t pixels_together(const ContractionShape& s) {
+  return std::max<std::int64_t>(64, kPatchBytes / s.fan_in());
+}
+
+/// sums[o][k] = or += sum over rows r of dy[r][o] * (x[r][k] - x_shift).
+void multiply_bytes(std::int64_t channels, std::int64_t k, std::int64_t rows, const void* dy,
+                    const void* x, std::int64_t x_pitch, std::int32_t x_shift, bool is_first,
+                    std::int32_t* sums) {
+  constexpr std::int32_t kNoOffset = 0;
+  const dnnl_status_t status = dnnl_gemm_s8s8s32(
+      'T', 'N', 'F', channels, k, rows, 1.0F, static_cast<const std::int8_t*>(dy), channels, 0,
+      static_cast<const std::int8_t*>(x), x_pitch, static_cast<std::int8_t>(x_shift),
+      is_first ? 0.0F : 1.0F, sums, k, &kNoOffset);
+  dnnl::error::wrap_c_api(status, "oneDNN's product of bytes failed");
+}
+
+}  // namespace
+
+bool Contraction::State::byte_weight_slice(const ContractionShape& s, const Source& x,
+                                           const Source& dy, std::size_t slot, std::int64_t first,
+                                           std::int32_t* sums) {
+  Area& area = areas_[slot];
+  const std::int64_t x_size = s.x_size(), y_size = s.y_size();
+  const auto* left = static_cast<const std::int8_t*>(
+      elements(x, first * (x_size / s.batch), x_size, area.left));
+  const auto* right = static_cast<const std::int8_t*>(
+      elements(dy, first * (y_size / s.batch), y_size, area.right));
+  if (left == nullptr || right == nullptr) return false;
+  const std::int64_t pixels = y_size / s.out_c, k = s.fan_in(), together = pixels_together(s);
+  if (is_pointwise(s)) {
+    multiply_bytes(s.out_c, k, pixels, right, left, k, x.bytes->shift, true, sums);
+    return true;
+  }
+  auto* patches = reinterpret_cast<std::int8_t*>(bytes_of(area.pass, together * k));
+  const auto zero = static_cast<std::int8_t>(x.bytes->shift);
+  Corner corner(s, 0);
+  for (std::int64_t done = 0; done < pixels; done += together) {
+    const std::int64_t rows = std::min(together, pixels - done);
+    for (std::int64_t r = 0; r < rows; ++r, corner.next()) {
+      gather_patch(s, left, 0, corner, 0, k, patches + r * k, zero);
+    }
+    multiply_bytes(s.out_c, k, rows, right + done * s.out_c, patches, k, x.bytes->shift,
+                   done == 0, sums);
+  }
+  return true;
+}
+
+bool Contraction::State::byte_weight_gradient(const ContractionShape& s, const Operand& x,
+                                              const Operand& dy, float* dw) {
+  if (!has_exact_bytes() || s.groups != 1 || is_dense(s)) return false;
+  if (s.kernel_w * s.in_c < kShortestRow && !is_pointwise(s)) return false;
+  const auto left = signed_bytes(x, {}), right = signed_bytes(dy, {});
+  if (!left || !right || right->shift != 0) return false;
+  const Slices slices = weight_slices(s);
+  const std::int64_t pixels = std::min(slices.size, s.batch) * s.out_h() * s.out_w();
+  const double most_x = x.largest_code() + std::abs(left->shift);
+  if (static_cast<double>(pixels) * most_x * dy.largest_code() >= 0x1p31) return false;
+
+  const std::int64_t x_size = s.x_size() / s.batch, y_size = s.y_size() / s.batch;
+  const std::int64_t patches = is_pointwise(s) ? 0 : pixels_together(s) * s.fan_in();
+  reserve_areas((slices.size * x_size + 3) / 4, (slices.size * y_size + 3) / 4, (patches + 3) / 4);
+  float* parts = grown(partials_, slices.count * s.w_size());
+  const Source x_codes{x.values, false, *x.scale, {}, 0, &*left};
+  const Source dy_codes{dy.values, false, *dy.scale, {}, 0, &*right};
+  std::atomic<bool> fits = true;
+  for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
+    ContractionShape slice = s;
+    slice.batch = slices.samples(i);
+    auto* sums = reinterpret_cast<std::int32_t*>(parts + i * s.w_size());
+    if (!byte_weight_slice(slice, x_codes, dy_codes, slot, slices.first(i), sums)) fits = false;
+  });
+  if (!fits) return false;
+  merge_parts(IntegerSums{parts}, slices.count, static_cast<std::uint64_t>(s.w_size()),
+              double{*x.scale} * double{*dy.scale}, dw);
+  return true;
+}
+
+}  // namespace qloom::network
