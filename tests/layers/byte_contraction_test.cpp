@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Codes in bytes: ranges at and beyond a byte's, shapes that the byte products treat apart, values
+// that are no codes. The same program runs a second time on a processor without exact bytes.
+#include <array>
+
+#include "host/network/byte_codes.hpp"
+#include "tests/layers/coded.hpp"
+
+namespace qloom::test {
+namespace {
+
+using network::Contraction;
+using network::Operand;
+
+/// Rows of 16 bytes and more, so that the weight gradient runs in bytes too.
+std::vector<NamedShape> wide_shapes() {
+  const ContractionShape same{.batch = 3, .in_h = 6, .in_w = 5, .in_c = 24, .out_c = 20,
+                              .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_bottom = 1,
+                              .pad_left = 1, .pad_right = 1};
+  ContractionShape strided = same, unread = same, wide_kernel = same, pointwise = same;
+  strided.stride_h = strided.stride_w = 2;
+  unread.in_h = unread.in_w = 8;
+  unread.stride_h = 2, unread.stride_w = 3;
+  unread.pad_bottom = unread.pad_right = 0;  // a last row or column that no kernel reads
+  wide_kernel.kernel_w = 5;
+  wide_kernel.pad_left = 3;
+  wide_kernel.batch = 11;
+  pointwise.kernel_h = pointwise.kernel_w = 1;
+  pointwise.pad_top = pointwise.pad_bottom = pointwise.pad_left = pointwise.pad_right = 0;
+  return {{"same padding", same},
+          {"stride 2", strided},
+          {"unread row and column", unread},
+          {"wide kernel", wide_kernel},
+          {"1x1", pointwise}};
+}
+
+TEST(ByteContraction, EveryRangeAtTheEdgesOfAByteEqualsTheIntegerSum) {
+  for (const auto& [name, shape] : wide_shapes()) {
+    for (const auto [lo, hi] : {std::array<std::int64_t, 2>{0, 255}, {-128, 127}, {-127, 127},
+                                {-255, 0}, {-200, 55}, {-1, 254}, {0, 1}, {0, 256}, {-129, 127}}) {
+      const std::string what = name + ", " + std::to_string(lo) + " to " + std::to_string(hi);
+      check_roles(shape, {lo, hi, 127, 127}, {0.0123F}, {0.00345F}, what);
+    }
+    check_roles(shape, {0, 255, 128, 128}, {0.0123F}, {0.00345F}, name + ", 129 magnitudes");
+    check_roles(shape, {0, 255, 127, 200}, {0.5F}, {0.25F}, name + ", powers of two");
+  }
+}
+
+TEST(ByteContraction, DigitsOfLargerCodesAndScalesPerChannelEqualTheIntegerSum) {
+  for (const auto& [name, shape] : wide_shapes()) {
+    check_roles(shape, {-2047, 2047, 2047, 2047}, {0.0123F}, {0.00345F}, name + ", 12 bits");
+    check_roles(shape, {0, 255, 127, 127}, {0.0123F},
+                random_values(shape.out_c, 9, 0.001F, 0.1F), name + ", per channel");
+  }
+}
+
+TEST(ByteContraction, PatchesOfManyPixelsAreCutWithoutATrace) {
+  const ContractionShape s{.batch = 9, .in_h = 40, .in_w = 32, .in_c = 20, .out_c = 3,
+                           .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_bottom = 1,
+                           .pad_left = 1, .pad_right = 1};
+  const Coded x(random_codes(s.x_size(), 1, 0, 255), {0.5F});
+  const Coded dy(random_codes(s.y_size(), 2, -127, 127), {0.0123F});
+  const Codes expected = sums(s, Target::kDw, x.codes, dy.codes);
+  std::vector<float> dw(expected.size());
+  Contraction contraction;
+  contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data());
+  expect_bits(dw, expected, x, dy, s.fan_in(), nullptr, "two parts");
+}
+
+TEST(ByteContraction, BitsDoNotDependOnTheNumberOfThreads) {
+  for (const auto& [name, shape] : wide_shapes()) {
+    SCOPED_TRACE(name);
+    const ContractionShape s = shape;
+    const Coded x(random_codes(s.x_size(), 1, 0, 255), {0.0123F});
+    const Coded dy(random_codes(s.y_size(), 2, -127, 127), {0.00345F});
+    expect_same_for_any_threads([&] {
+      Contraction contraction;
+      std::vector<float> dw(static_cast<std::size_t>(s.w_size()));
+      contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data());
+      return dw;
+    });
+  }
+}
+
+TEST(ByteContraction, ANanReachesEveryOutputThatReadsItAndNoOther) {
+  const ContractionShape s = wide_shapes().front().shape;
+  Coded x(random_codes(s.x_size(), 1, 0, 255), {0.0123F});
+  Coded w(random_codes(s.w_size(), 2, -127, 127), {0.00345F});
+  Coded dy(random_codes(s.y_size(), 3, -127, 127), {0.02F});
+  x.values[0] = NAN;  // read by the four output pixels around the first one
+  std::vector<float> y(static_cast<std::size_t>(s.y_size())), dw(w.values.size());
+  Contraction contraction;
+  contraction.forward(s, x.operand(), w.operand(), nullptr, y.data());
+  const auto is_nan = [](float v) { return std::isnan(v); };
+  EXPECT_EQ(std::count_if(y.begin(), y.end(), is_nan), 4 * s.out_c);
+  contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data());
+  EXPECT_EQ(std::count_if(dw.begin(), dw.end(), is_nan), 4 * s.out_c);
+}
+
+TEST(ByteCodes, FitOrAreRefused) {
+  const float scale = 0.5F;
+  const auto of = [&](double lo, double hi) { return Operand{nullptr, &scale, 1, lo, hi}; };
+  EXPECT_EQ(network::unsigned_bytes(of(-100, 155), {})->shift, 100);
+  EXPECT_FALSE(network::unsigned_bytes(of(-100, 156), {}));
+  EXPECT_EQ(network::signed_bytes(of(-128, 127), {})->shift, 0);
+  EXPECT_EQ(network::signed_bytes(of(0, 255), {})->shift, -128);
+  EXPECT_FALSE(network::signed_bytes(of(-1, 255), {}));
+  EXPECT_TRUE(network::unsigned_bytes(of(-30000, 30000), {3, 7}));
+  EXPECT_FALSE(network::unsigned_bytes(of(-30000, 30000), {2, 8}));  // 257 digits
+
+  const auto codes = *network::signed_bytes(of(-100, 120), {});
+  std::array<float, 5> values{-50, 60, 0, 0.5F, -0.5F};
+  std::array<std::uint8_t, 5> bytes{};
+  const auto extract = [&] {
+    return network::extract_bytes(values.data(), scale, {}, 0, codes, bytes.data(), 5);
+  };
+  ASSERT_TRUE(extract());
+  EXPECT_EQ(bytes, (std::array<std::uint8_t, 5>{156, 120, 0, 1, 255}));
+  for (const float wrong : {NAN, INFINITY, -INFINITY, -50.5F, 60.5F, 1e30F}) {
+    values[3] = wrong;
+    EXPECT_FALSE(extract()) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace qloom::test
