@@ -99,7 +99,9 @@ void check_quantizer_tensors(Context& context, const Case& c) {
       t.data = in.data();
       const std::vector<qloom_range> ranges(t.groups, qloom_range{-2.0, 2.0});
       qloom_prepare prepare{sizeof(qloom_prepare), 1, 0, 0, t, ranges.data(), 0.125};
-      if ((ops.caps & QLOOM_QUANTIZER_WANTS_RANGE) == 0) prepare.ranges = nullptr;
+      constexpr std::uint32_t kRanges =
+          QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES;
+      if ((ops.caps & kRanges) == 0) prepare.ranges = nullptr;
       qloom_error error = registry::empty_error();
       if (ops.prepare(instance.self(), &prepare, &error) != QLOOM_OK) continue;
       if (ops.backward_prepare != nullptr) {

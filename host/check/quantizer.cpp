@@ -3,6 +3,7 @@
 #include "host/check/quantizer.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "host/kernels/kernels.hpp"
@@ -44,6 +45,7 @@ std::vector<qloom_range> ranges_of(const qloom_tensor& t) {
   for (std::uint64_t i = 0; i < t.n; ++i) {
     const std::uint64_t g = i / t.inner % t.groups;
     const double x = t.data[i];
+    if (!std::isfinite(x)) continue;
     ranges[g] = is_seen[g] ? qloom_range{std::min(ranges[g].lo, x), std::max(ranges[g].hi, x)}
                            : qloom_range{x, x};
     is_seen[g] = true;
@@ -113,7 +115,7 @@ QuantizerDriver::QuantizerDriver(Context& context, const Case& c, registry::Inst
                                  const Tensor& x, int channel_axis)
     : context_(context), instance_(instance), x_(x) {
   geometry_ = geometry_of(c.resolved, ops().caps, x, channel_axis);
-  if (is_wanted(QLOOM_QUANTIZER_WANTS_RANGE)) ranges_ = ranges_of(geometry_);
+  if (is_wanted(QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES)) ranges_ = ranges_of(geometry_);
 }
 
 qloom_block QuantizerDriver::block(std::uint64_t first, std::uint64_t n) const {

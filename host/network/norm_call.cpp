@@ -10,14 +10,19 @@
 namespace qloom::network {
 namespace {
 
-/// body(block, first row, rows) on all threads.
+/// body(block, first row, rows) on all threads, some neighbours together: memory is read faster
+/// along a run.
 template <class Body>
 void for_each_block(const qloom_norm_call& call, const Body& body) {
+  constexpr std::uint64_t kMostTogether = 4, kRuns = 32;
   if (call.rows == 0 || call.channels == 0) return;
   const std::uint64_t rows = pass_block(call.channels) / call.channels;
-  for_each((call.rows + rows - 1) / rows, [&](std::uint64_t i) {
+  const std::uint64_t count = (call.rows + rows - 1) / rows;
+  const auto block = [&](std::uint64_t i) {
     body(i, i * rows, std::min(rows, call.rows - i * rows));
-  });
+  };
+  const auto together = std::clamp<std::uint64_t>(count / kRuns, 1, kMostTogether);
+  for_each(count, block, static_cast<int>(together));
 }
 
 }  // namespace

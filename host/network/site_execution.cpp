@@ -89,7 +89,8 @@ bool SiteQuantizer::observes(const Phase& phase) const {
 
 bool SiteQuantizer::needs_tensor(const Phase& phase) const {
   const auto caps = quantizer_.ops<qloom_quantizer>().caps;
-  return spec_.clamp || observes(phase) || (caps & QLOOM_QUANTIZER_WANTS_TENSOR) != 0 ||
+  return spec_.clamp || observes(phase) || wants_extremes() ||
+         (caps & QLOOM_QUANTIZER_WANTS_TENSOR) != 0 ||
          ((caps & QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) != 0 && !is_initialised_);
 }
 
@@ -134,16 +135,25 @@ void SiteQuantizer::forward(const Tensor& x, Tensor& y, const Phase& phase) {
   forward_end();
 }
 
-/// One pass over x, from which an estimator of extremes also gets what it wants to know.
+bool SiteQuantizer::wants_extremes() const {
+  return (quantizer_.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_WANTS_EXTREMES) != 0;
+}
+
+/// One pass over x, from which those who ask for extremes also get them.
 void SiteQuantizer::require_finite_tensor(const Tensor& x) {
   shape_ = x.shape();
   geometry_ = geometry(shape_, nullptr);
   if (geometry_.n == 0) return;
-  has_extremes_ = observes(phase_) && !spec_.clamp &&
-                  range_.ops<qloom_range_estimator>().observe_extremes != nullptr;
+  const bool are_observed = observes(phase_) &&
+                            range_.ops<qloom_range_estimator>().observe_extremes != nullptr;
+  has_extremes_ = (are_observed || wants_extremes()) && !spec_.clamp;
   if (!has_extremes_) return require_finite(count_non_finite(x.data(), x.size()));
   qloom_tensor t = geometry_;
   t.data = x.data();
+  find_extremes(t);
+}
+
+void SiteQuantizer::find_extremes(const qloom_tensor& t) {
   lo_.resize(t.groups);
   hi_.resize(t.groups);
   non_finite_.resize(t.groups);

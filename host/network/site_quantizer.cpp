@@ -207,7 +207,13 @@ void SiteQuantizer::prepare(const qloom_tensor& t) {
   in.x = t;
   const bool first = (ops.caps & QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) != 0 && !is_initialised_;
   if (!first && (ops.caps & QLOOM_QUANTIZER_WANTS_TENSOR) == 0) in.x.data = nullptr;
-  in.ranges = range_ ? ranges_.data() : nullptr;
+  if (range_) in.ranges = ranges_.data();
+  if (wants_extremes()) {
+    if (!has_extremes_) find_extremes(t);
+    extremes_.resize(t.groups);
+    for (std::size_t g = 0; g < extremes_.size(); ++g) extremes_[g] = {lo_[g], hi_[g]};
+    in.ranges = extremes_.data();
+  }
   qloom_error error = registry::empty_error();
   check(quantizer_, "prepare", ops.prepare(quantizer_.self(), &in, &error), error);
   is_initialised_ = true;

@@ -162,6 +162,9 @@ class SiteQuantizer {
   [[nodiscard]] qloom_range_context range_context() const;
   const Tensor& clamped(const Tensor& x);
   void update_ranges(const qloom_tensor& t);
+  /// Fills lo_ and hi_; RunError when a value is not finite.
+  void find_extremes(const qloom_tensor& t);
+  [[nodiscard]] bool wants_extremes() const;
   void observe(const qloom_tensor& t);
   void read_ranges(std::uint64_t groups);
   void prepare(const qloom_tensor& t);
@@ -196,6 +199,7 @@ class SiteQuantizer {
   bool is_checked_ = false;              ///< the present tensor is known to be finite
   bool has_extremes_ = false;            ///< and its extremes per group are in lo_ and hi_
   std::vector<double> lo_, hi_;
+  std::vector<qloom_range> extremes_;    ///< the same for prepare()
   std::vector<std::uint64_t> non_finite_;
   std::vector<std::uint64_t> offsets_;   ///< of each tile's sums in partials_
   std::vector<double> partials_, sums_;  ///< of learned parameters

@@ -10,6 +10,7 @@
 #include <numbers>
 #include <set>
 
+#include "host/kernels/kernels.hpp"
 #include "host/tensor/random.hpp"
 
 namespace qloom::test {
@@ -65,6 +66,12 @@ class Alone {
     in.struct_size = sizeof in;
     in.training = 1;
     in.x = geometry;
+    if ((ops().caps & QLOOM_QUANTIZER_WANTS_EXTREMES) != 0) {
+      std::vector<double> lo(geometry.groups), hi(lo);
+      std::vector<std::uint64_t> non_finite(geometry.groups);
+      kernels::table().extremes(&geometry, lo.data(), hi.data(), non_finite.data());
+      for (std::size_t g = 0; g < lo.size(); ++g) ranges_.push_back({lo[g], hi[g]});
+    }
     const std::uint32_t wants = QLOOM_QUANTIZER_WANTS_TENSOR | QLOOM_QUANTIZER_WANTS_FIRST_TENSOR;
     if ((ops().caps & wants) == 0) in.x.data = nullptr;
     in.ranges = ranges_.empty() ? nullptr : ranges_.data();

@@ -40,12 +40,14 @@ class BatchNorm : public ChannelNorm<BatchNorm> {
   void backward(const qloom_norm_call& call, std::uint64_t first, std::uint64_t rows,
                 const float* x, const float* dy, float* dx) const noexcept {
     if (is_frozen(call)) return ChannelNorm::backward(call, first, rows, x, dy, dx);
-    const float *mean = now_.mean.data(), *inv = now_.inv.data(), *scale = slope_of_dy_.data();
-    const float *center = center_.data(), *slope = slope_.data();
-    for_each_lane(rows * channels_, width_, [=](std::uint64_t i, std::uint64_t c) noexcept {
-      const float xh = (x[i] - mean[c]) * inv[c];
-      dx[i] = scale[c] * (dy[i] - center[c] - xh * slope[c]);
-    });
+    map_lanes(rows * channels_, width_, Sources<2>{x, dy},
+              Sources<5>{now_.mean.data(), now_.inv.data(), slope_of_dy_.data(), center_.data(),
+                         slope_.data()},
+              dx, [](float v, float g, float mean, float inv, float scale, float center,
+                     float slope) {
+                const float xh = (v - mean) * inv;
+                return scale * (g - center - xh * slope);
+              });
   }
 
  private:

@@ -43,9 +43,11 @@ class ConstScale {
   void prepare(const qloom_norm_call& call, const float*) { factor_ = quantized(call); }
   void apply(const qloom_norm_call& call, std::uint64_t, std::uint64_t rows, const float* x,
              float* y) const noexcept {
-    const float factor = factor_;
-    for_each_lane(rows * call.channels, rows * call.channels,
-                  [=](std::uint64_t i, std::uint64_t) noexcept { y[i] = x[i] * factor; });
+    vectorized([&, factor = factor_] {
+      const std::uint64_t n = rows * call.channels;
+#pragma GCC ivdep
+      for (std::uint64_t i = 0; i < n; ++i) y[i] = x[i] * factor;
+    });
   }
   void backward(const qloom_norm_call& call, std::uint64_t first, std::uint64_t rows, const float*,
                 const float* dy, float* dx) const noexcept {

@@ -29,13 +29,12 @@ class L1Norm : public ChannelNorm<L1Norm> {
 
   [[nodiscard]] static double to_running(double scale, std::uint64_t) { return scale; }
 
-  void backward_sums(const qloom_norm_call& call, std::uint64_t first, std::uint64_t rows,
-                     const float* x, const float* dy, double* sums) const noexcept {
-    ChannelNorm::backward_sums(call, first, rows, x, dy, sums);
-    const float* mean = now_.mean.data();
-    add_lanes<1>(rows, sums + 2 * channels_,
-                 [=](std::uint64_t i, std::uint64_t c, auto& term) noexcept {
-                   term[0][c] += sign(x[i] - mean[c]);
+  void backward_sums(const qloom_norm_call&, std::uint64_t, std::uint64_t rows, const float* x,
+                     const float* dy, double* sums) const noexcept {
+    add_lanes<3>(rows, Sources<2>{x, dy}, Sources<2>{now_.mean.data(), now_.inv.data()}, sums,
+                 [](float v, float g, float mean, float inv) {
+                   const float d = v - mean, xh = d * inv;
+                   return std::array{double{g}, double{g} * double{xh}, double{sign(d)}};
                  });
   }
 
@@ -56,12 +55,14 @@ class L1Norm : public ChannelNorm<L1Norm> {
   void backward(const qloom_norm_call& call, std::uint64_t first, std::uint64_t rows,
                 const float* x, const float* dy, float* dx) const noexcept {
     if (is_frozen(call)) return ChannelNorm::backward(call, first, rows, x, dy, dx);
-    const float *mean = now_.mean.data(), *scale = slope_of_dy_.data(), *center = center_.data();
-    const float *slope = slope_.data(), *balance = balance_.data();
-    for_each_lane(rows * channels_, width_, [=](std::uint64_t i, std::uint64_t c) noexcept {
-      const float s = sign(x[i] - mean[c]) - balance[c];
-      dx[i] = scale[c] * (dy[i] - center[c] - s * slope[c]);
-    });
+    map_lanes(rows * channels_, width_, Sources<2>{x, dy},
+              Sources<5>{now_.mean.data(), slope_of_dy_.data(), center_.data(), slope_.data(),
+                         balance_.data()},
+              dx, [](float v, float g, float mean, float scale, float center, float slope,
+                     float balance) {
+                const float s = sign(v - mean) - balance;
+                return scale * (g - center - s * slope);
+              });
   }
 
  private:

@@ -17,7 +17,7 @@ using namespace qloom::sdk;
 /// E = floor(log2 max|x|) of the block (rule ceil: ceil), clipped to exponent_bits bits;
 /// step = 2^(E - (bits - 2));  y = step * clamp(round(x / step), -2^(bits-1), 2^(bits-1) - 1)
 ///
-/// The data of every step are wanted. A block of zeros, or without elements, has step 1.
+/// The extremes of every step are wanted. A block of zeros, or without elements, has step 1.
 /// backward:  dx = dy
 /// encoding:  affine, scale = step per block, zero point 0
 /// Deviation: the step is at least 2^-126, so that 1 / step is a float32. In a block that reaches
@@ -25,7 +25,7 @@ using namespace qloom::sdk;
 class BlockFloat : public UniformGrid {
  public:
   static constexpr std::uint32_t kCaps =
-      QLOOM_QUANTIZER_WANTS_TENSOR | QLOOM_QUANTIZER_USES_ROUNDING;
+      QLOOM_QUANTIZER_WANTS_EXTREMES | QLOOM_QUANTIZER_USES_ROUNDING;
 
   explicit BlockFloat(const Params& params)
       : top_exponent_((1 << (params.integer("/exponent_bits") - 1)) - 1),
@@ -34,7 +34,7 @@ class BlockFloat : public UniformGrid {
   }
 
   void prepare(const qloom_prepare& in) {
-    const std::vector<double> largest = reduce(in.x, QLOOM_REDUCE_ABS_MAX);
+    const std::vector<double> largest = largest_magnitudes(in);
     if (scale_.size() != largest.size()) resize(largest.size());
     constexpr std::uint64_t kTogether = 4096;  // blocks may be as short as one element
     for_each((largest.size() + kTogether - 1) / kTogether, [&](std::uint64_t part) noexcept {
@@ -53,7 +53,6 @@ class BlockFloat : public UniformGrid {
     code_min_[group] = exponent == kFloatTopExponent ? -max_ : min_;
   }
   [[nodiscard]] int exponent_of(double largest) const noexcept {
-    if (std::isinf(largest)) return top_exponent_;
     const int exponent = rounds_up_ ? ceil_log2(largest) : floor_log2(largest);
     return std::clamp(exponent, -top_exponent_ - 1, top_exponent_);
   }

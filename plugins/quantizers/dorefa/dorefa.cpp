@@ -72,7 +72,7 @@ class BinaryWeight : public UniformGrid {
 ///   A group of zeros has u = 1/2, as w = 0 always has: +1/n; its gradient is 0.
 class Weight : public UniformGrid {
  public:
-  static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_TENSOR |
+  static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_EXTREMES |
                                          QLOOM_QUANTIZER_USES_ROUNDING |
                                          QLOOM_QUANTIZER_WHOLE_BACKWARD;
   static bool accepts(const Params& params) {
@@ -85,8 +85,7 @@ class Weight : public UniformGrid {
   }
 
   void prepare(const qloom_prepare& in) {
-    require_finite(in.x);
-    const auto largest = reduce(in.x, QLOOM_REDUCE_ABS_MAX);
+    const auto largest = largest_magnitudes(in);
     resize(in.x.groups);
     largest_.resize(in.x.groups);
     for (std::size_t g = 0; g < largest_.size(); ++g) {
@@ -193,13 +192,12 @@ class Activation : public UniformGrid {
 class Gradient : public UniformGrid {
  public:
   static constexpr std::uint32_t kCaps =
-      QLOOM_QUANTIZER_WANTS_TENSOR | QLOOM_QUANTIZER_GROUPS_PER_SAMPLE;
+      QLOOM_QUANTIZER_WANTS_EXTREMES | QLOOM_QUANTIZER_GROUPS_PER_SAMPLE;
   static bool accepts(const Params& params) { return is_part(params, "gradient"); }
   explicit Gradient(const Params& params) { set_codes(params.integer("/bits"), false, false); }
 
   void prepare(const qloom_prepare& in) {
-    require_finite(in.x);
-    const auto largest = reduce(in.x, QLOOM_REDUCE_ABS_MAX);
+    const auto largest = largest_magnitudes(in);
     resize(in.x.groups);
     magnitude_.assign(in.x.groups, 0.0F);
     for (std::size_t g = 0; g < magnitude_.size(); ++g) {

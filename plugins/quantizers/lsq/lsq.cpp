@@ -17,9 +17,9 @@ using namespace qloom::sdk;
 
 /// t = x * (1 / step);  y = step * clamp(round(t), -Qn, Qp)
 ///
-/// backward:  inside (-Qn < t < Qp): dx = dy, d step = dy * (round(t) - t); at t <= -Qn: dx = 0,
-///            d step = -dy * Qn; at t >= Qp: dx = 0, d step = dy * Qp. The sum over the elements
-///            that share the step is multiplied by 1 / sqrt(N * Qp).
+/// backward:  inside (-Qn < t < Qp): dx = dy, d step = dy * (code - t), code = clamp(round(t));
+///            at t <= -Qn: dx = 0, d step = -dy * Qn; at t >= Qp: dx = 0, d step = dy * Qp. The sum
+///            over the elements that share the step is multiplied by 1 / sqrt(N * Qp).
 /// encoding:  affine, scale = step, zero point 0
 /// state:     step, one per group, from the first tensor; is_signed
 class Lsq : public UniformGrid {
@@ -49,6 +49,7 @@ class Lsq : public UniformGrid {
     }
     set_codes(width_, has_negative_codes_ != 0, false);
     resize(step_.size());
+    ones_.assign(step_.size(), 1.0F);
     for (std::size_t g = 0; g < step_.size(); ++g) set(g, step_[g], 1.0F / step_[g]);
     double elements = static_cast<double>(in.x.outer * in.x.inner);
     if (counts_features_ && in.x.rank > 0) elements /= static_cast<double>(in.x.shape[0]);
@@ -59,20 +60,22 @@ class Lsq : public UniformGrid {
                         const float* dy, float* dx, double* sums) const noexcept {
     qloom_status status = QLOOM_OK;
     const float low = min_, high = max_;
+    qloom_grid codes = grid();  // of which the values are the codes
+    codes.scale = ones_.data();
     for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
-      float rounded[kPieceElements];
-      const float *in = x + first, *gradient = dy + first;
-      float *out = dx + first, *const t = rounded;
-      for_each_element(piece, entry_of(inv_scale_),
-                       [=](float inverse, std::uint64_t i) { t[i] = in[i] * inverse; });
-      if (status == QLOOM_OK) status = kernels().round(&call, piece.first, t, t, piece.n);
+      float code[kPieceElements];
+      const float *in = x + first, *gradient = dy + first, *const c = code;
+      float* out = dx + first;
+      if (status == QLOOM_OK) status = kernels().affine(&call, &codes, &piece, in, code, nullptr);
       if (status != QLOOM_OK) return;
-      sum_elements(piece, sums, entry_of(inv_scale_), [=](float inverse, std::uint64_t i) {
-        const float steps = in[i] * inverse, rounding = t[i] - steps, g = gradient[i];
-        const bool is_inside = steps > low && steps < high;
-        out[i] = is_inside ? g : 0.0F;
-        return std::array{g * (is_inside ? rounding : steps <= low ? low : high)};
-      });
+      const auto slope = [=](float inverse, std::uint64_t i) {
+        const float t = in[i] * inverse, g = gradient[i];
+        const bool is_inside = t > low && t < high;
+        const float passed = is_inside ? g : 0.0F, term = g * (c[i] - (is_inside ? t : 0.0F));
+        out[i] = passed;
+        return std::array{term};
+      };
+      sum_elements(piece, sums, entry_of(inv_scale_), slope, in + kPieceElements, gradient, out);
     });
     return status;
   }
@@ -171,6 +174,7 @@ class Lsq : public UniformGrid {
   double factor_ = 1;                    // of the step's gradient
   std::int32_t has_negative_codes_ = 1;  // fixed by the first tensor
   std::vector<float> step_;              // learned; empty until the first tensor
+  std::vector<float> ones_;              // as many
 };
 
 }  // namespace

@@ -28,33 +28,24 @@ qloom_float_format format_of(const Params& params) {
   return format;
 }
 
-/// The value nearest to x in the format; a scale 2^k per group, found from the data, is folded into
-/// the bias: 2^k times a value of bias b is the value of bias b - k with the same code.
+/// The value nearest to x in the format, times a scale 2^k per group that is folded into the bias:
+/// 2^k times a value of bias b is the value of bias b - k with the same code. Here k = 0.
 ///
-/// k = ceil(log2(max|x| / largest value)), so that nothing overflows; 0 for a group of zeros.
 /// range:     infinities saturate, or stay where the format has them and saturate is false
 /// backward:  dx = dy; ste clipped: 0 where |x| is above the largest value
 /// encoding:  float, with the folded bias; not exportable when groups differ in k
 class Minifloat {
  public:
-  static constexpr std::uint32_t kCaps =
-      QLOOM_QUANTIZER_WANTS_TENSOR | QLOOM_QUANTIZER_USES_ROUNDING;
+  static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_USES_ROUNDING;
+  static bool accepts(const Params& params) { return params.text("/scaling") == "none"; }
 
   explicit Minifloat(const Params& params)
-      : format_(format_of(params)),
-        is_scaled_(params.text("/scaling") == "power_of_two"),
-        is_clipped_(params.text("/ste") == "clipped") {
+      : format_(format_of(params)), is_clipped_(params.text("/ste") == "clipped") {
     measure();
   }
 
   void prepare(const qloom_prepare& in) {
-    scale_exponent_.assign(in.x.groups, 0);
-    if (is_scaled_) {
-      const std::vector<double> largest = reduce(in.x, QLOOM_REDUCE_ABS_MAX);
-      for (std::size_t g = 0; g < largest.size(); ++g) {
-        if (largest[g] > 0) scale_exponent_[g] = exponent_for(largest[g]);
-      }
-    }
+    if (scale_exponent_.size() != in.x.groups) scale_exponent_.assign(in.x.groups, 0);
     is_uniform_ = std::all_of(scale_exponent_.begin(), scale_exponent_.end(),
                               [this](int k) { return k == scale_exponent_[0]; });
     low_.resize(in.x.groups);
@@ -105,6 +96,14 @@ class Minifloat {
     }
   }
 
+ protected:
+  /// Smallest k with largest <= 2^k * largest value, as far as float32 reaches.
+  [[nodiscard]] int exponent_for(double largest) const noexcept {
+    return std::clamp(ceil_log2(largest / largest_), format_.bias - kFloatBias, room_above_);
+  }
+
+  std::vector<int> scale_exponent_{0};  // k per group
+
  private:
   [[nodiscard]] int mantissa() const noexcept { return static_cast<int>(format_.mantissa_bits); }
 
@@ -136,11 +135,6 @@ class Minifloat {
     largest_ = std::ldexp(last, top - format_.bias - mantissa());
   }
 
-  /// Smallest k with largest <= 2^k * largest value, as far as float32 reaches.
-  [[nodiscard]] int exponent_for(double largest) const noexcept {
-    if (std::isinf(largest)) return room_above_;
-    return std::clamp(ceil_log2(largest / largest_), format_.bias - kFloatBias, room_above_);
-  }
   [[nodiscard]] qloom_float_format scaled(std::size_t group) const noexcept {
     qloom_float_format format = format_;
     format.bias -= scale_exponent_[group];
@@ -163,13 +157,29 @@ class Minifloat {
   static constexpr int kFloatBias = 127;  // of float32, also its top exponent
 
   qloom_float_format format_;
-  bool is_scaled_, is_clipped_, is_uniform_ = true;
-  int room_above_ = 0;                   // most by which a scale's exponent may rise
-  double largest_ = 0;                   // largest value of the format
-  std::vector<int> scale_exponent_{0};   // k per group
-  std::vector<float> low_, high_;        // largest values per group, for the mask
+  bool is_clipped_, is_uniform_ = true;
+  int room_above_ = 0;             // most by which a scale's exponent may rise
+  double largest_ = 0;             // largest value of the format
+  std::vector<float> low_, high_;  // largest values per group, for the mask
+};
+
+/// k = ceil(log2(max|x| / largest value)), so that nothing overflows; 0 for a group of zeros.
+class ScaledMinifloat : public Minifloat {
+ public:
+  static constexpr std::uint32_t kCaps =
+      QLOOM_QUANTIZER_USES_ROUNDING | QLOOM_QUANTIZER_WANTS_EXTREMES;
+  static bool accepts(const Params& params) { return params.text("/scaling") == "power_of_two"; }
+  using Minifloat::Minifloat;
+
+  void prepare(const qloom_prepare& in) {
+    scale_exponent_.clear();
+    for (const double largest : largest_magnitudes(in)) {
+      scale_exponent_.push_back(largest > 0 ? exponent_for(largest) : 0);
+    }
+    Minifloat::prepare(in);
+  }
 };
 
 }  // namespace
 
-QLOOM_METHODS(Quantizer<Minifloat>)
+QLOOM_METHODS(QuantizerVariants<Minifloat, ScaledMinifloat>)

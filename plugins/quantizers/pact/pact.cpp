@@ -49,11 +49,12 @@ class Pact : public UniformGrid {
   qloom_status backward(const qloom_call& call, const qloom_block& block, const float* x,
                         const float* dy, float* dx, double* sums) const noexcept {
     if (is_full_) return backward_full(call, block, x, dy, dx, sums);
-    sum_elements(block, sums, entry_of(alpha_), [=](float alpha, std::uint64_t i) {
+    const auto gradient = [=](float alpha, std::uint64_t i) {
       const float v = x[i], g = dy[i];
       dx[i] = v >= 0.0F && v < alpha ? g : 0.0F;
       return std::array{v >= alpha ? g : 0.0F};
-    });
+    };
+    sum_elements(block, sums, entry_of(alpha_), gradient, x, dy, dx);
     return QLOOM_OK;
   }
 

@@ -73,11 +73,12 @@ class Qil : public UniformGrid {
                                           "were learned for ", center_.size()));
     }
     resize(center_.size());
-    half_inverse_.resize(center_.size());
+    for (auto* of_group : {&half_inverse_, &lowest_, &highest_}) of_group->resize(center_.size());
     is_linear_ = !trains_gamma_;
     for (std::size_t g = 0; g < center_.size(); ++g) {
       set(g, 1.0F / max_, max_);
       half_inverse_[g] = 0.5 / double{half_width_[g]};
+      find_reach(g);
       is_linear_ = is_linear_ && gamma_[g] == 1.0F;
     }
   }
@@ -93,10 +94,12 @@ class Qil : public UniformGrid {
 
   void backward(const qloom_call&, const qloom_block& block, const float* x, const float* dy,
                 float* dx, double* sums) const noexcept {
-    if (is_linear_) {
-      add_gradients<true>(block, x, dy, dx, sums);
+    if (!is_linear_) {
+      add_gradients(block, x, dy, dx, sums);
+    } else if (is_weight_) {
+      add_linear_gradients<true>(block, x, dy, dx, sums);
     } else {
-      add_gradients<false>(block, x, dy, dx, sums);
+      add_linear_gradients<false>(block, x, dy, dx, sums);
     }
   }
 
@@ -149,30 +152,68 @@ class Qil : public UniformGrid {
     return params.is_number(pointer) ? static_cast<float>(params.number(pointer)) : otherwise;
   }
 
-  /// kIsLinear: gamma is 1, in this and in transform().
-  template <bool kIsLinear>
   void add_gradients(const qloom_block& block, const float* x, const float* dy, float* dx,
                      double* sums) const noexcept {
-    [[maybe_unused]] const bool is_weight = is_weight_, trains_gamma = trains_gamma_;
-    const auto gradient = [=](const Interval& interval, std::uint64_t i) {
-      const double a = is_weight ? std::fabs(x[i]) : x[i];
-      const double place = interval.place(a);
-      const bool is_inside = place >= 0.0 && place <= 1.0;
-      const double above = place > kLowestU ? place : kLowestU, u = above < 1.0 ? above : 1.0;
-      const double power = kIsLinear ? u : std::pow(u, interval.gamma);
-      const double ratio = kIsLinear ? 1.0 : power / u;
-      const double slope = interval.gamma * ratio * interval.half_inverse;
-      const float g = dy[i], signed_g = is_weight && x[i] < 0.0F ? -g : g;
-      dx[i] = is_inside ? static_cast<float>(g * slope) : 0.0F;
-      const double own = is_inside ? signed_g : 0.0F, to_center = own * ratio;
-      if constexpr (kIsLinear) {
-        return std::array{to_center, to_center * (a - interval.center)};
-      } else {
-        const double to_gamma = trains_gamma ? own * power * std::log(u) : 0.0;
-        return std::array{to_center, to_center * (a - interval.center), to_gamma};
-      }
+    const bool is_weight = is_weight_, trains_gamma = trains_gamma_;
+    sum_elements<kSumsPerGroup>(
+        block, sums, intervals(), [=](const Interval& interval, std::uint64_t i) {
+          const double a = is_weight ? std::fabs(x[i]) : x[i];
+          const double place = interval.place(a);
+          const bool is_inside = place >= 0.0 && place <= 1.0;
+          const double above = place > kLowestU ? place : kLowestU, u = above < 1.0 ? above : 1.0;
+          const double power = std::pow(u, interval.gamma), ratio = power / u;
+          const double slope = interval.gamma * ratio * interval.half_inverse;
+          const float g = dy[i], signed_g = is_weight && x[i] < 0.0F ? -g : g;
+          dx[i] = is_inside ? static_cast<float>(g * slope) : 0.0F;
+          const double own = is_inside ? signed_g : 0.0, to_center = own * ratio;
+          const double to_gamma = trains_gamma ? own * power * std::log(u) : 0.0;
+          return std::array{to_center, to_center * (a - interval.center), to_gamma};
+        });
+  }
+
+  /// The same where gamma is 1 and not trained: without a third sum.
+  template <bool kIsWeight>
+  void add_linear_gradients(const qloom_block& block, const float* x, const float* dy, float* dx,
+                            double* sums) const noexcept {
+    struct Linear {
+      double center, lowest, highest, slope;
     };
-    sum_elements<kSumsPerGroup>(block, sums, intervals(), gradient);
+    const auto of_group = [center = center_.data(), lowest = lowest_.data(),
+                           highest = highest_.data(),
+                           slope = half_inverse_.data()](std::uint64_t g) {
+      return Linear{center[g], lowest[g], highest[g], slope[g]};
+    };
+    const auto gradient = [=](const Linear& line, std::uint64_t i) {
+      const float v = x[i], g = dy[i], change = static_cast<float>(g * line.slope);
+      const double distance = (kIsWeight ? std::fabs(v) : v) - line.center;
+      const bool is_inside = distance >= line.lowest && distance <= line.highest;
+      const float passed = is_inside ? g : 0.0F, own_change = is_inside ? change : 0.0F;
+      const double own = kIsWeight && v < 0.0F ? -passed : passed;
+      dx[i] = own_change;
+      return std::array{own, own * distance};
+    };
+    sum_elements<kSumsPerGroup>(block, sums, of_group, gradient, x, dy, dx);
+  }
+
+  /// The least and the greatest a - c with 0 <= u <= 1: as u is computed it never falls with a - c,
+  /// or never rises where a step made d negative. None where d is 0.
+  void find_reach(std::size_t group) {
+    const double half_inverse = half_inverse_[group];
+    const Interval around{0.0, std::fabs(half_inverse), 1.0};
+    lowest_[group] = HUGE_VAL;
+    highest_[group] = -HUGE_VAL;
+    if (!std::isfinite(half_inverse)) return;
+    double lowest = -0.5 / around.half_inverse, highest = -lowest;
+    while (around.place(lowest) < 0.0) lowest = std::nextafter(lowest, HUGE_VAL);
+    while (around.place(std::nextafter(lowest, -HUGE_VAL)) >= 0.0) {
+      lowest = std::nextafter(lowest, -HUGE_VAL);
+    }
+    while (around.place(highest) > 1.0) highest = std::nextafter(highest, -HUGE_VAL);
+    while (around.place(std::nextafter(highest, HUGE_VAL)) <= 1.0) {
+      highest = std::nextafter(highest, HUGE_VAL);
+    }
+    lowest_[group] = half_inverse < 0 ? -highest : lowest;
+    highest_[group] = half_inverse < 0 ? -lowest : highest;
   }
 
   /// The interval [0, max|x|] unless the parameters say otherwise; [0, 1] for a group of zeros.
@@ -211,6 +252,7 @@ class Qil : public UniformGrid {
     });
     return status;
   }
+  /// kIsLinear: gamma is 1.
   template <bool kIsLinear>
   void transform(const qloom_block& piece, const float* x, float* v) const noexcept {
     const bool is_weight = is_weight_;
@@ -232,6 +274,7 @@ class Qil : public UniformGrid {
   std::vector<float> center_, half_width_, gamma_;  // learned; empty until the first tensor
   std::vector<float> largest_;                      // max|x| of the first tensor
   std::vector<double> half_inverse_;                // 1 / (2 d)
+  std::vector<double> lowest_, highest_;            // bounds of a - c
   bool is_linear_ = false;                          // gamma is 1 everywhere and stays
 };
 

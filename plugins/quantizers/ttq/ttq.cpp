@@ -90,12 +90,15 @@ class Ttq {
 
   void backward(const qloom_call&, const qloom_block& block, const float* x, const float* dy,
                 float* dx, double* sums) const noexcept {
-    sum_elements(block, sums, of_group(), [=](const Group& group, std::uint64_t i) {
-      const bool is_high = x[i] > group.high, is_low = x[i] < group.low;
-      const float g = dy[i];
-      dx[i] = g * (is_high ? group.positive : is_low ? group.negative : 1.0F);
-      return std::array{is_high ? g : 0.0F, is_low ? -g : 0.0F};
-    });
+    // the sum over w < -delta changes its sign in learned_gradients()
+    const auto gradient = [=](const Group& group, std::uint64_t i) {
+      const float w = x[i], g = dy[i];
+      const bool is_high = w > group.high, is_low = w < group.low;
+      const float not_high = is_low ? group.negative : 1.0F;
+      dx[i] = g * (is_high ? group.positive : not_high);
+      return std::array{is_high ? g : 0.0F, is_low ? g : 0.0F};
+    };
+    sum_elements(block, sums, of_group(), gradient, x, dy, dx);
   }
   bool learned(std::uint32_t index, qloom_learned& out) {
     if (index > 1) return false;
@@ -109,7 +112,7 @@ class Ttq {
   void learned_gradients(const double* sums, std::uint64_t groups, float* const* gradients) {
     for (std::uint64_t g = 0; g < groups; ++g) {
       gradients[0][g] = static_cast<float>(sums[2 * g]);
-      gradients[1][g] = static_cast<float>(sums[2 * g + 1]);
+      gradients[1][g] = static_cast<float>(0.0 - sums[2 * g + 1]);
     }
   }
   void after_update() {

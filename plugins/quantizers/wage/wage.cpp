@@ -45,10 +45,9 @@ class Grid : public UniformGrid {
     }
   }
   /// Largest magnitude of the tensor, over all groups; 0 where all is zero.
-  static double largest(const qloom_tensor& x) {
-    require_finite(x);
+  static double largest(const qloom_prepare& in) {
     double value = 0;
-    for (const double v : reduce(x, QLOOM_REDUCE_ABS_MAX)) value = std::max(value, v);
+    for (const double v : largest_magnitudes(in)) value = std::max(value, v);
     return value;
   }
   int sigma_exponent_;
@@ -86,12 +85,12 @@ class Activation : public Grid {
 class ErrorSignal : public Grid {
  public:
   static constexpr std::uint32_t kCaps =
-      QLOOM_QUANTIZER_USES_ROUNDING | QLOOM_QUANTIZER_WANTS_TENSOR;
+      QLOOM_QUANTIZER_USES_ROUNDING | QLOOM_QUANTIZER_WANTS_EXTREMES;
   using Grid::Grid;
   static bool accepts(const Params& params) { return params.text("/part") == "error"; }
 
   void prepare(const qloom_prepare& in) {
-    const double max = largest(in.x);
+    const double max = largest(in);
     set_input_scale(in.x.groups, max > 0 ? -shift_exponent(max) : 0);
   }
 };
@@ -101,7 +100,7 @@ class ErrorSignal : public Grid {
 /// bits, or more where eta asks for them; nothing is clipped.
 class Gradient : public Grid {
  public:
-  static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_TENSOR;
+  static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_EXTREMES;
   static bool accepts(const Params& params) { return params.text("/part") == "gradient"; }
 
   explicit Gradient(const Params& params)
@@ -119,7 +118,7 @@ class Gradient : public Grid {
   }
 
   void prepare(const qloom_prepare& in) {
-    const double max = largest(in.x);
+    const double max = largest(in);
     int rate = rates_.front().exponent;
     for (const Rate& r : rates_) {
       if (in.epoch >= r.epoch) rate = r.exponent;

@@ -250,7 +250,9 @@ enum { /* qloom_quantizer.caps */
   QLOOM_QUANTIZER_USES_ROUNDING = 4,     /* a rounding method has an effect */
   QLOOM_QUANTIZER_WANTS_FIRST_TENSOR = 8, /* prepare() must get the data, until initialised */
   QLOOM_QUANTIZER_WHOLE_BACKWARD = 16,   /* backward_prepare() must be called */
-  QLOOM_QUANTIZER_GROUPS_PER_SAMPLE = 32 /* one group for each index of the batch axis */
+  QLOOM_QUANTIZER_GROUPS_PER_SAMPLE = 32, /* one group for each index of the batch axis */
+  QLOOM_QUANTIZER_WANTS_EXTREMES = 64    /* prepare() must get ranges: the tensor's own, at every
+                                          * step; a group without elements has lo > hi */
 };
 typedef struct qloom_prepare {
   uint32_t struct_size, training;

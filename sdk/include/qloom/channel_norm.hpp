@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <qloom/kinds/norm.hpp>
-#include <qloom/vectorized.hpp>
+#include <qloom/lane_loops.hpp>
 
 namespace qloom::sdk {
 
@@ -22,20 +22,6 @@ namespace qloom::sdk {
   shape[0] = static_cast<std::int64_t>(rows);
   shape[1] = static_cast<std::int64_t>(channels);
   return {x, shape, 2, rows * channels, rows, channels, 1};
-}
-
-/// body(i, lane) for elements 0 .. n - 1 in vector code, lane = i % width. A width is as many
-/// channels as fill a few vector registers, a multiple of the tensor's. Elements of different lanes
-/// do not depend on each other; those of one lane are in order.
-template <class Body>
-void for_each_lane(std::uint64_t n, std::uint64_t width, const Body& body) noexcept {
-  vectorized([&] {
-    for (std::uint64_t first = 0; first < n; first += width) {
-      const std::uint64_t count = std::min(width, n - first);
-#pragma GCC ivdep
-      for (std::uint64_t lane = 0; lane < count; ++lane) body(first + lane, lane);
-    }
-  });
 }
 
 /// v quantized as slot `slot` of the site "norm"; unchanged where no rule names it.
@@ -110,27 +96,24 @@ class ChannelNorm {
              float* y) const noexcept {
     const std::uint64_t n = rows * channels_;
     if (is_frozen(call)) {
-      const float *scale = scale_.data(), *shift = shift_.data();
-      for_each_lane(n, width_, [=](std::uint64_t i, std::uint64_t c) noexcept {
-        y[i] = scale[c] * x[i] + shift[c];
-      });
+      map_lanes(n, width_, Sources<1>{x}, Sources<2>{scale_.data(), shift_.data()}, y,
+                [](float v, float scale, float shift) { return scale * v + shift; });
       return;
     }
-    const float *mean = now_.mean.data(), *inv = now_.inv.data();
-    const float *gamma = now_.gamma.data(), *beta = now_.beta.data();
-    for_each_lane(n, width_, [=](std::uint64_t i, std::uint64_t c) noexcept {
-      y[i] = (x[i] - mean[c]) * inv[c] * gamma[c] + beta[c];
-    });
+    map_lanes(n, width_, Sources<1>{x},
+              Sources<4>{now_.mean.data(), now_.inv.data(), now_.gamma.data(), now_.beta.data()}, y,
+              [](float v, float mean, float inv, float gamma, float beta) {
+                return (v - mean) * inv * gamma + beta;
+              });
   }
 
   void backward_sums(const qloom_norm_call&, std::uint64_t, std::uint64_t rows, const float* x,
                      const float* dy, double* sums) const noexcept {
-    const float *mean = now_.mean.data(), *inv = now_.inv.data();
-    add_lanes<2>(rows, sums, [=](std::uint64_t i, std::uint64_t c, auto& term) noexcept {
-      const double g = dy[i], xh = (x[i] - mean[c]) * inv[c];
-      term[0][c] += g;
-      term[1][c] += g * xh;
-    });
+    add_lanes<2>(rows, Sources<2>{x, dy}, Sources<2>{now_.mean.data(), now_.inv.data()}, sums,
+                 [](float v, float g, float mean, float inv) {
+                   const float xh = (v - mean) * inv;
+                   return std::array{double{g}, double{g} * double{xh}};
+                 });
   }
 
   void backward_prepare(const qloom_norm_call& call, const double* sums, float* dgamma,
@@ -162,10 +145,9 @@ class ChannelNorm {
   /// dx = gamma / D * (dy - mean(dy)), FROZEN: gamma / D * dy
   void backward(const qloom_norm_call&, std::uint64_t, std::uint64_t rows, const float*,
                 const float* dy, float* dx) const noexcept {
-    const float *scale = slope_of_dy_.data(), *center = center_.data();
-    for_each_lane(rows * channels_, width_, [=](std::uint64_t i, std::uint64_t c) noexcept {
-      dx[i] = scale[c] * (dy[i] - center[c]);
-    });
+    map_lanes(rows * channels_, width_, Sources<1>{dy},
+              Sources<2>{slope_of_dy_.data(), center_.data()}, dx,
+              [](float g, float scale, float center) { return scale * (g - center); });
   }
 
   void inference(const qloom_norm_call& call, float* scale, float* shift) const {
@@ -214,23 +196,19 @@ class ChannelNorm {
     table.resize(width_);
     for (std::uint64_t c = channels_; c < width_; ++c) table[c] = table[c - channels_];
   }
-  /// sums[Count][channels] += what body(i, lane, term) adds to term[0 .. Count - 1][lane]: double,
-  /// each lane in order, then the lanes of a channel in order.
-  template <std::uint64_t Count, class Body>
-  void add_lanes(std::uint64_t rows, double* sums, const Body& body) const noexcept {
-    double* term[Count];
-    if (width_ == channels_) {
-      for (std::uint64_t t = 0; t < Count; ++t) term[t] = sums + t * channels_;
-      for_each_lane(rows * channels_, width_,
-                    [=](std::uint64_t i, std::uint64_t c) noexcept { body(i, c, term); });
-      return;
-    }
-    double lanes[Count][2 * kLanes] = {};  // fewer than kLanes channels: less than twice kLanes
-    for (std::uint64_t t = 0; t < Count; ++t) term[t] = lanes[t];
-    for_each_lane(rows * channels_, width_,
-                  [=](std::uint64_t i, std::uint64_t c) noexcept { body(i, c, term); });
+  /// sums[Count][channels] += the terms of sum_lanes(): double, each lane in order, then the lanes
+  /// of a channel in order.
+  template <std::uint64_t Count, std::size_t kStreams, std::size_t kTables, class Body>
+  void add_lanes(std::uint64_t rows, const Sources<kStreams>& streams,
+                 const Sources<kTables>& tables, double* sums, const Body& body) const noexcept {
+    const std::uint64_t n = rows * channels_;
+    if (width_ == channels_) return sum_lanes<Count>(n, width_, streams, tables, sums, body);
+    double lanes[Count * 2 * kLanes] = {};  // fewer than kLanes channels: less than twice kLanes
+    sum_lanes<Count>(n, width_, streams, tables, lanes, body);
     for (std::uint64_t t = 0; t < Count; ++t) {
-      for (std::uint64_t c = 0; c < width_; ++c) sums[t * channels_ + c % channels_] += lanes[t][c];
+      for (std::uint64_t c = 0; c < width_; ++c) {
+        sums[t * channels_ + c % channels_] += lanes[t * width_ + c];
+      }
     }
   }
   /// A figure QLOOM_REDUCE_* of all rows, per channel.

@@ -97,6 +97,17 @@ void for_each(std::uint64_t count, Body body) noexcept {
   return out;
 }
 
+/// Largest magnitude per group of the tensor whose extremes prepare() got
+/// (QLOOM_QUANTIZER_WANTS_EXTREMES); 0 for a group without elements.
+[[nodiscard]] inline std::vector<double> largest_magnitudes(const qloom_prepare& in) {
+  std::vector<double> out(in.x.groups);
+  for (std::size_t g = 0; g < out.size(); ++g) {
+    const auto [lo, hi] = in.ranges[g];
+    if (lo <= hi) out[g] = -lo > hi ? -lo : hi;
+  }
+  return out;
+}
+
 /// The validated parameters of the method, defaults filled in. A pointer that the manifest's
 /// schema does not promise is an Error.
 class Params {

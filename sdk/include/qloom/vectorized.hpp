@@ -52,28 +52,26 @@ void for_each_element(const qloom_block& block, const OfGroup& of_group,
   });
 }
 
-/// Sum of n values in double, in sixteen lanes combined pairwise: a fixed order that vectorizes.
-template <class T>
-[[nodiscard]] inline double lane_sum(const T* x, std::uint64_t n) noexcept {
-  constexpr std::uint64_t kLanes = 16, kTogether = 4, kVectors = kLanes / kTogether;
-  typedef T Values __attribute__((vector_size(kTogether * sizeof(T))));
-  typedef double Doubles __attribute__((vector_size(kTogether * sizeof(double))));
-  Doubles total[kVectors] = {};
-  std::uint64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (std::uint64_t v = 0; v < kVectors; ++v) {
-      Values values;
-      std::memcpy(&values, x + i + v * kTogether, sizeof values);
-      total[v] += __builtin_convertvector(values, Doubles);
-    }
-  }
-  double lane[kLanes];
-  std::memcpy(lane, total, sizeof lane);
-  for (std::uint64_t j = 0; i + j < n; ++j) lane[j] += x[i + j];
+inline constexpr std::uint64_t kLanes = 16;  ///< of a sum
+
+/// The lanes of a sum combined pairwise.
+[[nodiscard]] inline double joined_lanes(double* lane) noexcept {
   for (std::uint64_t width = kLanes / 2; width > 0; width /= 2) {
     for (std::uint64_t j = 0; j < width; ++j) lane[j] += lane[j + width];
   }
   return lane[0];
+}
+
+/// Sum of n values in double, in sixteen lanes combined pairwise: a fixed order that vectorizes.
+template <class T>
+[[nodiscard]] inline double lane_sum(const T* x, std::uint64_t n) noexcept {
+  alignas(64) double lane[kLanes] = {};
+  std::uint64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (std::uint64_t j = 0; j < kLanes; ++j) lane[j] += x[i + j];
+  }
+  for (std::uint64_t j = 0; i + j < n; ++j) lane[j] += x[i + j];
+  return joined_lanes(lane);
 }
 
 namespace detail {
@@ -83,22 +81,35 @@ template <class OfGroup, class Body>
 using TermsOf = std::invoke_result_t<Body, std::invoke_result_t<OfGroup, std::uint64_t>,
                                      std::uint64_t>;
 
-/// Runs of one group: the terms of a piece of it, then their lanes.
-template <class Terms, class OfGroup, class Body>
+/// Runs of one group. The lanes stay in registers: the compiler unrolls the loop over them and
+/// moves their loads and stores out of the loop around it. What lies kAhead elements further on is
+/// asked for, so that memory works while the terms are computed.
+template <class Terms, class OfGroup, class Body, class... Streams>
 inline void sum_runs(const qloom_block& block, double* sums, std::uint64_t width,
-                     const OfGroup& of_group, const Body& body) noexcept {
+                     const OfGroup& of_group, const Body& body,
+                     const Streams*... streams) noexcept {
   constexpr std::size_t kCount = std::tuple_size_v<Terms>;
-  alignas(64) typename Terms::value_type term[kCount][kPieceElements];
+  constexpr std::uint64_t kAhead = 256;
   for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
     for_each_run(piece, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
       const auto entry = of_group(group);
+      alignas(64) double lane[kCount][kLanes] = {};
+      std::uint64_t i = first + begin;
+      const std::uint64_t end = i + count;
+      for (; i + kLanes <= end; i += kLanes) {
+        (__builtin_prefetch(streams + i + kAhead), ...);
 #pragma GCC ivdep
-      for (std::uint64_t j = 0; j < count; ++j) {
-        const Terms terms = body(entry, first + begin + j);
-        for (std::size_t t = 0; t < kCount; ++t) term[t][j] = terms[t];
+        for (std::uint64_t j = 0; j < kLanes; ++j) {
+          const Terms terms = body(entry, i + j);
+          for (std::size_t t = 0; t < kCount; ++t) lane[t][j] += terms[t];
+        }
+      }
+      for (std::uint64_t j = 0; i + j < end; ++j) {
+        const Terms terms = body(entry, i + j);
+        for (std::size_t t = 0; t < kCount; ++t) lane[t][j] += terms[t];
       }
       double* own = sums + (group - block.group_first) * width;
-      for (std::size_t t = 0; t < kCount; ++t) own[t] += lane_sum(term[t], count);
+      for (std::size_t t = 0; t < kCount; ++t) own[t] += joined_lanes(lane[t]);
     });
   });
 }
@@ -137,20 +148,21 @@ inline void sum_columns(const qloom_block& block, double* sums, std::uint64_t wi
 
 /// for_each_element with sums: body returns a std::array of terms, float or double, which are added
 /// to sums[(group - block.group_first) * Width + term]; Width 0 stands for the number of terms.
+/// streams: arrays of which body reads or writes element i; a hint for speed alone.
 ///
 /// exactness: in double. A run of one group is cut at multiples of kPieceElements from the block's
 ///            first element; each piece has the lanes of lane_sum(). Where groups alternate from
 ///            element to element, each adds its terms in order. The same on every instruction set.
-template <std::uint64_t Width = 0, class OfGroup, class Body>
-void sum_elements(const qloom_block& block, double* sums, const OfGroup& of_group,
-                  const Body& body) noexcept {
+template <std::uint64_t Width = 0, class OfGroup, class Body, class... Streams>
+void sum_elements(const qloom_block& block, double* sums, const OfGroup& of_group, const Body& body,
+                  const Streams*... streams) noexcept {
   using Terms = detail::TermsOf<OfGroup, Body>;
   constexpr std::uint64_t kWidth = Width > 0 ? Width : std::tuple_size_v<Terms>;
   vectorized([&] {
     if (block.inner == 1 && block.groups > 1) {
       detail::sum_columns<Terms>(block, sums, kWidth, of_group, body);
     } else {
-      detail::sum_runs<Terms>(block, sums, kWidth, of_group, body);
+      detail::sum_runs<Terms>(block, sums, kWidth, of_group, body, streams...);
     }
   });
 }
