@@ -109,8 +109,19 @@ std::optional<ExactPlan> byte_plan(const Sliced& c, const Passes& passes) {
 
 void Contraction::State::run_exact(const Sliced& c) {
   const Passes passes = passes_of(c);
-  if (const auto plan = byte_plan(c, passes); plan && run_passes(c, *plan)) return;
+  if (!lacks_bytes_ && run_bytes(c, passes)) return;
   run_passes(c, plan_of(passes, c.left, c.weights));
+}
+
+bool Contraction::State::run_bytes(const Sliced& c, const Passes& passes) {
+  const auto plan = byte_plan(c, passes);
+  try {
+    return plan && run_passes(c, *plan);
+  } catch (const dnnl::error& error) {
+    if (error.status != dnnl_unimplemented) throw;
+    lacks_bytes_ = true;  // this version of oneDNN has no such convolution
+    return false;
+  }
 }
 
 bool Contraction::State::pack_weights(const Sliced& c, const ExactPlan& plan,

@@ -113,6 +113,8 @@ struct Contraction::State {
   /// one slice only, its gradient goes to `single`.
   std::int64_t weight_parts(const ContractionShape& s, const Source& x, const Source& dy,
                             float* single);
+  /// False when it cannot be had so.
+  bool run_bytes(const Sliced& c, const Passes& passes);
   /// False when a value is not the code it should be, which only bytes notice.
   bool run_passes(const Sliced& c, const ExactPlan& plan);
   bool pack_weights(const Sliced& c, const ExactPlan& plan,
@@ -132,6 +134,7 @@ struct Contraction::State {
   std::vector<double> factors_;  ///< one per output channel
   Tensor dense_x_, dense_dy_, partials_;
   std::vector<std::int64_t> sums_;
+  bool lacks_bytes_ = false;
 };
 
 }  // namespace qloom::network

@@ -227,7 +227,16 @@ def contractions(_arrays):
                     [Comparison(f"{name}, float {role.replace('_', ' ')}", role, "", "peak",
                                 (("limit", 0.8),)) for role in roles])
         int8 = {**layer, "threads": 2}
-        jobs = {"ours": Job("qloom", "contraction", {**layer, "coded": True}),
+        coded = {role: Job("qloom", "contraction", {**layer, "role": role, "coded": True})
+                 for role in roles}
+        jobs = {role + " in float": Job("qloom", "contraction", {**layer, "role": role},
+                                        "the same in float") for role in roles}
+        jobs.update(coded, peak=Job("qloom", "fma_peak", {"threads": 2},
+                                    "float multiply-add peak"))
+        yield Group("contractions", text, jobs,
+                    [Comparison(f"{name}, exact 8 bit codes, {role.replace('_', ' ')}", role,
+                                role + " in float", "peak") for role in roles])
+        jobs = {"ours": coded["forward"],
                 "onednn": Job("qloom", "onednn_int8_convolution", int8, "oneDNN int8"),
                 "onnx": Job("peers", "onnx_int8_convolution", int8, "ONNX Runtime int8"),
                 "peak": Job("qloom", "fma_peak", {"threads": 2}, "float multiply-add peak")}
@@ -259,7 +268,7 @@ def steps(network, quick=False):
         theirs["fused"] = torch("qat_fused", "nchw", "PyTorch QAT, fused observers")
     elif quick:
         theirs = {key: theirs[key] for key in ("nchw", "last", "qat")}
-        ours = {key: ours[key] for key in ("float", "qat_affine_8")}
+        ours = {key: ours[key] for key in ("float", "qat_affine_8", "fixed_point_8")}
     peak = {"peak": Job("qloom", "fma_peak", {"threads": 2}, "multiply-add peak")}
     rows = [Comparison("float", "float", "nchw", "peak", (("peer", 2.0),)),
             Comparison("float", "float", "last", "peak", (("peer", 1.3),)),
@@ -273,6 +282,8 @@ def steps(network, quick=False):
     rows.append(Comparison(names["qat_lsq_4"], "qat_lsq_4", "learned", "peak", (("peer", 4.0),)))
     rows.append(Comparison("fixed point W A E G 8", "fixed_point_8", "float", "peak",
                            (("cost", 1.5),)))
+    rows.append(Comparison("fixed point W A E G 8", "fixed_point_8", "nchw", "peak"))
+    rows.append(Comparison("fixed point W A E G 8", "fixed_point_8", "last", "peak"))
     return Group("training steps", f"{network}, batch 128", {**ours, **theirs, **peak},
                  [Comparison(f"{network} {c.what}", c.ours, c.peer, c.limit, c.figures)
                   for c in rows])

@@ -4,7 +4,6 @@
 // Convolutions in their three roles: real operands, integer-coded operands (the exact sum), a
 // modelled accumulator; and oneDNN's int8 convolution of the same shape.
 #include <memory>
-#include <vector>
 
 #include <dnnl.hpp>
 
@@ -48,7 +47,6 @@ struct Layer {
   network::ContractionShape shape;
   network::Contraction contraction;
   Tensor x, w, dy, y, dx, dw;
-  std::vector<float> weight_scale;
   float scale = 1.0F / 64;
   bool coded;
   registry::Instance accumulator, rounding;
@@ -63,7 +61,6 @@ struct Layer {
     y.resize({shape.y_size()});
     dx.resize({shape.x_size()});
     dw.resize({shape.w_size()});
-    weight_scale.assign(static_cast<std::size_t>(shape.out_c), scale);
     if (params.contains("accumulator")) model(params["accumulator"]);
   }
   void model(const Json& params) {
@@ -84,8 +81,7 @@ struct Layer {
   }
   [[nodiscard]] network::Operand operand(const Tensor& t) const {
     if (!coded) return {.values = t.data()};
-    if (&t == &w) return {t.data(), weight_scale.data(), weight_scale.size(), -127, 127};
-    return {t.data(), &scale, 1, -128, 127};
+    return {t.data(), &scale, 1, &t == &x ? -128.0 : -127.0, 127};
   }
   void run(const std::string& role) {
     if (role == "forward") {
