@@ -3,7 +3,6 @@
 """The peers' side of the benchmark: PyTorch, QPyTorch and ONNX Runtime behind the same line
 protocol as qloom's own worker (worker/main.cpp)."""
 import json
-import resource
 import sys
 import time
 
@@ -16,9 +15,10 @@ CASES = {**torch_cases.CASES, **onnx_cases.CASES}
 
 
 def memory():
-    pages = int(open("/proc/self/statm").read().split()[1])
-    return {"resident": pages * resource.getpagesize(),
-            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    """Of this program alone: getrusage() would also count what its parent had before it started."""
+    lines = (line.split() for line in open("/proc/self/status"))
+    figures = {line[0]: int(line[1]) * 1024 for line in lines if line[0] in ("VmRSS:", "VmHWM:")}
+    return {"resident": figures["VmRSS:"], "peak": figures["VmHWM:"]}
 
 
 class Worker:

@@ -4,6 +4,7 @@
 import argparse
 import pathlib
 import platform
+import subprocess
 import sys
 
 from . import growth, output, sections, whole
@@ -76,30 +77,40 @@ def about(workers, arguments):
 def process_rows(workers, arguments, wanted):
     """Rows for which nothing else may wait in memory."""
     if "instruction_sets" in wanted:
-        yield whole.instruction_sets(workers, arguments.quick)
+        yield "instruction sets", whole.instruction_sets(workers, arguments.quick)
     if "memory" in wanted:
-        yield whole.memory(workers, ["resnet8"] if arguments.quick else list(sections.NETWORKS),
-                           workers.threads)
+        networks = ["resnet8"] if arguments.quick else list(sections.NETWORKS)
+        yield "memory", whole.memory(workers, networks, workers.threads)
     if "plugins" in wanted:
-        yield whole.plugins(workers, workers.threads, 7)
+        yield "plugins", whole.plugins(workers, workers.threads, 7)
 
 
 def run(workers, arguments, arrays, wanted):
-    """The machine's description and all rows, printed as they come."""
-    rows = []
+    """The machine's description, all rows, printed as they come, and how many parts failed."""
+    rows, failures = [], 0
+
+    def take(part):
+        """The rows of a part; one that fails costs no other."""
+        nonlocal failures
+        try:
+            new = list(part())
+        except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+            failures += 1
+            workers.close()
+            print(f"   failed: {error}", file=sys.stderr)
+            return
+        output.print_table(new)
+        rows.extend(new)
+
     for group in groups_of(arguments, arrays, wanted):
         print(f"== {group.section}, {group.size}", flush=True)
-        new = measure_group(workers, group, arguments.quick)
-        output.print_table(new)
-        rows += new
+        take(lambda: measure_group(workers, group, arguments.quick))
     facts = about(workers, arguments)
     workers.close()
-    for part in process_rows(workers, arguments, wanted):
-        new = list(part)
-        print(f"== {new[0]['section'] if new else 'nothing'}", flush=True)
-        output.print_table(new)
-        rows += new
-    return facts, rows
+    for name, part in process_rows(workers, arguments, wanted):
+        print(f"== {name}", flush=True)
+        take(lambda: part)
+    return facts, rows, failures
 
 
 def main():
@@ -109,13 +120,15 @@ def main():
     arrays.write()
     workers = Workers(pathlib.Path(arguments.build).absolute(), sys.executable, threads=2)
     try:
-        facts, rows = run(workers, arguments, arrays, set(arguments.only or SECTIONS))
+        facts, rows, failures = run(workers, arguments, arrays, set(arguments.only or SECTIONS))
     finally:
         workers.close()
     output.write_json(folder / "bench.json", facts, rows)
     output.plot(rows, folder / "performance.svg")
     output.print_summary(rows)
     print(f"wrote {folder}/bench.json and performance.svg")
+    if failures:
+        sys.exit(f"{failures} parts failed; docs stay as they were")
     if arguments.update_docs:
         docs = sections.ROOT / "docs"
         output.write_json(docs / "bench.json", facts, rows)

@@ -50,7 +50,7 @@ def peak_of_steps(workers, name, case, params, threads, steps=4):
     """Bytes that some training steps add to the idle process, in a process of their own."""
     worker = workers.start(name)
     try:
-        worker.ask(do="prepare", name="idle", case=case, params={**params, "batch": 1})
+        worker.ask(do="prepare", name="idle", case=case, params={**params, "batch": 2})
         worker.ask(do="time", name="idle", threads=threads)
         worker.ask(do="drop", name="idle")
         before = worker.ask(do="memory")["resident"]

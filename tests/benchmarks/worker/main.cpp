@@ -11,15 +11,12 @@
 //   {"do": "about"}                                 -> {"program": ..., "isa": ...}
 //
 // What fails is answered by {"error": text}.
-#include <sys/resource.h>
-
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 
 #include <omp.h>
-#include <unistd.h>
 
 #include "host/data/array_file.hpp"
 #include "host/kernels/kernels.hpp"
@@ -44,14 +41,19 @@ Tensor read_array(const Json& params, const char* key) {
 
 namespace {
 
+/// Of this program alone: getrusage() would also count what its parent had before it started.
 Json memory() {
-  std::ifstream statm("/proc/self/statm");
-  std::int64_t size = 0, resident = 0;
-  statm >> size >> resident;
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return {{"resident", resident * sysconf(_SC_PAGESIZE)},
-          {"peak", static_cast<std::int64_t>(usage.ru_maxrss) * 1024}};
+  std::ifstream status("/proc/self/status");
+  Json answer;
+  for (std::string line; std::getline(status, line);) {
+    long kibibytes = 0;
+    if (std::sscanf(line.c_str(), "VmRSS: %ld", &kibibytes) == 1) {
+      answer["resident"] = kibibytes * 1024;
+    } else if (std::sscanf(line.c_str(), "VmHWM: %ld", &kibibytes) == 1) {
+      answer["peak"] = kibibytes * 1024;
+    }
+  }
+  return answer;
 }
 
 class Worker {
