@@ -59,9 +59,9 @@ void Contraction::forward(const ContractionShape& s, const Operand& x, const Ope
   }
   const Sliced role = forward_role(s, x, w, bias, y);
   if (is_coded(x) && is_coded(w) && x.scale_count == 1) {
-    state_->run_exact(role);
+    state_->ready().run_exact(role);
   } else {
-    state_->run_real(role);
+    state_->ready().run_real(role);
   }
 }
 
@@ -74,9 +74,9 @@ void Contraction::input_gradient(const ContractionShape& s, const Operand& dy, c
   }
   const Sliced role = input_gradient_role(s, dy, w, dx);
   if (is_coded(dy) && is_coded(w) && dy.scale_count == 1 && w.scale_count == 1) {
-    state_->run_exact(role);
+    state_->ready().run_exact(role);
   } else {
-    state_->run_real(role);
+    state_->ready().run_real(role);
   }
 }
 
@@ -86,9 +86,9 @@ void Contraction::weight_gradient(const ContractionShape& s, const Operand& x, c
   if (is_modelled(accumulator)) {
     state_->modelled.weight_gradient(s, x, dy, dw, accumulator);
   } else if (is_coded(x) && is_coded(dy) && x.scale_count == 1 && dy.scale_count == 1) {
-    state_->exact_weight_gradient(s, x, dy, dw);
+    state_->ready().exact_weight_gradient(s, x, dy, dw);
   } else {
-    state_->real_weight_gradient(s, x.values, dy.values, dw);
+    state_->ready().real_weight_gradient(s, x.values, dy.values, dw);
   }
 }
 

@@ -41,7 +41,7 @@ void multiply_bytes(std::int64_t channels, std::int64_t k, std::int64_t rows, co
 bool Contraction::State::byte_weight_slice(const ContractionShape& s, const Source& x,
                                            const Source& dy, std::size_t slot, std::int64_t first,
                                            std::int32_t* sums) {
-  Area& area = areas_[slot];
+  Area& area = scratch_->areas[slot];
   const std::int64_t x_size = s.x_size(), y_size = s.y_size();
   const auto* left = static_cast<const std::int8_t*>(
       elements(x, first * (x_size / s.batch), x_size, area.left));
@@ -81,7 +81,7 @@ bool Contraction::State::byte_weight_gradient(const ContractionShape& s, const O
   const std::int64_t x_size = s.x_size() / s.batch, y_size = s.y_size() / s.batch;
   const std::int64_t patches = is_pointwise(s) ? 0 : pixels_together(s) * s.fan_in();
   reserve_areas((slices.size * x_size + 3) / 4, (slices.size * y_size + 3) / 4, (patches + 3) / 4);
-  float* parts = grown(partials_, slices.count * s.w_size());
+  float* parts = grown(scratch_->partials, slices.count * s.w_size());
   const Source x_codes{x.values, false, *x.scale, {}, 0, &*left};
   const Source dy_codes{dy.values, false, *dy.scale, {}, 0, &*right};
   std::atomic<bool> fits = true;

@@ -126,26 +126,24 @@ bool Contraction::State::run_bytes(const Sliced& c, const Passes& passes) {
 
 bool Contraction::State::pack_weights(const Sliced& c, const ExactPlan& plan,
                                       const std::array<SlicePrimitive*, 2>& primitives) {
-  const auto [full, last] = primitives;
   const auto count = static_cast<std::size_t>(plan.passes.right.count);
-  if (digits_.size() < count) digits_.resize(count);
+  if (scratch_->digits.size() < count) scratch_->digits.resize(count);
   for (std::size_t j = 0; j < count; ++j) {
     const void* plain = c.weights.values;
     const std::int64_t rows = c.shape.out_c, pitch = c.shape.fan_in();
     const auto index = static_cast<int>(j);
     if (plan.in_bytes) {
-      std::uint8_t* bytes = bytes_of(digits_[j], c.shape.w_size());
+      std::uint8_t* bytes = bytes_of(scratch_->digits[j], c.shape.w_size());
       if (!extract_bytes(c.weights, rows, pitch, plan.passes.right, index, plan.right, bytes)) {
         return false;
       }
       plain = bytes;
     } else if (!plan.is_plain_right) {
-      float* codes = grown(digits_[j], c.shape.w_size());
+      float* codes = grown(scratch_->digits[j], c.shape.w_size());
       extract_digits(c.weights, rows, pitch, plan.passes.right, index, codes);
       plain = codes;
     }
-    full->set_weights(j, plain);
-    if (last != full) last->set_weights(j, plain);
+    set_weights(primitives, j, plain);
   }
   return true;
 }
@@ -171,7 +169,7 @@ bool Contraction::State::run_passes(const Sliced& c, const ExactPlan& plan) {
 
 bool Contraction::State::run_slice(const Sliced& c, const ExactPlan& plan, SlicePrimitive& chosen,
                                    std::size_t slot, std::int64_t first, std::int64_t samples) {
-  Area& area = areas_[slot];
+  Area& area = scratch_->areas[slot];
   float* out = c.out + first * c.out_size;
   const std::int64_t out_n = samples * c.out_size, rows = out_n / c.out_channels;
   const auto [x, w] = plan.passes;
@@ -210,13 +208,13 @@ void Contraction::State::exact_weight_gradient(const ContractionShape& s, const 
   const ExactPlan plan = plan_of(weight_gradient_passes(s, x, dy), x, dy);
   const auto [left, right] = plan.passes;
   const auto size = static_cast<std::uint64_t>(s.w_size());
-  if (!plan.passes.is_single() && sums_.size() < size) sums_.resize(size);
+  if (!plan.passes.is_single() && scratch_->sums.size() < size) scratch_->sums.resize(size);
   for (int i = 0; i < left.count; ++i) {
     for (int j = 0; j < right.count; ++j) {
       const std::int64_t parts =
           weight_parts(s, {x.values, plan.is_plain_left, *x.scale, left, i},
                        {dy.values, plan.is_plain_right, *dy.scale, right, j}, dw);
-      const float* part = parts == 1 ? dw : partials_.data();
+      const float* part = parts == 1 ? dw : scratch_->partials.data();
       if (plan.passes.is_single()) {
         return merge_parts(FloatSums{part}, parts, size, plan.factor, dw);
       }
@@ -224,14 +222,14 @@ void Contraction::State::exact_weight_gradient(const ContractionShape& s, const 
       for_each_tile(size, [&](std::uint64_t first, std::uint64_t n) {
         for (std::int64_t p = 0; p < parts; ++p) {
           const FloatSums sums{part + static_cast<std::uint64_t>(p) * size + first};
-          add_pass(sums, shift, i + j + p == 0, sums_.data() + first, n);
+          add_pass(sums, shift, i + j + p == 0, scratch_->sums.data() + first, n);
         }
       });
     }
   }
   for_each_tile(size, [&](std::uint64_t first, std::uint64_t n) {
     for (std::uint64_t e = first; e < first + n; ++e) {
-      dw[e] = static_cast<float>(static_cast<double>(sums_[e]) * plan.factor);
+      dw[e] = static_cast<float>(static_cast<double>(scratch_->sums[e]) * plan.factor);
     }
   });
 }

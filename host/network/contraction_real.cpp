@@ -8,9 +8,15 @@
 
 namespace qloom::network {
 
+Contraction::State& Contraction::State::ready() {
+  static thread_local Scratch scratch;
+  scratch_ = &scratch;
+  return *this;
+}
+
 void Contraction::State::reserve_areas(std::int64_t left, std::int64_t right, std::int64_t pass) {
-  if (areas_.size() < slot_count()) areas_.resize(slot_count());
-  for (Area& area : areas_) {
+  if (scratch_->areas.size() < slot_count()) scratch_->areas.resize(slot_count());
+  for (Area& area : scratch_->areas) {
     grown(area.left, left);
     grown(area.right, right);
     grown(area.pass, pass);
@@ -39,11 +45,21 @@ std::array<SlicePrimitive*, 2> Contraction::State::slice_primitives(const Primit
   return {of(0), of(slices.count - 1)};
 }
 
+void Contraction::State::set_weights(const std::array<SlicePrimitive*, 2>& primitives,
+                                     std::size_t index, const void* plain) {
+  std::vector<Tensor>& packed = scratch_->packed;
+  if (packed.size() < 2 * index + 2) packed.resize(2 * index + 2);
+  for (std::size_t i = 0; i < (primitives[0] == primitives[1] ? 1 : 2); ++i) {
+    SlicePrimitive& primitive = *primitives[i];
+    void* place = bytes_of(packed[2 * index + i], static_cast<std::int64_t>(primitive.packed_size()));
+    primitive.set_weights(index, plain, place);
+  }
+}
+
 void Contraction::State::run_real(const Sliced& c) {
   const Slices slices = output_slices(c.shape);
   const auto primitives = slice_primitives({c.role, c.shape, c.bias != nullptr}, slices);
-  primitives[0]->set_weights(0, c.weights.values);
-  if (primitives[1] != primitives[0]) primitives[1]->set_weights(0, c.weights.values);
+  set_weights(primitives, 0, c.weights.values);
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
     primitives[i + 1 == slices.count ? 1 : 0]->run(
         slot, {.left = c.left.values + slices.first(i) * c.left_size,
@@ -75,7 +91,7 @@ void Contraction::State::dense_weight_gradient(const ContractionShape& s, const 
     extract_digits(operand, 1, n, source.digits, source.index, grown(buffer, n));
     return static_cast<const float*>(buffer.data());
   };
-  const float *left = whole(x, s.x_size(), dense_x_), *right = whole(dy, s.y_size(), dense_dy_);
+  const float *left = whole(x, s.x_size(), scratch_->dense_x), *right = whole(dy, s.y_size(), scratch_->dense_dy);
   // Eight slices, of at least the 16 channels that fill a register.
   const Slices rows = cut(s.out_c, std::max<std::int64_t>(16, (s.out_c + 7) / 8));
   const auto of = [&](std::int64_t i) {
@@ -101,11 +117,11 @@ std::int64_t Contraction::State::weight_parts(const ContractionShape& s, const S
   const Slices slices = weight_slices(s);
   const auto primitives = slice_primitives({Role::kWeightGradient, s}, slices);
   const std::int64_t x_size = s.x_size() / s.batch, y_size = s.y_size() / s.batch;
-  float* parts = slices.count == 1 ? single : grown(partials_, slices.count * s.w_size());
+  float* parts = slices.count == 1 ? single : grown(scratch_->partials, slices.count * s.w_size());
   reserve_areas(x.is_plain ? 0 : slices.size * x_size, dy.is_plain ? 0 : slices.size * y_size, 0);
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
     const std::int64_t first = slices.first(i), n = slices.samples(i);
-    Area& area = areas_[slot];
+    Area& area = scratch_->areas[slot];
     const void* left = elements(x, first * x_size, n * x_size, area.left);
     const void* right = elements(dy, first * y_size, n * y_size, area.right);
     primitives[i + 1 == slices.count ? 1 : 0]->run(
@@ -126,12 +142,12 @@ void Contraction::State::real_weight_gradient(const ContractionShape& s, const f
     // Neighbours first, then neighbouring pairs, and so on: a tree that the batch size fixes.
     for (std::int64_t step = 1; step < parts; step *= 2) {
       for (std::int64_t p = 0; p + step < parts; p += 2 * step) {
-        float* sum = partials_.data() + static_cast<std::uint64_t>(p) * size + first;
+        float* sum = scratch_->partials.data() + static_cast<std::uint64_t>(p) * size + first;
         const float* other = sum + static_cast<std::uint64_t>(step) * size;
         for (std::uint64_t i = 0; i < n; ++i) sum[i] += other[i];
       }
     }
-    std::copy_n(partials_.data() + first, n, dw + first);
+    std::copy_n(scratch_->partials.data() + first, n, dw + first);
   });
 }
 

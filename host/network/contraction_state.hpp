@@ -84,7 +84,25 @@ inline std::uint8_t* bytes_of(Tensor& buffer, std::int64_t n) {
   return reinterpret_cast<std::uint8_t*>(grown(buffer, (n + 3) / 4));
 }
 
+/// Work area of one thread inside a contraction.
+struct Area {
+  Tensor left, right, pass;
+  std::vector<std::int64_t> sums;
+};
+
+/// Memory that a contraction needs while it runs and not between calls: shared by all contractions
+/// that one thread runs, so that it is as large as the largest asks for.
+struct Scratch {
+  std::vector<Area> areas;
+  std::vector<Tensor> digits, packed;  ///< of the weights; packed: two primitives per digit
+  Tensor dense_x, dense_dy, partials;
+  std::vector<std::int64_t> sums;
+};
+
 struct Contraction::State {
+  /// The scratch memory of the calling thread, for the call to come.
+  State& ready();
+
   // Real operands: contraction_real.cpp.
   void run_real(const Sliced& c);
   void real_weight_gradient(const ContractionShape& s, const float* x, const float* dy, float* dw);
@@ -95,12 +113,6 @@ struct Contraction::State {
   ModelledContraction modelled;
 
  private:
-  /// Work area of one thread.
-  struct Area {
-    Tensor left, right, pass;
-    std::vector<std::int64_t> sums;
-  };
-
   /// Work areas of all threads, whichever takes a slice: elements of each buffer.
   void reserve_areas(std::int64_t left, std::int64_t right, std::int64_t pass);
   SlicePrimitive& primitive(const PrimitiveKey& key);
@@ -109,7 +121,7 @@ struct Contraction::State {
                                                   const Slices& slices);
   void dense_weight_gradient(const ContractionShape& s, const Source& x, const Source& dy,
                              float* dw);
-  /// Fills partials_ with one weight gradient per slice of the batch and returns their number; with
+  /// Fills the partials with one weight gradient per slice of the batch and returns their number; with
   /// one slice only, its gradient goes to `single`.
   std::int64_t weight_parts(const ContractionShape& s, const Source& x, const Source& dy,
                             float* single);
@@ -117,6 +129,9 @@ struct Contraction::State {
   bool run_bytes(const Sliced& c, const Passes& passes);
   /// False when a value is not the code it should be, which only bytes notice.
   bool run_passes(const Sliced& c, const ExactPlan& plan);
+  /// Weights number `index` of both primitives.
+  void set_weights(const std::array<SlicePrimitive*, 2>& primitives, std::size_t index,
+                   const void* plain);
   bool pack_weights(const Sliced& c, const ExactPlan& plan,
                     const std::array<SlicePrimitive*, 2>& primitives);
   bool run_slice(const Sliced& c, const ExactPlan& plan, SlicePrimitive& chosen, std::size_t slot,
@@ -129,11 +144,8 @@ struct Contraction::State {
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   std::vector<std::unique_ptr<SlicePrimitive>> primitives_;
-  std::vector<Area> areas_;
-  std::vector<Tensor> digits_;   ///< of the weights
+  Scratch* scratch_ = nullptr;
   std::vector<double> factors_;  ///< one per output channel
-  Tensor dense_x_, dense_dy_, partials_;
-  std::vector<std::int64_t> sums_;
   bool lacks_bytes_ = false;
 };
 

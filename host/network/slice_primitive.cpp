@@ -206,14 +206,12 @@ void SlicePrimitive::add_slot() {
   slots_.push_back(std::move(slot));
 }
 
-void SlicePrimitive::set_weights(std::size_t index, const void* plain) {
+void SlicePrimitive::set_weights(std::size_t index, const void* plain, void* packed) {
   const SingleThread guard;
   reserve(1);
-  while (packed_.size() <= index) {
-    packed_.push_back(has_reorder_ ? memory(weights_, engine_)
-                                   : memory(weights_, engine_, nullptr));
-  }
+  while (packed_.size() <= index) packed_.push_back(memory(weights_, engine_, nullptr));
   if (!has_reorder_) return set_source(packed_[index], plain);
+  packed_[index].set_data_handle(packed);
   Slot& slot = slots_.front();
   Arguments& arguments = slot.reorder_arguments;
   if (arguments.empty()) {

@@ -50,8 +50,13 @@ class SlicePrimitive {
   [[nodiscard]] const PrimitiveKey& key() const { return key_; }
   /// Makes work areas 0 .. slots - 1.
   void reserve(std::size_t slots);
-  /// Weights number `index` in the plain layout; `plain` must live until the last run() with them.
-  void set_weights(std::size_t index, const void* plain);
+  /// Bytes of the weights in the format that the primitive likes best; 0: the plain layout.
+  [[nodiscard]] std::size_t packed_size() const {
+    return has_reorder_ ? weights_.get_size() : 0;
+  }
+  /// Weights number `index` in the plain layout; `plain` and `packed`, of packed_size() bytes and
+  /// 64-byte aligned, must live until the last run() with them.
+  void set_weights(std::size_t index, const void* plain, void* packed);
   void run(std::size_t slot, const Call& call);
 
  private:
