@@ -36,7 +36,8 @@ inline std::uint32_t integer_bits(float x) {
   return std::bit_cast<std::uint32_t>(x + kShift) - std::bit_cast<std::uint32_t>(kShift);
 }
 
-/// Codes as bytes; returns how far above codes.lo the furthest one is (those below it are furthest).
+/// Codes as bytes; returns how far above codes.lo the furthest one is (those below count as very
+/// far).
 [[gnu::always_inline]] inline std::uint32_t narrow(const float* from, const ByteCodes codes,
                                                    std::uint8_t* to, std::uint64_t n) {
   const std::uint32_t lo = codes.lo, shift = static_cast<std::uint32_t>(codes.shift);

@@ -51,8 +51,8 @@ void Contraction::State::set_weights(const std::array<SlicePrimitive*, 2>& primi
   if (packed.size() < 2 * index + 2) packed.resize(2 * index + 2);
   for (std::size_t i = 0; i < (primitives[0] == primitives[1] ? 1 : 2); ++i) {
     SlicePrimitive& primitive = *primitives[i];
-    void* place = bytes_of(packed[2 * index + i], static_cast<std::int64_t>(primitive.packed_size()));
-    primitive.set_weights(index, plain, place);
+    const auto size = static_cast<std::int64_t>(primitive.packed_size());
+    primitive.set_weights(index, plain, bytes_of(packed[2 * index + i], size));
   }
 }
 
@@ -91,7 +91,8 @@ void Contraction::State::dense_weight_gradient(const ContractionShape& s, const 
     extract_digits(operand, 1, n, source.digits, source.index, grown(buffer, n));
     return static_cast<const float*>(buffer.data());
   };
-  const float *left = whole(x, s.x_size(), scratch_->dense_x), *right = whole(dy, s.y_size(), scratch_->dense_dy);
+  const float* left = whole(x, s.x_size(), scratch_->dense_x);
+  const float* right = whole(dy, s.y_size(), scratch_->dense_dy);
   // Eight slices, of at least the 16 channels that fill a register.
   const Slices rows = cut(s.out_c, std::max<std::int64_t>(16, (s.out_c + 7) / 8));
   const auto of = [&](std::int64_t i) {

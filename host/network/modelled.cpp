@@ -22,8 +22,9 @@ void require_codes(const Operand& operand, bool has_one_scale, const char* what)
   if (!is_coded(operand)) {
     throw RunError(std::string("an integer accumulator needs integer codes of at most 2^22: ") +
                    what + " has " +
-                   (operand.scale_count == 0 ? "real values"
-                                             : "codes up to " + std::to_string(operand.largest_code())) +
+                   (operand.scale_count == 0
+                        ? "real values"
+                        : "codes up to " + std::to_string(operand.largest_code())) +
                    "; give it a quantizer with an affine encoding");
   }
   if (has_one_scale && operand.scale_count != 1) {

@@ -21,9 +21,9 @@ std::vector<NamedShape> wide_shapes() {
                               .pad_left = 1, .pad_right = 1};
   ContractionShape strided = same, unread = same, wide_kernel = same, pointwise = same;
   strided.stride_h = strided.stride_w = 2;
-  unread.in_h = unread.in_w = 8;
+  unread.in_h = unread.in_w = 9;
   unread.stride_h = 2, unread.stride_w = 3;
-  unread.pad_bottom = unread.pad_right = 0;  // a last row or column that no kernel reads
+  unread.pad_bottom = unread.pad_right = 0;  // no kernel reads the last row and the last column
   wide_kernel.kernel_w = 5;
   wide_kernel.pad_left = 3;
   wide_kernel.batch = 11;
@@ -67,6 +67,18 @@ TEST(ByteContraction, PatchesOfManyPixelsAreCutWithoutATrace) {
   Contraction contraction;
   contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data());
   expect_bits(dw, expected, x, dy, s.fan_in(), nullptr, "two parts");
+}
+
+TEST(ByteContraction, AWeightGradientBeyond32BitsIsExact) {
+  const ContractionShape s{.batch = 8, .in_h = 96, .in_w = 96, .in_c = 16, .out_c = 1};
+  const Coded x(Codes(static_cast<std::size_t>(s.x_size()), 255), {0.5F});
+  const Coded dy(Codes(static_cast<std::size_t>(s.y_size()), -127), {0.0123F});
+  const Codes expected = sums(s, Target::kDw, x.codes, dy.codes);
+  ASSERT_LT(expected[0], -(std::int64_t{1} << 31));
+  std::vector<float> dw(expected.size());
+  Contraction contraction;
+  contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data());
+  expect_bits(dw, expected, x, dy, s.fan_in(), nullptr, "one slice");
 }
 
 TEST(ByteContraction, BitsDoNotDependOnTheNumberOfThreads) {

@@ -72,6 +72,10 @@ TEST(ExactContraction, EightTimesEightBitsOver4608ProductsAreExact) {
   check_extremes({.batch = 3, .in_c = 4608, .out_c = 4}, 255, 127);
 }
 
+TEST(ExactContraction, SumsJustBeyondFloat32AreExact) {
+  check_extremes({.batch = 3, .in_c = 600, .out_c = 4}, 255, 127);  // odd, from 2^24 to 2^25
+}
+
 TEST(ExactContraction, SixteenTimesSixteenBitsAreExactAtTheLimits) {
   check_extremes({.batch = 3, .in_c = 4608, .out_c = 4}, 65535, -32768);
 }
@@ -131,6 +135,8 @@ TEST(ExactContraction, AScaleOfZeroGivesTheBias) {
 
 TEST(ChoosePasses, UsesTheFewestPassesWhoseSumsAreExact) {
   EXPECT_TRUE(network::choose_passes(288, 255, 127, 288 * 255 * 127).is_single());
+  EXPECT_TRUE(network::choose_passes(600, 255, 127, 0x1p24).is_single());
+  EXPECT_FALSE(network::choose_passes(600, 255, 127, 0x1p24 + 1).is_single());
   const network::Passes wide = network::choose_passes(4608, 255, 127, 4608.0 * 255 * 127);
   EXPECT_EQ(wide.left.count * wide.right.count, 2);
   EXPECT_THROW((void)network::choose_passes(0x1p25, 1, 1, 0x1p25), RunError);

@@ -197,6 +197,18 @@ TEST(Network, StateGoesOnWhereItWas) {
   EXPECT_EQ(a.loss(2), b.loss(2));
 }
 
+TEST(BufferPool, AFreeBufferGrowsBeforeANewOneIsMade) {
+  BufferPool pool;
+  Buffer *small = pool.acquire({10}), *middle = pool.acquire({20});
+  EXPECT_NE(small, middle);
+  pool.release(small);
+  pool.release(middle);
+  EXPECT_EQ(pool.acquire({40}), middle) << "the largest grows";
+  EXPECT_GE(middle->tensor.capacity(), 40U);
+  EXPECT_EQ(pool.acquire({10}), small) << "the smallest that is large enough";
+  EXPECT_NE(pool.acquire({5}), small) << "none is free";
+}
+
 TEST(Network, NotFiniteValuesAreNamed) {
   Fixture f(floating());
   f.network.forward(f.x, training());

@@ -143,6 +143,29 @@ TEST(Clamp, AWeightIsClippedBeforeItsQuantizerAndHasNoGradientOutside) {
   EXPECT_LT(outside, expected.size() - 10);
 }
 
+TEST(Clamp, ExtremesForAQuantizerAreThoseOfTheClippedTensor) {
+  const float low = -0.05F, high = 0.11F;  // largest exponent -4: steps of 2^-10
+  Json rule{{"site", "weight"}, {"layers", {"conv2"}},
+            {"quantizer", {{"plugin", "block_float"}, {"bits", 8}}}};
+  Bench unclamped(Json::array({rule}));
+  rule["clamp"] = {{"low", low}, {"high", high}};
+  Bench bench(Json::array({rule}));
+  const std::vector<float> master = values(bench.parameter("conv2/weight").value);
+  unclamped.gradients();
+  bench.gradients();
+  float largest = 0;
+  for (const float w : master) largest = std::max(largest, std::abs(w));
+  ASSERT_GT(largest, 2 * high);
+  const float wide = std::ldexp(1.0F, std::ilogb(largest) - 6);
+  const auto rounded = [](float w, float step) {
+    return std::clamp(std::nearbyint(w / step), -128.0F, 127.0F) * step;
+  };
+  for (std::size_t i = 0; i < master.size(); ++i) {
+    ASSERT_EQ(bench.w("conv2")[i], rounded(std::clamp(master[i], low, high), 0x1p-10F)) << i;
+    ASSERT_EQ(unclamped.w("conv2")[i], rounded(master[i], wide)) << i;
+  }
+}
+
 TEST(Clamp, AnActivationIsClippedBeforeItsQuantizerAndHasNoGradientOutside) {
   const float low = 0.2F, high = 0.75F;
   Bench bench(Json::array({clamped_rule("activation", "conv2", low, high)})), plain(Json::array());

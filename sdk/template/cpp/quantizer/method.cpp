@@ -15,7 +15,8 @@ using namespace qloom::sdk;
 class Method : public UniformGrid {
  public:
   /// prepare() gets the tensor at every step. QLOOM_QUANTIZER_WANTS_RANGE: in.ranges instead, of
-  /// the range estimator that the pipeline names.
+  /// the range estimator that the pipeline names. QLOOM_QUANTIZER_WANTS_EXTREMES: in.ranges with
+  /// the tensor's own smallest and largest values, which cost no pass over it.
   static constexpr std::uint32_t kCaps =
       QLOOM_QUANTIZER_WANTS_TENSOR | QLOOM_QUANTIZER_USES_ROUNDING;
 
