@@ -36,6 +36,7 @@ void Trainer::save(const std::filesystem::path& file) const {
             {"stages", stage_results_},
             {"custom", custom_},
             {"reloads", reloads_},
+            {"warnings", warnings_.list()},
             {"procedure_versions", versions}};
   if (final_score_) {
     meta["final"] = {final_score_->loss, final_score_->accuracy, final_score_->correct,
@@ -71,6 +72,7 @@ std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::strin
   series_ = meta.at("series");
   stage_results_ = meta.at("stages");
   reloads_ = meta.value("reloads", Json::array());
+  warnings_.restore(meta.value("warnings", Json::array()));
   custom_ = meta.at("custom").get<std::map<std::string, std::vector<double>>>();
   if (meta.contains("final")) {
     const Json& f = meta["final"];

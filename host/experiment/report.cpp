@@ -82,6 +82,7 @@ Json report_of(Trainer& trainer, int threads) {
               {"methods", methods_of(trainer)},
               {"series", trainer.series()},
               {"events", swap_events(trainer)},
+              {"warnings", trainer.warnings()},
               {"stages", trainer.stage_results()}};
   Json totals = Json::object();
   report["parameters"] = parameter_rows(trainer, totals);

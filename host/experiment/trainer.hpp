@@ -15,6 +15,7 @@
 
 #include "host/data/dataset.hpp"
 #include "host/experiment/progress.hpp"
+#include "host/experiment/warnings.hpp"
 #include "host/network/network.hpp"
 #include "host/network/ops.hpp"
 #include "host/pipeline/pipeline.hpp"
@@ -66,6 +67,9 @@ class Trainer {
   [[nodiscard]] const Cursor& cursor() const { return cursor_; }
   void remove_norm(std::uint64_t index);
   void retune_norms(std::uint64_t batches);
+  /// Printed once and listed in the report.
+  void warn(const Warning& warning) { warnings_.add(warning); }
+  [[nodiscard]] const Json& warnings() const { return warnings_.list(); }
   void report_value(const std::string& key, double value) { custom_[key].push_back(value); }
   [[nodiscard]] std::uint64_t steps_per_epoch() const;
   [[nodiscard]] double learning_rate() const { return learning_rate_; }
@@ -132,6 +136,7 @@ class Trainer {
   Json series_ = Json::object(), stage_results_ = Json::array(), reloads_ = Json::array();
   std::map<std::string, std::vector<double>> custom_;
   std::optional<Score> final_score_;
+  Warnings warnings_;
   double seconds_ = 0, training_seconds_ = 0;
   std::uint64_t epochs_run_ = 0;
 };

@@ -22,6 +22,7 @@ TEST_F(Run, TrainsAndWritesAReportThatFollowsItsSchema) {
       Json::parse(data::read_text(fs::path(QLOOM_SOURCE_DIR) / "schemas/report.schema.json"));
   EXPECT_NO_THROW(static_cast<void>(registry::validate(schema, report, "report.json: ")));
   EXPECT_EQ(report["seed"], 3);
+  EXPECT_EQ(report["warnings"], Json::array());
   EXPECT_EQ(report["final"]["count"], 64);
   EXPECT_GT(report["final"]["accuracy"].get<double>(), 0.8);  // a guess gives 0.5
   EXPECT_EQ(report["series"]["loss"].size(), 2U);
