@@ -5,14 +5,14 @@
 # Installs the Debian packages that are missing, configures and builds preset release. What is
 # installed or built already stays as it is.
 #
-#   examples/set_up.sh            the program and its plugins: build/release/qloom
+#   examples/set_up.sh            all that is installed: the programs qloom and qloom-check, the plugins
 #   examples/set_up.sh all        the tests too
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 target="${1:-program}"
 case "$target" in
-  program) targets=(qloom qloom_plugins) ;;
+  program) targets=(qloom_product) ;;
   all) targets=(all) ;;
   *)
     echo "set_up.sh: \"$target\", expected \"program\" or \"all\"" >&2
@@ -64,10 +64,9 @@ install_missing() {
 
 install_missing
 cd "$root"
-if [[ ! -f build/release/build.ninja ]]; then
-  echo "== configure: preset release"
-  cmake --preset release
-fi
+# Always: what was installed just now is found only by configuring again, which takes seconds.
+echo "== configure: preset release"
+cmake --preset release
 echo "== build: preset release, ${targets[*]}"
 cmake --build --preset release --parallel "$(nproc)" --target "${targets[@]}"
 echo "== built: $root/build/release/qloom"

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the qloom authors
 #
-# Sets up what is missing, builds everything and runs the tests: all but slow ones and benchmarks in
-# preset release, then unit, reference, conformance and abi tests under the address and
-# undefined-behaviour sanitizers. Exit status 0 when all passed.
+# First what a newcomer does: the set-up of examples/quickstart.sh, then docs/write-a-plugin.md with what
+# that built. Then sets up what tests need, builds everything and runs the tests: all but slow ones
+# and benchmarks in preset release, then unit, reference, conformance and abi tests under the address
+# and undefined-behaviour sanitizers. Exit status 0 when all passed.
 #
 #   tests/run.sh                 both
 #   tests/run.sh --no-asan       without the sanitizers
@@ -21,36 +22,39 @@ case "${1:-}" in
     ;;
 esac
 
-"$root/examples/set_up.sh" all
 cd "$root"
 jobs="$(nproc)"
 status=0
 
-# run_tests <test preset> <build folder>: keeps the output for the summary.
+# run_tests <test preset> <output file> [ctest options]: keeps the output for the summary.
 run_tests() {
-  echo "== test: preset $1"
-  ctest --preset "$1" --parallel "$jobs" --no-tests=error 2>&1 |
-    tee "$2/test_output.txt" || status=1
+  local preset="$1" output="$2"
+  shift 2
+  echo "== test: preset $preset $*"
+  ctest --preset "$preset" --parallel "$jobs" --no-tests=error "$@" 2>&1 |
+    tee "$output" || status=1
 }
 
-run_tests quick build/release
+"$root/examples/set_up.sh" program
+run_tests quick build/release/page_output.txt --tests-regex '^page_test$'
+"$root/examples/set_up.sh" all
+run_tests quick build/release/test_output.txt --exclude-regex '^page_test$'
 if [[ $with_asan == yes ]]; then
-  if [[ ! -f build/asan/build.ninja ]]; then
-    echo "== configure: preset asan"
-    cmake --preset asan
-  fi
+  echo "== configure: preset asan"
+  cmake --preset asan
   echo "== build: preset asan, the tests it runs"
   cmake --build --preset asan --parallel "$jobs"
-  run_tests asan build/asan
+  run_tests asan build/asan/test_output.txt
 fi
 
 # ctest's own closing lines, from "n% tests passed" on.
 summarize() {
   echo "== $1:"
-  sed -n '/^[0-9]*% tests passed/,$p' "$2/test_output.txt"
+  sed -n '/^[0-9]*% tests passed/,$p' "$2"
 }
-summarize "release, all tests but slow and bench" build/release
+summarize "docs/write-a-plugin.md after examples/set_up.sh" build/release/page_output.txt
+summarize "release, all tests but slow and bench" build/release/test_output.txt
 if [[ $with_asan == yes ]]; then
-  summarize "sanitizers, labels unit reference conformance abi" build/asan
+  summarize "sanitizers, labels unit reference conformance abi" build/asan/test_output.txt
 fi
 exit "$status"
