@@ -4,6 +4,7 @@
 
 #include "host/cli/commands.hpp"
 #include "host/experiment/experiment.hpp"
+#include "host/experiment/warnings.hpp"
 #include "host/pipeline/pipeline.hpp"
 
 namespace qloom::cli {
@@ -17,7 +18,8 @@ struct Options {
 void execute(const Options& options) {
   const registry::Registry registry = open_registry();
   const pipeline::Pipeline p = pipeline::load(options.pipeline, options.overrides, registry);
-  experiment::check(p, registry);
+  experiment::Warnings warnings;
+  experiment::check(p, registry, warnings);
   fmt::print("{}: valid: {} rules, {} procedures, {} stages\n", p.file.string(), p.rules.size(),
              p.procedures.size(), p.stages.size());
 }

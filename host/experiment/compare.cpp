@@ -9,6 +9,7 @@
 #include "host/experiment/experiment.hpp"
 #include "host/experiment/page.hpp"
 #include "host/experiment/table.hpp"
+#include "host/experiment/warnings.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
@@ -39,7 +40,8 @@ Json row_of(const Entry& entry, const std::vector<Json>& reports) {
 }
 
 /// Every pipeline with every variant; checked, so that nothing wrong is found after an hour.
-std::vector<Entry> entries_of(const CompareOptions& options, const registry::Registry& registry) {
+std::vector<Entry> entries_of(const CompareOptions& options, const registry::Registry& registry,
+                              Warnings& warnings) {
   std::vector<Entry> entries;
   std::map<std::string, std::filesystem::path> folders;
   for (const auto& file : options.pipelines) {
@@ -50,7 +52,7 @@ std::vector<Entry> entries_of(const CompareOptions& options, const registry::Reg
         entry.overrides.push_back(entry.variant);
         entry.folder += fmt::format("_variant_{}", i);
       }
-      check(pipeline::load(file, entry.overrides, registry), registry);
+      check(pipeline::load(file, entry.overrides, registry), registry, warnings);
       const auto [other, is_new] = folders.insert({entry.folder, file});
       if (!is_new) {
         throw InputError(fmt::format("{} and {}: two pipelines of one name cannot share a folder",
@@ -97,7 +99,8 @@ std::string csv_of(const Json& rows) {
 Json compare(const CompareOptions& options, const registry::Registry& registry) {
   const std::filesystem::path output =
       options.output.empty() ? std::filesystem::path("runs/compare") : options.output;
-  const std::vector<Entry> entries = entries_of(options, registry);
+  Warnings warnings;  // once for all runs
+  const std::vector<Entry> entries = entries_of(options, registry, warnings);
   data::require_writable_folder(output);
   Json rows = Json::array();
   for (const Entry& entry : entries) {
@@ -112,6 +115,7 @@ Json compare(const CompareOptions& options, const registry::Registry& registry) 
       run_options.seed = seed;
       run_options.threads = options.threads;
       run_options.shared = output;
+      run_options.warnings = &warnings;
       reports.push_back(run(run_options, registry));
     }
     rows.push_back(row_of(entry, reports));

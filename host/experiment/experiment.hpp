@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "host/experiment/warnings.hpp"
 #include "host/pipeline/pipeline.hpp"
 #include "host/registry/registry.hpp"
 
@@ -26,6 +27,7 @@ struct RunOptions {
   /// Folder with finished runs that a "start_from" may use and adds to, <stem>/seed_<seed>; empty:
   /// <output>/start_from.
   std::filesystem::path shared;
+  Warnings* warnings = nullptr;  ///< gets the run's warnings; null: prints them
 };
 
 struct CompareOptions {
@@ -52,8 +54,10 @@ registry::Json run(const RunOptions& options, const registry::Registry& registry
 [[nodiscard]] bool is_finished(const std::filesystem::path& folder,
                                const registry::Json& configuration, std::uint64_t seed);
 
-/// Everything run() checks before it starts: pipeline, data files, model, every placement.
-void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry);
+/// Everything run() checks before it starts: pipeline, data files, model, every placement; also of
+/// the pipelines that it starts from.
+void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
+           Warnings& warnings);
 
 /// Runs all pipelines with all seeds, prints one table to standard output, writes compare.json,
 /// compare.csv and report.html. Returns the table as JSON.

@@ -7,6 +7,7 @@
 #include "host/experiment/experiment.hpp"
 #include "host/experiment/page.hpp"
 #include "host/experiment/report.hpp"
+#include "host/experiment/warnings.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
@@ -35,6 +36,7 @@ std::filesystem::path base_weights(const pipeline::Pipeline& p, const RunOptions
   base.threads = options.threads;
   base.shared = options.shared;
   base.resume = options.resume;
+  base.warnings = options.warnings;
   base.output = options.shared.empty()
                     ? output_of(options) / "start_from"
                     : options.shared / p.start_from.stem() / fmt::format("seed_{}", p.seed);
@@ -59,23 +61,32 @@ bool is_finished(const std::filesystem::path& folder, const Json& configuration,
          text.value("host_version", "") == registry::host_services().version;
 }
 
-void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry) {
-  const Trainer trainer(pipeline, registry);
+void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
+           Warnings& warnings) {
+  const Trainer trainer(pipeline, registry, [&](const Warning& w) { warnings.add(w); });
   if (!pipeline.start_from.empty()) {
-    check(pipeline::load(pipeline.start_from, {}, registry), registry);
+    check(pipeline::load(pipeline.start_from, {}, registry), registry, warnings);
   }
 }
 
 Json run(const RunOptions& options, const registry::Registry& registry) {
+  if (options.warnings == nullptr) {
+    Warnings printed;
+    RunOptions told = options;
+    told.warnings = &printed;
+    return run(told, registry);
+  }
   pipeline::Pipeline p = load_pipeline(options, registry);
   if (options.threads > 0) omp_set_num_threads(options.threads);
   const std::filesystem::path output = output_of(options);
   const std::filesystem::path checkpoint = output / "checkpoint.npz";
   const std::filesystem::path start_from = p.start_from, weights = p.weights;
-  Trainer trainer(p, registry);
+  Trainer trainer(p, registry, [&](const Warning& w) { options.warnings->add(w); });
   const bool resumes = options.resume && std::filesystem::exists(checkpoint);
   if (!resumes && !weights.empty()) trainer.start_from(weights);
-  if (!resumes && !start_from.empty()) check(pipeline::load(start_from, {}, registry), registry);
+  if (!resumes && !start_from.empty()) {
+    check(pipeline::load(start_from, {}, registry), registry, *options.warnings);
+  }
   data::require_writable_folder(output);
   if (resumes) {
     trainer.load(checkpoint);

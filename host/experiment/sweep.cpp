@@ -17,6 +17,7 @@
 #include "host/experiment/processes.hpp"
 #include "host/experiment/sweep_plan.hpp"
 #include "host/experiment/sweep_results.hpp"
+#include "host/experiment/warnings.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
@@ -101,6 +102,7 @@ class Sweep {
       run_jobs(jobs, jobs_, [&](std::size_t i, const std::string& error) {
         const Start& s = starts[i];
         if (!error.empty()) start_errors_[s] = error;
+        if (error.empty()) warn(start_folder(s));
         tell(fmt::format("{}, seed {}", s.pipeline.stem().string(), s.seed), error,
              start_folder(s));
       });
@@ -115,6 +117,7 @@ class Sweep {
       results_[i].error = known_error(run);
       if (!results_[i].error.empty()) continue;
       results_[i].is_old = is_finished(folder(i), run.configuration, run.seed);
+      if (results_[i].is_old) warn(folder(i));
       if (!results_[i].is_old) todo.push_back(i);
     }
     std::vector<Job> jobs;
@@ -131,6 +134,7 @@ class Sweep {
     run_jobs(jobs, jobs_, [&](std::size_t i, const std::string& error) {
       const SweepRun& run = plan_.runs[todo[i]];
       results_[todo[i]].error = error;
+      if (error.empty()) warn(folder(todo[i]));
       tell(fmt::format("{}, seed {}", plan_.variants[run.variant].label, run.seed), error,
            folder(todo[i]));
     });
@@ -171,6 +175,14 @@ class Sweep {
     begun_ = Clock::now();
   }
 
+  /// Prints the warnings of a finished run that no other run had before.
+  void warn(const fs::path& folder) {
+    const Json report = Json::parse(data::read_text(folder / "report.json"));
+    for (const Json& w : report.value("warnings", Json::array())) {
+      warnings_.add({w.at("where").get<std::string>(), w.at("what").get<std::string>()});
+    }
+  }
+
   /// The line of one finished run: how many are over, what came out, how long the rest will take.
   void tell(const std::string& what, const std::string& error, const fs::path& folder) {
     ++done_;
@@ -191,6 +203,7 @@ class Sweep {
   std::map<fs::path, fs::path> stems_;
   std::map<Start, std::string> start_errors_;
   std::vector<RunResult> results_;
+  Warnings warnings_;
   std::size_t total_ = 0, done_ = 0, failed_ = 0;
   Clock::time_point begun_;
 };

@@ -11,6 +11,7 @@
 
 #include "host/experiment/placing.hpp"
 #include "host/experiment/run_service.hpp"
+#include "host/experiment/settings.hpp"
 #include "host/network/ops.hpp"
 #include "host/tensor/error.hpp"
 
@@ -70,8 +71,10 @@ data::Dataset load_data(const pipeline::Pipeline& p) try {
 
 }  // namespace
 
-Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry)
-    : pipeline_(std::move(pipeline)),
+Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry,
+                 Warnings::Tell tell)
+    : warnings_(std::move(tell)),
+      pipeline_(std::move(pipeline)),
       registry_(&registry),
       dataset_(load_data(pipeline_)),
       network_(model_of(pipeline_, dataset_), registry, pipeline_.seed) {
@@ -85,6 +88,7 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
   }
   lower();
   require_calibration();
+  check_settings(pipeline_, dataset_, warnings_);
   network_.initialise();
   for (const pipeline::Procedure& p : pipeline_.procedures) {
     const registry::Method& method = registry.require("procedure", p.id, p.where);
@@ -170,8 +174,7 @@ void Trainer::run_stages(const std::function<void()>& checkpoint, Progress& prog
       result["epochs"] = stage.epochs;
       training_seconds_ += seconds_since(start);
     } else if (stage.type == "calibrate") {
-      calibrate(stage, progress);
-      result["batches"] = stage.batches;
+      result["batches"] = calibrate(stage, progress);
     } else {
       const Score score = evaluate(stage, progress);
       final_score_ = score;
@@ -301,7 +304,7 @@ network::Loss Trainer::train_step(const pipeline::Stage& stage, std::int64_t n,
                              tensor, error.what()));
 }
 
-void Trainer::calibrate(const pipeline::Stage& stage, Progress& progress) {
+std::uint64_t Trainer::calibrate(const pipeline::Stage& stage, Progress& progress) {
   const std::vector<network::SiteQuantizer*> sites = network_.calibrated_sites();
   std::uint32_t passes = 0;
   for (const auto* site : sites) passes = std::max(passes, site->passes());
@@ -328,6 +331,7 @@ void Trainer::calibrate(const pipeline::Stage& stage, Progress& progress) {
     }
   }
   progress.end(fmt::format("{} sites, {} batches, {} passes", sites.size(), batches, passes));
+  return batches;
 }
 
 Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {

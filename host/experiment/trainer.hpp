@@ -40,8 +40,10 @@ struct Score {
 
 class Trainer {
  public:
-  /// Loads data and model, lowers, initialises. InputError for wrong input.
-  Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry);
+  /// Loads data and model, lowers, initialises. InputError for wrong input; `tell` gets each
+  /// warning when it is found.
+  Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry,
+          Warnings::Tell tell = print_warning);
   Trainer(const Trainer&) = delete;  // procedures hold its address
   Trainer& operator=(const Trainer&) = delete;
 
@@ -67,7 +69,7 @@ class Trainer {
   [[nodiscard]] const Cursor& cursor() const { return cursor_; }
   void remove_norm(std::uint64_t index);
   void retune_norms(std::uint64_t batches);
-  /// Printed once and listed in the report.
+  /// Told once and listed in the report.
   void warn(const Warning& warning) { warnings_.add(warning); }
   [[nodiscard]] const Json& warnings() const { return warnings_.list(); }
   void report_value(const std::string& key, double value) { custom_[key].push_back(value); }
@@ -112,13 +114,15 @@ class Trainer {
   void train_epoch(const pipeline::Stage& stage, std::uint64_t epoch, Progress& progress);
   network::Loss train_step(const pipeline::Stage& stage, std::int64_t n, std::uint64_t step_of_stage,
                            std::uint64_t total_steps);
-  void calibrate(const pipeline::Stage& stage, Progress& progress);
+  /// Returns how many batches were shown.
+  std::uint64_t calibrate(const pipeline::Stage& stage, Progress& progress);
   Score evaluate(const pipeline::Stage& stage, Progress& progress);
   [[nodiscard]] double scheduled_rate(const pipeline::Stage& stage, std::uint64_t step,
                                       std::uint64_t total) const;
   void load_batch(const data::Split& split, const std::int32_t* order, std::int64_t first,
                   std::int64_t n);
 
+  Warnings warnings_;
   pipeline::Pipeline pipeline_;
   const registry::Registry* registry_;
   data::Dataset dataset_;
@@ -136,7 +140,6 @@ class Trainer {
   Json series_ = Json::object(), stage_results_ = Json::array(), reloads_ = Json::array();
   std::map<std::string, std::vector<double>> custom_;
   std::optional<Score> final_score_;
-  Warnings warnings_;
   double seconds_ = 0, training_seconds_ = 0;
   std::uint64_t epochs_run_ = 0;
 };

@@ -19,11 +19,15 @@ bool holds(const Json& list, const Json& entry) {
 
 }  // namespace
 
+void print_warning(const Warning& warning) {
+  fmt::print(stderr, "qloom: warning: {}{}{}\n", warning.where, warning.where.empty() ? "" : ": ",
+             warning.what);
+}
+
 void Warnings::add(const Warning& warning) {
   Json entry{{"where", warning.where}, {"what", warning.what}};
   if (holds(list_, entry)) return;
-  fmt::print(stderr, "warning: {}{}{}\n", warning.where, warning.where.empty() ? "" : ": ",
-             warning.what);
+  tell_(warning);
   list_.push_back(std::move(entry));
 }
 

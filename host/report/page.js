@@ -122,6 +122,13 @@ function fill_events(report) {
     { name: 'what changed', cell: (e) => e.what }], events);
 }
 
+function fill_warnings(report) {
+  const warnings = report.warnings || [];
+  by_id('warnings-section').hidden = warnings.length === 0;
+  fill_table(by_id('warnings'), [{ name: 'where', cell: (w) => w.where },
+    { name: 'what', cell: (w) => w.what }], warnings);
+}
+
 function sqnr_text(noise) {
   if (!noise || noise.signal_power === undefined) return '';
   return is_number(noise.sqnr_db) ? noise.sqnr_db.toFixed(1)
@@ -182,6 +189,7 @@ function show_run(run) {
   const report = run.report;
   by_id('run-page').textContent = run.folder ? 'page of its own' : '';
   if (run.folder) by_id('run-page').href = run.folder + '/report.html';
+  fill_warnings(report);
   fill_events(report);
   const list = layers(report);
   draw_bars('bits', 'bits per value', list, (row) => row.bits);

@@ -67,6 +67,7 @@ TEST_F(Browser, DrawsTheChartsOfARun) {
   EXPECT_EQ(count(page, "class=\"histogram\" "), 4U);  // two weights, two inputs
   EXPECT_EQ(rows(page, "tensors"), 7U);  // two weights, gamma, beta, a bias, two inputs
   EXPECT_EQ(rows(page, "events"), 1U);
+  EXPECT_NE(page.find("id=\"warnings-section\" hidden"), std::string::npos);
   EXPECT_GE(rows(page, "methods"), 3U);
   EXPECT_NE(inside(page, "pipeline", "</pre>").find("\"dataset\": \"numpy\""), std::string::npos);
   EXPECT_NE(page.find("id=\"comparison\" hidden"), std::string::npos);
@@ -97,6 +98,15 @@ TEST_F(Browser, DrawsARunWithoutTrainingOrRules) {
                            R"(/stages=[{"evaluate": {}}])"});
   ASSERT_EQ(o.status, 0) << o.err;
   expect_drawn(dom("out/report.html"), {"accuracy", "loss", "bits", "bytes", "sqnr"});
+}
+
+TEST_F(Browser, ListsTheWarnings) {
+  const Outcome o = qloom({"run", "p.json", "--output", "out", "--set",
+                           "/rules/0/from={\"epoch\": 9}"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  const std::string page = dom("out/report.html");
+  EXPECT_EQ(page.find("id=\"warnings-section\" hidden"), std::string::npos);
+  EXPECT_EQ(rows(page, "warnings"), 1U);
 }
 
 }  // namespace
