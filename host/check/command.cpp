@@ -2,11 +2,12 @@
 // Copyright the qloom authors
 #include "host/check/command.hpp"
 
-#include <cstdio>
 #include <thread>
 
 #include <fmt/format.h>
 
+#include "host/data/streams.hpp"
+#include "host/registry/printable.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::check {
@@ -46,7 +47,7 @@ void add_options(CLI::App& command, Options& options) {
 
 std::size_t check_and_print(const Options& options) {
   if (options.list) {
-    fmt::print("{}", list_of_checks());
+    data::print("{}", list_of_checks());
     return 0;
   }
   if (options.plugins.empty()) throw InputError("which plugin? Name its library, see --help");
@@ -59,10 +60,10 @@ std::size_t check_and_print(const Options& options) {
     reports.push_back(run(plugin, settings));
     findings += reports.back().finding_count();
     if (options.as_json) continue;
-    fmt::print("{}{}", reports.size() > 1 ? "\n" : "", table(reports.back()));
-    std::fflush(stdout);
+    data::print("{}{}", reports.size() > 1 ? "\n" : "", table(reports.back()));
+    data::flush_output();
   }
-  if (options.as_json) fmt::print("{}\n", to_json(reports).dump(2));
+  if (options.as_json) data::print("{}\n", registry::printable_json(to_json(reports), 2));
   return findings;
 }
 

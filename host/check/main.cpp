@@ -4,10 +4,12 @@
 // qloom-check: exit status 0 sound, 1 findings, 2 wrong use, 3 internal error.
 #include <cstdio>
 #include <exception>
+#include <sstream>
 
 #include <fmt/format.h>
 
 #include "host/check/command.hpp"
+#include "host/data/streams.hpp"
 #include "host/tensor/error.hpp"
 
 namespace {
@@ -17,11 +19,11 @@ enum ExitStatus { kSound = 0, kFindings = 1, kWrongUse = 2, kInternalError = 3 }
 int report(ExitStatus status, const char* what) {
   std::fflush(stdout);
   const char* const kind = status == kInternalError ? "internal error: " : "";
-  fmt::print(stderr, "qloom-check: {}{}\n", kind, what);
+  qloom::data::say("qloom-check: {}{}\n", kind, what);
   return status;
 }
 
-int run(int argc, char** argv) {
+int execute(int argc, char** argv) {
   CLI::App app{"Checks that a plugin keeps the contract of docs/abi.md.", "qloom-check"};
   app.set_version_flag("--version", "qloom-check " QLOOM_VERSION);
   qloom::check::Options options;
@@ -29,10 +31,23 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(e);
+    if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      std::ostringstream help;
+      app.exit(e, help, help);
+      qloom::data::print_text(help.str());
+      return kSound;
+    }
     return report(kWrongUse, fmt::format("{}; see qloom-check --help", e.what()).c_str());
   }
   return qloom::check::check_and_print(options) == 0 ? kSound : kFindings;
+}
+
+/// A table that standard output did not take says nothing: status 1, as for findings.
+int run(int argc, char** argv) {
+  qloom::data::keep_streams_apart();
+  const int status = execute(argc, argv);
+  qloom::data::flush_output();
+  return status;
 }
 
 }  // namespace
@@ -42,6 +57,8 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const qloom::InputError& e) {
     return report(kWrongUse, e.what());
+  } catch (const qloom::RunError& e) {
+    return report(kFindings, e.what());
   } catch (const std::exception& e) {
     return report(kInternalError, e.what());
   }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "host/kernels/kernels.hpp"
+#include "host/registry/printable.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::check {
@@ -87,7 +88,7 @@ qloom_call pure_call(Rounding rounding, std::uint64_t round, qloom_error* error)
 
 std::string refusal_of(qloom_status status, const qloom_error& error) {
   if (status == QLOOM_OK) return {};
-  return fmt::format("status {}: {}", status, error.message);
+  return fmt::format("status {}: {}", status, registry::printable(error.message));
 }
 
 qloom_tensor geometry_of(const Json& params, std::uint32_t caps, const Tensor& x,

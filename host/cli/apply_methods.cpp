@@ -10,6 +10,7 @@
 #include "host/cli/json_array.hpp"
 #include "host/network/norm_call.hpp"
 #include "host/network/site_quantizer.hpp"
+#include "host/registry/printable.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
 
@@ -40,7 +41,7 @@ Result apply_quantizer(const pipeline::Rule& rule, const registry::Registry& reg
   if (in.wants_encoding) out.encoding = node.encoding_json();
   if (in.dy) {
     node.backward(in.x, *in.dy, out.dx);
-    for (const auto& l : node.learned()) out.learned[l.name] = l.gradient;
+    for (const auto& l : node.learned()) out.learned[registry::printable(l.name)] = l.gradient;
   }
   return out;
 }
@@ -109,7 +110,8 @@ class NormCall {
     qloom_error error = registry::empty_error();
     const qloom_status status = ops_.begin(norm_.self(), &context, &error);
     if (status == QLOOM_E_INVALID) {  // parameters that do not fit an array on its own
-      throw InputError(fmt::format("norm \"{}\": {}", norm_.method().id, error.message));
+      throw InputError(fmt::format("norm \"{}\": {}", norm_.method().id,
+                                   registry::printable(error.message)));
     }
     registry::check(norm_.method(), "begin", status, error);
     call_.struct_size = sizeof call_;

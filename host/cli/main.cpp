@@ -4,10 +4,12 @@
 // qloom: exit status 0 done, 1 the run failed, 2 wrong input and nothing done, 3 internal error.
 #include <cstdio>
 #include <exception>
+#include <sstream>
 
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
+#include "host/data/streams.hpp"
 #include "host/tensor/error.hpp"
 
 namespace {
@@ -22,7 +24,7 @@ constexpr const char* kFooter =
 
 int report(ExitStatus status, const char* what) {
   std::fflush(stdout);
-  fmt::print(stderr, "qloom: {}{}\n", status == kInternalError ? "internal error: " : "", what);
+  qloom::data::say("qloom: {}{}\n", status == kInternalError ? "internal error: " : "", what);
   return status;
 }
 
@@ -55,7 +57,12 @@ std::string explain_unknown(const CLI::App& command, const std::string& word) {
 
 /// CLI11 throws for --help too; that alone goes to standard output.
 int finish_parse(const CLI::App& app, const CLI::ParseError& e) {
-  if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(e);
+  if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+    std::ostringstream help;
+    app.exit(e, help, help);
+    qloom::data::print_text(help.str());
+    return kDone;
+  }
   const CLI::App* command = &app;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
   const std::vector<std::string> rest = command->remaining();
@@ -63,7 +70,7 @@ int finish_parse(const CLI::App& app, const CLI::ParseError& e) {
   return report(kWrongInput, fmt::format("{}; see {} --help", what, full_name(*command)).c_str());
 }
 
-int run(int argc, char** argv) {
+int execute(int argc, char** argv) {
   CLI::App app{"Simulates, bit by bit, how networks train and run in fixed point.", "qloom"};
   app.footer(kFooter);
   app.require_subcommand(1);
@@ -83,6 +90,14 @@ int run(int argc, char** argv) {
   }
   action();
   return kDone;
+}
+
+/// A result that standard output did not take is a failure, whatever the command.
+int run(int argc, char** argv) {
+  qloom::data::keep_streams_apart();
+  const int status = execute(argc, argv);
+  qloom::data::flush_output();
+  return status;
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
+#include "host/data/streams.hpp"
+#include "host/registry/printable.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
@@ -12,6 +14,13 @@ namespace {
 
 using registry::Json;
 using registry::Method;
+using registry::printable;
+using registry::printable_json;
+
+/// A string as it reads, anything else as JSON.
+std::string text_of(const Json& value) {
+  return value.is_string() ? printable(value.get<std::string>()) : printable_json(value, -1);
+}
 
 void list(bool as_json) {
   const registry::Registry registry = open_registry();
@@ -24,11 +33,11 @@ void list(bool as_json) {
                       {"summary", m.summary},
                       {"library", m.library_file.string()}});
     }
-    fmt::print("{}\n", rows.dump(2));
+    data::print("{}\n", registry::printable_json(rows, 2));
     return;
   }
   if (registry.methods().empty()) {
-    fmt::print("no plugins were found; QLOOM_PLUGIN_PATH names folders that hold some\n");
+    data::print("no plugins were found; QLOOM_PLUGIN_PATH names folders that hold some\n");
     return;
   }
   std::size_t kind_width = 4, id_width = 2;
@@ -36,11 +45,11 @@ void list(bool as_json) {
     kind_width = std::max(kind_width, m.kind.size());
     id_width = std::max(id_width, m.id.size());
   }
-  fmt::print("{:<{}}  {:<{}}  {:<8}  {}\n", "kind", kind_width, "id", id_width, "version",
+  data::print("{:<{}}  {:<{}}  {:<8}  {}\n", "kind", kind_width, "id", id_width, "version",
              "summary");
   for (const Method& m : registry.methods()) {
-    fmt::print("{:<{}}  {:<{}}  {:<8}  {}\n", m.kind, kind_width, m.id, id_width, m.version,
-               m.summary);
+    data::print("{:<{}}  {:<{}}  {:<8}  {}\n", m.kind, kind_width, m.id, id_width,
+                printable(m.version), printable(m.summary));
   }
 }
 
@@ -49,7 +58,7 @@ std::string reference_line(const Json& r);
 /// One Markdown table, as README.md holds it.
 void list_markdown() {
   const registry::Registry registry = open_registry();
-  fmt::print("| kind | id | what | reference |\n|---|---|---|---|\n");
+  data::print("| kind | id | what | reference |\n|---|---|---|---|\n");
   for (const Method& m : registry.methods()) {
     std::string reference;
     if (m.manifest.contains("reference")) {
@@ -60,7 +69,8 @@ void list_markdown() {
                                     first["year"].dump())
                       : reference_line(first);
     }
-    fmt::print("| {} | `{}` | {} | {} |\n", m.kind, m.id, m.summary, reference);
+    data::print("| {} | `{}` | {} | {} |\n", m.kind, m.id, printable(m.summary),
+                printable(reference));
   }
 }
 
@@ -79,43 +89,40 @@ std::string reference_line(const Json& r) {
 void print_parameters(const Json& schema) {
   const Json properties = schema.value("properties", Json::object());
   if (properties.empty()) {
-    fmt::print("parameters: none\n");
+    data::print("parameters: none\n");
     return;
   }
-  fmt::print("parameters:\n");
+  data::print("parameters:\n");
   const Json required = schema.value("required", Json::array());
   for (const auto& [name, p] : properties.items()) {
     const bool is_required = std::find(required.begin(), required.end(), name) != required.end();
-    fmt::print("  {}{}\n", name,
-               p.contains("default") ? fmt::format(" = {}", p["default"].dump())
-               : is_required         ? " (required)"
-                                     : "");
-    if (p.contains("description")) fmt::print("      {}\n", p["description"].get<std::string>());
+    data::print("  {}{}\n", printable(name),
+                p.contains("default") ? fmt::format(" = {}", printable_json(p["default"], -1))
+                : is_required         ? " (required)"
+                                      : "");
+    if (p.contains("description")) data::print("      {}\n", text_of(p["description"]));
     Json rules = p;
     rules.erase("description");
     rules.erase("default");
-    if (!rules.empty()) fmt::print("      {}\n", rules.dump());
+    if (!rules.empty()) data::print("      {}\n", printable_json(rules, -1));
   }
 }
 
 void print_method(const Method& m) {
-  fmt::print("{} \"{}\" {}\n{}\n", m.kind, m.id, m.version, m.summary);
+  data::print("{} \"{}\" {}\n{}\n", m.kind, m.id, printable(m.version), printable(m.summary));
   if (m.manifest.contains("formula")) {
-    const Json& formula = m.manifest["formula"];
-    fmt::print("formula:    {}\n",
-               formula.is_string() ? formula.get<std::string>() : formula.dump());
+    data::print("formula:    {}\n", text_of(m.manifest["formula"]));
   }
   if (m.manifest.contains("reference")) {
     const Json& r = m.manifest["reference"];
     for (const Json& one : r.is_array() ? r : Json::array({r})) {
-      fmt::print("reference:  {}\n", reference_line(one));
+      data::print("reference:  {}\n", printable(reference_line(one)));
     }
   }
   for (const Json& deviation : m.manifest.value("deviations", Json::array())) {
-    fmt::print("deviation:  {}\n",
-               deviation.is_string() ? deviation.get<std::string>() : deviation.dump());
+    data::print("deviation:  {}\n", text_of(deviation));
   }
-  fmt::print("library:    {}\n", m.library_file.string());
+  data::print("library:    {}\n", m.library_file.string());
   print_parameters(m.manifest.value("parameters", Json::object()));
 }
 
@@ -138,11 +145,11 @@ void show(const std::string& wanted, bool as_json) {
   if (as_json) {
     Json all = Json::array();
     for (const Method* m : found) all.push_back(m->manifest);
-    fmt::print("{}\n", all.size() == 1 ? all[0].dump(2) : all.dump(2));
+    data::print("{}\n", registry::printable_json(all.size() == 1 ? all[0] : all, 2));
     return;
   }
   for (const Method* m : found) {
-    if (m != found.front()) fmt::print("\n");
+    if (m != found.front()) data::print("\n");
     print_method(*m);
   }
 }

@@ -13,6 +13,7 @@
 
 #include "host/cli/commands.hpp"
 #include "host/data/array_file.hpp"
+#include "host/data/streams.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
@@ -128,7 +129,7 @@ void create(Options o) {
     if (dynamic_cast<const fs::filesystem_error*>(&e) != nullptr) throw RunError(e.what());
     throw;
   }
-  fmt::print(
+  data::print(
       "{0}: a {1} in {2}; README.md there says what to change. Build and test it:\n"
       "  cmake -S {0} -B {0}/build && cmake --build {0}/build && ctest --test-dir {0}/build\n",
       o.folder.string(), o.kind, o.language == "c" ? "C" : "C++");

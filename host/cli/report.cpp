@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
+#include "host/data/streams.hpp"
 #include "host/experiment/page.hpp"
 
 namespace qloom::cli {
@@ -22,7 +23,7 @@ void add_report(CLI::App& app, Action& action) {
   command->callback([options, &action] {
     action = [options] {
       const auto file = experiment::write_page(options->folder, options->output);
-      fmt::print("{}\n", file.string());
+      data::print("{}\n", file.string());
     };
   });
 }

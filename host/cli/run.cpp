@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
+#include "host/data/streams.hpp"
 #include "host/experiment/experiment.hpp"
 
 namespace qloom::cli {
@@ -17,11 +18,11 @@ void execute(const Options& options) {
   const registry::Registry registry = open_registry();
   const registry::Json report = experiment::run(options.run, registry);
   if (report.contains("final")) {
-    fmt::print("{}: accuracy {:.2f} %, loss {:.4f} on {} samples\n",
+    data::print("{}: accuracy {:.2f} %, loss {:.4f} on {} samples\n",
                report["name"].get<std::string>(), 100.0 * report["final"]["accuracy"].get<double>(),
                report["final"]["loss"].get<double>(), report["final"]["count"].get<std::int64_t>());
   } else {
-    fmt::print("{}: done, without an evaluate stage\n", report["name"].get<std::string>());
+    data::print("{}: done, without an evaluate stage\n", report["name"].get<std::string>());
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
+#include "host/data/streams.hpp"
 #include "host/experiment/experiment.hpp"
 #include "host/experiment/warnings.hpp"
 #include "host/pipeline/pipeline.hpp"
@@ -20,7 +21,7 @@ void execute(const Options& options) {
   const pipeline::Pipeline p = pipeline::load(options.pipeline, options.overrides, registry);
   experiment::Warnings warnings;
   experiment::check(p, registry, warnings);
-  fmt::print("{}: valid: {} rules, {} procedures, {} stages\n", p.file.string(), p.rules.size(),
+  data::print("{}: valid: {} rules, {} procedures, {} stages\n", p.file.string(), p.rules.size(),
              p.procedures.size(), p.stages.size());
 }
 

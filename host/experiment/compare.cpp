@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "host/data/array_file.hpp"
+#include "host/data/streams.hpp"
 #include "host/experiment/experiment.hpp"
 #include "host/experiment/page.hpp"
 #include "host/experiment/table.hpp"
@@ -67,12 +68,12 @@ std::vector<Entry> entries_of(const CompareOptions& options, const registry::Reg
 void print_table(const Json& rows) {
   std::size_t width = 8;
   for (const Json& row : rows) width = std::max(width, row["name"].get<std::string>().size());
-  fmt::print("\n| {:<{}} | accuracy %     | weight bits | activation bits | model bytes | s/epoch |\n",
+  data::print("\n| {:<{}} | accuracy %     | weight bits | activation bits | model bytes | s/epoch |\n",
              "pipeline", width);
-  fmt::print("|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|\n",
+  data::print("|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|\n",
              "", width + 2);
   for (const Json& row : rows) {
-    fmt::print("| {:<{}} | {:>14} | {:>11.2f} | {:>15.2f} | {:>11} | {:>7} |\n",
+    data::print("| {:<{}} | {:>14} | {:>11.2f} | {:>15.2f} | {:>11} | {:>7} |\n",
                row["name"].get<std::string>(), width, accuracy_text(row),
                row["weight_bits"].get<double>(), row["activation_bits"].get<double>(),
                row["model_bytes"].get<std::int64_t>(), number_text(row["seconds_per_epoch"], 2));

@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "host/data/streams.hpp"
+
 namespace qloom::experiment {
 namespace {
 using Clock = std::chrono::steady_clock;
@@ -23,7 +25,7 @@ Progress::Progress(std::string title)
       last_(start_) {}
 
 Progress::~Progress() {
-  if (line_is_open_) fmt::print(stderr, "\n");
+  if (line_is_open_) data::say("\n");
 }
 
 void Progress::begin(const std::string& what, std::uint64_t total) {
@@ -39,7 +41,7 @@ void Progress::step(std::uint64_t done, const std::string& figures) {
 }
 
 void Progress::note(const std::string& text) {
-  fmt::print(stderr, "{}{}: {}\n", is_terminal_ ? "\r\033[K" : "", title_, text);
+  data::say("{}{}: {}\n", is_terminal_ ? "\r\033[K" : "", title_, text);
 }
 
 void Progress::end(const std::string& figures) { draw(total_, figures, true); }
@@ -47,7 +49,7 @@ void Progress::end(const std::string& figures) { draw(total_, figures, true); }
 void Progress::draw(std::uint64_t done, const std::string& figures, bool is_final) {
   const double seconds = seconds_since(start_);
   if (!is_terminal_) {
-    fmt::print(stderr, "{}: {}, {}, {:.1f} s\n", title_, what_, figures, seconds);
+    data::say("{}: {}, {}, {:.1f} s\n", title_, what_, figures, seconds);
     return;
   }
   constexpr std::uint64_t kWidth = 24;
@@ -56,10 +58,9 @@ void Progress::draw(std::uint64_t done, const std::string& figures, bool is_fina
   if (!is_final && done > 0) {
     left = fmt::format(", {:.0f} s left", seconds / double(done) * double(total_ - done));
   }
-  fmt::print(stderr, "\r\033[K{}: {} [{}{}] {}/{}  {}, {:.1f} s{}{}", title_, what_,
+  data::say("\r\033[K{}: {} [{}{}] {}/{}  {}, {:.1f} s{}{}", title_, what_,
              std::string(filled, '#'), std::string(kWidth - filled, '.'), done, total_, figures,
              seconds, left, is_final ? "\n" : "");
-  std::fflush(stderr);
   line_is_open_ = !is_final;
 }
 

@@ -12,6 +12,7 @@
 #include <omp.h>
 
 #include "host/data/array_file.hpp"
+#include "host/data/streams.hpp"
 #include "host/experiment/experiment.hpp"
 #include "host/experiment/page.hpp"
 #include "host/experiment/processes.hpp"
@@ -127,7 +128,7 @@ class Sweep {
                          todo.size()));
     }
     if (todo.size() < plan_.runs.size()) {
-      fmt::print(stderr, "{}: {} runs, {} of them new\n", plan_.name, plan_.runs.size(),
+      data::say("{}: {} runs, {} of them new\n", plan_.name, plan_.runs.size(),
                  todo.size());
     }
     begin(jobs.size());
@@ -189,7 +190,7 @@ class Sweep {
     if (!error.empty()) ++failed_;
     const double seconds = std::chrono::duration<double>(Clock::now() - begun_).count();
     const double left = seconds / double(done_) * double(total_ - done_);
-    fmt::print(stderr, "{}: {}/{} [{}] {}{}{}\n", plan_.name, done_, total_, what,
+    data::say("{}: {}/{} [{}] {}{}{}\n", plan_.name, done_, total_, what,
                error.empty() ? run_figures(folder) : "failed: " + error,
                failed_ > 0 ? fmt::format(", {} failed so far", failed_) : "",
                done_ < total_ ? fmt::format(", {:.0f} s left", left) : "");

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/data/array_file.hpp"
+#include "host/data/streams.hpp"
 #include "host/experiment/table.hpp"
 
 namespace qloom::experiment {
@@ -121,14 +122,14 @@ void print_sweep_table(const Json& results) {
   for (const Json& row : results["rows"]) {
     width = std::max(width, width_of(row["label"].get<std::string>()));
   }
-  fmt::print("\n| {:<{}} | accuracy %     | weight bits | activation bits | model bytes | s/epoch "
+  data::print("\n| {:<{}} | accuracy %     | weight bits | activation bits | model bytes | s/epoch "
              "| front |\n", "combination", width);
-  fmt::print("|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|"
+  data::print("|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|"
              "-------|\n", "", width + 2);
   for (const Json& row : results["rows"]) {
     const std::string error =
         row["error"].is_null() ? "" : " failed: " + brief(row["error"].get<std::string>());
-    fmt::print("| {:<{}} | {:>14} | {:>11} | {:>15} | {:>11} | {:>7} | {:<5} |{}\n",
+    data::print("| {:<{}} | {:>14} | {:>11} | {:>15} | {:>11} | {:>7} | {:<5} |{}\n",
                row["label"].get<std::string>(), width, accuracy_text(row),
                number_text(row["weight_bits"], 2), number_text(row["activation_bits"], 2),
                number_text(row["model_bytes"], 0), number_text(row["seconds_per_epoch"], 2),

@@ -19,6 +19,7 @@
 #include "host/network/network.hpp"
 #include "host/network/ops.hpp"
 #include "host/pipeline/pipeline.hpp"
+#include "host/registry/printable.hpp"
 #include "host/registry/watcher.hpp"
 
 namespace qloom::experiment {
@@ -72,7 +73,9 @@ class Trainer {
   /// Told once and listed in the report.
   void warn(const Warning& warning) { warnings_.add(warning); }
   [[nodiscard]] const Json& warnings() const { return warnings_.list(); }
-  void report_value(const std::string& key, double value) { custom_[key].push_back(value); }
+  void report_value(const std::string& key, double value) {
+    custom_[registry::printable(key)].push_back(value);
+  }
   [[nodiscard]] std::uint64_t steps_per_epoch() const;
   [[nodiscard]] double learning_rate() const { return learning_rate_; }
   void scale_learning_rate(double factor) { rate_factor_ *= factor; }

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "host/data/streams.hpp"
+
 namespace qloom::experiment {
 namespace {
 
@@ -20,7 +22,7 @@ bool holds(const Json& list, const Json& entry) {
 }  // namespace
 
 void print_warning(const Warning& warning) {
-  fmt::print(stderr, "qloom: warning: {}{}{}\n", warning.where, warning.where.empty() ? "" : ": ",
+  data::say("qloom: warning: {}{}{}\n", warning.where, warning.where.empty() ? "" : ": ",
              warning.what);
 }
 

@@ -9,6 +9,7 @@
 #include "host/network/codes.hpp"
 #include "host/network/patches.hpp"
 #include "host/network/slices.hpp"
+#include "host/registry/printable.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {
@@ -82,7 +83,7 @@ void ModelledContraction::run(const Product& p, const AccumulatorRef& accumulato
         accumulator.self, &call, &tile, &overflows_[static_cast<std::size_t>(t)]);
     if (status != QLOOM_OK) {
       throw RunError("the accumulator refused a tile with status " + std::to_string(status) +
-                     ": " + error.message);
+                     ": " + registry::printable(error.message));
     }
     store(first, rows, cols, area.c.data());
   });

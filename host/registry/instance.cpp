@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "host/registry/printable.hpp"
 #include "host/registry/services.hpp"
 #include "host/tensor/error.hpp"
 
@@ -21,7 +22,7 @@ void check(const Method& method, const char* what, qloom_status status, const ql
       "done",          "refused",           "not supported",        "out of memory",
       "out of order",  "value not finite",  "state does not fit",   "internal error",
       "instance is unusable"};
-  std::string text = error.message;
+  std::string text = printable(error.message);
   if (text.empty()) {
     text = status > 0 && status <= QLOOM_E_POISONED ? kWords[status] : "unknown failure";
     text += fmt::format(" (status {})", status);

@@ -12,6 +12,7 @@
 
 #include "host/registry/elf.hpp"
 #include "host/registry/floating_point.hpp"
+#include "host/registry/printable.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
 
@@ -94,7 +95,7 @@ std::string descriptor_fault(const qloom_descriptor* d, std::uint32_t index) {
     if (text == nullptr) return fmt::format("descriptor {} has no {}", index, name);
   }
   if (d->create == nullptr) {
-    return fmt::format("descriptor {} (\"{}\") has no create()", index, d->id);
+    return fmt::format("descriptor {} (\"{}\") has no create()", index, printable(d->id));
   }
   return {};
 }
@@ -113,7 +114,7 @@ std::string initialise(const qloom_entry& entry, std::vector<const qloom_descrip
     return fmt::format("init() changed the floating-point state: {}", change);
   }
   if (status != QLOOM_OK) {
-    return fmt::format("init() failed with status {}: {}", status, error.message);
+    return fmt::format("init() failed with status {}: {}", status, printable(error.message));
   }
   return {};
 }

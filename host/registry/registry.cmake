@@ -1,5 +1,6 @@
 qloom_add_floor(registry
   SOURCES elf.cpp elf_symbols.cpp explain.cpp floating_point.cpp instance.cpp library.cpp names.cpp
+    printable.cpp
     registry.cpp reload.cpp run_service.cpp services.cpp tables.cpp validate.cpp watcher.cpp
   LIBRARIES qloom_kernels qloom_data qloom_tensor qloom_abi nlohmann_json::nlohmann_json)
 target_link_libraries(qloom_registry PRIVATE valijson fmt::fmt Boost::headers ${CMAKE_DL_LIBS})

@@ -12,6 +12,7 @@
 #include "host/registry/floating_point.hpp"
 #include "host/registry/libraries.hpp"
 #include "host/registry/library.hpp"
+#include "host/registry/printable.hpp"
 #include "host/registry/services.hpp"
 #include "host/registry/tables.hpp"
 #include "host/tensor/error.hpp"
@@ -85,11 +86,12 @@ const qloom_descriptor* agreed_descriptor(const Method& method, std::size_t meth
   }
   std::string present;
   for (const qloom_descriptor* d : descriptors) {
-    present += fmt::format("{}\"{}\" of kind \"{}\"", present.empty() ? "" : ", ", d->id, d->kind);
+    present += fmt::format("{}\"{}\" of kind \"{}\"", present.empty() ? "" : ", ",
+                           printable(d->id), printable(d->kind));
     if (d->id != method.id || d->kind != kind_id(method.kind)) continue;
     if (d->version != method.version) {
       throw InputError(fmt::format("{}: \"{}\" has version {}, the manifest says {}", place,
-                                   method.id, d->version, method.version));
+                                   method.id, printable(d->version), printable(method.version)));
     }
     if (Json::parse(d->manifest, nullptr, false) != method.manifest) {
       throw InputError(
@@ -191,7 +193,7 @@ Instance Registry::create(const Method& method, const Json& resolved) const {
   const std::string change = guard.change();
   if (status == QLOOM_E_INVALID || status == QLOOM_E_UNSUPPORTED) {
     throw InputError(fmt::format("{} \"{}\": {}", method.kind, method.id,
-                                 error.message[0] != '\0' ? error.message : "refused"));
+                                 error.message[0] != '\0' ? printable(error.message) : "refused"));
   }
   check(method, "create", status, error);
   std::string fault = instance_fault(method.kind, raw);

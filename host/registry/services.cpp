@@ -2,14 +2,15 @@
 // Copyright the qloom authors
 #include "host/registry/services.hpp"
 
-#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "host/data/streams.hpp"
 #include "host/kernels/kernels.hpp"
+#include "host/registry/printable.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::registry {
@@ -140,7 +141,10 @@ const void* service(const qloom_host* host, const char* id) noexcept {
 void log(const qloom_host*, std::int32_t level, const char* utf8) noexcept {
   constexpr std::int32_t kWarning = 3;  // 0 trace .. 4 error
   if (level < kWarning || utf8 == nullptr) return;
-  std::fprintf(stderr, "%s: %s\n", level == kWarning ? "warning" : "error", utf8);
+  try {
+    data::say("{}: {}\n", level == kWarning ? "warning" : "error", printable(utf8));
+  } catch (const std::exception&) {  // out of memory: the text is lost, the work is not
+  }
 }
 
 }  // namespace
