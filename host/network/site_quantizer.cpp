@@ -101,6 +101,7 @@ qloom_range_context SiteQuantizer::range_context() const {
   c.struct_size = sizeof c;
   c.bits = 8;
   c.is_signed = 1;
+  c.after_relu = context_.after_relu ? 1 : 0;  // a grid may follow from it
   c.levels = 256;
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   if (ops.context != nullptr) {

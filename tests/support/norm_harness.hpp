@@ -155,6 +155,57 @@ inline void expect_follows_definition(const std::string& id, const std::string& 
   EXPECT_EQ(norm.backward(x, dy, mode, true).dx, g.dx) << "dx over dy";
 }
 
+/// The same far from zero: values of deviation 1 around 1e4 and -3e5, of which float32 keeps about
+/// 1e-3 and 0.03. A mean that is rounded to float32 first is wrong by up to half of that; here
+/// everything is as good as near zero, for the input as float32 holds it.
+inline void expect_follows_definition_far_from_zero(const std::string& id,
+                                                    const std::string& params,
+                                                    const std::function<double(const Doubles&)>& d) {
+  constexpr std::size_t kChannels = 2, kRows = 1999;
+  NormHarness norm(id, params, kChannels);
+  norm.gamma = {1.5F, -0.5F};
+  norm.beta = {0.25F, -2.0F};
+  Values x = values(gaussian({kRows, kChannels}, 31));
+  const Values dy = values(gaussian({kRows, kChannels}, 32));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] += i % kChannels == 0 ? 1e4F : -3e5F;
+  const Doubles x_(x.begin(), x.end()), beta(norm.beta.begin(), norm.beta.end());
+  const Doubles y = normalised(kChannels, d)(x_, {1.5, -0.5}, beta);
+  expect_close(norm.forward(x), y, 3e-6);  // a few roundings of values up to 4 * 1.5
+  const NormGradients g = norm.backward(x, dy);
+  Doubles dgamma(kChannels), size(kChannels);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t c = i % kChannels;
+    const double term = (y[i] - beta[c]) / norm.gamma[c] * static_cast<double>(dy[i]);
+    dgamma[c] += term;
+    size[c] += std::fabs(term);
+  }
+  for (std::size_t c = 0; c < kChannels; ++c) {  // three roundings of each term
+    EXPECT_NEAR(g.dgamma[c], dgamma[c], size[c] * 0x1p-22) << "channel " << c;
+  }
+}
+
+/// The largest float32 on both sides of the mean gives finite values; a value farther from the mean
+/// than float32 holds is refused by name.
+inline void expect_finite_or_refused(const std::string& id, const std::string& params) {
+  constexpr float kTop = std::numeric_limits<float>::max();
+  NormHarness norm(id, params, 1);
+  for (const float v : norm.forward({-kTop, kTop, -kTop / 2, kTop / 2})) {
+    EXPECT_TRUE(std::isfinite(v));
+    EXPECT_NE(v, 0);
+  }
+  for (const float v : norm.infer({-kTop, kTop})) EXPECT_TRUE(std::isfinite(v));
+  const data::Arrays before = norm.instance().save();
+  try {
+    norm.forward({-kTop, kTop, kTop, kTop});
+    ADD_FAILURE() << "expected a refusal";
+  } catch (const RunError& e) {
+    EXPECT_NE(std::string(e.what()).find("channel 0: -3.40282e+38 is farther from the mean"),
+              std::string::npos)
+        << e.what();
+  }
+  EXPECT_EQ(norm.instance().save().at("running_mean").values, before.at("running_mean").values);
+}
+
 /// Running statistics: a batch moves them by the momentum, the call's momentum wins, momentum 1
 /// makes inference equal to training, save and load keep them, FROZEN leaves them alone.
 /// unbiased: the square of the running scale's correction, n / (n - 1) or 1.

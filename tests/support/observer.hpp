@@ -109,6 +109,16 @@ inline void expect_extremes_are_enough(const std::string& id) {
   }
 }
 
+/// Sum of (x - y)^2, in double.
+inline double squared_error(const std::vector<float>& x, const std::vector<float>& y) {
+  double sum = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double difference = double{x[i]} - double{y[i]};
+    sum += difference * difference;
+  }
+  return sum;
+}
+
 inline void expect_range(qloom_range actual, double lo, double hi, double tolerance = 0) {
   EXPECT_NEAR(actual.lo, lo, tolerance);
   EXPECT_NEAR(actual.hi, hi, tolerance);

@@ -41,11 +41,11 @@ class BatchNorm : public ChannelNorm<BatchNorm> {
                 const float* x, const float* dy, float* dx) const noexcept {
     if (is_frozen(call)) return ChannelNorm::backward(call, first, rows, x, dy, dx);
     map_lanes(rows * channels_, width_, Sources<2>{x, dy},
-              Sources<5>{now_.mean.data(), now_.inv.data(), slope_of_dy_.data(), center_.data(),
-                         slope_.data()},
-              dx, [](float v, float g, float mean, float inv, float scale, float center,
+              Sources<6>{now_.mean.data(), now_.mean_rest.data(), now_.inv.data(),
+                         slope_of_dy_.data(), center_.data(), slope_.data()},
+              dx, [](float v, float g, float mean, float rest, float inv, float scale, float center,
                      float slope) {
-                const float xh = (v - mean) * inv;
+                const float xh = deviation(v, mean, rest) * inv;
                 return scale * (g - center - xh * slope);
               });
   }

@@ -31,9 +31,10 @@ class L1Norm : public ChannelNorm<L1Norm> {
 
   void backward_sums(const qloom_norm_call&, std::uint64_t, std::uint64_t rows, const float* x,
                      const float* dy, double* sums) const noexcept {
-    add_lanes<3>(rows, Sources<2>{x, dy}, Sources<2>{now_.mean.data(), now_.inv.data()}, sums,
-                 [](float v, float g, float mean, float inv) {
-                   const float d = v - mean, xh = d * inv;
+    add_lanes<3>(rows, Sources<2>{x, dy},
+                 Sources<3>{now_.mean.data(), now_.mean_rest.data(), now_.inv.data()}, sums,
+                 [](float v, float g, float mean, float rest, float inv) {
+                   const float d = deviation(v, mean, rest), xh = d * inv;
                    return std::array{double{g}, double{g} * double{xh}, double{sign(d)}};
                  });
   }
@@ -56,11 +57,11 @@ class L1Norm : public ChannelNorm<L1Norm> {
                 const float* x, const float* dy, float* dx) const noexcept {
     if (is_frozen(call)) return ChannelNorm::backward(call, first, rows, x, dy, dx);
     map_lanes(rows * channels_, width_, Sources<2>{x, dy},
-              Sources<5>{now_.mean.data(), slope_of_dy_.data(), center_.data(), slope_.data(),
-                         balance_.data()},
-              dx, [](float v, float g, float mean, float scale, float center, float slope,
-                     float balance) {
-                const float s = sign(v - mean) - balance;
+              Sources<6>{now_.mean.data(), now_.mean_rest.data(), slope_of_dy_.data(),
+                         center_.data(), slope_.data(), balance_.data()},
+              dx, [](float v, float g, float mean, float rest, float scale, float center,
+                     float slope, float balance) {
+                const float s = sign(deviation(v, mean, rest)) - balance;
                 return scale * (g - center - s * slope);
               });
   }

@@ -21,7 +21,7 @@ using namespace qloom::sdk;
 /// backward:  dx = dy
 /// encoding:  affine, scale = step per block, zero point 0
 /// Deviation: the step is at least 2^-126, so that 1 / step is a float32. In a block that reaches
-///            2^127 the most negative code is left out: it would stand for -2^128.
+///            2^127 codes that stand for 2^128 or more are left out, the most negative one included.
 class BlockFloat : public UniformGrid {
  public:
   static constexpr std::uint32_t kCaps =
@@ -47,18 +47,16 @@ class BlockFloat : public UniformGrid {
  private:
   void fill(std::uint64_t group, double largest) noexcept {
     const int exponent = largest == 0 ? 0 : exponent_of(largest);
-    const int step = std::max(exponent - (static_cast<int>(bits_) - 2), kLowestStep);
+    const int step = std::clamp(exponent - (static_cast<int>(bits_) - 2), kLowestStep, kTopStep);
     const float scale = largest == 0 ? 1.0F : power_of_two(step);
     set(group, scale, 1.0F / scale);
-    code_min_[group] = exponent == kFloatTopExponent ? -max_ : min_;
   }
   [[nodiscard]] int exponent_of(double largest) const noexcept {
     const int exponent = rounds_up_ ? ceil_log2(largest) : floor_log2(largest);
     return std::clamp(exponent, -top_exponent_ - 1, top_exponent_);
   }
 
-  static constexpr int kLowestStep = -126;
-  static constexpr int kFloatTopExponent = 127;
+  static constexpr int kLowestStep = -126, kTopStep = 127;
 
   int top_exponent_;
   bool rounds_up_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include <qloom/sdk.hpp>
@@ -121,7 +122,9 @@ class Lsq : public UniformGrid {
     const std::vector<double> steps = first_steps(x);
     step_.resize(x.groups);
     for (std::size_t g = 0; g < step_.size(); ++g) {
-      step_[g] = steps[g] > 0 ? std::max(static_cast<float>(steps[g]), step_min_) : 1.0F;
+      constexpr double kTop = std::numeric_limits<float>::max();
+      const auto step = static_cast<float>(std::min(steps[g], kTop));
+      step_[g] = steps[g] > 0 ? std::max(step, step_min_) : 1.0F;
     }
   }
 

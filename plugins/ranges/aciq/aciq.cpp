@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include <algorithm>
 
+#include <qloom/grid_errors.hpp>
 #include <qloom/observed.hpp>
 #include <qloom/sdk.hpp>
 
@@ -28,33 +29,28 @@ double root(double a, Function f, Slope slope) {
   return a;
 }
 
-/// A prior of spread 1: the clipping value a and the expected error, both for q = 4^M.
+/// Clipping values a of a prior of spread 1 for q = 4^M, those of the smallest expected error.
 ///
 /// Two-sided the step is 2 a / 2^M. After a ReLU it is a / 2^M and half of the mass is 0, which
-/// doubles to the two-sided problem at q = 4^(M+1): same a, half the error.
-struct Clip {
-  double a, error;
-};
-
-/// a e^a = 3 q, that is a = W(3 q); error 2 e^-a + a^2 / (3 q). Banner et al. 2019, equation 6.
-Clip laplace(double q) {
+/// doubles to the two-sided problem at q = 4^(M+1): same a.
+///
+/// Laplace: a e^a = 3 q, that is a = W(3 q). Banner et al. 2019, equation 6.
+double laplace(double q) {
   const double target = std::log(3.0 * q);
-  const double a = root(1.0, [&](double v) { return v + std::log(v) - target; },
-                        [](double v) { return 1.0 + 1.0 / v; });
-  return {a, 2.0 * std::exp(-a) + a * a / (3.0 * q)};
+  return root(1.0, [&](double v) { return v + std::log(v) - target; },
+              [](double v) { return 1.0 + 1.0 / v; });
 }
 
-/// a erfc(a / sqrt 2) - sqrt(2 / pi) e^(-a^2 / 2) + a / (3 q) = 0. The left side is concave and
+/// Gauss: a erfc(a / sqrt 2) - sqrt(2 / pi) e^(-a^2 / 2) + a / (3 q) = 0. The left side is concave and
 /// rises, so Newton's steps from 0 come from below.
-Clip gauss(double q) {
+double gauss(double q) {
   const auto tail = [](double v) { return std::erfc(v / kSqrt2); };
   const auto bell = [](double v) { return kSqrt2OverPi * std::exp(-v * v / 2.0); };
-  const double a = root(0.0, [&](double v) { return v * tail(v) - bell(v) + v / (3.0 * q); },
-                        [&](double v) { return tail(v) + 1.0 / (3.0 * q); });
-  return {a, (a * a + 1.0) * tail(a) - a * bell(a) + a * a / (3.0 * q)};
+  return root(0.0, [&](double v) { return v * tail(v) - bell(v) + v / (3.0 * q); },
+              [&](double v) { return tail(v) + 1.0 / (3.0 * q); });
 }
 
-/// Analytical clipping for integer quantization.
+/// Analytical clipping for integer quantization, under one prior.
 ///
 /// Pass 0 sums up mean and extremes, pass 1 the deviations from the mean.
 /// state:     count, sum, magnitude (sum of |x|), lo, hi, absolute, square (deviation sums), one
@@ -65,6 +61,7 @@ Clip gauss(double q) {
 class Aciq {
  public:
   static constexpr std::uint32_t kPasses = 2;
+  static bool accepts(const Params& params) { return params.text("/prior") != "best"; }
 
   explicit Aciq(const Params& params)
       : prior_(params.text("/prior")), half_range_(params.text("/half_range")) {}
@@ -73,11 +70,13 @@ class Aciq {
     if (pass == 0) {
       is_half_ = half_range_ == "on" || (half_range_ == "auto" && context.after_relu != 0);
       is_symmetric_ = context.symmetric != 0;
+      rule_ = AffineRule::of(context);
       levels_ = context.levels >= 2 ? static_cast<double>(context.levels)
                                     : std::ldexp(1.0, static_cast<int>(context.bits));
       is_finite_ = true;
       for (auto* figure : {&count_, &sum_, &magnitude_, &lo_, &hi_}) figure->clear();
     }
+    if (pass > 1) return;
     absolute_.assign(count_.size(), 0.0);
     square_.assign(count_.size(), 0.0);
   }
@@ -90,7 +89,8 @@ class Aciq {
   }
   void ranges(std::span<qloom_range> out) const {
     write_ranges(out, lo_, hi_);
-    for (std::size_t g = 0; g < out.size(); ++g) out[g] = is_half_ ? upper_half(g) : both_sides(g);
+    const auto prior = prior_ == "gauss" ? Prior::kGauss : Prior::kLaplace;
+    for (std::size_t g = 0; g < out.size(); ++g) out[g] = range_of(g, prior);
   }
   template <class Archive>
   void state(Archive& a) {
@@ -110,6 +110,19 @@ class Aciq {
     is_half_ = is_half != 0;
     is_symmetric_ = is_symmetric != 0;
   }
+
+ protected:
+  enum class Prior : std::uint8_t { kNone, kLaplace, kGauss };
+
+  [[nodiscard]] std::size_t groups() const { return lo_.size(); }
+  /// The grid of a range, as far as the context tells.
+  [[nodiscard]] GroupGrid grid(const qloom_range& range) const { return rule_.grid(range); }
+  /// The clipping range under a prior; of no prior the extremes. A group without a finite value, or
+  /// with one value, has the same under all.
+  [[nodiscard]] qloom_range range_of(std::size_t g, Prior prior) const {
+    return is_half_ ? upper_half(g, prior) : both_sides(g, prior);
+  }
+  void require_values(std::span<qloom_range> out) const { write_ranges(out, lo_, hi_); }
 
  private:
   void observe_mean(const qloom_tensor& x) {
@@ -162,33 +175,23 @@ class Aciq {
     const double wide = std::max(std::fabs(value), kSmallestWidth);
     return value < 0 ? qloom_range{-wide, 0.0} : qloom_range{0.0, wide};
   }
-  /// The clipping value for spreads b (Laplace) and sigma (Gauss), q = 4^M; not more than no_clip
-  /// with prior "best" when rounding within no_clip has the smaller error.
-  [[nodiscard]] double clip(double b, double sigma, double q, double no_clip) const {
-    const Clip l = laplace(q), n = gauss(q);
-    if (prior_ == "laplace") return b * l.a;
-    if (prior_ == "gauss") return sigma * n.a;
-    const double laplace_error = b * b * l.error, gauss_error = sigma * sigma * n.error;
-    if (no_clip * no_clip / (3.0 * q) <= std::min(laplace_error, gauss_error)) return no_clip;
-    return laplace_error <= gauss_error ? b * l.a : sigma * n.a;
-  }
-  [[nodiscard]] qloom_range upper_half(std::size_t g) const {
+  [[nodiscard]] qloom_range upper_half(std::size_t g, Prior prior) const {
     // Values below 0, if any, were not cut off yet: mean(relu x) is half of mean(|x| + x).
-    const double relu_mean = (magnitude_[g] + sum_[g]) / (2.0 * count_[g]);
+    const double relu_mean = count_[g] > 0 ? (magnitude_[g] + sum_[g]) / (2.0 * count_[g]) : 0.0;
     if (!(relu_mean > 0)) return constant(0.0);
+    if (prior == Prior::kNone) return {0.0, hi_[g]};
     // One more bit, unless the grid spends it on negative codes.
     const double q = (is_symmetric_ ? 1.0 : 4.0) * levels_ * levels_;
-    return {0.0, clip(2.0 * relu_mean, kGaussFromRelu * relu_mean, q, hi_[g])};
+    return {0.0, prior == Prior::kLaplace ? 2.0 * relu_mean * laplace(q)
+                                          : kGaussFromRelu * relu_mean * gauss(q)};
   }
-  [[nodiscard]] qloom_range both_sides(std::size_t g) const {
-    if (!(lo_[g] < hi_[g])) return constant(lo_[g]);
-    const double center = mean(g);
+  [[nodiscard]] qloom_range both_sides(std::size_t g, Prior prior) const {
+    if (!(lo_[g] < hi_[g])) return constant(lo_[g] > hi_[g] ? 0.0 : lo_[g]);
+    if (prior == Prior::kNone) return {lo_[g], hi_[g]};
+    const double center = mean(g), q = levels_ * levels_;
     const double b = std::max(0.0, absolute_[g]) / count_[g];
     const double sigma = std::sqrt(std::max(0.0, square_[g]) / (count_[g] - 1.0));
-    const double no_clip = is_symmetric_ ? std::max(center - lo_[g], hi_[g] - center)
-                                         : (hi_[g] - lo_[g]) / 2.0;
-    const double a = clip(b, sigma, levels_ * levels_, no_clip);
-    if (a == no_clip) return {lo_[g], hi_[g]};
+    const double a = prior == Prior::kLaplace ? b * laplace(q) : sigma * gauss(q);
     if (is_symmetric_) return {center - a, center + a};
     const double lo = std::max(lo_[g], center - a);
     return {lo, lo + 2.0 * a};
@@ -197,12 +200,70 @@ class Aciq {
   std::string prior_, half_range_;
   std::uint32_t pass_ = 0;
   double levels_ = 256;
+  AffineRule rule_;
   bool is_half_ = false, is_symmetric_ = false;
   bool is_finite_ = false;  // nothing was skipped in pass 0
   Extremes extremes_;
   std::vector<double> count_, sum_, magnitude_, lo_, hi_, absolute_, square_;
 };
 
+/// Prior "best": of the extremes and both priors' ranges the one that turns out best.
+///
+/// Pass 2 measures the squared errors of all three grids on the data; what a prior predicts holds in
+/// its own world only.
+/// state:     and choice: the index of the prior, one per group
+class BestAciq : public Aciq {
+ public:
+  static constexpr std::uint32_t kPasses = 3;
+  static bool accepts(const Params& params) { return !Aciq::accepts(params); }
+
+  using Aciq::Aciq;
+
+  void begin(const qloom_range_context& context, std::uint32_t pass) {
+    Aciq::begin(context, pass);
+    if (pass == 0) choice_.clear();
+    if (pass < 2) return;
+    std::vector<GridErrors<3>::Grids> grids;
+    for (std::size_t g = 0; g < groups(); ++g) {
+      GridErrors<3>::Grids& own = grids.emplace_back();
+      for (std::size_t i = 0; i < own.size(); ++i) own[i] = grid(range_of(g, Prior(i)));
+    }
+    errors_.begin(std::move(grids));
+    is_measuring_ = true;
+  }
+  void observe(const qloom_tensor& x) {
+    if (!is_measuring_) return Aciq::observe(x);
+    if (x.groups != groups()) {
+      throw Error(QLOOM_E_INVALID, concat("a tensor of ", x.groups, " groups was observed after one of ",
+                                          groups()));
+    }
+    errors_.add(x);
+  }
+  void end(std::uint32_t pass) {
+    is_measuring_ = false;
+    if (pass < 2) return;
+    choice_.clear();
+    for (std::size_t g = 0; g < groups(); ++g) {
+      choice_.push_back(static_cast<std::int32_t>(errors_.best(g)));
+    }
+  }
+  void ranges(std::span<qloom_range> out) const {
+    require_values(out);
+    if (choice_.size() != out.size()) throw Error(QLOOM_E_ORDER, "no round of observations is over");
+    for (std::size_t g = 0; g < out.size(); ++g) out[g] = range_of(g, Prior(choice_[g]));
+  }
+  template <class Archive>
+  void state(Archive& a) {
+    Aciq::state(a);
+    a("choice", choice_);
+  }
+
+ private:
+  bool is_measuring_ = false;
+  GridErrors<3> errors_;
+  std::vector<std::int32_t> choice_;
+};
+
 }  // namespace
 
-QLOOM_METHODS(qloom::sdk::Range<Aciq>)
+QLOOM_METHODS(qloom::sdk::RangeVariants<Aciq, BestAciq>)

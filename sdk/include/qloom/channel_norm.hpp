@@ -49,9 +49,12 @@ inline void quantize_slot(const qloom_norm_call& call, const char* slot, std::ve
 /// state:     running_mean; running_scale, D without eps; running_variance where kIsVariance. Every
 ///            norm reads running_mean and running_scale, so one can take over from another.
 /// exactness: float per element, statistics and sums in double in a fixed order; the same bits for
-///            any number of threads and instruction set
+///            any number of threads and instruction set. x - mean is deviation(): good to two
+///            roundings of the difference, however large the mean is. scale and shift are rounded
+///            once each; scale * x + shift rounds at the size of scale * mean.
 /// edge:      D = 0 (a constant channel, eps = 0) gives y = beta and no gradient; no rows: nothing
-/// errors:    QLOOM_E_NUMERIC when a statistic is not finite
+/// errors:    QLOOM_E_NUMERIC when a statistic, or the distance of a value from the mean, is not
+///            finite in float32
 template <class Derived>
 class ChannelNorm {
  public:
@@ -85,9 +88,11 @@ class ChannelNorm {
       for (double& m : mean_) m /= static_cast<double>(call.rows);
       self().measure(x, call.rows, mean_, statistic_);
       fill(now_, call, mean_, statistic_);
+      require_deviations(call, x);
       move_running(call);
     }
-    for (std::vector<float>* table : {&now_.mean, &now_.inv, &now_.gamma, &now_.beta}) {
+    for (std::vector<float>* table :
+         {&now_.mean, &now_.mean_rest, &now_.inv, &now_.gamma, &now_.beta}) {
       repeat(*table);
     }
   }
@@ -101,17 +106,19 @@ class ChannelNorm {
       return;
     }
     map_lanes(n, width_, Sources<1>{x},
-              Sources<4>{now_.mean.data(), now_.inv.data(), now_.gamma.data(), now_.beta.data()}, y,
-              [](float v, float mean, float inv, float gamma, float beta) {
-                return (v - mean) * inv * gamma + beta;
+              Sources<5>{now_.mean.data(), now_.mean_rest.data(), now_.inv.data(),
+                         now_.gamma.data(), now_.beta.data()},
+              y, [](float v, float mean, float rest, float inv, float gamma, float beta) {
+                return deviation(v, mean, rest) * inv * gamma + beta;
               });
   }
 
   void backward_sums(const qloom_norm_call&, std::uint64_t, std::uint64_t rows, const float* x,
                      const float* dy, double* sums) const noexcept {
-    add_lanes<2>(rows, Sources<2>{x, dy}, Sources<2>{now_.mean.data(), now_.inv.data()}, sums,
-                 [](float v, float g, float mean, float inv) {
-                   const float xh = (v - mean) * inv;
+    add_lanes<2>(rows, Sources<2>{x, dy},
+                 Sources<3>{now_.mean.data(), now_.mean_rest.data(), now_.inv.data()}, sums,
+                 [](float v, float g, float mean, float rest, float inv) {
+                   const float xh = deviation(v, mean, rest) * inv;
                    return std::array{double{g}, double{g} * double{xh}};
                  });
   }
@@ -179,10 +186,16 @@ class ChannelNorm {
   }
 
  protected:
-  /// One float per lane: what the last prepare() found, quantized as the slots say.
+  /// One float per lane: what the last prepare() found, quantized as the slots say. The mean is
+  /// mean + mean_rest: its float32 and what that leaves of the double, 0 for a quantized mean.
   struct Tables {
-    std::vector<float> mean, inv, gamma, beta;
+    std::vector<float> mean, mean_rest, inv, gamma, beta;
   };
+  /// v - (mean + rest). Near the mean v - mean is exact, elsewhere its rounding is one of the
+  /// result; so the difference is good to two roundings where v - mean alone loses the whole rest.
+  [[nodiscard]] static float deviation(float v, float mean, float rest) noexcept {
+    return (v - mean) - rest;
+  }
 
   [[nodiscard]] static bool is_frozen(const qloom_norm_call& call) {
     if constexpr (requires { Derived::kIsFrozen; }) {
@@ -234,6 +247,25 @@ class ChannelNorm {
     throw Error(QLOOM_E_INVALID,
                 concat("x has ", call.channels, " channels, expected ", channels_));
   }
+  /// Error when some x - mean is no float32. Looked for only where the mean could make it one: below
+  /// kHarmless a mean changes the largest float32 by less than half of its last digit.
+  void require_deviations(const qloom_norm_call& call, const float* x) const {
+    constexpr float kHarmless = 0x1p102F;
+    const auto is_large = [](float mean) { return std::fabs(mean) >= kHarmless; };
+    if (std::none_of(now_.mean.begin(), now_.mean.end(), is_large)) return;
+    std::vector<double> lo(channels_), hi(channels_);
+    std::vector<std::uint64_t> nonfinite(channels_);
+    std::int64_t shape[2];
+    const qloom_tensor t = by_channel(x, call.rows, channels_, shape);
+    kernels().extremes(&t, lo.data(), hi.data(), nonfinite.data());
+    for (std::uint64_t c = 0; c < channels_; ++c) {
+      const double mean = double{now_.mean[c]}, low = mean - lo[c], high = hi[c] - mean;
+      if (std::max(low, high) <= std::numeric_limits<float>::max()) continue;
+      throw Error(QLOOM_E_NUMERIC,
+                  concat("channel ", c, ": ", low > high ? lo[c] : hi[c], " is farther from the mean ",
+                         mean, " than float32 holds"));
+    }
+  }
   [[nodiscard]] double inverse(double statistic) const {
     const double d = Derived::kIsVariance ? std::sqrt(statistic + eps_) : statistic + eps_;
     return d > 0 ? std::min(1.0 / d, static_cast<double>(std::numeric_limits<float>::max())) : 0.0;
@@ -250,7 +282,7 @@ class ChannelNorm {
                                             statistic[c], ": expected finite values"));
       }
     }
-    quantize_slot(call, "mean", k.mean);
+    quantize_mean(call, k, mean);
     quantize_slot(call, "inv_scale", k.inv);
     const auto take = [&](const float* given, float otherwise, const char* slot,
                           std::vector<float>& table) {
@@ -262,10 +294,23 @@ class ChannelNorm {
     take(call.gamma, 1.0F, "gamma", k.gamma);
     take(call.beta, 0.0F, "beta", k.beta);
   }
+  /// The slot "mean" and the rest of the double mean. A slot with a rule moves some channel's mean,
+  /// and what it gives is the mean; one that moves none has no rule, and the rest counts.
+  void quantize_mean(const qloom_norm_call& call, Tables& k,
+                     const std::vector<double>& mean) const {
+    const std::vector<float> nearest(k.mean);
+    quantize_slot(call, "mean", k.mean);
+    k.mean_rest.assign(channels_, 0.0F);
+    if (k.mean != nearest) return;
+    for (std::uint64_t c = 0; c < channels_; ++c) {
+      k.mean_rest[c] = static_cast<float>(mean[c] - double{nearest[c]});
+    }
+  }
   void inference_form(const Tables& k, float* scale, float* shift) const {
     for (std::uint64_t c = 0; c < channels_; ++c) {
       scale[c] = k.gamma[c] * k.inv[c];
-      shift[c] = k.beta[c] - k.mean[c] * scale[c];
+      const double mean = double{k.mean[c]} + double{k.mean_rest[c]};
+      shift[c] = static_cast<float>(double{k.beta[c]} - mean * double{scale[c]});
     }
   }
   void move_running(const qloom_norm_call& call) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <vector>
 
+#include <qloom/affine_grid.hpp>
 #include <qloom/support.hpp>
 
 namespace qloom::sdk {
@@ -15,6 +16,7 @@ namespace qloom::sdk {
 ///
 /// A derived class fills the grid in prepare() with resize() and set(); apply, encode, decode,
 /// encoding and a masked straight-through backward come from here, at the host's SIMD speed.
+/// Finite values give finite ones: set() leaves out codes that stand for no float32.
 class UniformGrid {
  public:
   qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
@@ -72,17 +74,31 @@ class UniformGrid {
   }
   /// scale must be positive and finite.
   void set(std::size_t group, float scale, float inv_scale, float zero_point = 0.0F) noexcept {
-    scale_[group] = scale;
-    inv_scale_[group] = inv_scale;
-    zero_point_[group] = zero_point;
+    GroupGrid one{scale, inv_scale, zero_point, 0.0F, min_, max_};
+    one.keep_finite();
+    store(group, one);
+  }
+  /// With an offset, kept as it is; all groups have one or none.
+  void set(std::size_t group, const GroupGrid& one) {
+    store(group, one);
+    offset_.resize(scale_.size());
+    offset_[group] = one.offset;
   }
   void set_offset(std::size_t group, float offset) {
-    offset_.resize(scale_.size());
-    offset_[group] = offset;
+    set(group, GroupGrid{scale_[group], inv_scale_[group], zero_point_[group], offset,
+                         code_min_[group], code_max_[group]});
   }
   [[nodiscard]] qloom_grid grid() const noexcept {
     return {scale_.data(),    inv_scale_.data(), zero_point_.data(),
             offset_.empty() ? nullptr : offset_.data(), code_min_.data(), code_max_.data()};
+  }
+
+  void store(std::size_t group, const GroupGrid& one) noexcept {
+    scale_[group] = one.scale;
+    inv_scale_[group] = one.inv_scale;
+    zero_point_[group] = one.zero_point;
+    code_min_[group] = one.code_min;
+    code_max_[group] = one.code_max;
   }
 
   std::uint32_t bits_ = 8;

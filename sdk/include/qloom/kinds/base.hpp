@@ -100,4 +100,20 @@ qloom_status status_of(Body&& body) noexcept {
   }
 }
 
+/// Creates Kind<T> of the first T for which T::accepts(const Params&) holds, with the capabilities and
+/// functions of that class.
+template <template <class> class Kind, class... Classes>
+qloom_status create_variant(const qloom_host* host, const qloom_params* params,
+                            qloom_instance* out, qloom_error* error) noexcept {
+  decltype(qloom_descriptor::create) chosen = nullptr;
+  const qloom_status status = guarded(error, [&] {
+    const Params p(params);
+    (void)((Classes::accepts(p) && (chosen = &Kind<Classes>::create, true)) || ...);
+    if (chosen == nullptr) {
+      throw Error(QLOOM_E_UNSUPPORTED, "no variant of the method has these parameters");
+    }
+  });
+  return status == QLOOM_OK ? chosen(host, params, out, error) : status;
+}
+
 }  // namespace qloom::sdk::detail

@@ -116,15 +116,7 @@ struct QuantizerVariants {
 
   static qloom_status create(const qloom_host* host, const qloom_params* params,
                              qloom_instance* out, qloom_error* error) noexcept {
-    decltype(qloom_descriptor::create) chosen = nullptr;
-    const qloom_status status = guarded(error, [&] {
-      const Params p(params);
-      (void)((Classes::accepts(p) && (chosen = &Quantizer<Classes>::create, true)) || ...);
-      if (chosen == nullptr) {
-        throw Error(QLOOM_E_UNSUPPORTED, "no variant of the method has these parameters");
-      }
-    });
-    return status == QLOOM_OK ? chosen(host, params, out, error) : status;
+    return detail::create_variant<Quantizer, Classes...>(host, params, out, error);
   }
 };
 

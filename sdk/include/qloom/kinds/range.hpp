@@ -65,4 +65,16 @@ struct Range {
   }
 };
 
+/// One method id whose parameters choose between classes, each with its own number of passes: the
+/// first T for which T::accepts(const Params&) holds is created.
+template <class... Classes>
+struct RangeVariants {
+  static constexpr const char* kKind = "qloom.range/1";
+
+  static qloom_status create(const qloom_host* host, const qloom_params* params,
+                             qloom_instance* out, qloom_error* error) noexcept {
+    return detail::create_variant<Range, Classes...>(host, params, out, error);
+  }
+};
+
 }  // namespace qloom::sdk

@@ -11,7 +11,8 @@ typedef struct method {
   uint64_t channels;
   double *running_mean, *running_variance; /* one entry per channel here and below */
   double *mean, *variance;                 /* of the newest batch */
-  float *center, *inv, *gamma, *beta;      /* of prepare(): y = gamma (x - center) inv + beta */
+  float *center, *inv, *gamma, *beta;      /* of prepare(): y = gamma (x - mean) inv + beta */
+  float *rest;                             /* mean = center + rest: x - center - rest is exact */
   float *dy_mean, *slope;                  /* of backward() */
 } method;
 
@@ -26,7 +27,7 @@ static qloom_status begin(void *self, const qloom_norm_context *context, qloom_e
   method *s = (method *)self;
   const uint64_t n = context->channels;
   double *doubles = (double *)calloc(4 * n + 1, sizeof *doubles);
-  float *floats = (float *)calloc(6 * n + 1, sizeof *floats);
+  float *floats = (float *)calloc(7 * n + 1, sizeof *floats);
   uint64_t c;
   if (doubles == NULL || floats == NULL) {
     free(doubles);
@@ -45,15 +46,16 @@ static qloom_status begin(void *self, const qloom_norm_context *context, qloom_e
   s->beta = floats + 3 * n;
   s->dy_mean = floats + 4 * n;
   s->slope = floats + 5 * n;
+  s->rest = floats + 6 * n;
   for (c = 0; c < n; ++c) s->running_variance[c] = 1;
   return QLOOM_OK;
 }
 
 /* center, inv, gamma and beta from a mean and a variance, then quantized where the pipeline has
- * rules for the site "norm". */
+ * rules for the site "norm". rest is what float32 leaves of the mean; a quantized mean has none. */
 static qloom_status fill(const method *s, const qloom_norm_call *call, const double *mean,
-                         const double *variance, float *center, float *inv, float *gamma,
-                         float *beta) {
+                         const double *variance, float *center, float *rest, float *inv,
+                         float *gamma, float *beta) {
   const char *const names[4] = {"mean", "inv_scale", "gamma", "beta"};
   float *const tables[4] = {center, inv, gamma, beta};
   uint64_t c;
@@ -69,6 +71,10 @@ static qloom_status fill(const method *s, const qloom_norm_call *call, const dou
     const qloom_status status =
         call->slots.quantize(call->slots.self, names[t], tables[t], tables[t], s->channels);
     if (status != QLOOM_OK) return status;
+  }
+  for (c = 0; c < s->channels && center[c] == (float)mean[c]; ++c) continue;
+  for (t = c == s->channels, c = 0; c < s->channels; ++c) { /* t: the mean is not quantized */
+    rest[c] = t ? (float)(mean[c] - center[c]) : 0.0f;
   }
   return QLOOM_OK;
 }
@@ -101,8 +107,8 @@ static qloom_status prepare(void *self, const qloom_norm_call *call, const float
     return qloom_fail(error, QLOOM_E_INVALID, "another number of channels");
   }
   if (call->mode != QLOOM_MODE_TRAINING) {
-    return fill(s, call, s->running_mean, s->running_variance, s->center, s->inv, s->gamma,
-                s->beta);
+    return fill(s, call, s->running_mean, s->running_variance, s->center, s->rest, s->inv,
+                s->gamma, s->beta);
   }
   if (call->rows == 0) return QLOOM_OK;
   if (measure(s, x, call->rows, error) != QLOOM_OK) return QLOOM_E_NUMERIC;
@@ -110,7 +116,7 @@ static qloom_status prepare(void *self, const qloom_norm_call *call, const float
     s->running_mean[c] = (1 - m) * s->running_mean[c] + m * s->mean[c];
     s->running_variance[c] = (1 - m) * s->running_variance[c] + m * s->variance[c];
   }
-  return fill(s, call, s->mean, s->variance, s->center, s->inv, s->gamma, s->beta);
+  return fill(s, call, s->mean, s->variance, s->center, s->rest, s->inv, s->gamma, s->beta);
 }
 
 /* Many threads call apply, backward_sums and backward on parts of the rows: they must not write to
@@ -122,12 +128,12 @@ static void apply(const void *self, const qloom_norm_call *call, uint64_t first,
   (void)call, (void)first;
   for (r = 0; r < rows; ++r, x += s->channels, y += s->channels) {
     for (c = 0; c < s->channels; ++c) {
-      y[c] = (x[c] - s->center[c]) * s->inv[c] * s->gamma[c] + s->beta[c];
+      y[c] = (x[c] - s->center[c] - s->rest[c]) * s->inv[c] * s->gamma[c] + s->beta[c];
     }
   }
 }
 
-/* sums[0][c]: of dy, sums[1][c]: of dy * xh, xh = (x - center) inv */
+/* sums[0][c]: of dy, sums[1][c]: of dy * xh, xh = (x - mean) inv */
 static void backward_sums(const void *self, const qloom_norm_call *call, uint64_t first,
                           uint64_t rows, const float *x, const float *dy, double *sums) {
   const method *s = (const method *)self;
@@ -136,7 +142,8 @@ static void backward_sums(const void *self, const qloom_norm_call *call, uint64_
   for (r = 0; r < rows; ++r, x += s->channels, dy += s->channels) {
     for (c = 0; c < s->channels; ++c) {
       sums[c] += dy[c];
-      sums[s->channels + c] += (double)dy[c] * ((x[c] - s->center[c]) * s->inv[c]);
+      sums[s->channels + c] +=
+          (double)dy[c] * ((x[c] - s->center[c] - s->rest[c]) * s->inv[c]);
     }
   }
 }
@@ -164,7 +171,7 @@ static void backward(const void *self, const qloom_norm_call *call, uint64_t fir
   (void)call, (void)first;
   for (r = 0; r < rows; ++r, x += s->channels, dy += s->channels, dx += s->channels) {
     for (c = 0; c < s->channels; ++c) {
-      const float xh = (x[c] - s->center[c]) * s->inv[c];
+      const float xh = (x[c] - s->center[c] - s->rest[c]) * s->inv[c];
       dx[c] = s->gamma[c] * s->inv[c] * (dy[c] - s->dy_mean[c] - xh * s->slope[c]);
     }
   }
@@ -174,18 +181,19 @@ static void backward(const void *self, const qloom_norm_call *call, uint64_t fir
 static qloom_status inference(const void *self, const qloom_norm_call *call, float *scale,
                               float *shift, qloom_error *error) {
   const method *s = (const method *)self;
-  float *tables = (float *)calloc(4 * s->channels + 1, sizeof *tables);
-  float *center = tables, *inv, *gamma, *beta;
+  float *tables = (float *)calloc(5 * s->channels + 1, sizeof *tables);
+  float *center = tables, *rest, *inv, *gamma, *beta;
   qloom_status status;
   uint64_t c;
   if (tables == NULL) return qloom_fail(error, QLOOM_E_NO_MEMORY, "no room for the tables");
   inv = center + s->channels;
   gamma = inv + s->channels;
   beta = gamma + s->channels;
-  status = fill(s, call, s->running_mean, s->running_variance, center, inv, gamma, beta);
+  rest = beta + s->channels;
+  status = fill(s, call, s->running_mean, s->running_variance, center, rest, inv, gamma, beta);
   for (c = 0; c < s->channels && status == QLOOM_OK; ++c) {
     scale[c] = gamma[c] * inv[c];
-    shift[c] = beta[c] - center[c] * scale[c];
+    shift[c] = (float)(beta[c] - ((double)center[c] + rest[c]) * scale[c]);
   }
   free(tables);
   return status;
