@@ -91,20 +91,21 @@ void execute(const Options& o) {
   outputs.check();
   const Result result = apply_rule(rule, registry, request);
   const auto array_writer = [](const fs::path& planned, const Tensor& x) {
-    return [&x, ending = planned.extension().string()](const fs::path& file) {
-      write_array(file, ending, x);
-    };
+    return [&x, planned](const fs::path& file) { write_array(file, planned, x); };
   };
-  const auto json_writer = [](const registry::Json& json) {
-    return [&json](const fs::path& file) { data::write_text(file, json.dump(2) + "\n"); };
+  const auto json_writer = [](const fs::path& planned, const registry::Json& json) {
+    return [&json, planned](const fs::path& file) {
+      require_json_numbers(json, planned.string() + ": ");
+      data::write_text(file, json.dump(2) + "\n");
+    };
   };
   outputs.set("--output", array_writer(o.output, result.y));
   outputs.set("--codes", [&](const fs::path& file) {
     data::write_npy(file, request.x.shape(), result.codes);
   });
-  outputs.set("--encoding", json_writer(result.encoding));
+  outputs.set("--encoding", json_writer(o.encoding, result.encoding));
   outputs.set("--grad-input", array_writer(o.grad_input, result.dx));
-  outputs.set("--learned-gradients", json_writer(result.learned));
+  outputs.set("--learned-gradients", json_writer(o.learned_gradients, result.learned));
   outputs.commit();
   if (!o.expect.empty()) expect_array(result.y, o.expect, o.tolerance);
 }

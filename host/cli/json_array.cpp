@@ -41,6 +41,12 @@ void collect(const Json& node, std::size_t depth, Shape& shape, std::vector<floa
   }
 }
 
+/// Is the result what was expected? Infinities and NaN, which .npy can hold, are their own equals.
+bool is_close(float actual, float expected, double tolerance) {
+  if (actual == expected || (std::isnan(actual) && std::isnan(expected))) return true;
+  return std::fabs(double{actual} - double{expected}) <= tolerance;
+}
+
 void append_text(const Tensor& x, std::size_t axis, std::size_t& next, std::string& text) {
   if (axis == x.shape().size()) {
     text += fmt::format("{}", x[next++]);
@@ -67,12 +73,28 @@ Tensor read_array(const fs::path& file) {
   return x;
 }
 
-void write_array(const fs::path& file, const std::string& ending, const Tensor& x) {
-  if (ending != ".json") return data::write_npy(file, x);
+void write_array(const fs::path& file, const fs::path& planned, const Tensor& x) {
+  if (planned.extension() != ".json") return data::write_npy(file, x);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (std::isfinite(x[i])) continue;
+    throw RunError(fmt::format("{}: element {} is {}, which JSON has no number for; expected a .npy "
+                               "file, or finite values",
+                               planned.string(), index_text(x.shape(), i), x[i]));
+  }
   std::string text;
   std::size_t next = 0;
   append_text(x, 0, next, text);
   data::write_text(file, text + "\n");
+}
+
+void require_json_numbers(const Json& json, const std::string& where) {
+  if (json.is_number_float() && !std::isfinite(json.get<double>())) {
+    throw RunError(fmt::format("{} is {}, which JSON has no number for", where, json.get<double>()));
+  }
+  if (!json.is_structured()) return;
+  for (const auto& [key, value] : json.items()) {
+    require_json_numbers(value, fmt::format("{}/{}", where, key));
+  }
 }
 
 std::string index_text(const Shape& shape, std::size_t flat) {
@@ -99,7 +121,7 @@ void expect_array(const Tensor& x, const fs::path& file, double tolerance) {
   }
   std::size_t first = x.size(), count = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    if (std::fabs(double{x[i]} - double{expected[i]}) <= tolerance) continue;
+    if (is_close(x[i], expected[i], tolerance)) continue;
     if (count++ == 0) first = i;
   }
   if (count == 0) return;

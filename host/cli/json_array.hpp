@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 
+#include "host/registry/registry.hpp"
 #include "host/tensor/tensor.hpp"
 
 namespace qloom::cli {
@@ -15,8 +16,13 @@ namespace qloom::cli {
 /// A float32 array from a .json or .npy file. InputError for a .json that is no array of numbers
 /// in which all rows of an axis are of one length.
 [[nodiscard]] Tensor read_array(const std::filesystem::path& file);
-/// As the file's ending says; text holds the shortest decimals that give back the same float32.
-void write_array(const std::filesystem::path& file, const std::string& ending, const Tensor& x);
+/// As the ending of `planned`, the file's later name, says; text holds the shortest decimals that give
+/// back the same float32. RunError with the index where JSON has no number for a value.
+void write_array(const std::filesystem::path& file, const std::filesystem::path& planned,
+                 const Tensor& x);
+
+/// RunError with the place of the first number that is not finite: `where`, then its JSON pointer.
+void require_json_numbers(const registry::Json& json, const std::string& where);
 
 /// "[0, 2, 1]" of a flat index.
 [[nodiscard]] std::string index_text(const Shape& shape, std::size_t flat);

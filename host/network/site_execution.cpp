@@ -3,6 +3,7 @@
 //
 // A quantize node at work: tiles of a tensor through the quantizer, forward and backward.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -253,6 +254,14 @@ void SiteQuantizer::add_sums() {
         ops.learned_gradients(quantizer_.self(), sums_.data(), geometry_.groups, gradients_.data(),
                               &error),
         error);
+  for (const auto& l : learned_) {
+    const auto bad = std::find_if_not(l.gradient.begin(), l.gradient.end(),
+                                      [](float g) { return std::isfinite(g); });
+    if (bad == l.gradient.end()) continue;
+    throw RunError(fmt::format("{}: the gradient of {}, value {} of {}, is {}; expected finite values",
+                               context_.name, l.name, bad - l.gradient.begin(), l.gradient.size(),
+                               *bad));
+  }
 }
 
 void SiteQuantizer::backward(const Tensor& x, const Tensor& dy, Tensor& dx) {

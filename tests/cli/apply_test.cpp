@@ -236,6 +236,21 @@ TEST_F(Apply, ReadsAndWritesArraysAsText) {
   EXPECT_EQ(json("y.json"), Json::parse("[[0, 2, -3], [1e30, 0, 7]]"));
 }
 
+TEST_F(Apply, WritesNoInfinityAsText) {
+  const std::string rule = R"({"quantizer": {"plugin": "minifloat", "exponent_bits": 5,)"
+                           R"( "mantissa_bits": 2, "specials": "ieee", "saturate": false}})";
+  write_array("x.npy", {2, 2}, {1, 2, 1e6F, -1e6F});
+  const Outcome o = qloom({"apply", rule, "--input", "x.npy", "--output", "y.json"});
+  EXPECT_EQ(o.status, 1);
+  EXPECT_NE(o.err.find("y.json: element [1, 0] is inf, which JSON has no number for"),
+            std::string::npos)
+      << o.err;
+  EXPECT_EQ(files(), (std::vector<std::string>{"x.npy"}));
+  apply(rule);
+  const Outcome same = qloom({"apply", rule, "--input", "x.npy", "--expect", "y.npy"});
+  EXPECT_EQ(same.status, 0) << same.err;
+}
+
 TEST_F(Apply, ComparesTheResultWithWhatIsExpected) {
   write("x.json", "[0.4, 1.6, 2.2]");
   write("y.json", "[0, 2, 2.5]");

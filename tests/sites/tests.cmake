@@ -3,6 +3,7 @@ if(TARGET qloom_experiment)
     SOURCES
       ${CMAKE_CURRENT_LIST_DIR}/sites_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/accumulators_test.cpp
+      ${CMAKE_CURRENT_LIST_DIR}/finite_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/rules_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/granularity_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/procedures_test.cpp

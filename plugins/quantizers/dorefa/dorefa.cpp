@@ -78,7 +78,8 @@ class BinaryWeight : public UniformGrid {
 ///   the second term only with max_grad; of several largest weights the one of lowest index has it;
 ///   1 - t^2 is tanh_slope(w), to a few roundings for every w
 /// encoding: odd codes 2 c - n with scale 1/n, c = n quantize_k(u); c is what `bits` bits store.
-///   A group of zeros has u = 1/2, as w = 0 always has: +1/n; its gradient is 0.
+///   A group of zeros has u = 1/2, as w = 0 always has: +1/n; its gradient is 0. So has a group of
+///   subnormals: 1 / M is no float32.
 class Weight : public UniformGrid {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_EXTREMES |
@@ -99,7 +100,8 @@ class Weight : public UniformGrid {
     largest_.resize(in.x.groups);
     for (std::size_t g = 0; g < largest_.size(); ++g) {
       set(g, 1.0F / n_, n_);
-      largest_[g] = std::tanh(static_cast<float>(largest[g]));  // tanh rises: max |tanh w|
+      const float top = std::tanh(static_cast<float>(largest[g]));  // tanh rises: max |tanh w|
+      largest_[g] = std::isnormal(top) ? top : 0.0F;
     }
   }
   qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,

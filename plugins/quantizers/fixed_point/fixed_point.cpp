@@ -56,6 +56,9 @@ class FixedPoint : public UniformGrid {
 
 /// fraction_bits "auto", dynamic fixed point: the most fraction bits with which the group's range
 /// does not saturate, f = -ceil(log2(max(hi / code_max, lo / code_min))); 0 for an all-zero range.
+///
+/// errors:    QLOOM_E_NUMERIC for unsigned codes where no range holds a positive value but some hold
+///            negative ones: all would become 0
 class DynamicFixedPoint : public FixedPoint {
  public:
   static constexpr std::uint32_t kCaps =
@@ -72,12 +75,27 @@ class DynamicFixedPoint : public FixedPoint {
   }
 
   void prepare(const qloom_prepare& in) {
+    if (!is_signed_) require_positive(in.ranges, in.x.groups);
     resize(in.x.groups);
     for (std::size_t g = 0; g < in.x.groups; ++g) {
       double step = std::max(in.ranges[g].hi, 0.0) / static_cast<double>(max_);
       if (is_signed_) step = std::max(step, in.ranges[g].lo / static_cast<double>(min_));
       place(g, step > 0 ? std::clamp(-ceil_log2(step), -126, 126) : 0);
     }
+  }
+
+ private:
+  static void require_positive(const qloom_range* ranges, std::uint64_t groups) {
+    const auto* lowest = ranges;
+    for (const auto* r = ranges; r < ranges + groups; ++r) {
+      if (r->hi > 0) return;
+      if (r->lo < lowest->lo) lowest = r;
+    }
+    if (groups == 0 || !(lowest->lo < 0)) return;
+    throw Error(QLOOM_E_NUMERIC,
+                concat("the range of group ", lowest - ranges, " is [", lowest->lo, ", ", lowest->hi,
+                       "] and no other reaches above 0, expected \"signed\": true: unsigned codes "
+                       "would make every value 0"));
   }
 };
 

@@ -126,4 +126,18 @@ TEST(FixedPoint, Conforms) {
   expect_conforms(rule(24, 20, R"("symmetric": true)", "toward_zero"), x);
 }
 
+TEST(DynamicFixedPoint, UnsignedCodesOfNegativeValuesAreRefused) {
+  Site site(R"({"quantizer": {"plugin": "fixed_point", "bits": 8, "signed": false},
+               "range": {"plugin": "min_max"}})");
+  try {
+    site.forward(tensor({-3, -1}));
+    ADD_FAILURE() << "expected a refusal";
+  } catch (const RunError& e) {
+    EXPECT_NE(std::string(e.what()).find("the range of group 0 is [-3, -1]"), std::string::npos)
+        << e.what();
+  }
+  EXPECT_EQ(site.forward(tensor({0, 0})), (std::vector<float>{0, 0}));
+  EXPECT_EQ(site.forward(tensor({-3, 1})), (std::vector<float>{0, 1}));
+}
+
 }  // namespace

@@ -222,9 +222,9 @@ class Qil : public UniformGrid {
     require_finite(x);
     const auto largest = reduce(x, is_weight_ ? QLOOM_REDUCE_ABS_MAX : QLOOM_REDUCE_MAX);
     largest_.resize(x.groups);
-    for (std::size_t g = 0; g < largest_.size(); ++g) {
-      largest_[g] = largest[g] > 0 && std::isfinite(largest[g]) ? static_cast<float>(largest[g])
-                                                                : 1.0F;
+    for (std::size_t g = 0; g < largest_.size(); ++g) {  // subnormals: as zeros, no slope holds them
+      const auto own = static_cast<float>(largest[g]);
+      largest_[g] = own > 0.0F && std::isnormal(own) ? own : 1.0F;
     }
     center_.resize(x.groups);
     half_width_.resize(x.groups);

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include <qloom/sdk.hpp>
+#include <qloom/ternary_grid.hpp>
 
 #include "qloom_manifest.h"
 
@@ -139,6 +140,7 @@ class Ttq {
       }
     } else {
       for (std::size_t g = 0; g < delta_.size(); ++g) delta_[g] = magnitude_at_sparsity(x, g);
+      require_kept(x, delta_);
     }
     negative_delta_ = delta_;
     for (float& d : negative_delta_) d = -d;

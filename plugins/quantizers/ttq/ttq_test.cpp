@@ -197,5 +197,22 @@ TEST(Ttq, Conforms) {
   }
 }
 
+TEST(Ttq, SparsityOfEqualValuesIsRefusedWhereNothingWouldBeLeft) {
+  Site site(R"({"quantizer": {"plugin": "ttq", "sparsity": 0.5}})");
+  try {
+    site.forward(tensor({0.5F, -0.5F, 0.5F, 0.5F}));
+    ADD_FAILURE() << "expected a refusal";
+  } catch (const RunError& e) {
+    EXPECT_NE(std::string(e.what()).find("the largest magnitude of group 0 is 0.5, its threshold 0.5"),
+              std::string::npos)
+        << e.what();
+  }
+  EXPECT_EQ(site.forward(tensor({0, 0, 0})), (std::vector<float>{0, 0, 0}));
+  // one channel of two may become zero
+  Site channels(R"({"quantizer": {"plugin": "ttq", "sparsity": 0.5, "granularity": "channel"}})",
+                {.name = "weight/test", .channel_axis = 0});
+  EXPECT_EQ(channels.forward(tensor({1, 1, 1, 2}, {2, 2})), (std::vector<float>{0, 0, 0, 1}));
+}
+
 }  // namespace
 }  // namespace qloom::test

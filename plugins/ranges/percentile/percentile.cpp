@@ -290,8 +290,10 @@ class Tails {
 
 /// Order statistics of every tensor at a percentile, averaged over the tensors of a round.
 ///
-/// state:     lo, hi: sums of the tensors' ends; tensors: how many had a finite value;
-///            has_negatives: whether the grid and the tensor have
+/// one_sided: hi is of the magnitudes, lo = -hi; 0 on a grid without negative codes and after a ReLU,
+/// for a group without negative values: a grid with a zero point has negative values all the same.
+/// state:     lo, hi: sums of the tensors' ends; tensors: how many had a finite value; below_zero: 1
+///            for a group that had a negative one; has_negatives: whether lo is -hi in any case
 /// exactness: the order statistics are exact, the averages in double in order of observation
 /// errors:    QLOOM_E_ORDER for a group without a finite value
 class Percentile {
@@ -303,8 +305,10 @@ class Percentile {
     lo_.clear();
     hi_.clear();
     tensors_.clear();
+    below_zero_.clear();
   }
   void observe(const qloom_tensor& x) {
+    if (wanted_.abs && !has_negatives_) look_for_negatives(x);
     match_groups(lo_, x.groups, 0.0);
     match_groups(hi_, x.groups, 0.0);
     match_groups(tensors_, x.groups, 0.0);
@@ -322,6 +326,9 @@ class Percentile {
     for (std::size_t g = 0; g < lo.size(); ++g) {
       lo[g] = tensors_[g] > 0 ? lo_[g] / tensors_[g] : 1.0;
       hi[g] = tensors_[g] > 0 ? hi_[g] / tensors_[g] : -1.0;
+      if (wanted_.abs && tensors_[g] > 0) {
+        lo[g] = has_negatives_ || (g < below_zero_.size() && below_zero_[g] != 0) ? -hi[g] : 0.0;
+      }
     }
     write_ranges(out, lo, hi);
   }
@@ -330,6 +337,7 @@ class Percentile {
     a("lo", lo_);
     a("hi", hi_);
     a("tensors", tensors_);
+    a("below_zero", below_zero_);
     std::uint8_t has_negatives = has_negatives_;
     a("has_negatives", has_negatives);
     has_negatives_ = has_negatives != 0;
@@ -354,17 +362,22 @@ class Percentile {
   void add(std::uint64_t g, const Ends& ends) {
     if (ends.lo > ends.hi) return;
     hi_[g] += ends.hi;
-    if (!wanted_.abs) {
-      lo_[g] += ends.lo;
-    } else if (has_negatives_) {
-      lo_[g] -= ends.hi;
-    }
+    lo_[g] += wanted_.abs ? 0.0 : ends.lo;  // one_sided: from hi, when the round is over
     tensors_[g] += 1;
+  }
+  void look_for_negatives(const qloom_tensor& x) {
+    match_groups<std::uint8_t>(below_zero_, x.groups, 0);
+    extremes_.find(x);
+    for (std::uint64_t g = 0; g < x.groups; ++g) {
+      if (extremes_.lo[g] < 0) below_zero_[g] = 1;
+    }
   }
 
   Wanted wanted_;
   bool has_negatives_ = true;
+  Extremes extremes_;
   std::vector<double> lo_, hi_, tensors_;
+  std::vector<std::uint8_t> below_zero_;
 };
 
 }  // namespace

@@ -127,7 +127,24 @@ TEST(Percentile, OneSidedTakesTheMagnitudes) {
   for (float& v : x) v = -v;
   const std::string params = R"({"mode": "one_sided", "percentile": 99})";
   expect_range(observed("percentile", params, x)[0], -991, 991);
+  for (float& v : x) v = -v;
+  expect_range(observed("percentile", params, x)[0], -991, 991);
   expect_range(observed("percentile", params, x, grid_of(8, false, true))[0], 0, 991);
+}
+
+TEST(Percentile, OneSidedKeepsNegativeValuesOnAGridOfUnsignedCodes) {
+  // the affine grid with a zero point: 0 as the low end would make all of them 0
+  const std::string params = R"({"mode": "one_sided", "percentile": 100})";
+  qloom_range_context context = grid_of(8);
+  context.is_signed = 0;
+  const auto r = observed("percentile", params, {-3, -1, -2, 4, -5, 1, 0, 2, 3}, context, 1, 3);
+  expect_range(r[0], -3, 3);
+  expect_range(r[1], -5, 5);
+  expect_range(r[2], 0, 3);
+  Site site(R"({"quantizer": {"plugin": "affine"},
+               "range": {"plugin": "percentile", "mode": "one_sided"}})");
+  const std::vector<float> y = site.forward(tensor({-1, -0.5F, -0.25F, -1}));
+  expect_near(y, {-1, -0.5F, -0.25F, -1}, 1.0 / 255);
 }
 
 TEST(Percentile, ARoundThatIsSavedInTheMiddleGoesOn) {

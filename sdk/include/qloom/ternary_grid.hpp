@@ -15,6 +15,22 @@
 
 namespace qloom::sdk {
 
+/// Error when the thresholds of all groups leave nothing of values that are not all zero: a tensor of
+/// zeros hands nothing on, and training cannot mean that. One group of several may become zero.
+inline void require_kept(const qloom_tensor& x, const std::vector<float>& threshold) {
+  const std::vector<double> largest = reduce(x, QLOOM_REDUCE_ABS_MAX);
+  std::size_t top = 0;
+  for (std::size_t g = 0; g < largest.size(); ++g) {
+    if (largest[g] > double{threshold[g]}) return;
+    if (largest[g] > largest[top]) top = g;
+  }
+  if (largest.empty() || largest[top] == 0) return;
+  throw Error(QLOOM_E_NUMERIC,
+              concat("every value would become 0: the largest magnitude of group ", top, " is ",
+                     largest[top], ", its threshold ", threshold[top],
+                     ", expected a threshold below the largest magnitude"));
+}
+
 /// y = scale * sign(x) where |x| > threshold, else 0; the comparison is strict and in float.
 ///
 /// A derived class fills threshold_ in prepare(), after begin(), and ends with place_means() or its
@@ -51,6 +67,8 @@ class TernaryGrid : public UniformGrid {
 
   /// scale = mean of |x| over |x| > threshold; 1 where nothing lies above it, all codes are 0 then.
   /// In double, in the order of sum_groups(), rounded to float once.
+  ///
+  /// errors: QLOOM_E_NUMERIC where all values, not zero all of them, would become 0
   void place_means(const qloom_tensor& x) {
     const auto figures =  // sum and count of the magnitudes above the threshold
         sum_groups(x, scratch_, entry_of(threshold_), [w = x.data](float t, std::uint64_t i) {
@@ -59,13 +77,16 @@ class TernaryGrid : public UniformGrid {
         });
     low_.resize(threshold_.size());
     low_threshold_.resize(threshold_.size());
+    double kept = 0;
     for (std::size_t g = 0; g < threshold_.size(); ++g) {
       const double sum = figures[2 * g], count = figures[2 * g + 1];
       const auto scale = static_cast<float>(count > 0 ? sum / count : 1.0);
       set(g, scale, 1.0F / scale);
       low_[g] = -scale;
       low_threshold_[g] = -threshold_[g];
+      kept += count;
     }
+    if (kept == 0) require_kept(x, threshold_);
   }
 
   /// The thresholds that minimise sum (x - scale t)^2 with place_means()'s scale: with S_m the sum of
