@@ -31,9 +31,10 @@ struct GroupGrid {
     return offset + static_cast<float>(code) * scale;
   }
   /// Leaves out codes that stand for no float32. Where an end is beyond the largest one by rounding
-  /// only, the next smaller scale holds it; a power of two stays.
+  /// only, the next smaller scale holds it; a power of two stays. A grid that is not finite, as a
+  /// damaged state gives, stays as it is.
   void keep_finite() noexcept {
-    if (has_finite_ends()) return;
+    if (has_finite_ends() || !(scale > 0.0F) || !std::isfinite(scale + zero_point + offset)) return;
     GroupGrid smaller = *this;
     smaller.scale = std::nextafter(scale, 0.0F);
     if (floor_log2(scale) != ceil_log2(scale) && smaller.has_finite_ends()) {
@@ -45,8 +46,9 @@ struct GroupGrid {
     const auto below = static_cast<float>(std::floor((top + double{offset}) / step));
     code_max = std::min(code_max, zero_point + above);
     code_min = std::max(code_min, zero_point - below);
-    while (!std::isfinite(value(code_max))) code_max -= 1.0F;
-    while (!std::isfinite(value(code_min))) code_min += 1.0F;
+    // The quotients are rounded: one code more at most is beyond.
+    if (!std::isfinite(value(code_max))) code_max -= 1.0F;
+    if (!std::isfinite(value(code_min))) code_min += 1.0F;
   }
 
  private:
