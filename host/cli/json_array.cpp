@@ -77,9 +77,10 @@ void write_array(const fs::path& file, const fs::path& planned, const Tensor& x)
   if (planned.extension() != ".json") return data::write_npy(file, x);
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (std::isfinite(x[i])) continue;
-    throw RunError(fmt::format("{}: element {} is {}, which JSON has no number for; expected a .npy "
-                               "file, or finite values",
-                               planned.string(), index_text(x.shape(), i), x[i]));
+    throw RunError(
+        fmt::format("{}: element {} is {}, which JSON has no number for; expected a .npy "
+                    "file, or finite values",
+                    planned.string(), index_text(x.shape(), i), x[i]));
   }
   std::string text;
   std::size_t next = 0;
@@ -89,7 +90,8 @@ void write_array(const fs::path& file, const fs::path& planned, const Tensor& x)
 
 void require_json_numbers(const Json& json, const std::string& where) {
   if (json.is_number_float() && !std::isfinite(json.get<double>())) {
-    throw RunError(fmt::format("{} is {}, which JSON has no number for", where, json.get<double>()));
+    throw RunError(
+        fmt::format("{} is {}, which JSON has no number for", where, json.get<double>()));
   }
   if (!json.is_structured()) return;
   for (const auto& [key, value] : json.items()) {

@@ -16,8 +16,8 @@ namespace qloom::cli {
 /// A float32 array from a .json or .npy file. InputError for a .json that is no array of numbers
 /// in which all rows of an axis are of one length.
 [[nodiscard]] Tensor read_array(const std::filesystem::path& file);
-/// As the ending of `planned`, the file's later name, says; text holds the shortest decimals that give
-/// back the same float32. RunError with the index where JSON has no number for a value.
+/// As the ending of `planned`, the file's later name, says; text holds the shortest decimals that
+/// give back the same float32. RunError with the index where JSON has no number for a value.
 void write_array(const std::filesystem::path& file, const std::filesystem::path& planned,
                  const Tensor& x);
 

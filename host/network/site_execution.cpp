@@ -258,9 +258,9 @@ void SiteQuantizer::add_sums() {
     const auto bad = std::find_if_not(l.gradient.begin(), l.gradient.end(),
                                       [](float g) { return std::isfinite(g); });
     if (bad == l.gradient.end()) continue;
-    throw RunError(fmt::format("{}: the gradient of {}, value {} of {}, is {}; expected finite values",
-                               context_.name, l.name, bad - l.gradient.begin(), l.gradient.size(),
-                               *bad));
+    throw RunError(
+        fmt::format("{}: the gradient of {}, value {} of {}, is {}; expected finite values",
+                    context_.name, l.name, bad - l.gradient.begin(), l.gradient.size(), *bad));
   }
 }
 

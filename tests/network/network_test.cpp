@@ -224,8 +224,8 @@ TEST(Adam, FollowsItsDefinitionInDouble) {
       const double g = p.gradient[i], n = static_cast<double>(count + 1);
       v[i] = 0.9 * v[i] + 0.1 * g;
       second[i] = 0.999 * second[i] + 0.001 * g * g;
-      w[i] -= v[i] / (1 - std::pow(0.9, n)) /
-              (std::sqrt(second[i] / (1 - std::pow(0.999, n))) + 1e-8);
+      w[i] -=
+          v[i] / (1 - std::pow(0.9, n)) / (std::sqrt(second[i] / (1 - std::pow(0.999, n))) + 1e-8);
     }
     update(p, settings, {}, count);
     for (std::size_t i = 0; i < 3; ++i) {

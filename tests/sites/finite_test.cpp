@@ -25,36 +25,38 @@ std::vector<std::string> quantizers() {
   };
   for (const char* range :
        {"min_max", "moving_average_min_max", "percentile", "histogram_mse", "aciq"}) {
-    for (const char* grid : {R"("bits": 8)", R"("bits": 3)", R"("bits": 1)", R"("exact_zero": false)",
-                             R"("symmetric": true)", R"("symmetric": true, "bits": 2)",
-                             R"("symmetric": true, "bits": 1)",
-                             R"("symmetric": true, "narrow_range": true)",
-                             R"("symmetric": true, "signed": false)",
-                             R"("symmetric": true, "signed": "auto")", R"("scale": "power_of_two")",
-                             R"("symmetric": true, "scale": "power_of_two", "bits": 16)"}) {
+    for (const char* grid :
+         {R"("bits": 8)", R"("bits": 3)", R"("bits": 1)", R"("exact_zero": false)",
+          R"("symmetric": true)", R"("symmetric": true, "bits": 2)",
+          R"("symmetric": true, "bits": 1)", R"("symmetric": true, "narrow_range": true)",
+          R"("symmetric": true, "signed": false)", R"("symmetric": true, "signed": "auto")",
+          R"("scale": "power_of_two")",
+          R"("symmetric": true, "scale": "power_of_two", "bits": 16)"}) {
       add(std::string(R"("plugin": "affine", )") + grid, range);
     }
     add(R"("plugin": "fixed_point", "bits": 8, "fraction_bits": "auto")", range);
     add(R"("plugin": "fixed_point", "bits": 4, "signed": false, "fraction_bits": "auto")", range);
   }
-  for (const char* plain :
-       {R"("plugin": "fixed_point", "bits": 8, "fraction_bits": -64)",
-        R"("plugin": "block_float", "bits": 8)",
-        R"("plugin": "block_float", "bits": 2, "exponent_rule": "ceil")",
-        R"("plugin": "block_float", "bits": 8, "exponent_rule": "ceil")",
-        R"("plugin": "block_float", "bits": 4, "symmetric": true)",
-        R"("plugin": "lsq", "bits": 2)", R"("plugin": "lsq", "bits": 8)",
-        R"("plugin": "lsq", "bits": 2, "init": "minmax")",
-        R"("plugin": "lsq", "bits": 3, "init": "mse")",
-        R"("plugin": "pact", "bits": 4, "alpha_init": "first_batch")",
-        R"("plugin": "qil", "part": "weight", "bits": 3)",
-        R"("plugin": "qil", "part": "activation", "bits": 3)",
-        R"("plugin": "dorefa", "part": "weight", "bits": 1)",
-        R"("plugin": "dorefa", "part": "weight", "bits": 4)",
-        R"("plugin": "dorefa", "part": "activation", "bits": 4)",
-        R"("plugin": "dorefa", "part": "gradient", "bits": 1)",
-        R"("plugin": "dorefa", "part": "gradient", "bits": 8)", R"("plugin": "ttq")",
-        R"("plugin": "twn")", R"("plugin": "twn", "mode": "exact")"}) {
+  for (const char* plain : {R"("plugin": "fixed_point", "bits": 8, "fraction_bits": -64)",
+                            R"("plugin": "block_float", "bits": 8)",
+                            R"("plugin": "block_float", "bits": 2, "exponent_rule": "ceil")",
+                            R"("plugin": "block_float", "bits": 8, "exponent_rule": "ceil")",
+                            R"("plugin": "block_float", "bits": 4, "symmetric": true)",
+                            R"("plugin": "lsq", "bits": 2)",
+                            R"("plugin": "lsq", "bits": 8)",
+                            R"("plugin": "lsq", "bits": 2, "init": "minmax")",
+                            R"("plugin": "lsq", "bits": 3, "init": "mse")",
+                            R"("plugin": "pact", "bits": 4, "alpha_init": "first_batch")",
+                            R"("plugin": "qil", "part": "weight", "bits": 3)",
+                            R"("plugin": "qil", "part": "activation", "bits": 3)",
+                            R"("plugin": "dorefa", "part": "weight", "bits": 1)",
+                            R"("plugin": "dorefa", "part": "weight", "bits": 4)",
+                            R"("plugin": "dorefa", "part": "activation", "bits": 4)",
+                            R"("plugin": "dorefa", "part": "gradient", "bits": 1)",
+                            R"("plugin": "dorefa", "part": "gradient", "bits": 8)",
+                            R"("plugin": "ttq")",
+                            R"("plugin": "twn")",
+                            R"("plugin": "twn", "mode": "exact")"}) {
     add(plain, "");
   }
   return all;
@@ -62,11 +64,17 @@ std::vector<std::string> quantizers() {
 
 std::vector<Tensor> inputs() {
   std::vector<Tensor> all;
-  for (const std::vector<float>& x :
-       {std::vector<float>{kTop, -kTop, 0, 1}, {kTop, kTop / 3, 0, 1}, {-kTop, -1, 0, -kTop / 3},
-        {kTop / 2, -kTop / 2, 1, 2}, {kTop / 3, -kTop / 5, kTop / 7, 0}, {kTop, kTop, kTop, kTop},
-        {-kTop, -kTop, -kTop, -kTop}, {kLeast, -kLeast, 3 * kLeast, 0},
-        {0x1p-126F, -0x1p-126F, 0x1p-140F, 0}, {kTop, kLeast, -kLeast, 0}, {0, 0, 0, 0}}) {
+  for (const std::vector<float>& x : {std::vector<float>{kTop, -kTop, 0, 1},
+                                      {kTop, kTop / 3, 0, 1},
+                                      {-kTop, -1, 0, -kTop / 3},
+                                      {kTop / 2, -kTop / 2, 1, 2},
+                                      {kTop / 3, -kTop / 5, kTop / 7, 0},
+                                      {kTop, kTop, kTop, kTop},
+                                      {-kTop, -kTop, -kTop, -kTop},
+                                      {kLeast, -kLeast, 3 * kLeast, 0},
+                                      {0x1p-126F, -0x1p-126F, 0x1p-140F, 0},
+                                      {kTop, kLeast, -kLeast, 0},
+                                      {0, 0, 0, 0}}) {
     all.push_back(tensor(x, {1, 4}));
   }
   return all;
@@ -96,7 +104,8 @@ void expect_finite(const std::string& rule, const Tensor& x) {
     return;
   }
   for (const auto& learned : site.node.learned()) {
-    for (const float g : learned.gradient) EXPECT_TRUE(std::isfinite(g)) << learned.name << " " << g;
+    for (const float g : learned.gradient)
+      EXPECT_TRUE(std::isfinite(g)) << learned.name << " " << g;
   }
 }
 
@@ -133,15 +142,15 @@ TEST(FiniteValues, UnderEveryRounding) {
           R"("quantizer": {"plugin": "lsq", "bits": 3})",
           R"("quantizer": {"plugin": "pact", "bits": 3})"}) {
       for (const Tensor& x : inputs()) {
-        expect_finite("{" + std::string(quantizer) + R"(, "rounding": {"plugin": ")" + rounding +
-                          "\"}}",
-                      x);
+        expect_finite(
+            "{" + std::string(quantizer) + R"(, "rounding": {"plugin": ")" + rounding + "\"}}", x);
       }
     }
   }
 }
 
-/// A tensor of subnormals, 3e-40 the largest: which methods send it to 0. docs/numerics.md lists them.
+/// A tensor of subnormals, 3e-40 the largest: which methods send it to 0. docs/numerics.md lists
+/// them.
 TEST(Subnormals, BecomeZeroWhereTheStepIsANormalFloat) {
   const std::vector<float> x{3e-40F, -2e-40F, 1e-40F, 0};
   const auto is_zero = [&](const std::string& quantizer) {

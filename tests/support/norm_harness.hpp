@@ -158,9 +158,9 @@ inline void expect_follows_definition(const std::string& id, const std::string& 
 /// The same far from zero: values of deviation 1 around 1e4 and -3e5, of which float32 keeps about
 /// 1e-3 and 0.03. A mean that is rounded to float32 first is wrong by up to half of that; here
 /// everything is as good as near zero, for the input as float32 holds it.
-inline void expect_follows_definition_far_from_zero(const std::string& id,
-                                                    const std::string& params,
-                                                    const std::function<double(const Doubles&)>& d) {
+inline void expect_follows_definition_far_from_zero(
+    const std::string& id, const std::string& params,
+    const std::function<double(const Doubles&)>& d) {
   constexpr std::size_t kChannels = 2, kRows = 1999;
   NormHarness norm(id, params, kChannels);
   norm.gamma = {1.5F, -0.5F};

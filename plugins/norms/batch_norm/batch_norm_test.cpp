@@ -31,10 +31,13 @@ TEST(BatchNorm, FollowsItsDefinitionForwardAndBackward) {
 }
 
 TEST(BatchNorm, FollowsItsDefinitionFarFromZeroToo) {
-  expect_follows_definition_far_from_zero("batch_norm", kNoEps, [](const Doubles& x) { return std::sqrt(variance(x)); });
+  expect_follows_definition_far_from_zero("batch_norm", kNoEps,
+                                          [](const Doubles& x) { return std::sqrt(variance(x)); });
 }
 
-TEST(BatchNorm, FiniteValuesGiveFiniteOnesOrARefusal) { expect_finite_or_refused("batch_norm", kNoEps); }
+TEST(BatchNorm, FiniteValuesGiveFiniteOnesOrARefusal) {
+  expect_finite_or_refused("batch_norm", kNoEps);
+}
 
 TEST(BatchNorm, FrozenIsTheInferenceFormAndItsGradientHasNoMeanTerms) {
   NormHarness source("batch_norm", "{}", 3);

@@ -59,8 +59,9 @@ class L1Norm : public ChannelNorm<L1Norm> {
     map_lanes(rows * channels_, width_, Sources<2>{x, dy},
               Sources<6>{now_.mean.data(), now_.mean_rest.data(), slope_of_dy_.data(),
                          center_.data(), slope_.data(), balance_.data()},
-              dx, [](float v, float g, float mean, float rest, float scale, float center,
-                     float slope, float balance) {
+              dx,
+              [](float v, float g, float mean, float rest, float scale, float center, float slope,
+                 float balance) {
                 const float s = sign(deviation(v, mean, rest)) - balance;
                 return scale * (g - center - s * slope);
               });

@@ -33,10 +33,13 @@ TEST(L1Norm, FollowsItsDefinitionForwardAndBackward) {
 }
 
 TEST(L1Norm, FollowsItsDefinitionFarFromZeroToo) {
-  expect_follows_definition_far_from_zero("l1_bn", R"({"eps": 0, "k": 1.5})", [](const Doubles& x) { return 1.5 * mean_deviation(x); });
+  expect_follows_definition_far_from_zero("l1_bn", R"({"eps": 0, "k": 1.5})",
+                                          [](const Doubles& x) { return 1.5 * mean_deviation(x); });
 }
 
-TEST(L1Norm, FiniteValuesGiveFiniteOnesOrARefusal) { expect_finite_or_refused("l1_bn", R"({"eps": 0, "k": 1.5})"); }
+TEST(L1Norm, FiniteValuesGiveFiniteOnesOrARefusal) {
+  expect_finite_or_refused("l1_bn", R"({"eps": 0, "k": 1.5})");
+}
 
 TEST(L1Norm, FrozenIsTheInferenceFormAndItsGradientHasNoMeanTerms) {
   NormHarness source("l1_bn", "{}", 3);

@@ -53,12 +53,14 @@ TEST(RangeNorm, FollowsItsDefinitionForwardAndBackward) {
 }
 
 TEST(RangeNorm, FollowsItsDefinitionFarFromZeroToo) {
-  expect_follows_definition_far_from_zero("range_bn", R"({"eps": 0, "num_chunks": 1})", [](const Doubles& x) {
-    return paper(x.size()) * range_of_chunks(x, 1);
-  });
+  expect_follows_definition_far_from_zero(
+      "range_bn", R"({"eps": 0, "num_chunks": 1})",
+      [](const Doubles& x) { return paper(x.size()) * range_of_chunks(x, 1); });
 }
 
-TEST(RangeNorm, FiniteValuesGiveFiniteOnesOrARefusal) { expect_finite_or_refused("range_bn", R"({"eps": 0, "num_chunks": 1})"); }
+TEST(RangeNorm, FiniteValuesGiveFiniteOnesOrARefusal) {
+  expect_finite_or_refused("range_bn", R"({"eps": 0, "num_chunks": 1})");
+}
 
 TEST(RangeNorm, FrozenIsTheInferenceFormAndItsGradientHasNoMeanTerms) {
   NormHarness source("range_bn", "{}", 3);

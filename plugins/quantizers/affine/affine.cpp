@@ -14,9 +14,9 @@ namespace {
 
 using namespace qloom::sdk;
 
-/// The grid of a group's range is AffineRule::grid(). Of one bit, symmetric codes {-1, 0} would send
-/// every x to 0; instead the codes 0, 1 stand for -max and max, y = -max + 2 max * code. exact_zero
-/// false is GEMMLOWP's grid.
+/// The grid of a group's range is AffineRule::grid(). Of one bit, symmetric codes {-1, 0} would
+/// send every x to 0; instead the codes 0, 1 stand for -max and max, y = -max + 2 max * code.
+/// exact_zero false is GEMMLOWP's grid.
 ///   y = s * (clamp(round(x * (1 / s)) + z, qmin, qmax) - z)
 ///
 /// backward:  dx = dy where the rounded code was not clipped, else 0; ste identity: dx = dy
@@ -47,8 +47,8 @@ class Affine : public UniformGrid {
     choose_codes(false);
   }
 
-  /// With signed "auto" the data decide later; after a ReLU it is known. A grid folded to one side is
-  /// that of the range from 0 with unsigned codes, not symmetric about 0.
+  /// With signed "auto" the data decide later; after a ReLU it is known. A grid folded to one side
+  /// is that of the range from 0 with unsigned codes, not symmetric about 0.
   void context(qloom_range_context& out) const {
     const bool is_folded = follows_range_ && out.after_relu != 0;
     out.bits = static_cast<std::uint32_t>(rule_.bits);
@@ -89,10 +89,9 @@ class Affine : public UniformGrid {
     // The two levels of a binary grid are twice the largest magnitude apart.
     const float width = is_binary() ? 2.0F * std::max(-lo, hi) : hi - lo;
     if (!std::isfinite(hi - lo) || !std::isfinite(width) || range.lo > range.hi) {
-      throw Error(QLOOM_E_NUMERIC,
-                  concat("the range of group ", group, " is [", range.lo, ", ", range.hi,
-                         "], expected low <= high and a ", is_binary() ? "grid" : "width",
-                         " that float32 holds"));
+      throw Error(QLOOM_E_NUMERIC, concat("the range of group ", group, " is [", range.lo, ", ",
+                                          range.hi, "], expected low <= high and a ",
+                                          is_binary() ? "grid" : "width", " that float32 holds"));
     }
   }
 

@@ -21,7 +21,8 @@ using namespace qloom::sdk;
 /// backward:  dx = dy
 /// encoding:  affine, scale = step per block, zero point 0
 /// Deviation: the step is at least 2^-126, so that 1 / step is a float32. In a block that reaches
-///            2^127 codes that stand for 2^128 or more are left out, the most negative one included.
+///            2^127 codes that stand for 2^128 or more are left out, the most negative one
+///            included.
 class BlockFloat : public UniformGrid {
  public:
   static constexpr std::uint32_t kCaps =

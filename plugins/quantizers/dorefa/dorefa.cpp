@@ -18,8 +18,8 @@ using namespace qloom::sdk;
 
 bool is_part(const Params& params, const char* part) { return params.text("/part") == part; }
 
-/// 1 - tanh(w)^2 = 4 e / (1 + e)^2, e = exp(-2 |w|). From tanh itself nothing is left for |w| > 9 and
-/// 6 % are lost at 8, where tanh rounds to 1 - 2^-22.
+/// 1 - tanh(w)^2 = 4 e / (1 + e)^2, e = exp(-2 |w|). From tanh itself nothing is left for |w| > 9
+/// and 6 % are lost at 8, where tanh rounds to 1 - 2^-22.
 float tanh_slope(float w) noexcept {
   const float e = std::exp(-2.0F * std::fabs(w)), sum = 1.0F + e;
   return 4.0F * e / (sum * sum);
@@ -212,8 +212,9 @@ class Gradient : public UniformGrid {
     magnitude_.assign(in.x.groups, 0.0F);
     for (std::size_t g = 0; g < magnitude_.size(); ++g) {
       if (2.0 * largest[g] > std::numeric_limits<float>::max()) {
-        throw Error(QLOOM_E_NUMERIC, concat("the largest magnitude of sample ", g, " is ", largest[g],
-                                            ", expected at most half of float32's largest value"));
+        throw Error(QLOOM_E_NUMERIC,
+                    concat("the largest magnitude of sample ", g, " is ", largest[g],
+                           ", expected at most half of float32's largest value"));
       }
       const auto scale = static_cast<float>(2.0 * largest[g] / max_);
       set_offset(g, 0.0F);

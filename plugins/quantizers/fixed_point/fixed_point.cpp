@@ -57,8 +57,8 @@ class FixedPoint : public UniformGrid {
 /// fraction_bits "auto", dynamic fixed point: the most fraction bits with which the group's range
 /// does not saturate, f = -ceil(log2(max(hi / code_max, lo / code_min))); 0 for an all-zero range.
 ///
-/// errors:    QLOOM_E_NUMERIC for unsigned codes where no range holds a positive value but some hold
-///            negative ones: all would become 0
+/// errors:    QLOOM_E_NUMERIC for unsigned codes where no range holds a positive value but some
+///            hold negative ones: all would become 0
 class DynamicFixedPoint : public FixedPoint {
  public:
   static constexpr std::uint32_t kCaps =
@@ -92,10 +92,11 @@ class DynamicFixedPoint : public FixedPoint {
       if (r->lo < lowest->lo) lowest = r;
     }
     if (groups == 0 || !(lowest->lo < 0)) return;
-    throw Error(QLOOM_E_NUMERIC,
-                concat("the range of group ", lowest - ranges, " is [", lowest->lo, ", ", lowest->hi,
-                       "] and no other reaches above 0, expected \"signed\": true: unsigned codes "
-                       "would make every value 0"));
+    throw Error(
+        QLOOM_E_NUMERIC,
+        concat("the range of group ", lowest - ranges, " is [", lowest->lo, ", ", lowest->hi,
+               "] and no other reaches above 0, expected \"signed\": true: unsigned codes "
+               "would make every value 0"));
   }
 };
 

@@ -222,7 +222,7 @@ class Qil : public UniformGrid {
     require_finite(x);
     const auto largest = reduce(x, is_weight_ ? QLOOM_REDUCE_ABS_MAX : QLOOM_REDUCE_MAX);
     largest_.resize(x.groups);
-    for (std::size_t g = 0; g < largest_.size(); ++g) {  // subnormals: as zeros, no slope holds them
+    for (std::size_t g = 0; g < largest_.size(); ++g) {  // subnormals as zeros: 1 / d overflows
       const auto own = static_cast<float>(largest[g]);
       largest_[g] = own > 0.0F && std::isnormal(own) ? own : 1.0F;
     }

@@ -203,8 +203,9 @@ TEST(Ttq, SparsityOfEqualValuesIsRefusedWhereNothingWouldBeLeft) {
     site.forward(tensor({0.5F, -0.5F, 0.5F, 0.5F}));
     ADD_FAILURE() << "expected a refusal";
   } catch (const RunError& e) {
-    EXPECT_NE(std::string(e.what()).find("the largest magnitude of group 0 is 0.5, its threshold 0.5"),
-              std::string::npos)
+    EXPECT_NE(
+        std::string(e.what()).find("the largest magnitude of group 0 is 0.5, its threshold 0.5"),
+        std::string::npos)
         << e.what();
   }
   EXPECT_EQ(site.forward(tensor({0, 0, 0})), (std::vector<float>{0, 0, 0}));

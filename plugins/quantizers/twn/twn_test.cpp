@@ -236,8 +236,9 @@ TEST(Twn, AThresholdAboveEveryMagnitudeIsRefused) {
     site.forward(tensor({1, -1, 1, 1}));
     ADD_FAILURE() << "expected a refusal";
   } catch (const RunError& e) {
-    EXPECT_NE(std::string(e.what()).find("the largest magnitude of group 0 is 1, its threshold 1.5"),
-              std::string::npos)
+    EXPECT_NE(
+        std::string(e.what()).find("the largest magnitude of group 0 is 1, its threshold 1.5"),
+        std::string::npos)
         << e.what();
   }
   EXPECT_EQ(site.forward(tensor({0, 0})), (std::vector<float>{0, 0}));

@@ -37,17 +37,19 @@ double root(double a, Function f, Slope slope) {
 /// Laplace: a e^a = 3 q, that is a = W(3 q). Banner et al. 2019, equation 6.
 double laplace(double q) {
   const double target = std::log(3.0 * q);
-  return root(1.0, [&](double v) { return v + std::log(v) - target; },
-              [](double v) { return 1.0 + 1.0 / v; });
+  return root(
+      1.0, [&](double v) { return v + std::log(v) - target; },
+      [](double v) { return 1.0 + 1.0 / v; });
 }
 
-/// Gauss: a erfc(a / sqrt 2) - sqrt(2 / pi) e^(-a^2 / 2) + a / (3 q) = 0. The left side is concave and
-/// rises, so Newton's steps from 0 come from below.
+/// Gauss: a erfc(a / sqrt 2) - sqrt(2 / pi) e^(-a^2 / 2) + a / (3 q) = 0. The left side is concave
+/// and rises, so Newton's steps from 0 come from below.
 double gauss(double q) {
   const auto tail = [](double v) { return std::erfc(v / kSqrt2); };
   const auto bell = [](double v) { return kSqrt2OverPi * std::exp(-v * v / 2.0); };
-  return root(0.0, [&](double v) { return v * tail(v) - bell(v) + v / (3.0 * q); },
-              [&](double v) { return tail(v) + 1.0 / (3.0 * q); });
+  return root(
+      0.0, [&](double v) { return v * tail(v) - bell(v) + v / (3.0 * q); },
+      [&](double v) { return tail(v) + 1.0 / (3.0 * q); });
 }
 
 /// Analytical clipping for integer quantization, under one prior.
@@ -209,9 +211,10 @@ class Aciq {
 
 /// Prior "best": of the extremes and both priors' ranges the one that turns out best.
 ///
-/// Pass 2 measures the squared errors of all three grids on the data; what a prior predicts holds in
-/// its own world only.
-/// state:     and choice: the index of the prior, one per group
+/// Pass 2 measures the squared errors of all three grids on the data; what a prior predicts holds
+/// in its own world only.
+///
+/// state:     that of Aciq and choice: the index of the prior, one per group
 class BestAciq : public Aciq {
  public:
   static constexpr std::uint32_t kPasses = 3;
@@ -234,8 +237,8 @@ class BestAciq : public Aciq {
   void observe(const qloom_tensor& x) {
     if (!is_measuring_) return Aciq::observe(x);
     if (x.groups != groups()) {
-      throw Error(QLOOM_E_INVALID, concat("a tensor of ", x.groups, " groups was observed after one of ",
-                                          groups()));
+      throw Error(QLOOM_E_INVALID,
+                  concat("a tensor of ", x.groups, " groups was observed after one of ", groups()));
     }
     errors_.add(x);
   }
@@ -249,7 +252,7 @@ class BestAciq : public Aciq {
   }
   void ranges(std::span<qloom_range> out) const {
     require_values(out);
-    if (choice_.size() != out.size()) throw Error(QLOOM_E_ORDER, "no round of observations is over");
+    if (choice_.size() != out.size()) throw Error(QLOOM_E_ORDER, "no round of observation is over");
     for (std::size_t g = 0; g < out.size(); ++g) out[g] = range_of(g, Prior(choice_[g]));
   }
   template <class Archive>

@@ -219,7 +219,8 @@ TEST(Aciq, BestChoosesForEachChannel) {
 }
 
 TEST(Aciq, BestKeepsAnOutlierThatClippingWouldMiss) {
-  // 998 times +-1, +-100 at 4 bits: Laplace predicts 0.066 with a = 6; the two outliers alone give 17
+  // 998 times +-1, +-100 at 4 bits: Laplace predicts 0.066 with a = 6; the two outliers alone give
+  // 17
   std::vector<float> tails;
   for (int i = 0; i < 998; ++i) tails.push_back(i % 2 == 0 ? 1 : -1);
   tails.insert(tails.end(), {100, -100});

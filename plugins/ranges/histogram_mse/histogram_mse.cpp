@@ -29,8 +29,8 @@ struct Histogram {
 
 double cube(double x) { return x * x * x; }
 
-/// Error of the histogram's values on the points of a grid, the density being constant inside a bin.
-/// Values beyond the end points go to these.
+/// Error of the histogram's values on the points of a grid, the density being constant inside a
+/// bin. Values beyond the end points go to these.
 ///
 /// The cells lie about the points first_point + c * step, c = 0 .. points - 1, a border half a step
 /// from each. A bin from x0 to x1 gives the integral of (x - point)^2: the difference of
@@ -68,8 +68,9 @@ struct Bins {
 };
 
 /// Ranges that are tried: start with all bins; let the next quantile (1e-5 of the values) fall off
-/// either end and keep the move that passes more bins (of equals that of the end that lost less). The
-/// lower end goes up to stays.first at most, the upper one down to stays.last: the grid holds 0.
+/// either end and keep the move that passes more bins (of equals that of the end that lost less).
+/// The grid holds 0, so the lower end goes up to stays.first at most, the upper one down to
+/// stays.last.
 class Path {
  public:
   Path(const std::vector<double>& count, Bins stays)
@@ -96,7 +97,8 @@ class Path {
     while (next.last > stays_.last && cumulative_[next.last] > next_above * total) --next.last;
     const std::size_t up = next.first - now_.first, down = now_.last - next.last;
     const bool is_lower = up != down ? up > down : next_below <= 1.0 - next_above;
-    const bool can_lower = now_.first < stays_.first, can_upper = now_.last > stays_.last;
+    const bool can_lower = now_.first < stays_.first;
+    const bool can_upper = now_.last > stays_.last;
     if (can_lower && (is_lower || !can_upper)) {
       now_.first = next.first;
       below_ = next_below;
@@ -231,14 +233,14 @@ class HistogramMse {
   [[nodiscard]] qloom_range clipped(std::size_t g) const {
     const qloom_range all{lo_[g], hi_[g]};
     if (!(all.lo < all.hi)) return all;  // no value, or one: nothing to clip
-    Histogram h{{}, first_edge_[g],
-                (last_edge_[g] - first_edge_[g]) / static_cast<double>(bins())};
+    Histogram h{{}, first_edge_[g], (last_edge_[g] - first_edge_[g]) / static_cast<double>(bins())};
     for (std::size_t i = 0; i < bins(); ++i) {
       h.count.push_back(static_cast<double>(counts_[g * bins() + i]));
     }
     return rule_.is_symmetric ? clipped_on_both_sides(h, all) : clipped_at_either_end(h, all);
   }
-  [[nodiscard]] qloom_range clipped_at_either_end(const Histogram& h, const qloom_range& all) const {
+  [[nodiscard]] qloom_range clipped_at_either_end(const Histogram& h,
+                                                  const qloom_range& all) const {
     const std::size_t last = h.count.size() - 1;
     const double zero = -h.origin / h.width;  // in bins
     const auto within = [=](double bin) {
@@ -263,9 +265,8 @@ class HistogramMse {
       const double end = h.width * static_cast<double>(b.last + 1);
       return qloom_range{std::clamp(all.lo, -end, end), std::clamp(all.hi, -end, end)};
     };
-    return range_of(search(Path(magnitudes, {0, 0}), [&](const Bins& b) {
-      return error_of(h, rule_.grid(range_of(b)));
-    }));
+    return range_of(search(Path(magnitudes, {0, 0}),
+                           [&](const Bins& b) { return error_of(h, rule_.grid(range_of(b))); }));
   }
 
   std::uint64_t bins_;

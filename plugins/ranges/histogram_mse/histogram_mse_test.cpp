@@ -109,29 +109,53 @@ TEST(HistogramMse, ZerosOnesAndAHundredKeepTheHundred) {
   std::vector<float> x(2000, 0.0F);  // 3 bits: 0.130 unclipped, 4.26 where 100 becomes 1
   x.insert(x.end(), 300, 1.0F);
   x.push_back(100);
-  Site site(R"({"quantizer": {"plugin": "affine", "bits": 3}, "range": {"plugin": "histogram_mse"}})");
+  Site site(
+      R"({"quantizer": {"plugin": "affine", "bits": 3}, "range": {"plugin": "histogram_mse"}})");
   EXPECT_LE(squared_error(x, site.forward(tensor(x))) / 2301, 0.1304);
 }
 
 /// Inputs that tempt: outliers, few values, one sign, far from zero, tiny, huge, many zeros.
 std::vector<float> tempting(std::uint64_t seed) {
-  const std::vector<float> g = values(gaussian({2 + static_cast<std::int64_t>(seed * 7 % 900)}, seed));
+  const std::vector<float> g =
+      values(gaussian({2 + static_cast<std::int64_t>(seed * 7 % 900)}, seed));
   std::vector<float> x;
   const float outlier = static_cast<float>(std::pow(10.0, static_cast<double>(seed % 5)));
   for (std::size_t i = 0; i < g.size(); ++i) {
     const float v = g[i];
     switch (seed % 11) {
-      case 0: x.push_back(v); break;
-      case 1: x.push_back(v * v * v); break;
-      case 2: x.push_back(std::fabs(v)); break;
-      case 3: x.push_back(-std::exp(v)); break;
-      case 4: x.push_back(std::nearbyint(v)); break;
-      case 5: x.push_back(v > 1 ? 1.0F : 0.0F); break;
-      case 6: x.push_back(1000 + v); break;
-      case 7: x.push_back(v * 1e-30F); break;
-      case 8: x.push_back(v * 1e32F); break;
-      case 9: x.push_back(v > 0 ? v : 0.0F); break;
-      case 10: x.push_back(v < 0 ? -7.0F : v); break;
+      case 0:
+        x.push_back(v);
+        break;
+      case 1:
+        x.push_back(v * v * v);
+        break;
+      case 2:
+        x.push_back(std::fabs(v));
+        break;
+      case 3:
+        x.push_back(-std::exp(v));
+        break;
+      case 4:
+        x.push_back(std::nearbyint(v));
+        break;
+      case 5:
+        x.push_back(v > 1 ? 1.0F : 0.0F);
+        break;
+      case 6:
+        x.push_back(1000 + v);
+        break;
+      case 7:
+        x.push_back(v * 1e-30F);
+        break;
+      case 8:
+        x.push_back(v * 1e32F);
+        break;
+      case 9:
+        x.push_back(v > 0 ? v : 0.0F);
+        break;
+      case 10:
+        x.push_back(v < 0 ? -7.0F : v);
+        break;
     }
   }
   if (seed % 3 == 0) x[seed % x.size()] *= outlier;
@@ -148,7 +172,8 @@ TEST(HistogramMse, IsNeverWorseThanTheUnclippedRange) {
     const std::vector<float> x = tempting(seed);
     for (std::size_t grid = 0; grid < 5; ++grid) {
       const int bits = 2 + static_cast<int>((seed + grid) % 7);
-      const std::string parameters = std::string(grids[grid]) + ", \"bits\": " + std::to_string(bits);
+      const std::string parameters =
+          std::string(grids[grid]) + ", \"bits\": " + std::to_string(bits);
       const auto error = [&](const char* range) {
         Site site(R"({"quantizer": {"plugin": "affine", )" + parameters +
                   R"(}, "range": {"plugin": ")" + range + "\"}}");
@@ -177,9 +202,11 @@ TEST(HistogramMse, IsNeverWorseInAnyChannelOrGroup) {
     }
     return sums;
   };
-  const auto groups = errors("histogram_mse", R"({"group": 20})"), plain = errors("min_max", R"({"group": 20})");
+  const auto groups = errors("histogram_mse", R"({"group": 20})"),
+             plain = errors("min_max", R"({"group": 20})");
   for (std::size_t i = 0; i < 12; ++i) EXPECT_LE(groups[i], plain[i]) << "group " << i;
-  const auto channels = errors("histogram_mse", "\"channel\""), whole = errors("min_max", "\"channel\"");
+  const auto channels = errors("histogram_mse", "\"channel\""),
+             whole = errors("min_max", "\"channel\"");
   for (std::size_t i = 0; i < 12; i += 2) {
     EXPECT_LE(channels[i] + channels[i + 1], whole[i] + whole[i + 1]) << "channel " << i / 2;
   }

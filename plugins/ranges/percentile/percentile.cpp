@@ -290,9 +290,10 @@ class Tails {
 
 /// Order statistics of every tensor at a percentile, averaged over the tensors of a round.
 ///
-/// one_sided: hi is of the magnitudes, lo = -hi; 0 on a grid without negative codes and after a ReLU,
-/// for a group without negative values: a grid with a zero point has negative values all the same.
-/// state:     lo, hi: sums of the tensors' ends; tensors: how many had a finite value; below_zero: 1
+/// one_sided: hi is of the magnitudes, lo = -hi; 0 on a grid without negative codes and after a
+/// ReLU, for a group without negative values: a grid with a zero point has negative values all the
+/// same. state:     lo, hi: sums of the tensors' ends; tensors: how many had a finite value;
+/// below_zero: 1
 ///            for a group that had a negative one; has_negatives: whether lo is -hi in any case
 /// exactness: the order statistics are exact, the averages in double in order of observation
 /// errors:    QLOOM_E_ORDER for a group without a finite value

@@ -247,8 +247,8 @@ class ChannelNorm {
     throw Error(QLOOM_E_INVALID,
                 concat("x has ", call.channels, " channels, expected ", channels_));
   }
-  /// Error when some x - mean is no float32. Looked for only where the mean could make it one: below
-  /// kHarmless a mean changes the largest float32 by less than half of its last digit.
+  /// Error when some x - mean is no float32. Looked for only where the mean could make it one:
+  /// below kHarmless a mean changes the largest float32 by less than half of its last digit.
   void require_deviations(const qloom_norm_call& call, const float* x) const {
     constexpr float kHarmless = 0x1p102F;
     const auto is_large = [](float mean) { return std::fabs(mean) >= kHarmless; };
@@ -262,8 +262,8 @@ class ChannelNorm {
       const double mean = double{now_.mean[c]}, low = mean - lo[c], high = hi[c] - mean;
       if (std::max(low, high) <= std::numeric_limits<float>::max()) continue;
       throw Error(QLOOM_E_NUMERIC,
-                  concat("channel ", c, ": ", low > high ? lo[c] : hi[c], " is farther from the mean ",
-                         mean, " than float32 holds"));
+                  concat("channel ", c, ": ", low > high ? lo[c] : hi[c],
+                         " is farther from the mean ", mean, " than float32 holds"));
     }
   }
   [[nodiscard]] double inverse(double statistic) const {

@@ -14,8 +14,8 @@
 
 namespace qloom::sdk {
 
-/// Per group the sum of (x - q(x))^2 over the finite values of some tensors for each of kCount grids,
-/// q(x) the point that the affine kernel takes under nearest_even.
+/// Per group the sum of (x - q(x))^2 over the finite values of some tensors for each of kCount
+/// grids, q(x) the point that the affine kernel takes under nearest_even.
 ///
 /// exactness: q(x) to the bit, its error in double; sums in the order of sum_groups()
 template <std::size_t kCount>

@@ -15,8 +15,8 @@
 
 namespace qloom::sdk {
 
-/// Error when the thresholds of all groups leave nothing of values that are not all zero: a tensor of
-/// zeros hands nothing on, and training cannot mean that. One group of several may become zero.
+/// Error when the thresholds of all groups leave nothing of values that are not all zero: a tensor
+/// of zeros hands nothing on, and training cannot mean that. One group of several may become zero.
 inline void require_kept(const qloom_tensor& x, const std::vector<float>& threshold) {
   const std::vector<double> largest = reduce(x, QLOOM_REDUCE_ABS_MAX);
   std::size_t top = 0;
@@ -25,10 +25,9 @@ inline void require_kept(const qloom_tensor& x, const std::vector<float>& thresh
     if (largest[g] > largest[top]) top = g;
   }
   if (largest.empty() || largest[top] == 0) return;
-  throw Error(QLOOM_E_NUMERIC,
-              concat("every value would become 0: the largest magnitude of group ", top, " is ",
-                     largest[top], ", its threshold ", threshold[top],
-                     ", expected a threshold below the largest magnitude"));
+  throw Error(QLOOM_E_NUMERIC, concat("every value would become 0: the largest magnitude of group ",
+                                      top, " is ", largest[top], ", its threshold ", threshold[top],
+                                      ", expected a threshold below the largest magnitude"));
 }
 
 /// y = scale * sign(x) where |x| > threshold, else 0; the comparison is strict and in float.

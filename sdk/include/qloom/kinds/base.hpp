@@ -100,11 +100,11 @@ qloom_status status_of(Body&& body) noexcept {
   }
 }
 
-/// Creates Kind<T> of the first T for which T::accepts(const Params&) holds, with the capabilities and
-/// functions of that class.
+/// Creates Kind<T> of the first T for which T::accepts(const Params&) holds, with the capabilities
+/// and functions of that class.
 template <template <class> class Kind, class... Classes>
-qloom_status create_variant(const qloom_host* host, const qloom_params* params,
-                            qloom_instance* out, qloom_error* error) noexcept {
+qloom_status create_variant(const qloom_host* host, const qloom_params* params, qloom_instance* out,
+                            qloom_error* error) noexcept {
   decltype(qloom_descriptor::create) chosen = nullptr;
   const qloom_status status = guarded(error, [&] {
     const Params p(params);

@@ -107,8 +107,8 @@ static qloom_status prepare(void *self, const qloom_norm_call *call, const float
     return qloom_fail(error, QLOOM_E_INVALID, "another number of channels");
   }
   if (call->mode != QLOOM_MODE_TRAINING) {
-    return fill(s, call, s->running_mean, s->running_variance, s->center, s->rest, s->inv,
-                s->gamma, s->beta);
+    return fill(s, call, s->running_mean, s->running_variance, s->center, s->rest, s->inv, s->gamma,
+                s->beta);
   }
   if (call->rows == 0) return QLOOM_OK;
   if (measure(s, x, call->rows, error) != QLOOM_OK) return QLOOM_E_NUMERIC;
@@ -142,8 +142,7 @@ static void backward_sums(const void *self, const qloom_norm_call *call, uint64_
   for (r = 0; r < rows; ++r, x += s->channels, dy += s->channels) {
     for (c = 0; c < s->channels; ++c) {
       sums[c] += dy[c];
-      sums[s->channels + c] +=
-          (double)dy[c] * ((x[c] - s->center[c] - s->rest[c]) * s->inv[c]);
+      sums[s->channels + c] += (double)dy[c] * ((x[c] - s->center[c] - s->rest[c]) * s->inv[c]);
     }
   }
 }

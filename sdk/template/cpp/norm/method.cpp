@@ -43,8 +43,9 @@ class Method : public ChannelNorm<Method> {
     map_lanes(rows * channels_, width_, Sources<2>{x, dy},
               Sources<6>{now_.mean.data(), now_.mean_rest.data(), now_.inv.data(),
                          slope_of_dy_.data(), center_.data(), slope_.data()},
-              dx, [](float v, float g, float mean, float rest, float inv, float scale, float center,
-                     float slope) {
+              dx,
+              [](float v, float g, float mean, float rest, float inv, float scale, float center,
+                 float slope) {
                 const float xh = deviation(v, mean, rest) * inv;
                 return scale * (g - center - xh * slope);
               });
