@@ -12,9 +12,50 @@
 namespace qloom::experiment {
 namespace {
 
+constexpr const char* kMeta = "@meta";
+constexpr int kFormat = 2;  // of "@meta"; 1 had no list of arrays
+
 std::string procedure_key(std::size_t i) { return fmt::format("procedure/{:03}/", i); }
 
+/// Name, type and shape of every array, so that a checkpoint that lacks one is known.
+Json list_of(const data::Arrays& arrays) {
+  Json list = Json::object();
+  for (const auto& [name, array] : arrays) list[name] = data::describe(array);
+  return list;
+}
+
+/// InputError unless the file holds these arrays, of these types and shapes, and no others.
+void require_arrays(const data::ArrayReader& reader, const data::Arrays& found, const Json& list) {
+  for (const auto& [name, expected] : list.items()) {
+    const auto array = found.find(name);
+    if (array == found.end() || data::describe(array->second) != expected.get<std::string>()) {
+      reader.refuse(name, expected.get<std::string>());
+    }
+  }
+  for (const auto& [name, array] : found) {
+    if (name != kMeta && !list.contains(name)) reader.refuse(name, "no such array");
+  }
+}
+
+/// What a checkpoint holds beside weights and norm statistics: families of arrays.
+constexpr const char* kOtherFamilies[] = {kMeta,   "velocity/", "second/",    "shadow/",
+                                          "site/",  "learned/",  "overflows/", "procedure/",
+                                          "removed/"};
+
 }  // namespace
+
+std::vector<Warning> weights_warnings(data::ArrayReader& reader) {
+  for (const char* family : kOtherFamilies) reader.ignore_below(family);
+  std::vector<Warning> all = reader.warnings();
+  if (const std::string text = reader.rounded().text(); !text.empty()) {
+    all.push_back({reader.file(), text});
+  }
+  for (const std::string& name : reader.unread()) {
+    all.push_back({reader.where(name), "matches nothing in the model and is not used" +
+                                           reader.nearest_read(name)});
+  }
+  return all;
+}
 
 void Trainer::save(const std::filesystem::path& file) const {
   data::Arrays all = network_.save(true);
@@ -23,7 +64,8 @@ void Trainer::save(const std::filesystem::path& file) const {
     versions.push_back(procedures_[i].state_version());
     for (auto& [key, array] : procedures_[i].save()) all[procedure_key(i) + key] = std::move(array);
   }
-  Json meta{{"format", 1},
+  Json meta{{"format", kFormat},
+            {"arrays", list_of(all)},
             {"configuration", pipeline::configuration(pipeline_, *registry_)},
             {"seed", pipeline_.seed},
             {"cursor",
@@ -43,15 +85,16 @@ void Trainer::save(const std::filesystem::path& file) const {
                      final_score_->count};
   }
   const std::string text = meta.dump();
-  all["@meta"] = {{static_cast<std::int64_t>(text.size())},
+  all[kMeta] = {{static_cast<std::int64_t>(text.size())},
                   std::vector<std::uint8_t>(text.begin(), text.end())};
   data::write_npz(file, all);
 }
 
 std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::string& file) {
-  if (meta.at("format") != 1) {
-    throw InputError(fmt::format("{}: format {} is not 1, the newest known", file,
-                                 meta.at("format").dump()));
+  if (meta.at("format") != kFormat) {
+    throw InputError(fmt::format("{}: a checkpoint of format {}, expected {}; another version of "
+                                 "qloom wrote it",
+                                 file, meta.at("format").dump(), kFormat));
   }
   if (meta.at("configuration") != pipeline::configuration(pipeline_, *registry_) ||
       meta.at("seed") != pipeline_.seed) {
@@ -83,30 +126,29 @@ std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::strin
 
 void Trainer::load(const std::filesystem::path& file) {
   const data::Arrays all = data::read_npz(file);
-  const auto found = all.find("@meta");
-  const auto* bytes = found == all.end()
-                          ? nullptr
-                          : std::get_if<std::vector<std::uint8_t>>(&found->second.values);
-  if (bytes == nullptr) {
+  data::ArrayReader reader(all, file.string());
+  if (!reader.contains(kMeta)) {
     throw InputError(fmt::format("{}: no checkpoint of a run (array \"@meta\" is missing)",
                                  file.string()));
   }
+  const auto& text = reader.read_list<std::uint8_t>(kMeta);
   std::vector<std::uint32_t> versions;
   try {
-    versions = read_meta(Json::parse(bytes->begin(), bytes->end()), file.string());
+    const Json meta = Json::parse(text.begin(), text.end());
+    versions = read_meta(meta, file.string());
+    require_arrays(reader, all, meta.at("arrays"));
   } catch (const Json::exception& error) {
     throw InputError(fmt::format("{}: \"@meta\" is damaged: {}", file.string(), error.what()));
   }
-  network_.load_structure(all);
+  network_.load_structure(reader);
   lower();
-  network_.load(all, true, file.string());
+  network_.load_everything(reader);
   for (std::size_t i = 0; i < procedures_.size(); ++i) {
-    data::Arrays own;
-    const std::string prefix = procedure_key(i);
-    for (const auto& [key, array] : all) {
-      if (key.starts_with(prefix)) own[key.substr(prefix.size())] = array;
-    }
-    procedures_[i].load(own, versions[i]);
+    procedures_[i].load(reader, procedure_key(i), versions[i]);
+  }
+  if (const auto unread = reader.unread(); !unread.empty()) {
+    throw InputError(fmt::format("{} belongs to nothing in this run, expected no such array{}",
+                                 reader.where(unread[0]), reader.nearest_read(unread[0])));
   }
 }
 

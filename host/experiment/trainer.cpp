@@ -124,9 +124,11 @@ void Trainer::lower_if_due() {
 
 void Trainer::start_from(const std::filesystem::path& weights) {
   const data::Arrays arrays = data::read_npz(weights);
-  network_.load_structure(arrays);
+  data::ArrayReader reader(arrays, weights.string());
+  network_.load_structure(reader);
   lower();
-  network_.load(arrays, false, weights.string());
+  network_.load_weights(reader);
+  for (const Warning& warning : weights_warnings(reader)) warn(warning);
 }
 
 void Trainer::emit(std::uint32_t event) {

@@ -147,4 +147,7 @@ class Trainer {
   std::uint64_t epochs_run_ = 0;
 };
 
+/// What to say about weights that were read: values rounded, arrays that match nothing.
+[[nodiscard]] std::vector<Warning> weights_warnings(data::ArrayReader& reader);
+
 }  // namespace qloom::experiment

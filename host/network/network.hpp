@@ -104,9 +104,12 @@ class Network {
   /// Parameters and norm statistics; with `everything` also optimizer state, sites and shadows.
   [[nodiscard]] data::Arrays save(bool everything) const;
   /// Removed norms of a checkpoint, to be called before lower() and load().
-  void load_structure(const data::Arrays& state);
-  /// InputError when an array is missing or of another shape; `where` is the file.
-  void load(const data::Arrays& state, bool everything, const std::string& where);
+  void load_structure(data::ArrayReader& reader);
+  /// Starting weights: parameters of any type that to_float32() takes, norm statistics where the
+  /// file has them. InputError when an array is missing, of another type or shape.
+  void load_weights(data::ArrayReader& reader);
+  /// All that save(true) wrote, types and shapes exactly; InputError as above.
+  void load_everything(data::ArrayReader& reader);
 
  private:
   int add_quantize(const std::string& site, const Layer& layer, int input);
@@ -122,6 +125,7 @@ class Network {
   [[nodiscard]] bool is_after_relu(int node) const;
   [[nodiscard]] bool is_network_input(int node) const;
   [[nodiscard]] AccumulatorRef accumulator(const std::string& key);
+  void load_learned_state(data::ArrayReader& reader);
 
   /// Does the node work element by element in this pass?
   [[nodiscard]] bool is_pointwise(const Node& node) const;

@@ -115,31 +115,24 @@ data::Arrays SiteQuantizer::save() const {
   return all;
 }
 
-void SiteQuantizer::load(const data::Arrays& state) {
-  const auto part = [&state](const std::string& prefix) {
-    data::Arrays own;
-    for (const auto& [key, array] : state) {
-      if (key.starts_with(prefix)) own[key.substr(prefix.size())] = array;
-    }
-    return own;
-  };
-  const auto& versions = std::get<std::vector<std::int32_t>>(state.at("site/versions").values);
-  quantizer_.load(part("quantizer/"), static_cast<std::uint32_t>(versions.at(0)));
-  if (range_) range_.load(part("range/"), static_cast<std::uint32_t>(versions.at(1)));
-  rounding_.load(part("rounding/"), static_cast<std::uint32_t>(versions.at(2)));
-  const auto& flags = std::get<std::vector<std::int32_t>>(state.at("site/flags").values);
-  has_range_ = flags.at(0) != 0;
-  is_initialised_ = flags.at(1) != 0;
-  round_is_open_ = flags.at(2) != 0;
-  const auto& ranges = std::get<std::vector<double>>(state.at("site/ranges").values);
+void SiteQuantizer::load(data::ArrayReader& reader, const std::string& prefix) {
+  const auto versions = reader.read<std::int32_t>(prefix + "site/versions", {3});
+  const auto flags = reader.read<std::int32_t>(prefix + "site/flags", {3});
+  const auto& ranges = reader.read_list<double>(prefix + "site/ranges");
+  if (ranges.size() % 2 != 0) reader.refuse(prefix + "site/ranges", "a low and a high end per group");
+  quantizer_.load(reader, prefix + "quantizer/", static_cast<std::uint32_t>(versions[0]));
+  if (range_) range_.load(reader, prefix + "range/", static_cast<std::uint32_t>(versions[1]));
+  rounding_.load(reader, prefix + "rounding/", static_cast<std::uint32_t>(versions[2]));
+  has_range_ = flags[0] != 0;
+  is_initialised_ = flags[1] != 0;
+  round_is_open_ = flags[2] != 0;
   ranges_.resize(ranges.size() / 2);
   for (std::size_t i = 0; i < ranges_.size(); ++i) ranges_[i] = {ranges[2 * i], ranges[2 * i + 1]};
   refresh_learned();
   for (auto& l : learned_) {
-    const auto found = state.find("learned/" + l.name);
-    if (found == state.end()) continue;
-    const auto& values = std::get<std::vector<float>>(found->second.values);
-    std::copy_n(values.begin(), std::min(values.size(), l.gradient.size()), l.value);
+    const auto count = static_cast<std::int64_t>(l.gradient.size());
+    const auto& values = reader.read<float>(prefix + "learned/" + l.name, {count});
+    std::copy(values.begin(), values.end(), l.value);
   }
 }
 

@@ -139,7 +139,8 @@ class SiteQuantizer {
   [[nodiscard]] const SiteContext& context() const { return context_; }
   /// State of all instances, keys "quantizer/<name>", "range/<name>", "learned/<name>".
   [[nodiscard]] data::Arrays save() const;
-  void load(const data::Arrays& state);
+  /// The state below `prefix`; InputError when an array is missing, of another type or shape.
+  void load(data::ArrayReader& reader, const std::string& prefix);
 
  private:
   /// The first refusal, in tile order, of calls on tiles: the message does not depend on threads.

@@ -10,7 +10,6 @@
 #include <numbers>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "host/network/network.hpp"
 #include "host/tensor/error.hpp"
@@ -26,24 +25,36 @@ data::Array to_array(const std::vector<float>& v) {
   return {{static_cast<std::int64_t>(v.size())}, v};
 }
 
-data::Arrays with_prefix(const data::Arrays& all, const std::string& prefix) {
-  data::Arrays part;
-  for (auto it = all.lower_bound(prefix); it != all.end() && it->first.starts_with(prefix); ++it) {
-    part[it->first.substr(prefix.size())] = it->second;
-  }
-  return part;
-}
-
-const std::vector<float>* find_floats(const data::Arrays& all, const std::string& key) {
-  const auto found = all.find(key);
-  return found == all.end() ? nullptr : std::get_if<std::vector<float>>(&found->second.values);
-}
-
-void restore(const data::Arrays& all, const std::string& key, Tensor& t, const Shape& shape) {
-  const auto* values = find_floats(all, key);
-  if (values == nullptr || values->size() != element_count(shape)) return;
+void copy(const std::vector<float>& values, const Shape& shape, Tensor& t) {
   t.resize(shape);
-  std::copy(values->begin(), values->end(), t.begin());
+  std::copy(values.begin(), values.end(), t.begin());
+}
+
+/// Optimizer state and shadows are there once they were needed.
+void restore(data::ArrayReader& reader, const std::string& name, Tensor& t, const Shape& shape) {
+  if (reader.contains(name)) copy(reader.read<float>(name, shape), shape, t);
+}
+
+void load_norm(data::ArrayReader& reader, const std::string& prefix, registry::Instance& norm) {
+  const std::int32_t version = reader.read<std::int32_t>(prefix + "@version", {1})[0];
+  norm.load(reader, prefix, static_cast<std::uint32_t>(version));
+}
+
+/// Warns of arrays that the norm keeps as they were because the file lacks them, and of those that
+/// it does not know.
+void compare_norm(data::ArrayReader& reader, const std::string& prefix, const data::Arrays& before,
+                  const data::Arrays& after) {
+  for (const auto& [name, array] : before) {
+    if (!reader.contains(prefix + name) && after.at(name).values == array.values) {
+      reader.warn(prefix + name, "is missing, the norm keeps what it starts with");
+    }
+  }
+  for (const std::string& name : reader.names_below(prefix)) {
+    const std::string own = name.substr(prefix.size());
+    if (!own.starts_with('@') && !before.contains(own)) {
+      reader.warn(name, "is none of the norm's arrays and is not used");
+    }
+  }
 }
 
 }  // namespace
@@ -106,7 +117,9 @@ void Network::renew(const std::set<const registry::Method*>& methods) {
     const QuantizerSpec& spec = site->spec();
     if (!is_in(spec.quantizer) && !is_in(spec.range) && !is_in(spec.rounding)) continue;
     auto fresh = std::make_shared<SiteQuantizer>(*registry_, spec, site->context());
-    fresh->load(site->save());
+    const data::Arrays state = site->save();
+    data::ArrayReader reader(state, "state of " + key);
+    fresh->load(reader, "");
     site = std::move(fresh);
   }
   auto norms = norms_;
@@ -130,55 +143,75 @@ void Network::renew(const std::set<const registry::Method*>& methods) {
   lower(Placement(placement_));
 }
 
-void Network::load_structure(const data::Arrays& state) {
+void Network::load_structure(data::ArrayReader& reader) {
   for (std::size_t i = 0; i < model_.layers.size(); ++i) {
-    if (state.contains("removed/" + model_.layers[i].name) && !is_removed_[i]) {
-      remove_norm(static_cast<int>(i));
+    const std::string name = "removed/" + model_.layers[i].name;
+    if (!reader.contains(name)) continue;
+    const bool is_set = reader.read<std::int32_t>(name, {1})[0] != 0;
+    if (model_.layers[i].type != LayerType::kNorm) reader.refuse(name, "the name of a norm layer");
+    if (is_set && !is_removed_[i]) remove_norm(static_cast<int>(i));
+  }
+}
+
+void Network::load_weights(data::ArrayReader& reader) {
+  for (const auto& [key, p] : parameters_) reader.expect("parameter/" + key);
+  for (const auto& [key, p] : parameters_) {
+    const Shape shape = p->value.shape();
+    copy(reader.read_weights("parameter/" + key, shape), shape, p->value);
+  }
+  for (const auto& [layer, norm] : norms_) {
+    const std::string prefix = "norm/" + layer + "/";
+    const data::Arrays before = norm->instance.save();
+    if (reader.contains_below(prefix)) {
+      load_norm(reader, prefix, norm->instance);
+      compare_norm(reader, prefix, before, norm->instance.save());
+    } else if (!before.empty()) {
+      reader.warn(fmt::format("has no arrays \"{}*\": the norm's statistics begin anew", prefix));
     }
   }
 }
 
-void Network::load(const data::Arrays& state, bool everything, const std::string& where) {
+void Network::load_everything(data::ArrayReader& reader) {
   for (const auto& [key, p] : parameters_) {
-    const auto found = state.find("parameter/" + key);
-    if (found == state.end()) {
-      throw InputError(fmt::format("{}: array \"parameter/{}\" is missing", where, key));
-    }
-    if (found->second.shape != p->value.shape()) {
-      throw InputError(fmt::format("{}: \"parameter/{}\" has shape [{}], the model needs [{}]", where,
-                                   key, fmt::join(found->second.shape, ", "),
-                                   fmt::join(p->value.shape(), ", ")));
-    }
-    restore(state, "parameter/" + key, p->value, p->value.shape());
-    if (!everything) continue;
-    restore(state, "velocity/" + key, p->velocity, p->value.shape());
-    restore(state, "second/" + key, p->second_moment, p->value.shape());
-    restore(state, "shadow/" + key, p->shadow, p->value.shape());
+    const Shape shape = p->value.shape();
+    copy(reader.read<float>("parameter/" + key, shape), shape, p->value);
+    restore(reader, "velocity/" + key, p->velocity, shape);
+    restore(reader, "second/" + key, p->second_moment, shape);
+    restore(reader, "shadow/" + key, p->shadow, shape);
   }
   for (const auto& [layer, norm] : norms_) {
-    data::Arrays own = with_prefix(state, "norm/" + layer + "/");
-    const auto version = own.find("@version");
-    if (version == own.end()) continue;
-    const auto number = std::get<std::vector<std::int32_t>>(version->second.values).at(0);
-    own.erase(version);
-    norm->instance.load(own, static_cast<std::uint32_t>(number));
+    load_norm(reader, "norm/" + layer + "/", norm->instance);
   }
-  if (!everything) return;
+  for (const auto& [name, site] : sites_) site->load(reader, "site/" + name + "/");
+  load_learned_state(reader);
+  overflows_.clear();
+  for (const std::string& name : reader.names_below("overflows/")) {
+    const std::int64_t count = reader.read<std::int64_t>(name, {1})[0];
+    if (count < 0) reader.refuse(name, "a count, not below 0");
+    overflows_[name.substr(name.find('/') + 1)] = static_cast<std::uint64_t>(count);
+  }
+}
+
+/// "learned/<site>/<name>/velocity" and ".../second" are of the learned parameter's length.
+void Network::load_learned_state(data::ArrayReader& reader) {
+  std::map<std::string, std::int64_t> length;
   for (const auto& [name, site] : sites_) {
-    const data::Arrays own = with_prefix(state, "site/" + name + "/");
-    if (!own.empty()) site->load(own);
+    for (const LearnedParameter& l : site->learned()) {
+      length[l.key] = static_cast<std::int64_t>(l.gradient.size());
+    }
   }
   learned_state_.clear();
-  for (const auto& [key, array] : with_prefix(state, "learned/")) {
-    const std::size_t slash = key.rfind('/');
-    LearnedState& learned = learned_state_[key.substr(0, slash)];
-    auto& into = key.substr(slash + 1) == "velocity" ? learned.velocity : learned.second;
-    into = std::get<std::vector<float>>(array.values);
-  }
-  overflows_.clear();
-  for (const auto& [key, array] : with_prefix(state, "overflows/")) {
-    overflows_[key] =
-        static_cast<std::uint64_t>(std::get<std::vector<std::int64_t>>(array.values).at(0));
+  for (const std::string& name : reader.names_below("learned/")) {
+    const std::size_t first = name.find('/') + 1, slash = name.rfind('/');
+    if (slash < first || !name.ends_with("/velocity")) continue;  // "second" is read with it
+    const std::string key = name.substr(first, slash - first);
+    const auto known = length.find(key);
+    const Shape shape = known != length.end()
+                            ? Shape{known->second}
+                            : Shape{static_cast<std::int64_t>(reader.read_list<float>(name).size())};
+    learned_state_[key] = {
+        reader.read<float>(name, shape),
+        reader.read<float>("learned/" + key + "/second", shape)};
   }
 }
 

@@ -67,4 +67,17 @@ void Instance::load(const data::Arrays& state, std::uint32_t version) {
   check(*method_, "load", status, error);
 }
 
+void Instance::load(data::ArrayReader& reader, const std::string& prefix, std::uint32_t version) {
+  for (const auto& [name, own] : save()) {
+    if (reader.contains(prefix + name)) reader.require_type(prefix + name, own);
+  }
+  data::Arrays arrays = reader.read_below(prefix);
+  std::erase_if(arrays, [](const auto& entry) { return entry.first.starts_with('@'); });
+  try {
+    load(arrays, version);
+  } catch (const RunError& error) {
+    throw InputError(fmt::format("{}: arrays \"{}*\": {}", reader.file(), prefix, error.what()));
+  }
+}
+
 }  // namespace qloom::registry

@@ -1,11 +1,11 @@
 qloom_add_floor(registry
-  SOURCES elf.cpp elf_symbols.cpp explain.cpp floating_point.cpp instance.cpp library.cpp names.cpp
+  SOURCES elf.cpp elf_symbols.cpp explain.cpp folders.cpp floating_point.cpp instance.cpp library.cpp
     printable.cpp
     registry.cpp reload.cpp run_service.cpp services.cpp tables.cpp validate.cpp watcher.cpp
-  LIBRARIES qloom_kernels qloom_data qloom_tensor qloom_abi nlohmann_json::nlohmann_json)
+  LIBRARIES qloom_kernels qloom_data qloom_json qloom_tensor qloom_abi nlohmann_json::nlohmann_json)
 target_link_libraries(qloom_registry PRIVATE valijson fmt::fmt Boost::headers ${CMAKE_DL_LIBS})
 # The source tree's schemas and templates serve programs that run from the build tree.
-set_property(SOURCE registry/names.cpp PROPERTY COMPILE_DEFINITIONS
+set_property(SOURCE registry/folders.cpp PROPERTY COMPILE_DEFINITIONS
   "QLOOM_SOURCE_SCHEMAS=\"${PROJECT_SOURCE_DIR}/schemas\""
   "QLOOM_SOURCE_TEMPLATES=\"${PROJECT_SOURCE_DIR}/sdk/template\"")
 set_source_files_properties(registry/services.cpp PROPERTIES

@@ -15,7 +15,8 @@
 #include <nlohmann/json.hpp>
 #include <qloom/abi.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/array_reader.hpp"
+#include "host/json/names.hpp"
 
 namespace qloom::registry {
 
@@ -50,6 +51,10 @@ class Instance {
   [[nodiscard]] data::Arrays save() const;
   /// RunError when the method refuses; it is unchanged then.
   void load(const data::Arrays& state, std::uint32_t version);
+  /// The same from the arrays of a file below `prefix`, but for the host's own, whose names begin
+  /// with "@". InputError that names file and array for
+  /// one of another type than the method's, and when the method refuses them.
+  void load(data::ArrayReader& reader, const std::string& prefix, std::uint32_t version);
   [[nodiscard]] bool has_state() const { return raw_.base->save != nullptr; }
   [[nodiscard]] std::uint32_t state_version() const { return raw_.base->state_version; }
 
@@ -131,10 +136,7 @@ class Registry {
 /// The experiment floor puts its table here before procedures are created.
 void set_run_service(const qloom_run_api* table);
 
-/// The candidate with the smallest edit distance to `name`, empty when none is near (more than half
-/// of the letters differ).
-[[nodiscard]] std::string nearest_name(const std::string& name,
-                                       const std::vector<std::string>& candidates);
+using json::nearest_name;
 
 /// The folder with the project's JSON Schemas: QLOOM_SCHEMA_PATH; else
 /// <program folder>/../share/qloom/schemas; else the source tree's.

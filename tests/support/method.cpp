@@ -258,7 +258,8 @@ void expect_goes_on_after_load(const std::string& rule, const Tensor& x,
   first.forward(x);
   const data::Arrays state = first.node.save();
   Site second(rule, context);
-  second.node.load(state);
+  data::ArrayReader reader(state, "state");
+  second.node.load(reader, "");
   const data::Arrays again = second.node.save();
   ASSERT_EQ(again.size(), state.size()) << rule;
   for (const auto& [key, array] : state) {

@@ -1,0 +1,1 @@
+qloom_add_floor(json SOURCES names.cpp LIBRARIES qloom_tensor fmt::fmt)
