@@ -191,7 +191,9 @@ TEST(Network, StateGoesOnWhereItWas) {
   };
   Fixture a(placement), b(placement);
   step(a, 0);
-  b.network.load(a.network.save(true), true, "test");
+  const data::Arrays state = a.network.save(true);
+  data::ArrayReader reader(state, "test");
+  b.network.load_everything(reader);
   step(a, 1);
   step(b, 1);
   EXPECT_EQ(a.loss(2), b.loss(2));
