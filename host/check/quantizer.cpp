@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstring>
 
+#include <qloom/stochastic.h>
+
 #include "host/kernels/kernels.hpp"
 #include "host/registry/printable.hpp"
 #include "host/tensor/parallel.hpp"
@@ -26,7 +28,11 @@ template <std::uint32_t kRule>
 qloom_status round_by_rule(const void*, const qloom_call* call, std::uint64_t first, const float* x,
                            float* y, std::uint64_t n) noexcept {
   qloom_call lowered = *call;
-  lowered.rounding = {nullptr, nullptr, kRule, kRule == QLOOM_ROUND_STOCHASTIC ? 32U : 0U};
+  lowered.rounding = {nullptr, nullptr, kRule, 0};
+  if (kRule == QLOOM_ROUND_STOCHASTIC) {
+    lowered.rounding.argument =
+        32U | (call->rounding.argument & std::uint32_t{QLOOM_STOCHASTIC_MAGNITUDE});
+  }
   return kernels::table().round(&lowered, first, x, y, n);
 }
 qloom_status keep(const void*, const qloom_call*, std::uint64_t, const float* x, float* y,

@@ -8,6 +8,7 @@
 
 #include "host/cli/apply.hpp"
 #include "host/cli/json_array.hpp"
+#include "host/network/codes.hpp"
 #include "host/network/norm_call.hpp"
 #include "host/network/site_quantizer.hpp"
 #include "host/registry/printable.hpp"
@@ -208,7 +209,7 @@ struct RoundingCall {
     call.stream = stream_id(in.mode == Mode::kTraining ? std::string(kApplyStream)
                                                        : std::string(kApplyStream) + "/evaluate");
     call.step = in.step;
-    call.rounding = {rounding.self(), &rounding.ops<qloom_rounding>(), QLOOM_ROUND_GENERIC, 0};
+    call.rounding = network::rounding_ref(rounding);
     call.error = &error;
   }
   RoundingCall(const RoundingCall&) = delete;
@@ -245,6 +246,18 @@ Result apply_rounding(const pipeline::Rule& rule, const registry::Registry& regi
   return out;
 }
 
+/// An integer accumulator adds products of codes: a value that is none is refused by its place.
+void require_codes(const Tensor& x, const char* option, const std::string& id) {
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double code = x[i];
+    if (code == std::nearbyint(code) && std::fabs(code) <= network::kLargestCode) continue;
+    throw InputError(fmt::format("{}: element {} is {}, but \"{}\" adds integer codes: expected whole "
+                                 "numbers from {:.0f} to {:.0f}",
+                                 option, index_text(x.shape(), i), x[i], id,
+                                 -network::kLargestCode, network::kLargestCode));
+  }
+}
+
 /// y[i, j] = sum over l of x[i, l] * weight[l, j], as the accumulator adds up.
 Result apply_accumulator(const pipeline::Rule& rule, const registry::Registry& registry,
                          const Request& in) {
@@ -267,6 +280,10 @@ Result apply_accumulator(const pipeline::Rule& rule, const registry::Registry& r
       registry.require("accumulator", params["plugin"].get<std::string>(), where + "/plugin");
   params.erase("plugin");
   const registry::Instance accumulator = registry.create(method, params);
+  if ((accumulator.ops<qloom_accumulator>().caps & QLOOM_ACCUMULATOR_INTEGER) != 0) {
+    require_codes(in.x, "--input", method.id);
+    require_codes(*in.weight, "--weight", method.id);
+  }
   const RoundingCall rounding(rule, registry, in);
   const auto m = static_cast<std::uint64_t>(a[0]), n = static_cast<std::uint64_t>(b[1]);
   std::vector<double> c(m * n);

@@ -15,11 +15,16 @@
 
 namespace qloom::kernels {
 
-/// Rounding rules as the loops are instantiated: QLOOM_ROUND_* with two differences.
+/// Rounding rules as the loops are instantiated: QLOOM_ROUND_* with some differences.
 enum Rule : std::uint32_t {
-  kGiven = 0,            // a rounding method has been called: take the results in RoundInput
+  kGiven = 0,            // rounded already: take the results in RoundInput
   kStochasticWide = 9,   // stochastic with more than 24 random bits
-  kRules = 10
+  kRules = 10,
+  // Loops beside the tables of rules. QLOOM_ROUND_STOCHASTIC and kStochasticWide cut the fraction
+  // off; they round two's complement in affine, affine_mask and round, magnitudes in minifloat and
+  // accumulate_float.
+  kStochasticMagnitude = 10,  // at most 24 random bits
+  kStochasticGeneral = 11     // any argument of the rule
 };
 
 /// What a rounding rule needs besides t.
@@ -27,6 +32,7 @@ struct RoundInput {
   const float* given;                       // rule kGiven: rounded values, indices as in x
   std::uint64_t seed, stream, step, first;  // stochastic rules: x[i] takes word first + i
   std::uint32_t bits;                       // stochastic: random bits used
+  std::uint32_t flags;                      // kStochasticGeneral: QLOOM_STOCHASTIC_*
 };
 
 /// How the elements of a run find their entries in tables.
@@ -75,6 +81,7 @@ struct FloatJob {
   std::uint64_t chunk, additions;  // products per chunk; random words per result
   std::uint64_t seed, stream, step;
   std::uint32_t bits;
+  bool is_nearest;  // kStochasticWide: QLOOM_STOCHASTIC_NEAREST_FRACTION
 };
 
 /// Largest run with the results of a rounding method. Unit: elements.
@@ -87,6 +94,10 @@ struct Core {
   void (*affine[kRules][kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
                                    const float* x, float* y, std::int32_t* code,
                                    std::uint64_t n) noexcept;
+  /// kStochasticMagnitude
+  void (*affine_magnitude[kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
+                                     const float* x, float* y, std::int32_t* code,
+                                     std::uint64_t n) noexcept;
   void (*affine_mask[kRules][kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
                                         const float* x, const float* dy, float* dx,
                                         std::uint64_t n) noexcept;
@@ -99,6 +110,8 @@ struct Core {
   void (*ternary[kLayouts])(const TernaryRun&, const GroupRun&, const float* x, float* y,
                             std::uint64_t n) noexcept;
   void (*round[kRules])(const RoundInput&, const float* x, float* y, std::uint64_t n) noexcept;
+  /// kStochasticGeneral; y may be x
+  void (*round_stochastic)(const RoundInput&, const float* x, float* y, std::uint64_t n) noexcept;
   /// y or code may be null
   void (*minifloat[kRules])(const FloatSpec&, const RoundInput&, const float* x, float* y,
                             std::int32_t* code, std::uint64_t n) noexcept;

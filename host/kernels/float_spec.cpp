@@ -81,6 +81,7 @@ const char* make_spec(const qloom_float_format& format, FloatSpec& spec) noexcep
   spec.exponent_min = 1 - format.bias;
   spec.sign_shift = static_cast<std::int32_t>(format.exponent_bits + format.mantissa_bits);
   const std::int32_t max_code = set_specials(format, spec);
+  spec.max_code = max_code;
   const std::int32_t top = max_code >> spec.mantissa_bits;
   if (max_code <= 0 || (top > 0 ? top - 1 : 0) + spec.exponent_min > 127) {
     return "float format: the largest value must be above 0 and below 2^128";

@@ -25,8 +25,11 @@ Sliced input_gradient_role(const ContractionShape& s, const Operand& dy, const O
           s.x_size() / s.batch, s.in_c, s.kernel_h * s.kernel_w * s.out_c / s.groups};
 }
 
-bool is_modelled(const AccumulatorRef& accumulator) {
-  return accumulator.ops != nullptr && accumulator.ops->is_exact(accumulator.self) == 0;
+/// Does accumulate() add up the products? An exact sum of codes is the same in any order and by any
+/// means; one of real values is more than float32 passes give.
+bool is_modelled(const AccumulatorRef& accumulator, bool are_coded) {
+  return accumulator.ops != nullptr &&
+         (!are_coded || accumulator.ops->is_exact(accumulator.self) == 0);
 }
 
 void check(const ContractionShape& s) {
@@ -53,12 +56,13 @@ Contraction& Contraction::operator=(Contraction&&) noexcept = default;
 void Contraction::forward(const ContractionShape& s, const Operand& x, const Operand& w,
                           const float* bias, float* y, const AccumulatorRef& accumulator) {
   check(s);
-  if (is_modelled(accumulator)) {
+  const bool are_coded = is_coded(x) && is_coded(w) && x.scale_count == 1;
+  if (is_modelled(accumulator, are_coded)) {
     state_->modelled.forward(s, x, w, bias, y, accumulator);
     return;
   }
   const Sliced role = forward_role(s, x, w, bias, y);
-  if (is_coded(x) && is_coded(w) && x.scale_count == 1) {
+  if (are_coded) {
     state_->ready().run_exact(role);
   } else {
     state_->ready().run_real(role);
@@ -68,12 +72,14 @@ void Contraction::forward(const ContractionShape& s, const Operand& x, const Ope
 void Contraction::input_gradient(const ContractionShape& s, const Operand& dy, const Operand& w,
                                  float* dx, const AccumulatorRef& accumulator) {
   check(s);
-  if (is_modelled(accumulator)) {
+  const bool are_coded =
+      is_coded(dy) && is_coded(w) && dy.scale_count == 1 && w.scale_count == 1;
+  if (is_modelled(accumulator, are_coded)) {
     state_->modelled.input_gradient(s, dy, w, dx, accumulator);
     return;
   }
   const Sliced role = input_gradient_role(s, dy, w, dx);
-  if (is_coded(dy) && is_coded(w) && dy.scale_count == 1 && w.scale_count == 1) {
+  if (are_coded) {
     state_->ready().run_exact(role);
   } else {
     state_->ready().run_real(role);
@@ -83,9 +89,11 @@ void Contraction::input_gradient(const ContractionShape& s, const Operand& dy, c
 void Contraction::weight_gradient(const ContractionShape& s, const Operand& x, const Operand& dy,
                                   float* dw, const AccumulatorRef& accumulator) {
   check(s);
-  if (is_modelled(accumulator)) {
+  const bool are_coded =
+      is_coded(x) && is_coded(dy) && x.scale_count == 1 && dy.scale_count == 1;
+  if (is_modelled(accumulator, are_coded)) {
     state_->modelled.weight_gradient(s, x, dy, dw, accumulator);
-  } else if (is_coded(x) && is_coded(dy) && x.scale_count == 1 && dy.scale_count == 1) {
+  } else if (are_coded) {
     state_->ready().exact_weight_gradient(s, x, dy, dw);
   } else {
     state_->ready().real_weight_gradient(s, x.values, dy.values, dw);

@@ -72,7 +72,8 @@ struct AccumulatorRef {
 ///   2^22 cannot be recovered from float32 products with a scale: such operands count as real.
 ///   Codes or digits that fit in a byte run as bytes where the processor multiplies them exactly
 ///   (AVX-512 VNNI): the same integers, hence the same bits, in less time.
-/// A modelled accumulator (not is_exact): its accumulate() on tiles of the im2col form, k ascending
+/// A modelled accumulator (not is_exact, or operands not coded): its accumulate() on tiles of the
+///   im2col form, k ascending
 ///   in (kernel_h, kernel_w, in_channel) order for the forward role, (kernel_h, kernel_w,
 ///   out_channel) for the input gradient, (batch, out_h, out_w) for the weight gradient; padding
 ///   counts as products of zero. An INTEGER accumulator needs integer-coded operands with constant

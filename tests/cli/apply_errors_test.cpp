@@ -68,6 +68,27 @@ TEST_F(ApplyRefuses, AnAccumulator) {
   expect_refusal(kRound, {"--weight", "x.npy"}, {"--weight: only accumulators multiply"});
 }
 
+TEST_F(ApplyRefuses, RealValuesForAnIntegerAccumulator) {
+  constexpr const char* kInteger = R"({"accumulator": {"plugin": "integer", "bits": 16}})";
+  write("codes.json", "[[1, -2], [0, 3], [4, 5]]");
+  write("halves.json", "[[0.5, 0.5, 0.5]]");
+  write("ones.json", "[[1], [1], [1]]");
+  expect_refusal(kInteger, {"--input", "halves.json", "--weight", "ones.json"},
+                 {"--input: element [0, 0] is 0.5, but \"integer\" adds integer codes",
+                  "whole numbers from -4194304 to 4194304"});
+  write("third.json", "[[1], [0], [2.25]]");
+  expect_refusal(kInteger, {"--weight", "third.json"}, {"--weight: element [2, 0] is 2.25"});
+  write("large.json", "[[1, 0, -4194305]]");
+  expect_refusal(kInteger, {"--input", "large.json", "--weight", "ones.json"},
+                 {"--input: element [0, 2] is -4194305"});
+  EXPECT_EQ(qloom({"apply", kInteger, "--input", "x.npy", "--weight", "codes.json", "--expect",
+                   "codes.json"}).status, 2);  // another shape: the codes themselves are taken
+  write("y.json", "[[13, 19], [28, 37]]");
+  const Outcome o = qloom({"apply", kInteger, "--input", "x.npy", "--weight", "codes.json",
+                           "--expect", "y.json"});
+  EXPECT_EQ(o.status, 0) << o.err;
+}
+
 TEST_F(ApplyRefuses, TextThatIsNoArray) {
   const auto expect_text_refusal = [&](const std::string& text, const std::string& part) {
     write("x.json", text);

@@ -273,6 +273,27 @@ TEST_F(Apply, ComparesTheResultWithWhatIsExpected) {
   EXPECT_EQ(qloom(arguments).status, 2);
 }
 
+TEST_F(Apply, TheExactAccumulatorLosesNothing) {
+  write("x.json", "[[1152921504606846976, 1, -1152921504606846976], [0.5, 0.5, 0.5]]");
+  write("w.json", "[[1], [1], [1]]");
+  write("y.json", "[[1], [1.5]]");
+  const Outcome o = qloom({"apply", R"({"accumulator": {"plugin": "exact"}})", "--input", "x.json",
+                           "--weight", "w.json", "--expect", "y.json"});
+  EXPECT_EQ(o.status, 0) << o.err;
+}
+
+TEST_F(Apply, AFloatAccumulatorTowardZeroStopsAtItsLargestValue) {
+  write("x.json", "[[100, 100, 100], [-100, -100, -100]]");
+  write("w.json", "[[1], [1], [1]]");
+  write("y.json", "[[240], [-240]]");  // 96, 192, then 288 is beyond 240
+  const Outcome o = qloom({"apply",
+                           R"({"accumulator": {"plugin": "float_chunked", "exponent_bits": 4,)"
+                           R"( "mantissa_bits": 3, "overflow": "infinity"},)"
+                           R"( "rounding": {"plugin": "toward_zero"}})",
+                           "--input", "x.json", "--weight", "w.json", "--expect", "y.json"});
+  EXPECT_EQ(o.status, 0) << o.err;
+}
+
 TEST_F(Apply, AnAccumulatorMultipliesByAMatrix) {
   write("x.json", "[[1, 2, 3], [-1, 0, 0.5]]");
   write("w.json", "[[1, 0], [2, 1], [0, -4]]");

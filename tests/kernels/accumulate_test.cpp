@@ -117,7 +117,8 @@ TEST_P(Accumulate, FloatHasTheBitsOfTheDefinition) {
 /// Rules whose additions have a quick form, and the same ones where they have not.
 const RuleCase kQuickRules[] = {{QLOOM_ROUND_NEAREST_EVEN, 0}, {QLOOM_ROUND_STOCHASTIC, 1},
                                 {QLOOM_ROUND_STOCHASTIC, 16},  {QLOOM_ROUND_STOCHASTIC, 22},
-                                {QLOOM_ROUND_STOCHASTIC, 23},  {QLOOM_ROUND_STOCHASTIC, 24}};
+                                {QLOOM_ROUND_STOCHASTIC, 23},  {QLOOM_ROUND_STOCHASTIC, 24},
+                                {QLOOM_ROUND_STOCHASTIC, 3 | kNearestFraction}};
 
 /// Operands of 24 significant bits from 2^-70 to 2^20, a quarter of them zeros of either sign.
 void fill_sizes(Matrices& x, bool with_specials) {

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 #include <qloom/abi.h>
+#include <qloom/stochastic.h>
 
 #include "host/kernels/kernels.hpp"
 #include "host/kernels/reference/affine.hpp"
@@ -43,13 +44,20 @@ inline qloom_call call_with(std::uint32_t rule, std::uint32_t argument = 0) {
   return call;
 }
 
+inline constexpr std::uint32_t kMagnitude = QLOOM_STOCHASTIC_MAGNITUDE,
+                               kNearestFraction = QLOOM_STOCHASTIC_NEAREST_FRACTION;
+
 /// One rounding rule with its argument.
 struct RuleCase {
   std::uint32_t rule, argument;
 };
 inline const std::vector<RuleCase>& rule_cases() {
   static const std::vector<RuleCase> cases{{1, 0}, {2, 0}, {3, 0},  {4, 0},  {5, 0},  {6, 0},
-                                           {7, 1}, {7, 8}, {7, 24}, {7, 25}, {7, 32}, {8, 0}};
+                                           {7, 1}, {7, 8}, {7, 24}, {7, 25}, {7, 32}, {8, 0},
+                                           {7, 1 | kMagnitude}, {7, 24 | kMagnitude},
+                                           {7, 25 | kMagnitude}, {7, 2 | kNearestFraction},
+                                           {7, 32 | kNearestFraction},
+                                           {7, 9 | kMagnitude | kNearestFraction}};
   return cases;
 }
 
@@ -63,6 +71,10 @@ class Method {
       const auto& method = *static_cast<const Method*>(self);
       qloom_call inner = *call;
       inner.rounding = {nullptr, nullptr, method.case_.rule, method.case_.argument};
+      if (method.case_.rule == QLOOM_ROUND_STOCHASTIC) {
+        inner.rounding.argument |=
+            call->rounding.argument & std::uint32_t{QLOOM_STOCHASTIC_MAGNITUDE};
+      }
       return ref::round(&inner, first, x, y, n);
     };
   }

@@ -176,7 +176,8 @@ TEST_P(Rounding, StochasticIsUnbiased) {
 TEST_P(Rounding, RefusesWhatItCannotRound) {
   float x = 0.5F;
   qloom_error error{};
-  for (const RuleCase c : {RuleCase{7, 0}, RuleCase{7, 33}, RuleCase{9, 0}, RuleCase{0, 0}}) {
+  for (const RuleCase c : {RuleCase{7, 0}, RuleCase{7, 33}, RuleCase{9, 0}, RuleCase{0, 0},
+                           RuleCase{7, kMagnitude}, RuleCase{7, 8 | 0x400}}) {
     qloom_call call = call_with(c.rule, c.argument);
     call.error = &error;
     error.message[0] = '\0';

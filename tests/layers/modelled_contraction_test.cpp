@@ -305,7 +305,33 @@ TEST(ModelledContraction, TilesAndTheirEdgesLeaveNoTraceInSumsAndCounts) {
   EXPECT_GT(seen, 100U);
 }
 
-TEST(ModelledContraction, AnExactAccumulatorChangesNothing) {
+/// Real operands: float32 passes would not be exact, so the accumulator itself adds up.
+TEST(ModelledContraction, AnExactAccumulatorOfRealValuesAddsThemUp) {
+  constexpr qloom_accumulator kExactReal{sizeof(qloom_accumulator), 0, accumulate_real, yes, no};
+  const ContractionShape s{.batch = 4, .in_h = 3, .in_w = 3, .in_c = 5, .out_c = 6,
+                           .kernel_h = 2, .kernel_w = 2};
+  const auto x = random_values(s.x_size(), 1), w = random_values(s.w_size(), 2),
+             dy = random_values(s.y_size(), 3);
+  const auto of = [](const std::vector<float>& v) { return Operand{.values = v.data()}; };
+  Contraction contraction;
+  for (const bool with_codes : {false, true}) {  // codes on one side alone make no integer sum
+    const Coded coded(s.x_size(), 4, 0.5F);
+    const Operand left = with_codes ? coded.operand() : of(x);
+    std::vector<float> y(static_cast<std::size_t>(s.y_size())), dx(x.size()), dw(w.size());
+    std::vector<float> expected_y(y), expected_dx(dx), expected_dw(dw);
+    contraction.forward(s, left, of(w), nullptr, y.data(), reference(kExactReal));
+    contraction.forward(s, left, of(w), nullptr, expected_y.data(), reference(kReal));
+    contraction.input_gradient(s, of(dy), of(w), dx.data(), reference(kExactReal));
+    contraction.input_gradient(s, of(dy), of(w), expected_dx.data(), reference(kReal));
+    contraction.weight_gradient(s, left, of(dy), dw.data(), reference(kExactReal));
+    contraction.weight_gradient(s, left, of(dy), expected_dw.data(), reference(kReal));
+    EXPECT_EQ(y, expected_y);
+    EXPECT_EQ(dx, expected_dx);
+    EXPECT_EQ(dw, expected_dw);
+  }
+}
+
+TEST(ModelledContraction, AnExactAccumulatorOfCodesChangesNothing) {
   const ContractionShape s{.batch = 4, .in_c = 30, .out_c = 5};
   const Coded x(s.x_size(), 1, 0.5F), w(s.w_size(), 2, 0.3F);
   std::vector<float> with(20), without(20);

@@ -9,6 +9,7 @@
 
 #include "host/kernels/entries/rounding.hpp"
 #include "host/kernels/entries/runs.hpp"
+#include "host/kernels/reference/overflow.hpp"
 
 namespace qloom::kernels {
 
@@ -21,10 +22,10 @@ struct Elementwise {
 
   /// out(grid run, layout, group run, rounding input, i, n) when rounding of each run is ready.
   template <class Out>
-  static qloom_status on_grid(const qloom_call& call, const qloom_grid& grid,
+  static qloom_status on_grid(const qloom_call& call, bool fuses_magnitude, const qloom_grid& grid,
                               const qloom_block& block, const float* x, const Out& out) noexcept {
     if (const qloom_status bad = check_rounding(call); bad != QLOOM_OK) return bad;
-    Rounder<kCore> rounder(call);
+    Rounder<kCore> rounder(call, grid_rule(call.rounding, fuses_magnitude));
     return for_each_run(tables(grid), block, rounder.cut(),
                         [&](const Tables<6>& t, Layout layout, const GroupRun& groups,
                             std::uint64_t i, std::uint64_t n) {
@@ -39,8 +40,9 @@ struct Elementwise {
   static qloom_status affine(const qloom_call* call, const qloom_grid* grid,
                              const qloom_block* block, const float* x, float* y,
                              std::int32_t* code) noexcept {
-    const auto loops = kCore.affine[loop_rule(call->rounding)];
-    return on_grid(*call, *grid, *block, x,
+    const std::uint32_t rule = grid_rule(call->rounding, true);
+    const auto loops = rule == kStochasticMagnitude ? kCore.affine_magnitude : kCore.affine[rule];
+    return on_grid(*call, true, *grid, *block, x,
                    [&](const GridRun& g, Layout layout, const GroupRun& groups,
                        const RoundInput& in, std::uint64_t i, std::uint64_t n) {
       loops[layout](g, groups, in, x + i, y != nullptr ? y + i : nullptr,
@@ -50,8 +52,8 @@ struct Elementwise {
   static qloom_status affine_backward(const qloom_call* call, const qloom_grid* grid,
                                       const qloom_block* block, const float* x, const float* dy,
                                       float* dx) noexcept {
-    const auto loops = kCore.affine_mask[loop_rule(call->rounding)];
-    return on_grid(*call, *grid, *block, x,
+    const auto loops = kCore.affine_mask[grid_rule(call->rounding, false)];
+    return on_grid(*call, false, *grid, *block, x,
                    [&](const GridRun& g, Layout layout, const GroupRun& groups,
                        const RoundInput& in, std::uint64_t i, std::uint64_t n) {
       loops[layout](g, groups, in, x + i, dy + i, dx + i, n);
@@ -89,9 +91,10 @@ struct Elementwise {
                                 const qloom_block* block, const float* x, float* y,
                                 std::int32_t* code) noexcept {
     if (const qloom_status bad = check_rounding(*call); bad != QLOOM_OK) return bad;
+    const qloom_call own = for_magnitudes(*call);
     FloatSpec spec;
-    if (const char* why = make_spec(*format, spec)) return refuse(*call, QLOOM_E_INVALID, why);
-    Rounder<kCore> rounder(*call);
+    if (const qloom_status bad = ref::make_spec(own, *format, spec); bad != QLOOM_OK) return bad;
+    Rounder<kCore> rounder(own, format_rule(own.rounding));
     for (std::uint64_t i = 0, n = 0; i < block->n; i += n) {
       n = smaller(block->n - i, rounder.cut().most);
       const qloom_status status = rounder.prepare(
@@ -116,8 +119,9 @@ struct Elementwise {
     if (const qloom_status bad = check_rounding(*call); bad != QLOOM_OK) return bad;
     const qloom_rounding_ref& r = call->rounding;
     if (r.rule == QLOOM_ROUND_GENERIC) return r.ops->round(r.self, call, first, x, y, n);
-    const RoundInput in{nullptr, call->seed, call->stream, call->step, first, r.argument};
-    kCore.round[loop_rule(r)](in, x, y, n);
+    const RoundInput in = round_input(*call, nullptr, first);
+    if (in.flags != 0) kCore.round_stochastic(in, x, y, n);
+    else kCore.round[loop_rule(r)](in, x, y, n);
     return QLOOM_OK;
   }
 };

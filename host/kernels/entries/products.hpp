@@ -30,8 +30,8 @@ struct Products {
       return ref::accumulate_float(call, t, format, chunk, overflows);
     }
     FloatJob job{};
-    if (const char* why = make_spec(*format, job.spec)) {
-      return refuse(*call, QLOOM_E_INVALID, why);
+    if (const qloom_status bad = ref::make_spec(*call, *format, job.spec); bad != QLOOM_OK) {
+      return bad;
     }
     job.tile = t;
     job.chunk = chunk;
@@ -39,8 +39,11 @@ struct Products {
     job.seed = call->seed;
     job.stream = call->stream;
     job.step = call->step;
-    job.bits = call->rounding.rule == QLOOM_ROUND_STOCHASTIC ? call->rounding.argument : 1;
-    *overflows += kCore.accumulate_float[loop_rule(call->rounding)](job);
+    const bool draws_bits = call->rounding.rule == QLOOM_ROUND_STOCHASTIC;
+    job.bits = draws_bits ? random_bits(call->rounding.argument) : 1;
+    job.is_nearest =
+        draws_bits && (call->rounding.argument & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0;
+    *overflows += kCore.accumulate_float[sum_rule(call->rounding)](job);
     return QLOOM_OK;
   }
 };

@@ -14,22 +14,57 @@
 
 namespace qloom::kernels {
 
-/// The loop that runs a rule of check_rounding().
+/// The loop that runs a rule of check_rounding() without flags.
 inline std::uint32_t loop_rule(const qloom_rounding_ref& rounding) noexcept {
   constexpr std::uint32_t kNarrowBits = 24;
-  if (rounding.rule == QLOOM_ROUND_STOCHASTIC && rounding.argument > kNarrowBits) {
-    return kStochasticWide;
-  }
-  return rounding.rule;
+  const bool is_wide = rounding.rule == QLOOM_ROUND_STOCHASTIC &&
+                       random_bits(rounding.argument) > kNarrowBits;
+  return is_wide ? std::uint32_t{kStochasticWide} : rounding.rule;
+}
+
+/// Flags of the rule STOCHASTIC; 0 for other rules.
+inline std::uint32_t stochastic_flags(const qloom_rounding_ref& rounding) noexcept {
+  return rounding.rule == QLOOM_ROUND_STOCHASTIC
+             ? rounding.argument & ~std::uint32_t{QLOOM_STOCHASTIC_BITS}
+             : 0;
+}
+
+/// The loop of a grid's kernels: kStochasticMagnitude only where they have it, kGiven where
+/// rounding is a pass of its own.
+inline std::uint32_t grid_rule(const qloom_rounding_ref& rounding, bool has_magnitude) noexcept {
+  const std::uint32_t flags = stochastic_flags(rounding), rule = loop_rule(rounding);
+  if (flags == 0) return rule;
+  const bool is_fused = has_magnitude && flags == QLOOM_STOCHASTIC_MAGNITUDE &&
+                        rule == QLOOM_ROUND_STOCHASTIC;
+  return is_fused ? std::uint32_t{kStochasticMagnitude} : std::uint32_t{kGiven};
+}
+
+/// The loop of minifloat, which rounds magnitudes.
+inline std::uint32_t format_rule(const qloom_rounding_ref& rounding) noexcept {
+  const bool is_nearest =
+      (stochastic_flags(rounding) & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0;
+  return is_nearest ? std::uint32_t{kGiven} : loop_rule(rounding);
+}
+
+/// The loop of accumulate_float, which rounds magnitudes.
+inline std::uint32_t sum_rule(const qloom_rounding_ref& rounding) noexcept {
+  const bool is_nearest =
+      (stochastic_flags(rounding) & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0;
+  return is_nearest ? std::uint32_t{kStochasticWide} : loop_rule(rounding);
+}
+
+inline RoundInput round_input(const qloom_call& call, const float* given,
+                              std::uint64_t first) noexcept {
+  return {given, call.seed, call.stream, call.step, first, random_bits(call.rounding.argument),
+          stochastic_flags(call.rounding)};
 }
 
 /// Rounding of runs as cut() says, one after the other.
 template <const Core& kCore>
 class Rounder {
  public:
-  explicit Rounder(const qloom_call& call) noexcept
-      : call_(call), rule_(loop_rule(call.rounding)),
-        input_{steps_.data(), call.seed, call.stream, call.step, 0, call.rounding.argument} {}
+  Rounder(const qloom_call& call, std::uint32_t rule) noexcept
+      : call_(call), rule_(rule), input_(round_input(call, steps_.data(), 0)) {}
 
   [[nodiscard]] std::uint32_t rule() const noexcept { return rule_; }
   /// Runs with random words are long, because words are made many at a time.
@@ -38,14 +73,18 @@ class Rounder {
     return ref::draws(call_.rounding.rule) ? Cut{.long_group = 1024} : Cut{};
   }
   /// Readies input() for elements first .. first + n - 1; steps(t) writes their values in grid
-  /// steps and is called only for a rounding method.
+  /// steps and is called only where rounding is a pass of its own.
   template <class Steps>
   qloom_status prepare(std::uint64_t first, std::uint64_t n, const Steps& steps) noexcept {
     input_.first = first;
     if (rule_ != kGiven) return QLOOM_OK;
     steps(steps_.data());
     const qloom_rounding_ref& r = call_.rounding;
-    return r.ops->round(r.self, &call_, first, steps_.data(), steps_.data(), n);
+    if (r.rule == QLOOM_ROUND_GENERIC) {
+      return r.ops->round(r.self, &call_, first, steps_.data(), steps_.data(), n);
+    }
+    kCore.round_stochastic(input_, steps_.data(), steps_.data(), n);
+    return QLOOM_OK;
   }
   [[nodiscard]] const RoundInput& input() const noexcept { return input_; }
 

@@ -10,6 +10,7 @@
 #include <qloom/abi.h>
 
 #include "host/kernels/float_spec.hpp"
+#include "host/kernels/reference/overflow.hpp"
 #include "host/kernels/reference/round.hpp"
 
 namespace qloom::kernels::ref {
@@ -71,7 +72,8 @@ inline Steps split_steps(double t) noexcept {
 /// One sum rounded to the format: R of qloom_kernels.accumulate_float.
 ///
 /// range:  NaN and infinities stay; a finite sum that exceeds the largest value after rounding
-///         gives the largest value, infinity or NaN as the format says, and counts as an overflow
+///         gives the largest value, infinity or NaN as the format says, the largest value on the
+///         sides that the rounding mode keeps, and counts as an overflow
 /// errors: what the rounding method returns
 inline qloom_status round_sum(const qloom_call& call, const FloatSpec& spec, double sum,
                               std::uint64_t index, double& out,
@@ -91,8 +93,9 @@ inline qloom_status round_sum(const qloom_call& call, const FloatSpec& spec, dou
   out = std::ldexp(total, exponent - spec.mantissa_bits);
   if (std::fabs(out) > static_cast<double>(spec.max_value)) {
     ++overflows;
-    const auto limit = static_cast<double>(spec.overflow_value);
-    out = spec.overflow_signed != 0 ? std::copysign(limit, out) : limit;
+    const bool keeps = (std::signbit(out) ? spec.keep_negative : spec.keep_positive) != 0;
+    const auto limit = static_cast<double>(keeps ? spec.max_value : spec.overflow_value);
+    out = keeps || spec.overflow_signed != 0 ? std::copysign(limit, out) : limit;
   }
   if (out == 0.0 && spec.unsigned_zero != 0) out = 0.0;
   return QLOOM_OK;
@@ -130,15 +133,16 @@ inline qloom_status accumulate_float(const qloom_call* call, const qloom_tile* t
                                      const qloom_float_format* format, std::uint64_t chunk,
                                      std::uint64_t* overflows) noexcept {
   if (const qloom_status bad = check_rounding(*call); bad != QLOOM_OK) return bad;
+  const qloom_call own = for_magnitudes(*call);
   FloatSpec spec;
-  if (const char* reason = make_spec(*format, spec)) return refuse(*call, QLOOM_E_INVALID, reason);
+  if (const qloom_status bad = make_spec(own, *format, spec); bad != QLOOM_OK) return bad;
   const std::uint64_t additions = t->k + chunk_count(t->k, chunk);
   for (std::uint64_t i = 0; i < t->m; ++i) {
     for (std::uint64_t j = 0; j < t->n; ++j) {
       const auto row = static_cast<std::int64_t>(i), column = static_cast<std::int64_t>(j);
       const std::uint64_t word = (t->first + i * t->row_step + j) * additions;
       const qloom_status status =
-          accumulate_one(*call, *t, spec, chunk, t->a + row * t->lda, t->b + column, word,
+          accumulate_one(own, *t, spec, chunk, t->a + row * t->lda, t->b + column, word,
                          t->c[row * t->ldc + column], *overflows);
       if (status != QLOOM_OK) return status;
     }

@@ -12,6 +12,7 @@
 #include <qloom/abi.h>
 
 #include "host/kernels/float_spec.hpp"
+#include "host/kernels/reference/overflow.hpp"
 #include "host/kernels/reference/round.hpp"
 
 namespace qloom::kernels::ref {
@@ -45,7 +46,8 @@ struct Minifloat {
   std::int32_t code;
 };
 
-/// range: a finite value beyond the largest one and infinities overflow as FloatSpec says; NaN
+/// range: a finite value beyond the largest one and infinities overflow as FloatSpec says, but a
+///        finite one stays the largest value on the sides that the rounding mode keeps; NaN
 ///        gives the format's one NaN, or its largest value where it has none. The value is rounded
 ///        as if exponents had no upper end; then what exceeds the largest value overflows.
 inline Minifloat finish(const FloatSpec& spec, float x, int exponent, float rounded) noexcept {
@@ -56,6 +58,9 @@ inline Minifloat finish(const FloatSpec& spec, float x, int exponent, float roun
   const float value = rounded * std::ldexp(1.0F, half) * std::ldexp(1.0F, power - half);
   const std::int32_t sign = negative ? std::int32_t{1} << spec.sign_shift : 0;
   if (std::fabs(value) > spec.max_value) {
+    if (std::isfinite(x) && (negative ? spec.keep_negative : spec.keep_positive) != 0) {
+      return {negative ? -spec.max_value : spec.max_value, sign | spec.max_code};
+    }
     return {negative && spec.overflow_signed != 0 ? -spec.overflow_value : spec.overflow_value,
             spec.overflow_code | (spec.overflow_signed != 0 ? sign : 0)};
   }
@@ -69,12 +74,13 @@ inline qloom_status minifloat(const qloom_call* call, const qloom_float_format* 
                               const qloom_block* block, const float* x, float* y,
                               std::int32_t* code) noexcept {
   if (const qloom_status bad = check_rounding(*call); bad != QLOOM_OK) return bad;
+  const qloom_call own = for_magnitudes(*call);
   FloatSpec spec;
-  if (const char* reason = make_spec(*format, spec)) return refuse(*call, QLOOM_E_INVALID, reason);
+  if (const qloom_status bad = make_spec(own, *format, spec); bad != QLOOM_OK) return bad;
   for (std::uint64_t i = 0; i < block->n; ++i) {
     const Scaled s = scale(spec, x[i]);
     float rounded = 0.0F;
-    const qloom_status status = round_one(*call, block->first + i, s.t, rounded);
+    const qloom_status status = round_one(own, block->first + i, s.t, rounded);
     if (status != QLOOM_OK) return status;
     const Minifloat result = finish(spec, x[i], s.exponent, rounded);
     if (y != nullptr) y[i] = result.value;
@@ -106,7 +112,7 @@ inline float decode(const FloatSpec& spec, std::int32_t code) noexcept {
 inline void minifloat_decode(const qloom_float_format* format, const std::int32_t* code, float* y,
                              std::uint64_t n) noexcept {
   FloatSpec spec;
-  if (make_spec(*format, spec) != nullptr) {
+  if (kernels::make_spec(*format, spec) != nullptr) {
     for (std::uint64_t i = 0; i < n; ++i) y[i] = std::numeric_limits<float>::quiet_NaN();
     return;
   }

@@ -70,8 +70,12 @@ inline double contribution(std::uint32_t figure, double x, double center) noexce
     case QLOOM_REDUCE_ABS_DEVIATION_SUM: return std::fabs(x - center);
     case QLOOM_REDUCE_SQUARE_DEVIATION_SUM: return (x - center) * (x - center);
     case QLOOM_REDUCE_NONFINITE: return std::isfinite(x) ? 0.0 : 1.0;
-    default: return x;
+    case QLOOM_REDUCE_COUNT: return 1.0;
+    case QLOOM_REDUCE_MIN:
+    case QLOOM_REDUCE_MAX:
+    case QLOOM_REDUCE_SUM: return x;
   }
+  return std::numeric_limits<double>::quiet_NaN();  // no figure
 }
 
 inline double reduce_tile(std::uint32_t figure, const float* x, std::uint64_t n,

@@ -32,6 +32,7 @@ consteval void set_rule(Core& core, std::integer_sequence<std::uint32_t, L...>) 
 /// Entries without a rule.
 template <class Arch, std::uint32_t... L>
 consteval void set_layouts(Core& core, std::integer_sequence<std::uint32_t, L...>) {
+  ((core.affine_magnitude[L] = &affine<Arch, kStochasticMagnitude, L>), ...);
   ((core.affine_steps[L] = &affine_steps<Arch, L>), ...);
   ((core.affine_decode[L] = &affine_decode<Arch, L>), ...);
   ((core.clip_backward[L] = &clip_backward<Arch, L>), ...);
@@ -56,6 +57,7 @@ consteval Core make_core() {
   set_rules<Arch>(core, std::make_integer_sequence<std::uint32_t, kRules>{});
   set_figures<Arch>(core, std::make_integer_sequence<std::uint32_t, QLOOM_REDUCE_COUNT - 1>{});
   set_layouts<Arch>(core, std::make_integer_sequence<std::uint32_t, kLayouts>{});
+  core.round_stochastic = &round<Arch, kStochasticGeneral>;
   core.minifloat_steps = &minifloat_steps<Arch>;
   core.minifloat_decode = &minifloat_decode<Arch>;
   core.random_u32 = &random_u32<Arch>;

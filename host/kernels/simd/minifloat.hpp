@@ -29,22 +29,34 @@ inline Ints<Arch> choose(const xsimd::batch_bool<float, Arch>& mask, const Ints<
   return bits_of<Arch>(xsimd::select(mask, floats_of<Arch>(a), floats_of<Arch>(b)));
 }
 
+/// How a rounded number becomes value and code.
+enum class Finish {
+  kPlain,
+  kSided,              // the largest value may be kept: FloatSpec::keep_positive, keep_negative
+  kMagnitude,          // steps() and what follows see |x|; the sign comes last
+  kMagnitudeSignedZero // the same for formats with a negative zero
+};
+
 /// The constants of a format as batches, and the two halves of a conversion. OneFactor: as
 /// FloatSpec::one_factor, 2^(mantissa_bits - E) and its inverse are float32 numbers, whose bits
 /// come from E's by one subtraction.
-template <class Arch, bool OneFactor>
+template <class Arch, bool OneFactor, Finish kFinish>
 class Format {
  public:
   using F = Floats<Arch>;
   using I = Ints<Arch>;
+  static constexpr bool kIsMagnitude =
+      kFinish == Finish::kMagnitude || kFinish == Finish::kMagnitudeSignedZero;
+
   explicit Format(const FloatSpec& s) noexcept
       : spec_(s), mantissa_(s.mantissa_bits), field_min_(shifted(s.exponent_min + 127)),
         flush_below_(s.flush_below > 0.0F ? field_min_ : I(0)),
         per_step_(shifted(254 + s.mantissa_bits)), step_(shifted(s.mantissa_bits)),
         overflow_value_(bits_of<Arch>(F(s.overflow_value))),
         overflow_sign_(s.overflow_signed != 0 ? sign_bit() : I(0)), max_value_(s.max_value),
-        nan_value_(s.nan_value),
-        keep_zero_sign_(s.unsigned_zero != 0 ? 0.0F : -0.0F) {}
+        nan_value_(s.nan_value), keep_zero_sign_(s.unsigned_zero != 0 ? 0.0F : -0.0F),
+        most_number_(s.overflow_signed != 0 ? __builtin_inff() : s.max_value),
+        keep_positive_(-s.keep_positive), keep_negative_(-s.keep_negative) {}
 
   /// Exponent E of ref::scale as a float32 has it in its bits: (E + 127) << 23.
   I field(const F& x) const noexcept { return xsimd::max(own_field(x), field_min_); }
@@ -61,18 +73,30 @@ class Format {
   /// ref::finish, the value
   [[gnu::always_inline]] F value(const F& x, const I& field, const F& rounded) const noexcept {
     const F y = unlimited(field, rounded);
-    const F over = floats_of<Arch>(overflow_value_ | (bits_of<Arch>(rounded) & overflow_sign_));
-    const F kept = xsimd::select(xsimd::abs(y) > max_value_, over, y);
-    return xsimd::select(is_number(x, rounded), kept, nan_value_);
+    if constexpr (kIsMagnitude) {
+      // an overflow without a sign is the one NaN
+      const F limited = xsimd::select(y > max_value_, floats_of<Arch>(overflow_value_), y);
+      const F kept = with_zero_sign(limited | (x & F(-0.0F)));
+      return xsimd::select(y <= most_number_, kept, nan_value_);
+    } else {
+      const F over = floats_of<Arch>(beyond(field, rounded));
+      const F kept = xsimd::select(xsimd::abs(y) > max_value_, over, y);
+      return xsimd::select(is_number(x, rounded), kept, nan_value_);
+    }
   }
   /// ref::finish, the code
   [[gnu::always_inline]] I code(const F& x, const I& field, const F& rounded) const noexcept {
     const F y = unlimited(field, rounded);
     const I below = (field - field_min_) >> (23 - spec_.mantissa_bits);
-    const I magnitude = below + xsimd::to_int(xsimd::abs(rounded));
-    const I sign = sign_code(rounded + keep_zero_sign_);
-    const I over = I(spec_.overflow_code) | (sign & I(spec_.overflow_signed != 0 ? -1 : 0));
-    const I kept = choose<Arch>(xsimd::abs(y) > max_value_, over, sign | magnitude);
+    const I magnitude = below + xsimd::to_int(kIsMagnitude ? rounded : xsimd::abs(rounded));
+    const I sign = sign_code(kIsMagnitude ? with_zero_sign(rounded | (x & F(-0.0F)))
+                                          : rounded + keep_zero_sign_);
+    const I plain = I(spec_.overflow_code) | (sign & I(spec_.overflow_signed != 0 ? -1 : 0));
+    const I over = kFinish == Finish::kSided
+                       ? xsimd::select(is_kept(field, rounded), I(spec_.max_code) | sign, plain)
+                       : plain;
+    const F size = kIsMagnitude ? y : xsimd::abs(y);
+    const I kept = choose<Arch>(size > max_value_, over, sign | magnitude);
     return choose<Arch>(is_number(x, rounded), kept, I(spec_.nan_code));
   }
 
@@ -96,10 +120,33 @@ class Format {
   /// rounded in units of x's step; y + -0 is y and y + 0 turns -0 into +0
   [[gnu::always_inline]] F unlimited(const I& field, const F& rounded) const noexcept {
     if constexpr (OneFactor) {  // exact, so that multiply and add may be one
-      return xsimd::fma(rounded, floats_of<Arch>(field - step_), keep_zero_sign_);
+      const F step = floats_of<Arch>(field - step_);
+      return kIsMagnitude ? rounded * step : xsimd::fma(rounded, step, keep_zero_sign_);
     } else {
-      return times_power<Arch>(rounded, exponent(field) - mantissa_) + keep_zero_sign_;
+      const F y = times_power<Arch>(rounded, exponent(field) - mantissa_);
+      return kIsMagnitude ? y : y + keep_zero_sign_;
     }
+  }
+  /// A zero of the sign that the format has.
+  F with_zero_sign(const F& y) const noexcept {
+    return kFinish == Finish::kMagnitudeSignedZero ? y : y + keep_zero_sign_;
+  }
+  /// Bits of what a value beyond the largest one becomes.
+  [[gnu::always_inline]] I beyond(const I& field, const F& rounded) const noexcept {
+    const I bits = bits_of<Arch>(rounded), plain = overflow_value_ | (bits & overflow_sign_);
+    if constexpr (kFinish == Finish::kSided) {
+      const I largest = bits_of<Arch>(max_value_) | (bits & sign_bit());
+      return xsimd::select(is_kept(field, rounded), largest, plain);
+    } else {
+      return plain;
+    }
+  }
+  /// Is it finite, on a side where it stays the largest value?
+  [[gnu::always_inline]] xsimd::batch_bool<std::int32_t, Arch> is_kept(
+      const I& field, const F& rounded) const noexcept {
+    const I is_negative = bits_of<Arch>(rounded) >> 31;
+    const I keep = (is_negative & keep_negative_) | (~is_negative & keep_positive_);
+    return (keep != I(0)) && (field < I(0x7F800000));
   }
   I sign_code(const F& x) const noexcept {
     return ((bits_of<Arch>(x) >> 31) & I(1)) << spec_.sign_shift;
@@ -108,34 +155,54 @@ class Format {
   FloatSpec spec_;
   I mantissa_, field_min_, flush_below_, per_step_, step_, overflow_value_, overflow_sign_;
   F max_value_, nan_value_, keep_zero_sign_;
+  F most_number_;                    // magnitudes: what is not at most this becomes NaN
+  I keep_positive_, keep_negative_;  // kSided
 };
 
-template <class Arch, std::uint32_t R, bool OneFactor>
+template <class Arch, std::uint32_t R, bool OneFactor, Finish kFinish>
 void minifloat_loop(const FloatSpec& spec, const RoundInput& in, const float* x, float* y,
                     std::int32_t* code, std::uint64_t n) noexcept {
-  const Format<Arch, OneFactor> format(spec);
+  using Own = Format<Arch, OneFactor, kFinish>;
+  const Own format(spec);
   const Rounding<Arch, R> rounding(in);
   const auto one_batch = [&](const auto& io, std::uint64_t i, const auto&,
                              const Words<Arch>& word) __attribute__((always_inline)) {
     const Floats<Arch> v = io.load(x + i);
-    const Ints<Arch> field = format.field(v);
-    const Floats<Arch> r = rounding(format.steps(v, field), word, io, i);
+    const Floats<Arch> seen = Own::kIsMagnitude ? xsimd::abs(v) : v;
+    const Ints<Arch> field = format.field(seen);
+    const Floats<Arch> r = rounding(format.steps(seen, field), word, io, i);
     if (code != nullptr) io.store(code + i, format.code(v, field, r));
     if (y != nullptr) io.store(y + i, format.value(v, field, r));
   };
   each_rounded<Arch, R, kOneGroup>(in, {}, n, one_batch);
 }
 
+/// The loop that suits rule and format.
 template <class Arch, std::uint32_t R>
 void minifloat(const FloatSpec& spec, const RoundInput& in, const float* x, float* y,
                std::int32_t* code, std::uint64_t n) noexcept {
-  if (spec.one_factor != 0) minifloat_loop<Arch, R, true>(spec, in, x, y, code, n);
-  else minifloat_loop<Arch, R, false>(spec, in, x, y, code, n);
+  using enum Finish;
+  constexpr bool kIsMagnitude = R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide;
+  constexpr bool kIsSided = R == kGiven || R == QLOOM_ROUND_TOWARD_ZERO ||
+                            R == QLOOM_ROUND_TOWARD_NEGATIVE || R == QLOOM_ROUND_TOWARD_POSITIVE;
+  if constexpr (kIsSided) {
+    if (spec.overflow_code != spec.max_code) {
+      return minifloat_loop<Arch, R, false, kSided>(spec, in, x, y, code, n);
+    }
+  }
+  if constexpr (kIsMagnitude) {
+    if (spec.one_factor != 0 && spec.unsigned_zero == 0) {
+      return minifloat_loop<Arch, R, true, kMagnitudeSignedZero>(spec, in, x, y, code, n);
+    }
+  }
+  constexpr Finish kOwn = kIsMagnitude ? kMagnitude : kPlain;
+  if (spec.one_factor != 0) minifloat_loop<Arch, R, true, kOwn>(spec, in, x, y, code, n);
+  else minifloat_loop<Arch, R, false, kOwn>(spec, in, x, y, code, n);
 }
 
 template <class Arch>
 void minifloat_steps(const FloatSpec& spec, const float* x, float* t, std::uint64_t n) noexcept {
-  const Format<Arch, false> format(spec);
+  const Format<Arch, false, Finish::kPlain> format(spec);
   each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
     const Floats<Arch> v = io.load(x + i);
     io.store(t + i, format.steps(v, format.field(v)));

@@ -4,6 +4,8 @@
 // ref::round_by_rule for a batch.
 #pragma once
 
+#include <qloom/stochastic.h>
+
 #include "host/kernels/core.hpp"
 #include "host/kernels/simd/groups.hpp"
 #include "host/kernels/simd/random.hpp"
@@ -77,11 +79,13 @@ class Rounding {
   using Integer = Integral<F>;
   /// True where the rule uses random words.
   static constexpr bool kDraws = R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide ||
-                                 R == QLOOM_ROUND_STOCHASTIC_EQUAL;
+                                 R == QLOOM_ROUND_STOCHASTIC_EQUAL || R >= kRules;
 
   explicit Rounding(const RoundInput& in) noexcept
       : given_(in.given), shift_(static_cast<std::int32_t>(32 - in.bits)),
-        scale_(in.bits < 32 ? static_cast<float>(std::uint32_t{1} << in.bits) : 0x1p32F) {}
+        scale_(in.bits < 32 ? static_cast<float>(std::uint32_t{1} << in.bits) : 0x1p32F),
+        sign_((in.flags & QLOOM_STOCHASTIC_MAGNITUDE) != 0 ? -0.0F : 0.0F),
+        is_nearest_((in.flags & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0) {}
 
   /// t rounded, for elements i .. of the run; NaN stays NaN (its bits are not specified).
   template <class Io>
@@ -95,6 +99,14 @@ class Rounding {
       const F y = Integer::toward_zero(t);
       const F one = F(1.0F) | (t & F(-0.0F));
       return xsimd::select(xsimd::abs(t - y) >= F(0.5F), y + one, y);
+    } else if constexpr (R == kStochasticMagnitude) {
+      const F whole = xsimd::abs(t), down = Integer::down(whole);
+      return goes_up(whole - down, down, word) | (t & F(-0.0F));
+    } else if constexpr (R == kStochasticGeneral) {
+      const F sign = t & sign_, whole = t ^ sign, down = Integer::down(whole);
+      const F scaled = (whole - down) * scale_;
+      const F threshold = is_nearest_ ? Integer::nearest(scaled) : Integer::down(scaled);
+      return goes_up_wide(threshold, down, word) | sign;
     } else {
       const F down = Integer::down(t);
       if constexpr (R == QLOOM_ROUND_NEAREST_UP) {
@@ -102,7 +114,7 @@ class Rounding {
       } else if constexpr (R == QLOOM_ROUND_STOCHASTIC) {
         return goes_up(t - down, down, word);
       } else if constexpr (R == kStochasticWide) {
-        return goes_up_wide(t - down, down, word);
+        return goes_up_wide(Integer::down((t - down) * scale_), down, word);
       } else {
         const F above = one_more<Arch>(xsimd::bitwise_cast<I>(word) < I(0), down);
         return xsimd::select(down != t, above, down);
@@ -116,12 +128,11 @@ class Rounding {
     const I threshold = xsimd::to_int(fraction * scale_);
     return one_more<Arch>(xsimd::bitwise_cast<I>(word >> shift_) < threshold, down);
   }
-  /// 25 to 32 bits. The threshold is a float32, so that a word is below it exactly when the word
-  /// cut to a float32 toward zero is. Where no instruction cuts so, word and threshold are compared
-  /// in halves of 16 low bits and the rest, each exact in float32.
-  F goes_up_wide(const F& fraction, const F& down, const Words<Arch>& word) const noexcept {
+  /// Any number of bits; the threshold is a whole number. It is a float32, so that a word is below
+  /// it exactly when the word cut to a float32 toward zero is. Where no instruction cuts so, word
+  /// and threshold are compared in halves of 16 low bits and the rest, each exact in float32.
+  F goes_up_wide(const F& threshold, const F& down, const Words<Arch>& word) const noexcept {
     const Words<Arch> w = word >> shift_;
-    const F threshold = Integer::down(fraction * scale_);
     if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
       const F cut = _mm512_cvt_roundepu32_ps(w, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
       return xsimd::select(cut < threshold, down + F(1.0F), down);
@@ -138,6 +149,9 @@ class Rounding {
   const float* given_;
   std::int32_t shift_;
   F scale_;  // 2^bits
+  // of kStochasticGeneral
+  F sign_;  // the bit that is kept apart, or none
+  bool is_nearest_;
 };
 
 /// body(io, i, place, words) for batches that cover 0 .. n - 1, with the random words of rule R

@@ -24,6 +24,8 @@ class SumRounder {
   using Usual = typename D::batch_bool_type;
   static constexpr bool kDraws = R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide ||
                                  R == QLOOM_ROUND_STOCHASTIC_EQUAL;
+  /// The largest value is kept on both sides.
+  static constexpr bool kKeepsBoth = R == QLOOM_ROUND_TOWARD_ZERO;
   static constexpr bool kHasQuick = R == QLOOM_ROUND_NEAREST_EVEN || R == QLOOM_ROUND_STOCHASTIC;
 
   explicit SumRounder(const FloatJob& job) noexcept
@@ -32,12 +34,13 @@ class SumRounder {
         step_(__builtin_ldexp(1.0, -job.spec.mantissa_bits)),
         flush_below_(static_cast<double>(job.spec.flush_below)),
         max_value_(static_cast<double>(job.spec.max_value)),
-        limit_(static_cast<double>(job.spec.overflow_value)),
-        limit_sign_(job.spec.overflow_signed != 0 ? -0.0 : 0.0),
+        limit_(static_cast<double>(kKeepsBoth ? job.spec.max_value : job.spec.overflow_value)),
+        limit_sign_(kKeepsBoth || job.spec.overflow_signed != 0 ? -0.0 : 0.0),
         keep_zero_sign_(job.spec.unsigned_zero != 0 ? 0.0 : -0.0),
         draws_(__builtin_ldexp(1.0, static_cast<int>(job.bits))),
         word_shift_(static_cast<std::int32_t>(
-            R == QLOOM_ROUND_STOCHASTIC_EQUAL ? 31 : 32 - job.bits)) {
+            R == QLOOM_ROUND_STOCHASTIC_EQUAL ? 31 : 32 - job.bits)),
+        is_nearest_(R == kStochasticWide && job.is_nearest) {
     const std::int32_t dropped = 52 - job.spec.mantissa_bits;
     shifter_ = Bits((std::int64_t{dropped} << 52) + (std::int64_t{1} << 51));
     needs_normal_ = R == QLOOM_ROUND_STOCHASTIC || job.spec.flush_below > 0.0F;
@@ -71,12 +74,10 @@ class SumRounder {
   D quick(const D& sum, const Wide<Arch>& word) const noexcept {
     const Bits bits = xsimd::bitwise_cast<Bits>(sum);
     if constexpr (R == QLOOM_ROUND_STOCHASTIC) {
-      // Adding the inverted word to a positive fraction carries into the last kept place exactly
-      // if word < fraction; on a negative side the word itself, followed by ones, does if
-      // word >= 1 - fraction: rounding away from zero is down there.
+      // Adding the inverted word to the fraction carries into the last kept place exactly if
+      // word < fraction.
       const Bits lifted = (xsimd::bitwise_cast<Bits>(word) << lift_) | below_word_;
-      const Bits negative = bits >> 63;
-      const Bits carry = (lifted ^ ~negative) & below_step_;
+      const Bits carry = ~lifted & below_step_;
       return xsimd::bitwise_cast<D>((bits + carry) & ~below_step_);
     } else {
       // 1.5 * 2^52 steps: numbers of this size are one step apart
@@ -101,11 +102,22 @@ class SumRounder {
     const auto finite = xsimd::abs(sum) < D(__builtin_inf());
     const auto over = (xsimd::abs(y) > max_value_) && finite;
     overflows = overflows + xsimd::select(over, D(1.0), D(0.0));
-    const D limited = xsimd::select(over, limit_ | (y & limit_sign_), y + keep_zero_sign_);
+    const D limited = xsimd::select(over, beyond(y), y + keep_zero_sign_);
     return xsimd::select(finite, limited, sum);
   }
 
  private:
+  /// What a sum beyond the largest value becomes.
+  D beyond(const D& y) const noexcept {
+    const D plain = limit_ | (y & limit_sign_);
+    if constexpr (R == QLOOM_ROUND_TOWARD_NEGATIVE) {
+      return xsimd::select(y > D(0.0), max_value_, plain);
+    } else if constexpr (R == QLOOM_ROUND_TOWARD_POSITIVE) {
+      return xsimd::select(y < D(0.0), -max_value_, plain);
+    } else {
+      return plain;
+    }
+  }
   D rounded(const D& t, const Wide<Arch>& word) const noexcept {
     if constexpr (R == QLOOM_ROUND_NEAREST_EVEN) return Integer::nearest(t);
     else if constexpr (R == QLOOM_ROUND_TOWARD_ZERO) return Integer::toward_zero(t);
@@ -135,14 +147,15 @@ class SumRounder {
     const D cut = Integer::down(scaled);
     const D low_bit = cut - D(2.0) * Integer::down(cut * D(0.5));
     const D kept = xsimd::select((cut != scaled) && (low_bit == D(0.0)), cut + D(1.0), cut);
-    const D part = (kept * D(0x1p-23)) | sign;
-    const D down = Integer::down(part), fraction = part - down;
+    const D part = kept * D(0x1p-23);
     if constexpr (R == QLOOM_ROUND_STOCHASTIC_EQUAL) {
+      const D down = Integer::down(part | sign), fraction = (part | sign) - down;
       const auto up = (fraction != D(0.0)) && (word == D(1.0));
       return joined(even | sign, xsimd::select(up, down + D(1.0), down));
     } else {
-      const auto up = word < Integer::down(fraction * draws_);
-      return joined(even | sign, xsimd::select(up, down + D(1.0), down));
+      const D down = Integer::down(part), spread = (part - down) * draws_;
+      const auto up = word < (is_nearest_ ? Integer::nearest(spread) : Integer::down(spread));
+      return (even + xsimd::select(up, down + D(1.0), down)) | sign;
     }
   }
   static D joined(const D& even, const D& part) noexcept {
@@ -152,6 +165,7 @@ class SumRounder {
   D smallest_, per_step_, step_, flush_below_, max_value_, limit_, limit_sign_, keep_zero_sign_,
       draws_;
   std::int32_t word_shift_;
+  bool is_nearest_;
   // of the quick form
   bool needs_normal_;
   D quick_max_, result_sign_;

@@ -119,6 +119,23 @@ TEST(FloatChunked, ASumBeyondTheLargestValueSaturatesOrBecomesInfinite) {
   EXPECT_GE(accumulate(infinite, p).overflows, 1U);
 }
 
+/// IEEE 754-2019, 7.4. 100 three times in e4m3: 96, 192, 288 > 240; the next step up 104, 208, 320.
+TEST(FloatChunked, OverflowFollowsTheRoundingDirection) {
+  const auto infinite =
+      create("accumulator", "float_chunked",
+             R"({"exponent_bits": 4, "mantissa_bits": 3, "overflow": "infinity"})");
+  const Product p{2, 1, 3, {100, 100, 100, -100, -100, -100}, {1, 1, 1}};
+  const auto of = [&](std::uint32_t rule) { return accumulate(infinite, p, rule).c; };
+  using Pair = std::vector<double>;
+  EXPECT_EQ(of(QLOOM_ROUND_TOWARD_ZERO), (Pair{240, -240}));
+  EXPECT_EQ(of(QLOOM_ROUND_TOWARD_NEGATIVE), (Pair{240, -INFINITY}));
+  EXPECT_EQ(of(QLOOM_ROUND_TOWARD_POSITIVE), (Pair{INFINITY, -240}));
+  for (const std::uint32_t rule :
+       {QLOOM_ROUND_NEAREST_EVEN, QLOOM_ROUND_NEAREST_AWAY, QLOOM_ROUND_NEAREST_UP}) {
+    EXPECT_EQ(of(rule), (Pair{INFINITY, -INFINITY})) << rule;
+  }
+}
+
 TEST(FloatChunked, StochasticRoundingKeepsTheMeanWhereNearestStalls) {
   // 64 sums of 4096 ones with 7 fraction bits: nearest stalls at 256. Each addition is unbiased; at
   // a sum of s its variance is below s / 128 / 4 (step s / 128, f (1 - f) <= 1 / 4, times step^2),

@@ -129,6 +129,37 @@ TEST(Minifloat, OverflowSaturatesOrGivesTheSpecialOfTheFormat) {
   EXPECT_TRUE(std::isnan(Site(rule(fnuz, open)).forward(tensor({1e9F}))[0]));
 }
 
+/// IEEE 754-2019, 7.4.
+TEST(Minifloat, OverflowFollowsTheRoundingDirection) {
+  const Tensor x = tensor({65536.0F, -65536.0F, 1e30F, -1e30F});
+  const auto of = [&](const char* rounding) {
+    Site site(rule(kFormats[0], R"("saturate": false)", rounding));
+    return site.forward(x);
+  };
+  constexpr float kMost = 57344;
+  EXPECT_EQ(of("toward_zero"), (std::vector<float>{kMost, -kMost, kMost, -kMost}));
+  EXPECT_EQ(of("toward_negative"), (std::vector<float>{kMost, -kInfinity, kMost, -kInfinity}));
+  EXPECT_EQ(of("toward_positive"), (std::vector<float>{kInfinity, -kMost, kInfinity, -kMost}));
+  for (const char* rounding :
+       {"nearest_even", "nearest_away", "nearest_up", "stochastic", "stochastic_equal"}) {
+    EXPECT_EQ(of(rounding), (std::vector<float>{kInfinity, -kInfinity, kInfinity, -kInfinity}))
+        << rounding;
+  }
+}
+
+TEST(Minifloat, StochasticRoundingOfOppositeValuesGivesOppositeOnes) {
+  const std::vector<float> x = values(gaussian({4000}, 17, 3.0F));
+  std::vector<float> opposite = x;
+  for (float& v : opposite) v = -v;
+  for (const std::string parameters :
+       {R"(", "random_bits": 1, "fraction": "truncated)", R"(", "random_bits": 32, "fraction": "truncated)",
+        R"(", "random_bits": 2, "fraction": "nearest)"}) {
+    Site site(rule(kFormats[9], "", "stochastic" + parameters));
+    const auto y = site.forward(tensor(x)), mirrored = site.forward(tensor(opposite));
+    for (std::size_t i = 0; i < y.size(); ++i) ASSERT_EQ(mirrored[i], -y[i]) << x[i];
+  }
+}
+
 TEST(Minifloat, FlushingSubnormalsComesBeforeRounding) {
   Site site(rule(kFormats[1], R"("subnormals": false)"));  // smallest normal 2^-6
   EXPECT_EQ(site.forward(tensor({0x1p-6F, std::nextafter(0x1p-6F, 0.0F), -0x1p-7F})),

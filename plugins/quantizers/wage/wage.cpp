@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include <qloom/sdk.hpp>
+#include <qloom/stochastic.h>
 
 #include "qloom_manifest.h"
 
@@ -95,7 +96,8 @@ class ErrorSignal : public Grid {
   }
 };
 
-/// G: sigma(k) times the stochastically rounded g_s = eta g / Shift(max |g|), eq. 10 and 11. The
+/// G: sigma(k) times the stochastically rounded g_s = eta g / Shift(max |g|), eq. 10 and 11:
+/// sign(g_s) (floor|g_s| + Bernoulli(|g_s| - floor|g_s|)). The
 /// optimizer's learning rate must be 1: eta acts here. |g_s| < eta sqrt 2, so the codes have k
 /// bits, or more where eta asks for them; nothing is clipped.
 class Gradient : public Grid {
@@ -153,7 +155,8 @@ class Gradient : public Grid {
   }
   [[nodiscard]] qloom_call stochastic(const qloom_call& call) const noexcept {
     qloom_call own = call;
-    own.rounding = {nullptr, nullptr, QLOOM_ROUND_STOCHASTIC, random_bits_};
+    own.rounding = {nullptr, nullptr, QLOOM_ROUND_STOCHASTIC,
+                    random_bits_ | QLOOM_STOCHASTIC_MAGNITUDE};
     return own;
   }
 

@@ -151,12 +151,35 @@ TEST(WageGradient, IsTheDefinitionWithTheWordsOfItsStream) {
   for (const float v : g) max = std::max(max, std::fabs(v));
   const double shift = std::exp2(std::nearbyint(std::log2(max)));
   for (std::size_t i = 0; i < g.size(); ++i) {
-    const double t = 2 * g[i] / shift;  // exact: shift is a power of two
-    const float down = std::floor(static_cast<float>(t));
-    const float fraction = static_cast<float>(t) - down;
-    const auto limit = static_cast<std::uint32_t>(std::ldexp(double{fraction}, 16));
+    const double t = 2 * std::fabs(g[i]) / shift;  // exact: shift is a power of two
+    const double fraction = t - std::floor(t);
+    const auto limit = static_cast<std::uint32_t>(std::ldexp(fraction, 16));
     const auto word = random_word(5, stream_id("gradient/test"), 3, i) >> 16;
-    ASSERT_EQ(codes[i], static_cast<int>(down) + (word < limit ? 1 : 0)) << i;
+    const int magnitude = static_cast<int>(std::floor(t)) + (word < limit ? 1 : 0);
+    ASSERT_EQ(codes[i], g[i] < 0 ? -magnitude : magnitude) << i;
+  }
+}
+
+/// One random bit: |g_s| = 0.7 becomes 1 with odds of floor(0.7 * 2) / 2 on both sides of zero.
+TEST(WageGradient, OppositeGradientsAreMirrorImagesWithFewRandomBits) {
+  for (const int bits : {1, 2, 3, 16, 32}) {
+    const std::string parameters =
+        R"(, "learning_rate": 1, "random_bits": )" + std::to_string(bits);
+    Site up(wage("gradient", 8, parameters)), down(wage("gradient", 8, parameters));
+    std::vector<float> g = values(gaussian({5000}, 12));
+    g[0] = 4.0F;
+    std::fill(g.begin() + 1000, g.end(), 0.7F * 4.0F);  // Shift is 4
+    const auto y = up.forward(tensor(g));
+    for (float& v : g) v = -v;
+    const auto opposite = down.forward(tensor(g));
+    std::size_t ones = 0;
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      ASSERT_EQ(opposite[i], -y[i]) << bits;
+      if (i >= 1000 && y[i] != 0.0F) ++ones;
+    }
+    const double odds = std::floor(std::ldexp(0.7, bits)) / std::ldexp(1.0, bits);
+    EXPECT_NEAR(static_cast<double>(ones) / 4000, odds, 5 * std::sqrt(odds * (1 - odds) / 4000))
+        << bits;
   }
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <qloom/stochastic.h>
 
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
@@ -109,6 +111,48 @@ TEST(StochasticRounding, TruncatesTheProbabilityToItsRandomBits) {
   EXPECT_NEAR(up / kCount, 1.0 / 256, 4 * std::sqrt(1.0 / 256 / kCount));
 }
 
+std::string few_bits(int bits, const char* fraction) {
+  return R"({"random_bits": )" + std::to_string(bits) + R"(, "fraction": ")" + fraction + "\"}";
+}
+
+/// Mean over many draws of one value; bound: 5 standard deviations, the seeds are fixed.
+double mean_of(const std::string& parameters, float x) {
+  constexpr int kCount = 100000;
+  double sum = 0;
+  for (const float y : round_with("stochastic", parameters, std::vector<float>(kCount, x), 31)) {
+    sum += y;
+  }
+  return sum / kCount;
+}
+
+/// With one random bit the odds are 0, 1/2 or 1: of 0.8 cut off 1/2, rounded 1.
+TEST(StochasticRounding, RoundsTheFractionToItsRandomBitsWhenAsked) {
+  const double bound = 5 * 0.5 / std::sqrt(100000.0);
+  EXPECT_NEAR(mean_of(few_bits(1, "truncated"), 0.8F), 0.5, bound);
+  EXPECT_EQ(mean_of(few_bits(1, "nearest"), 0.8F), 1.0);
+  EXPECT_EQ(mean_of(few_bits(1, "nearest"), 0.2F), 0.0);
+  EXPECT_EQ(mean_of(few_bits(1, "nearest"), 0.25F), 0.0);  // a tie goes to the even 0 of 2
+  EXPECT_EQ(mean_of(few_bits(1, "nearest"), 0.75F), 1.0);  // and to the even 2 of 2
+  EXPECT_NEAR(mean_of(few_bits(2, "nearest"), -0.3F), -0.25, bound);
+  EXPECT_NEAR(mean_of(few_bits(2, "truncated"), -0.3F), -0.5, bound);
+}
+
+/// Lone rounding is two's complement; a kernel whose format has a sign says so.
+TEST(StochasticRounding, RoundsMagnitudesWhereTheCallSaysSo) {
+  const auto mode = create("rounding", "stochastic", random_bits(1));
+  const std::vector<float> x(64, -0.7F);
+  for (const std::uint32_t flags : {0U, std::uint32_t{QLOOM_STOCHASTIC_MAGNITUDE}}) {
+    qloom_call call{};
+    call.struct_size = sizeof call;
+    call.rounding = {mode.self(), &mode.ops<qloom_rounding>(), QLOOM_ROUND_GENERIC, flags};
+    std::vector<float> y(x.size());
+    ASSERT_EQ(mode.ops<qloom_rounding>().round(mode.self(), &call, 0, x.data(), y.data(), x.size()),
+              QLOOM_OK);
+    const bool goes_to_zero = std::count(y.begin(), y.end(), 0.0F) > 0;
+    EXPECT_EQ(goes_to_zero, flags != 0);  // floor(0.3 * 2) = 0: always -1 in two's complement
+  }
+}
+
 double correlation(const std::vector<float>& a, const std::vector<float>& b, std::size_t shift) {
   double sum = 0;
   const std::size_t n = a.size() - shift;
@@ -159,6 +203,10 @@ TEST(Rounding, EachModeNamesTheRuleThatTheKernelsFuse) {
     EXPECT_EQ(rule, expected) << id;
     EXPECT_EQ(argument, rule == QLOOM_ROUND_STOCHASTIC ? 9U : 0U) << id;
   }
+  const auto rounded = create("rounding", "stochastic", few_bits(4, "nearest"));
+  std::uint32_t rule = 0, argument = 0;
+  EXPECT_EQ(rounded.ops<qloom_rounding>().lower(rounded.self(), &rule, &argument), QLOOM_OK);
+  EXPECT_EQ(argument, 4U | QLOOM_STOCHASTIC_NEAREST_FRACTION);
 }
 
 TEST(StochasticRounding, RefusesFewerThanOneAndMoreThanThirtyTwoRandomBits) {

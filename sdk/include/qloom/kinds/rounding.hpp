@@ -3,6 +3,7 @@
 #pragma once
 
 #include <qloom/kinds/base.hpp>
+#include <qloom/stochastic.h>
 
 namespace qloom::sdk {
 
@@ -34,6 +35,7 @@ struct Rounding {
 };
 
 /// A rounding mode that is exactly one of the kernels' rules: pass the rule as template argument.
+/// The rule STOCHASTIC rounds magnitudes where the kernel that calls says that its format has them.
 template <std::uint32_t Rule>
 class LoweredRounding {
  public:
@@ -41,7 +43,11 @@ class LoweredRounding {
   qloom_status round(const qloom_call& call, std::uint64_t first, const float* x, float* y,
                      std::uint64_t n) const noexcept {
     qloom_call fused = call;
-    fused.rounding = {nullptr, nullptr, Rule, argument_};
+    std::uint32_t argument = argument_;
+    if (Rule == QLOOM_ROUND_STOCHASTIC && call.rounding.rule == QLOOM_ROUND_GENERIC) {
+      argument |= call.rounding.argument & std::uint32_t{QLOOM_STOCHASTIC_MAGNITUDE};
+    }
+    fused.rounding = {nullptr, nullptr, Rule, argument};
     return kernels().round(&fused, first, x, y, n);
   }
   bool lower(std::uint32_t& rule, std::uint32_t& argument) const noexcept {
