@@ -251,10 +251,11 @@ void require_codes(const Tensor& x, const char* option, const std::string& id) {
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double code = x[i];
     if (code == std::nearbyint(code) && std::fabs(code) <= network::kLargestCode) continue;
-    throw InputError(fmt::format("{}: element {} is {}, but \"{}\" adds integer codes: expected whole "
-                                 "numbers from {:.0f} to {:.0f}",
-                                 option, index_text(x.shape(), i), x[i], id,
-                                 -network::kLargestCode, network::kLargestCode));
+    throw InputError(fmt::format(
+        "{}: element {} is {}, but \"{}\" adds integer codes: expected whole numbers from {:.0f} to "
+        "{:.0f}",
+        option, index_text(x.shape(), i), x[i], id, -network::kLargestCode,
+        network::kLargestCode));
   }
 }
 

@@ -35,9 +35,9 @@ struct FloatSpec {
                                 // nothing is flushed
 };
 
-/// Fills `spec` but for the sides of overflow; otherwise returns what is wrong with the format: expected are 1 to 8 exponent bits
-/// (IEEE: 2 to 8), 0 to 23 mantissa bits (IEEE: 1 to 23), 1 - bias >= -126 and a largest value
-/// below 2^128.
+/// Fills `spec` but for the sides of overflow; otherwise returns what is wrong with the format:
+/// expected are 1 to 8 exponent bits (IEEE: 2 to 8), 0 to 23 mantissa bits (IEEE: 1 to 23),
+/// 1 - bias >= -126 and a largest value below 2^128.
 const char* make_spec(const qloom_float_format& format, FloatSpec& spec) noexcept;
 
 }  // namespace qloom::kernels

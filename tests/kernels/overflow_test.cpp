@@ -14,10 +14,10 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kMost = std::numeric_limits<float>::max();
-const qloom_float_format kE5m2{5, 2, 15, QLOOM_SPECIALS_IEEE, 1, 0};       // largest 57344
-const qloom_float_format kE4m3{4, 3, 7, QLOOM_SPECIALS_IEEE, 1, 0};        // largest 240
-const qloom_float_format kE4m3Fn{4, 3, 7, QLOOM_SPECIALS_FN, 1, 0};        // largest 448, no infinity
-const qloom_float_format kE4m3Fnuz{4, 3, 8, QLOOM_SPECIALS_FNUZ, 1, 0};    // largest 240, one NaN
+const qloom_float_format kE5m2{5, 2, 15, QLOOM_SPECIALS_IEEE, 1, 0};     // largest 57344
+const qloom_float_format kE4m3{4, 3, 7, QLOOM_SPECIALS_IEEE, 1, 0};      // largest 240
+const qloom_float_format kE4m3Fn{4, 3, 7, QLOOM_SPECIALS_FN, 1, 0};      // largest 448, no infinity
+const qloom_float_format kE4m3Fnuz{4, 3, 8, QLOOM_SPECIALS_FNUZ, 1, 0};  // largest 240, one NaN
 const qloom_float_format kBfloat{8, 7, 127, QLOOM_SPECIALS_IEEE, 1, 0};
 const qloom_float_format kE5m22{5, 22, 15, QLOOM_SPECIALS_IEEE, 1, 0};
 

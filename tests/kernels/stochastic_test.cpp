@@ -159,7 +159,8 @@ TEST_P(Stochastic, AGridRoundsAsItsCallSays) {
         const double t = x[i], from = flags == kMagnitude ? std::trunc(t) : std::floor(t);
         const auto fraction = static_cast<double>(static_cast<float>(std::fabs(t - from)));
         const double scaled = std::ldexp(fraction, static_cast<int>(bits));
-        const double limit = flags == kNearestFraction ? std::nearbyint(scaled) : std::floor(scaled);
+        const double limit =
+            flags == kNearestFraction ? std::nearbyint(scaled) : std::floor(scaled);
         const double up = flags == kMagnitude && t < 0 ? -1.0 : 1.0;
         ASSERT_EQ(code[i], from + (word < limit ? up : 0.0)) << x[i] << " " << bits << " " << flags;
       }

@@ -80,9 +80,9 @@ inline bool goes_up(double fraction, std::uint32_t word, std::uint32_t argument)
 
 /// t rounded by the rule STOCHASTIC.
 ///
-/// exactness: of sign and magnitude the fraction |t| - floor|t| is exact. t - floor(t) is a float32:
-///            for -1/2 < t < 0 it is off by up to 2^-25, and a tiny negative t (fraction 1) always
-///            goes up.
+/// exactness: of sign and magnitude the fraction |t| - floor|t| is exact. t - floor(t) is a
+///            float32: for -1/2 < t < 0 it is off by up to 2^-25, and a tiny negative t (fraction
+///            1) always goes up.
 inline float round_stochastic(std::uint32_t argument, std::uint32_t word, float t) noexcept {
   const bool is_magnitude = (argument & QLOOM_STOCHASTIC_MAGNITUDE) != 0;
   const float whole = is_magnitude ? std::fabs(t) : t;

@@ -19,7 +19,7 @@ using qloom::exact::Wide;
 /// What all elements of a matrix have in common.
 struct Bounds {
   std::int32_t largest = 0;            // bits of the largest magnitude
-  std::int32_t lowest = 0x7F800000;    // smallest exponent field of a number that is not 0, in place
+  std::int32_t lowest = 0x7F800000;    // smallest exponent field, in place, but for zeros
   bool is_whole = true;                // integers all
   [[nodiscard]] bool is_finite() const noexcept { return largest < 0x7F800000; }
   [[nodiscard]] double magnitude() const noexcept {

@@ -33,10 +33,9 @@ float nearest_float(const Integer& sum) {
   const int cut = top > 60 ? top - 60 : 0;
   const auto high = static_cast<double>(static_cast<std::uint64_t>(size >> cut));
   const auto guess = static_cast<float>(std::ldexp(high, cut - 298));
-  // doubles of twice the distance to the guess and its neighbours would not be exact: integers are.
-  // infinity counts as 2^128
-  const auto exact = [](float x) {
-    return std::isinf(x) ? Integer(Integer(1) << (128 + 298)) : Integer(in_smallest_units(x) << 149);
+  const auto exact = [](float x) {  // infinity counts as 2^128
+    return std::isinf(x) ? Integer(Integer(1) << (128 + 298))
+                         : Integer(in_smallest_units(x) << 149);
   };
   float best = 0;
   Integer distance = -1;

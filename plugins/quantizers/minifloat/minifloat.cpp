@@ -31,8 +31,9 @@ qloom_float_format format_of(const Params& params) {
 /// The value nearest to x in the format, times a scale 2^k per group that is folded into the bias:
 /// 2^k times a value of bias b is the value of bias b - k with the same code. Here k = 0.
 ///
-/// range:     infinities saturate, or stay where the format has them and saturate is false; a finite
-///            value beyond the largest one becomes it where the rounding mode never goes further
+/// range:     infinities saturate, or stay where the format has them and saturate is false; a
+///            finite value beyond the largest one becomes it where the rounding mode never goes
+///            further
 /// backward:  dx = dy; ste clipped: 0 where |x| is above the largest value
 /// encoding:  float, with the folded bias; not exportable when groups differ in k
 class Minifloat {

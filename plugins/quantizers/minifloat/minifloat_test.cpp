@@ -152,7 +152,8 @@ TEST(Minifloat, StochasticRoundingOfOppositeValuesGivesOppositeOnes) {
   std::vector<float> opposite = x;
   for (float& v : opposite) v = -v;
   for (const std::string parameters :
-       {R"(", "random_bits": 1, "fraction": "truncated)", R"(", "random_bits": 32, "fraction": "truncated)",
+       {R"(", "random_bits": 1, "fraction": "truncated)",
+        R"(", "random_bits": 32, "fraction": "truncated)",
         R"(", "random_bits": 2, "fraction": "nearest)"}) {
     Site site(rule(kFormats[9], "", "stochastic" + parameters));
     const auto y = site.forward(tensor(x)), mirrored = site.forward(tensor(opposite));
