@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright the qloom authors
  *
- * abi.h and nothing else: compiled as C99, C11, C17 and C++20 by the tests in tests.cmake. */
+ * abi.h and stochastic.h, nothing else: compiled as C99, C11, C17 and C++20 by the tests in
+ * tests.cmake. */
 #include <qloom/abi.h>
+#include <qloom/stochastic.h>
 
 #ifdef QLOOM_TEST_PADDED
 struct padded {
