@@ -13,4 +13,4 @@ add_library(qloom_contraction STATIC
 add_library(qloom::contraction ALIAS qloom_contraction)
 target_include_directories(qloom_contraction PUBLIC "${PROJECT_SOURCE_DIR}")
 target_link_libraries(qloom_contraction PUBLIC qloom_kernels qloom_tensor qloom_abi
-  PRIVATE DNNL::dnnl qloom_warnings)
+  PRIVATE qloom_registry DNNL::dnnl qloom_warnings)
