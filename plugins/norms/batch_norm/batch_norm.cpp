@@ -32,6 +32,7 @@ class BatchNorm : public ChannelNorm<BatchNorm> {
     slope_.resize(channels_);
     for (std::uint64_t c = 0; c < channels_; ++c) {
       slope_[c] = static_cast<float>(sums[channels_ + c] / static_cast<double>(rows));
+      take_rest_off(c, slope_[c]);
     }
     repeat(slope_);
   }
@@ -41,12 +42,11 @@ class BatchNorm : public ChannelNorm<BatchNorm> {
                 const float* x, const float* dy, float* dx) const noexcept {
     if (is_frozen(call)) return ChannelNorm::backward(call, first, rows, x, dy, dx);
     map_lanes(rows * channels_, width_, Sources<2>{x, dy},
-              Sources<6>{now_.mean.data(), now_.mean_rest.data(), now_.inv.data(),
-                         slope_of_dy_.data(), center_.data(), slope_.data()},
+              Sources<5>{now_.mean.data(), now_.inv.data(), slope_of_dy_.data(), center_.data(),
+                         slope_.data()},
               dx,
-              [](float v, float g, float mean, float rest, float inv, float scale, float center,
-                 float slope) {
-                const float xh = deviation(v, mean, rest) * inv;
+              [](float v, float g, float mean, float inv, float scale, float center, float slope) {
+                const float xh = (v - mean) * inv;
                 return scale * (g - center - xh * slope);
               });
   }

@@ -9,7 +9,10 @@ namespace {
 
 using namespace qloom::sdk;
 
-float sign(float v) noexcept { return (v > 0.0F ? 1.0F : 0.0F) - (v < 0.0F ? 1.0F : 0.0F); }
+/// sign(v - border)
+float side(float v, float border) noexcept {
+  return (v > border ? 1.0F : 0.0F) - (v < border ? 1.0F : 0.0F);
+}
 
 /// D = k mean|x - mean| + eps. Wu et al. 2018.
 class L1Norm : public ChannelNorm<L1Norm> {
@@ -34,42 +37,39 @@ class L1Norm : public ChannelNorm<L1Norm> {
     add_lanes<3>(rows, Sources<2>{x, dy},
                  Sources<3>{now_.mean.data(), now_.mean_rest.data(), now_.inv.data()}, sums,
                  [](float v, float g, float mean, float rest, float inv) {
-                   const float d = deviation(v, mean, rest), xh = d * inv;
-                   return std::array{double{g}, double{g} * double{xh}, double{sign(d)}};
+                   const float d = v - mean, xh = d * inv;
+                   return std::array{double{g}, double{g} * double{xh}, double{side(d, rest)}};
                  });
   }
 
   void gradient(std::uint64_t rows, const double* sums) {
     const auto n = static_cast<double>(rows);
     slope_.resize(channels_);
-    balance_.resize(channels_);
     for (std::uint64_t c = 0; c < channels_; ++c) {
       slope_[c] = static_cast<float>(k_ * sums[channels_ + c] / n);
-      balance_[c] = static_cast<float>(sums[2 * channels_ + c] / n);
+      const double balance = sums[2 * channels_ + c] / n;
+      center_[c] = static_cast<float>(center_[c] - balance * double{slope_[c]});
     }
     repeat(slope_);
-    repeat(balance_);
   }
 
   /// dx = gamma / D * (dy - mean(dy) - k (s - mean(s)) mean(dy xh)), s = sign(x - mean); sign(0)
-  /// is 0.
+  /// is 0. The terms without s are in the center.
   void backward(const qloom_norm_call& call, std::uint64_t first, std::uint64_t rows,
                 const float* x, const float* dy, float* dx) const noexcept {
     if (is_frozen(call)) return ChannelNorm::backward(call, first, rows, x, dy, dx);
     map_lanes(rows * channels_, width_, Sources<2>{x, dy},
-              Sources<6>{now_.mean.data(), now_.mean_rest.data(), slope_of_dy_.data(),
-                         center_.data(), slope_.data(), balance_.data()},
+              Sources<5>{now_.mean.data(), now_.mean_rest.data(), slope_of_dy_.data(),
+                         center_.data(), slope_.data()},
               dx,
-              [](float v, float g, float mean, float rest, float scale, float center, float slope,
-                 float balance) {
-                const float s = sign(deviation(v, mean, rest)) - balance;
-                return scale * (g - center - s * slope);
+              [](float v, float g, float mean, float rest, float scale, float center, float slope) {
+                return scale * (g - center - side(v - mean, rest) * slope);
               });
   }
 
  private:
   double k_;
-  std::vector<float> slope_, balance_;
+  std::vector<float> slope_;
 };
 
 }  // namespace

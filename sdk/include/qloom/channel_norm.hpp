@@ -44,14 +44,18 @@ inline void quantize_slot(const qloom_norm_call& call, const char* slot, std::ve
 /// and, where dx is more than gamma / D * (dy - mean(dy)),
 ///   void gradient(rows, sums);           // tables of backward() from the sums of all rows
 ///   void backward(...) const noexcept;   // TRAINING; is_frozen(): what the base does
+/// where backward_sums() takes xh = (x - now_.mean) * now_.inv for dy * xh: what float32 leaves of
+/// the mean is taken off the sums before gradient(); backward() takes the same xh after
+/// take_rest_off(),
 /// and optionally static constexpr bool kIsFrozen = true: TRAINING is treated as FROZEN.
 ///
 /// state:     running_mean; running_scale, D without eps; running_variance where kIsVariance. Every
 ///            norm reads running_mean and running_scale, so one can take over from another.
 /// exactness: float per element, statistics and sums in double in a fixed order; the same bits for
-///            any number of threads and instruction set. x - mean is deviation(): good to two
-///            roundings of the difference, however large the mean is. scale and shift are rounded
-///            once each; scale * x + shift rounds at the size of scale * mean.
+///            any number of threads and instruction set. What float32 leaves of the mean is in beta
+///            and in the sums, so y and the gradients are good however large the mean is. scale
+///            and shift are rounded once each; scale * x + shift rounds at the size of
+///            scale * mean.
 /// edge:      D = 0 (a constant channel, eps = 0) gives y = beta and no gradient; no rows: nothing
 /// errors:    QLOOM_E_NUMERIC when a statistic, or the distance of a value from the mean, is not
 ///            finite in float32
@@ -89,10 +93,14 @@ class ChannelNorm {
       self().measure(x, call.rows, mean_, statistic_);
       fill(now_, call, mean_, statistic_);
       require_deviations(call, x);
+      shift_.resize(channels_);
+      for (std::uint64_t c = 0; c < channels_; ++c) {
+        shift_[c] = static_cast<float>(now_.beta[c] - rest_in_steps(c) * double{now_.gamma[c]});
+      }
+      repeat(shift_);
       move_running(call);
     }
-    for (std::vector<float>* table :
-         {&now_.mean, &now_.mean_rest, &now_.inv, &now_.gamma, &now_.beta}) {
+    for (std::vector<float>* table : {&now_.mean, &now_.mean_rest, &now_.inv, &now_.gamma}) {
       repeat(*table);
     }
   }
@@ -106,28 +114,31 @@ class ChannelNorm {
       return;
     }
     map_lanes(n, width_, Sources<1>{x},
-              Sources<5>{now_.mean.data(), now_.mean_rest.data(), now_.inv.data(),
-                         now_.gamma.data(), now_.beta.data()},
-              y, [](float v, float mean, float rest, float inv, float gamma, float beta) {
-                return deviation(v, mean, rest) * inv * gamma + beta;
+              Sources<4>{now_.mean.data(), now_.inv.data(), now_.gamma.data(), shift_.data()}, y,
+              [](float v, float mean, float inv, float gamma, float beta) {
+                return (v - mean) * inv * gamma + beta;
               });
   }
 
   void backward_sums(const qloom_norm_call&, std::uint64_t, std::uint64_t rows, const float* x,
                      const float* dy, double* sums) const noexcept {
-    add_lanes<2>(rows, Sources<2>{x, dy},
-                 Sources<3>{now_.mean.data(), now_.mean_rest.data(), now_.inv.data()}, sums,
-                 [](float v, float g, float mean, float rest, float inv) {
-                   const float xh = deviation(v, mean, rest) * inv;
+    add_lanes<2>(rows, Sources<2>{x, dy}, Sources<2>{now_.mean.data(), now_.inv.data()}, sums,
+                 [](float v, float g, float mean, float inv) {
+                   const float xh = (v - mean) * inv;
                    return std::array{double{g}, double{g} * double{xh}};
                  });
   }
 
-  void backward_prepare(const qloom_norm_call& call, const double* sums, float* dgamma,
+  void backward_prepare(const qloom_norm_call& call, const double* all_sums, float* dgamma,
                         float* dbeta) {
     require_channels(call);
     if (now_.inv.size() != (channels_ == 0 ? 0 : width_)) {
       throw Error(QLOOM_E_ORDER, "backward before forward");
+    }
+    sums_.assign(all_sums, all_sums + Derived::kSumsPerChannel * channels_);
+    const double* const sums = sums_.data();
+    for (std::uint64_t c = 0; c < channels_; ++c) {
+      sums_[channels_ + c] -= rest_in_steps(c) * sums[c];
     }
     for (std::uint64_t c = 0; c < channels_; ++c) {
       if (dbeta != nullptr) dbeta[c] = static_cast<float>(sums[c]);
@@ -142,11 +153,11 @@ class ChannelNorm {
         center_[c] = static_cast<float>(sums[c] / static_cast<double>(call.rows));
       }
     }
-    repeat(slope_of_dy_);
-    repeat(center_);
     if constexpr (requires { self().gradient(call.rows, sums); }) {
       if (!is_frozen(call)) self().gradient(call.rows, sums);
     }
+    repeat(slope_of_dy_);
+    repeat(center_);
   }
 
   /// dx = gamma / D * (dy - mean(dy)), FROZEN: gamma / D * dy
@@ -191,10 +202,15 @@ class ChannelNorm {
   struct Tables {
     std::vector<float> mean, mean_rest, inv, gamma, beta;
   };
-  /// v - (mean + rest). Near the mean v - mean is exact, elsewhere its rounding is one of the
-  /// result; so the difference is good to two roundings where v - mean alone loses the whole rest.
-  [[nodiscard]] static float deviation(float v, float mean, float rest) noexcept {
-    return (v - mean) - rest;
+  /// What the rest of a channel's mean is in xh. Near the mean x - now_.mean is exact, elsewhere its
+  /// rounding is one of the result: with the rest taken off, (x - mean) / D is good to a few roundings.
+  [[nodiscard]] double rest_in_steps(std::uint64_t c) const {
+    return double{now_.mean_rest[c]} * double{now_.inv[c]};
+  }
+  /// In gradient(), where backward() computes dy - center - xh * slope: the rest of the mean goes
+  /// into the center.
+  void take_rest_off(std::uint64_t c, double slope) {
+    center_[c] = static_cast<float>(center_[c] - rest_in_steps(c) * slope);
   }
 
   [[nodiscard]] static bool is_frozen(const qloom_norm_call& call) {
@@ -321,8 +337,9 @@ class ChannelNorm {
     }
   }
 
-  std::vector<double> mean_, statistic_;   // of the batch
-  std::vector<float> scale_, shift_;       // inference form, FROZEN
+  std::vector<double> mean_, statistic_;  // of the batch
+  std::vector<double> sums_;              // of backward(), without the rest of the mean
+  std::vector<float> scale_, shift_;      // inference form, FROZEN; shift_ in TRAINING: beta
 };
 
 }  // namespace qloom::sdk
