@@ -10,6 +10,7 @@ using namespace qloom::sdk;
 
 /// A two's-complement register that takes one product at a time, k ascending.
 ///
+/// range:     whole numbers of at most 2^24; who calls sees to it
 /// exactness: equal to the scalar loop s = fit(s + a * b) in 64-bit integers
 class Integer {
  public:
