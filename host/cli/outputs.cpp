@@ -6,9 +6,9 @@
 #include <system_error>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "host/data/array_file.hpp"
+#include "host/data/temporary.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
@@ -21,8 +21,6 @@ fs::path folder_of(const fs::path& file) {
 
 /// One name for each file, however its path is written.
 fs::path place_of(const fs::path& file) { return fs::weakly_canonical(fs::absolute(file)); }
-
-fs::path temporary(const fs::path& file) { return file.string() + fmt::format(".new{}", getpid()); }
 
 }  // namespace
 
@@ -59,13 +57,19 @@ void Outputs::set(const std::string& option, Writer writer) {
 }
 
 void Outputs::commit() const {
-  const auto remove_temporaries = [this] {
+  std::vector<fs::path> temporaries;
+  for (const Entry& entry : entries_) {
+    temporaries.push_back(data::temporary_name(folder_of(entry.file)));
+  }
+  const auto remove_temporaries = [&temporaries] {
     std::error_code ignored;
-    for (const Entry& entry : entries_) fs::remove(temporary(entry.file), ignored);
+    for (const fs::path& temporary : temporaries) fs::remove(temporary, ignored);
   };
   try {
-    for (const Entry& entry : entries_) entry.writer(temporary(entry.file));
-    for (const Entry& entry : entries_) fs::rename(temporary(entry.file), entry.file);
+    for (std::size_t i = 0; i < entries_.size(); ++i) entries_[i].writer(temporaries[i]);
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      fs::rename(temporaries[i], entries_[i].file);
+    }
   } catch (const fs::filesystem_error& e) {
     remove_temporaries();
     throw RunError(e.what());

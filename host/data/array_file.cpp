@@ -2,17 +2,18 @@
 // Copyright the qloom authors
 #include "host/data/array_file.hpp"
 
+#include <deque>
 #include <span>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "host/data/file.hpp"
 #include "host/data/npy.hpp"
 #include "host/data/npz.hpp"
+#include "host/data/temporary.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::data {
@@ -73,6 +74,15 @@ void write_text(const fs::path& file, const std::string& text) {
   write_bytes(file, std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
+void write_texts(const std::vector<std::pair<fs::path, std::string>>& files) {
+  std::deque<StagedFile> staged;
+  for (const auto& [file, text] : files) {
+    staged.emplace_back(file, std::span(reinterpret_cast<const std::uint8_t*>(text.data()),
+                                        text.size()));
+  }
+  for (StagedFile& file : staged) file.commit();
+}
+
 void require_writable_folder(const fs::path& folder) {
   const auto fail = [&folder](const std::string& why) {
     throw InputError(fmt::format("{}: {}, expected a folder in which files can be created",
@@ -82,13 +92,12 @@ void require_writable_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) fail(error.message());
-  const fs::path probe = folder / fmt::format(".qloom-{}", ::getpid());
+  remove_leftovers(folder);
   try {
-    write_text(probe, "");
+    const StagedFile probe(folder / ".qloom-probe", {});  // never committed
   } catch (const RunError& e) {
     fail(e.what());
   }
-  fs::remove(probe, error);
 }
 
 }  // namespace qloom::data

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -44,8 +45,11 @@ void write_npz(const std::filesystem::path& file, const Arrays& arrays);
 [[nodiscard]] std::string read_text(const std::filesystem::path& file);
 /// Temporary file, then rename. RunError when it cannot be written.
 void write_text(const std::filesystem::path& file, const std::string& text);
+/// Several files: each is complete on the disk before the first takes its name; they take them in
+/// order. RunError when one cannot be written; then all are as before.
+void write_texts(const std::vector<std::pair<std::filesystem::path, std::string>>& files);
 /// Throws InputError unless files can be created in the folder (which is created when missing, with
-/// its parents); leaves no trace but the folder.
+/// its parents); leaves no trace but the folder. Temporary files of dead processes are removed.
 void require_writable_folder(const std::filesystem::path& folder);
 
 }  // namespace qloom::data

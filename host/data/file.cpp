@@ -14,6 +14,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "host/data/descriptor.hpp"
+#include "host/data/temporary.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::data {
@@ -23,24 +25,6 @@ namespace {
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;  // 1 MiB a call
 
 std::string reason() { return std::generic_category().message(errno); }
-
-/// An open file descriptor, closed at the end of its scope.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
-  /// True when the kernel reported no late write error.
-  [[nodiscard]] bool close() { return ::close(std::exchange(fd_, -1)) == 0; }
-
- private:
-  int fd_;
-};
 
 bool write_all(int fd, std::span<const std::uint8_t> bytes) {
   while (!bytes.empty()) {
@@ -144,25 +128,46 @@ Bytes read_maybe_gzip(const fs::path& file) {
   return bytes;
 }
 
-void write_bytes(const fs::path& file, std::span<const std::uint8_t> bytes) {
-  const fs::path target = real_target(file);
-  const auto fail = [&file](const std::string& why) {
-    throw RunError(fmt::format("{}: cannot be written: {}", file.string(), why));
-  };
+StagedFile::StagedFile(const fs::path& file, std::span<const std::uint8_t> bytes)
+    : file_(file), target_(real_target(file)) {
   std::error_code error;
-  const fs::file_status status = fs::status(target, error);
+  const fs::file_status status = fs::status(target_, error);
   if (fs::exists(status) && !fs::is_regular_file(status)) fail("expected a file or a new name");
-  fs::path temporary = target;
-  temporary += ".tmp";
-  Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (!fd.is_open()) fail(reason());
-  if (!write_all(fd.get(), bytes) || ::fsync(fd.get()) != 0 || !fd.close() ||
-      ::rename(temporary.c_str(), target.c_str()) != 0) {
+  Descriptor fd;
+  do {  // a name that exists already, by chance, is not ours
+    temporary_ = temporary_name(target_.parent_path());
+    fd = Descriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  } while (!fd.is_open() && errno == EEXIST);
+  if (!fd.is_open()) {
+    temporary_.clear();
+    fail(reason());
+  }
+  if (!write_all(fd.get(), bytes) || ::fsync(fd.get()) != 0 || !fd.close()) {
     const std::string why = reason();
-    ::unlink(temporary.c_str());
+    discard();
     fail(why);
   }
-  flush_folder(target.parent_path());
+}
+
+StagedFile::~StagedFile() { discard(); }
+
+void StagedFile::commit() {
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(reason());
+  temporary_.clear();
+  flush_folder(target_.parent_path());
+}
+
+void StagedFile::discard() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  temporary_.clear();
+}
+
+void StagedFile::fail(const std::string& why) const {
+  throw RunError(fmt::format("{}: cannot be written: {}", file_.string(), why));
+}
+
+void write_bytes(const fs::path& file, std::span<const std::uint8_t> bytes) {
+  StagedFile(file, bytes).commit();
 }
 
 }  // namespace qloom::data

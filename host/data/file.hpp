@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace qloom::data {
@@ -21,9 +22,26 @@ using Bytes = std::vector<std::uint8_t>;
 /// Throws InputError for corrupt, truncated or trailing bytes.
 [[nodiscard]] Bytes read_maybe_gzip(const std::filesystem::path& file);
 
-/// Writes <file>.tmp, flushes it to the disk and renames it, so that `file` holds either the old or
-/// the new bytes whenever the process is killed. A symbolic link stays, its target is replaced.
-/// Throws RunError "<file>: cannot be written: <reason>"; no temporary file is left then.
+/// A file that is complete on the disk under a name of its own and not yet under its real one.
+/// Without commit() nothing of it stays.
+class StagedFile {
+ public:
+  /// Writes and flushes. A symbolic link stays, its target is replaced. Throws RunError
+  /// "<file>: cannot be written: <reason>"; no temporary file is left then.
+  StagedFile(const std::filesystem::path& file, std::span<const std::uint8_t> bytes);
+  ~StagedFile();
+  StagedFile(const StagedFile&) = delete;
+  StagedFile& operator=(const StagedFile&) = delete;
+  /// Renames: `file` holds either the old or the new bytes whenever the process is killed.
+  void commit();
+
+ private:
+  void discard();
+  [[noreturn]] void fail(const std::string& why) const;
+  std::filesystem::path file_, target_, temporary_;
+};
+
+/// A staged file and its commit() in one.
 void write_bytes(const std::filesystem::path& file, std::span<const std::uint8_t> bytes);
 
 }  // namespace qloom::data

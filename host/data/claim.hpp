@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// One writer per folder.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "host/data/descriptor.hpp"
+
+namespace qloom::data {
+
+/// A folder that this process alone writes, until the object goes. The file <folder>/.qloom-claim
+/// says who holds it; a lock on that file, which the kernel takes back when its process dies, says
+/// that it is held. So the claim of a dead process is taken over at once, and one of another machine
+/// whose lock cannot be seen is respected.
+class Claim {
+ public:
+  /// Creates the folder when it is missing. InputError that names the holder, when it was taken and
+  /// what to do.
+  explicit Claim(const std::filesystem::path& folder);
+  /// The same, but waits for the holder to end; `tell` gets one message before. InputError when
+  /// this very process holds the folder.
+  Claim(const std::filesystem::path& folder, const std::function<void(const std::string&)>& tell);
+  ~Claim();
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+
+ private:
+  enum class Lock { kTaken, kHeld, kGone };
+  [[nodiscard]] Lock lock(bool waits);
+  void refuse_foreign() const;
+  [[nodiscard]] bool is_own() const;
+  void write_owner() const;
+  std::filesystem::path folder_, file_;
+  Descriptor fd_;
+};
+
+}  // namespace qloom::data
