@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
+#include "host/cli/early_exit.hpp"
 #include "host/data/streams.hpp"
 #include "host/tensor/error.hpp"
 
@@ -88,6 +89,7 @@ int execute(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return finish_parse(app, e);
   }
+  const qloom::cli::EarlyExit guard;
   action();
   return kDone;
 }

@@ -62,6 +62,15 @@ void add_run(CLI::App& app, Action& action) {
                    "Folder with finished runs that \"start_from\" may use and adds to. Default: "
                    "start_from in the output folder")
       ->type_name("DIR");
+  command
+      ->add_option("--progress", options->run.progress,
+                   "How far the run is: live (one line, written over), plain (a line per epoch and "
+                   "stage). Default: live on a terminal")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, experiment::ProgressStyle>{
+          {"auto", experiment::ProgressStyle::kAuto},
+          {"live", experiment::ProgressStyle::kLive},
+          {"plain", experiment::ProgressStyle::kPlain}}))
+      ->type_name("STYLE");
   command->callback([options, seed, &action] {
     if (seed->count() > 0) options->run.seed = options->seed;
     action = [options] { execute(*options); };

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "host/data/process.hpp"
+#include "host/data/temporary.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::data {
@@ -138,6 +139,10 @@ Claim::~Claim() {
   if (fd_.is_open()) ::unlink(file_.c_str());  // while it is locked: nobody else has it
 }
 
+void wait_until_free(const fs::path& folder, const std::function<void(const std::string&)>& tell) {
+  if (fs::exists(folder / ".qloom-claim")) const Claim claim(folder, tell);
+}
+
 Claim::Lock Claim::lock(bool waits) {
   std::error_code error;
   fs::create_directories(folder_, error);
@@ -162,6 +167,7 @@ Claim::Lock Claim::lock(bool waits) {
   }
   refuse_foreign();
   write_owner();
+  remove_leftovers(folder_);
   return Lock::kTaken;
 }
 

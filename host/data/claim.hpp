@@ -18,7 +18,7 @@ namespace qloom::data {
 /// whose lock cannot be seen is respected.
 class Claim {
  public:
-  /// Creates the folder when it is missing. InputError that names the holder, when it was taken and
+  /// Creates the folder when it is missing and removes what dead writers left. InputError that names the holder, when it was taken and
   /// what to do.
   explicit Claim(const std::filesystem::path& folder);
   /// The same, but waits for the holder to end; `tell` gets one message before. InputError when
@@ -37,5 +37,9 @@ class Claim {
   std::filesystem::path folder_, file_;
   Descriptor fd_;
 };
+
+/// Returns when no process holds the folder; `tell` gets one message before a wait.
+void wait_until_free(const std::filesystem::path& folder,
+                     const std::function<void(const std::string&)>& tell);
 
 }  // namespace qloom::data

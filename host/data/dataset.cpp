@@ -109,8 +109,18 @@ fs::path plain_or_gzip(const fs::path& file) {
   return !fs::exists(file, error) && fs::exists(packed, error) ? packed : file;
 }
 
+fs::path fashion_mnist_folder(const Source& source) {
+  return source.folder.empty() ? fs::path(kFashionMnistFolder) : source.folder;
+}
+
+/// Images and labels of "train" or "t10k".
+std::vector<fs::path> fashion_mnist_files(const fs::path& folder, const std::string& stem) {
+  return {plain_or_gzip(folder / (stem + "-images-idx3-ubyte")),
+          plain_or_gzip(folder / (stem + "-labels-idx1-ubyte"))};
+}
+
 Dataset load_fashion_mnist(const Source& source) {
-  const fs::path folder = source.folder.empty() ? fs::path(kFashionMnistFolder) : source.folder;
+  const fs::path folder = fashion_mnist_folder(source);
   if (std::error_code error; !fs::is_directory(folder, error)) {
     throw InputError(fmt::format(
         "{}: is no folder, expected the Fashion-MNIST files; the Debian package "
@@ -122,18 +132,22 @@ Dataset load_fashion_mnist(const Source& source) {
   shape.channels = 1;
   shape.bytes.resize(1);
   return load_splits(source, 10, [&](const std::string& split, Wanted wanted) {
-    const std::string stem = split == "train" ? "train" : "t10k";
     wanted.like = &shape;
-    return read_idx_split(plain_or_gzip(folder / (stem + "-images-idx3-ubyte")),
-                          plain_or_gzip(folder / (stem + "-labels-idx1-ubyte")), wanted);
+    const std::vector<fs::path> files = fashion_mnist_files(folder, split == "train" ? "train" : "t10k");
+    return read_idx_split(files[0], files[1], wanted);
   });
+}
+
+std::vector<fs::path> cifar_train_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (int i = 1; i <= 5; ++i) files.push_back(folder / fmt::format("data_batch_{}.bin", i));
+  return files;
 }
 
 Dataset load_cifar(const Source& source) {
   const fs::path& folder =
       require_path(source.folder, "folder", "the folder of data_batch_1.bin and its siblings");
-  std::vector<fs::path> train;
-  for (int i = 1; i <= 5; ++i) train.push_back(folder / fmt::format("data_batch_{}.bin", i));
+  const std::vector<fs::path> train = cifar_train_files(folder);
   Dataset out;
   out.train = read_cifar(train, source.train_limit, kTrainLimit);
   out.test = read_cifar({folder / "test_batch.bin"}, source.test_limit, kTestLimit);
@@ -169,6 +183,26 @@ void set_statistics(Dataset& set) {
 }
 
 }  // namespace
+
+std::vector<fs::path> files_of(const Source& source) {
+  std::vector<fs::path> files;
+  if (source.dataset == "fashion-mnist") {
+    for (const char* stem : {"train", "t10k"}) {
+      for (fs::path& file : fashion_mnist_files(fashion_mnist_folder(source), stem)) {
+        files.push_back(std::move(file));
+      }
+    }
+  } else if (source.dataset == "cifar-10") {
+    files = cifar_train_files(source.folder);
+    files.push_back(source.folder / "test_batch.bin");
+  } else {  // idx, numpy: whichever are given
+    for (const fs::path* file : {&source.train_file, &source.train_images, &source.train_labels,
+                                 &source.test_file, &source.test_images, &source.test_labels}) {
+      if (!file->empty()) files.push_back(*file);
+    }
+  }
+  return files;
+}
 
 Dataset load(const Source& source) {
   Dataset out;

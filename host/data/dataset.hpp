@@ -41,6 +41,9 @@ struct Dataset {
 /// infinity in float images, no samples.
 [[nodiscard]] Dataset load(const Source& source);
 
+/// The files that load() reads, in the order in which it reads them; those that are missing too.
+[[nodiscard]] std::vector<std::filesystem::path> files_of(const Source& source);
+
 enum class Normalisation {
   kStandard,  ///< (pixel / 255 - mean) / deviation
   kUnit,      ///< pixel / 255

@@ -110,19 +110,27 @@ std::uint64_t hash_of(const std::string& text) {
   return hash.digest();
 }
 
+std::string stamp_of(const fs::path& file) {
+  struct stat s {};
+  if (::stat(file.c_str(), &s) != 0) return "";
+  return fmt::format("{} {} {} {}.{:09} {}.{:09}", s.st_dev, s.st_ino, s.st_size, s.st_mtim.tv_sec,
+                     s.st_mtim.tv_nsec, s.st_ctim.tv_sec, s.st_ctim.tv_nsec);
+}
+
 FileHash hash_file(const fs::path& file) {
   static std::mutex mutex;
   static std::map<Stamp, FileHash> known;
-  const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat before {}, after {};
-  if (!fd.is_open() || ::fstat(fd.get(), &before) != 0) {
-    fail(file, std::generic_category().message(errno));
+  if (::stat(file.c_str(), &before) != 0) fail(file, std::generic_category().message(errno));
+  if (!S_ISREG(before.st_mode)) {  // a pipe would be emptied
+    fail(file, "no regular file, so nobody can tell whether it changed");
   }
-  if (!S_ISREG(before.st_mode)) fail(file, "no regular file, so nobody can tell whether it changed");
   {
     const std::lock_guard lock(mutex);
     if (const auto found = known.find(stamp_of(before)); found != known.end()) return found->second;
   }
+  const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.is_open()) fail(file, std::generic_category().message(errno));
   const FileHash hash = hash_open_file(fd, file);
   if (::fstat(fd.get(), &after) != 0 || stamp_of(after) != stamp_of(before)) {
     fail(file, "it changed while it was read");

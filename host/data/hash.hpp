@@ -45,4 +45,8 @@ struct FileHash {
 /// are the same is not read again. InputError "<file>: <reason>" for a missing or special file.
 [[nodiscard]] FileHash hash_file(const std::filesystem::path& file);
 
+/// What the file system says about the file now: its identity, size and times in ns. A file that is
+/// written gets another stamp. Empty for a missing file.
+[[nodiscard]] std::string stamp_of(const std::filesystem::path& file);
+
 }  // namespace qloom::data

@@ -68,6 +68,7 @@ void Trainer::save(const std::filesystem::path& file) const {
             {"arrays", list_of(all)},
             {"configuration", pipeline::configuration(pipeline_, *registry_)},
             {"seed", pipeline_.seed},
+            {"inputs", inputs_},
             {"cursor",
              {{"stage", cursor_.stage},
               {"epoch_of_stage", cursor_.epoch_of_stage},

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "host/experiment/warnings.hpp"
+#include "host/experiment/progress.hpp"
 #include "host/pipeline/pipeline.hpp"
 #include "host/registry/registry.hpp"
 
@@ -27,6 +28,7 @@ struct RunOptions {
   /// Folder with finished runs that a "start_from" may use and adds to, <stem>/seed_<seed>; empty:
   /// <output>/start_from.
   std::filesystem::path shared;
+  ProgressStyle progress = ProgressStyle::kAuto;
   Warnings* warnings = nullptr;  ///< gets the run's warnings; null: prints them
 };
 
@@ -50,17 +52,14 @@ struct SweepOptions {
 /// report. InputError before any work for wrong input; RunError when the run fails.
 registry::Json run(const RunOptions& options, const registry::Registry& registry);
 
-/// Does the folder hold a finished run of this configuration and seed, by this version of qloom?
-[[nodiscard]] bool is_finished(const std::filesystem::path& folder,
-                               const registry::Json& configuration, std::uint64_t seed);
-
 /// Everything run() checks before it starts: pipeline, data files, model, every placement; also of
 /// the pipelines that it starts from.
 void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
            Warnings& warnings);
 
-/// Runs all pipelines with all seeds, prints one table to standard output, writes compare.json,
-/// compare.csv and report.html. Returns the table as JSON.
+/// Runs all pipelines with all seeds, one after another, each in a process of this program; prints
+/// one table to standard output, writes compare.json, compare.csv and report.html. Returns the table
+/// as JSON. A run that fails does not stop the others; RunError at the end then.
 registry::Json compare(const CompareOptions& options, const registry::Registry& registry);
 
 /// Runs every combination of a sweep file (schemas/sweep.schema.json) in processes of this program,

@@ -2,9 +2,12 @@
 // Copyright the qloom authors
 #include "host/experiment/page.hpp"
 
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "host/data/array_file.hpp"
+#include "host/data/claim.hpp"
 #include "host/pipeline/json_text.hpp"
 #include "host/tensor/error.hpp"
 
@@ -67,8 +70,8 @@ Json runs_of(const Json& rows, const fs::path& folder) {
   return runs;
 }
 
-Json table_data(const char* kind, const Json& table, const fs::path& folder,
-                const std::string& title) {
+Json table_data(const char* kind, const Json& table, const fs::path& folder) {
+  const std::string title = fs::weakly_canonical(folder).filename().string();
   Json rows = table.at("rows");
   for (Json& row : rows) {
     if (!row.contains("label")) row["label"] = row.at("name");
@@ -83,24 +86,32 @@ Json table_data(const char* kind, const Json& table, const fs::path& folder,
 
 }  // namespace
 
+Json run_page(const Json& report) {
+  Json data{{"kind", "run"}, {"title", report.at("name")}};
+  for (const char* key : {"rows", "columns", "pointers", "runs"}) data[key] = Json::array();
+  data["runs"].push_back(
+      {{"row", 0}, {"seed", report.at("seed")}, {"folder", ""}, {"report", report}});
+  return data;
+}
+
+Json compare_page(const Json& table, const fs::path& folder) {
+  return table_data("compare", table, folder);
+}
+
+Json sweep_page(const Json& results, const fs::path& folder) {
+  return table_data("sweep", results, folder);
+}
+
 Json page_data(const fs::path& folder) {
-  const std::string title = fs::weakly_canonical(folder).filename().string();
   const auto file = [&folder](const char* name) { return folder / name; };
   try {
     if (fs::exists(file("results.json"))) {
-      return table_data("sweep", pipeline::read_json(file("results.json")), folder, title);
+      return sweep_page(pipeline::read_json(file("results.json")), folder);
     }
     if (fs::exists(file("compare.json"))) {
-      return table_data("compare", pipeline::read_json(file("compare.json")), folder, title);
+      return compare_page(pipeline::read_json(file("compare.json")), folder);
     }
-    if (fs::exists(file("report.json"))) {
-      const Json report = pipeline::read_json(file("report.json"));
-      Json data{{"kind", "run"}, {"title", report.at("name")}};
-      for (const char* key : {"rows", "columns", "pointers", "runs"}) data[key] = Json::array();
-      data["runs"].push_back(
-          {{"row", 0}, {"seed", report.at("seed")}, {"folder", ""}, {"report", report}});
-      return data;
-    }
+    if (fs::exists(file("report.json"))) return run_page(pipeline::read_json(file("report.json")));
   } catch (const Json::exception& error) {
     throw InputError(fmt::format("{}: not a result that qloom wrote: {}", folder.string(),
                                  error.what()));
@@ -110,8 +121,7 @@ Json page_data(const fs::path& folder) {
       "(results.json)", file("report.json").string()));
 }
 
-fs::path write_page(const fs::path& folder, const fs::path& file) {
-  const Json data = page_data(folder);
+std::string page_text(const Json& data) {
   const fs::path parts = template_folder();
   std::string page = data::read_text(parts / "page.html");
   replace(page, "{{title}}", html_text(data["title"].get<std::string>()));
@@ -123,8 +133,14 @@ fs::path write_page(const fs::path& folder, const fs::path& file) {
   }
   replace(page, "{{script}}", script);
   replace(page, "{{data}}", script_text(data));
+  return page;
+}
+
+fs::path write_page(const fs::path& folder, const fs::path& file) {
   const fs::path output = file.empty() ? folder / "report.html" : file;
-  data::write_text(output, page);
+  std::optional<data::Claim> claim;  // what a run is writing in the folder is left to that run
+  if (file.empty() && fs::is_directory(folder)) claim.emplace(folder);
+  data::write_text(output, page_text(page_data(folder)));
   return output;
 }
 

@@ -2,11 +2,15 @@
 // Copyright the qloom authors
 #include "host/experiment/processes.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,15 +19,24 @@
 #include <unistd.h>
 
 #include "host/data/array_file.hpp"
+#include "host/experiment/tee.hpp"
+#include "host/experiment/warnings.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
 namespace {
 
-pid_t start(const Job& job) {
-  const std::string program =
-      std::filesystem::read_symlink("/proc/self/exe").string();
-  std::vector<char*> argv{const_cast<char*>(program.c_str())};
+constexpr const char* kThisProgram = "/proc/self/exe";  // also when its file is replaced meanwhile
+
+struct Child {
+  std::size_t index = 0;
+  std::unique_ptr<Tee> tee;
+};
+
+/// Both outputs go to the log; standard error to `tee` instead when there is one.
+pid_t start(const Job& job, const Tee* tee) {
+  std::string name = "qloom";
+  std::vector<char*> argv{name.data()};
   for (const auto& a : job.arguments) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
   const pid_t parent = getpid(), child = fork();
@@ -33,12 +46,28 @@ pid_t start(const Job& job) {
   if (child == 0) {  // from here on only calls that are safe between fork and exec
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);
-    const int log = open(job.log.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
-    if (log < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0) _exit(127);
-    execv(program.c_str(), argv.data());
+    const int log = open(job.log.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0644);
+    const int words = tee != nullptr ? tee->input() : log;
+    if (log < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(words, STDERR_FILENO) < 0) _exit(127);
+    execv(kThisProgram, argv.data());
     _exit(127);
   }
   return child;
+}
+
+Child begin(const std::vector<Job>& jobs, std::size_t index, pid_t& id) {
+  const Job& job = jobs[index];
+  std::filesystem::remove(job.log);  // of an earlier batch
+  Child child{index, job.is_shown ? std::make_unique<Tee>(job.log, job.hidden) : nullptr};
+  id = start(job, child.tee.get());
+  if (child.tee) child.tee->start();
+  return child;
+}
+
+/// A line of a terminal without what moves its cursor.
+std::string plain(const std::string& line) {
+  constexpr std::string_view kErase = "\033[K";
+  return line.starts_with(kErase) ? line.substr(kErase.size()) : line;
 }
 
 /// What the program said last under its own name, or the last line there is.
@@ -49,8 +78,11 @@ std::string last_words(const std::filesystem::path& log) {
   } catch (const InputError&) {
     return "";
   }
+  std::replace(text.begin(), text.end(), '\r', '\n');
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
+    line = plain(line);
+    if (line.starts_with(kWarningMark)) continue;
     if (line.starts_with("qloom: ")) said = line.substr(7);
     if (!line.empty()) last = line;
   }
@@ -71,21 +103,23 @@ std::string error_of(int state, const std::filesystem::path& log) {
 
 void run_jobs(const std::vector<Job>& jobs, int at_once,
               const std::function<void(std::size_t, const std::string&)>& finished) {
-  std::map<pid_t, std::size_t> running;
+  std::map<pid_t, Child> running;
   for (std::size_t next = 0; next < jobs.size() || !running.empty();) {
     if (next < jobs.size() && running.size() < static_cast<std::size_t>(at_once)) {
-      running[start(jobs[next])] = next;
+      pid_t id = 0;
+      Child child = begin(jobs, next, id);
+      running.emplace(id, std::move(child));
       ++next;
       continue;
     }
     int state = 0;
-    const pid_t child = waitpid(-1, &state, 0);
-    if (child < 0 && errno == EINTR) continue;
-    if (child < 0) throw RunError(fmt::format("waiting for a run: {}", std::strerror(errno)));
-    const auto found = running.find(child);
+    const pid_t ended = waitpid(-1, &state, 0);
+    if (ended < 0 && errno == EINTR) continue;
+    if (ended < 0) throw RunError(fmt::format("waiting for a run: {}", std::strerror(errno)));
+    const auto found = running.find(ended);
     if (found == running.end()) continue;
-    const std::size_t index = found->second;
-    running.erase(found);
+    const std::size_t index = found->second.index;
+    running.erase(found);  // its log is complete then
     finished(index, error_of(state, jobs[index].log));
   }
 }

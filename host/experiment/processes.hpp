@@ -14,11 +14,14 @@ namespace qloom::experiment {
 struct Job {
   std::vector<std::string> arguments;  ///< after the program's name
   std::filesystem::path log;           ///< both outputs go there
+  bool is_shown = false;               ///< standard error goes to this process's one too
+  std::string hidden;                  ///< but for lines that begin so; empty: none
 };
 
 /// Runs all jobs, at most `at_once` at a time, in order of their start. `finished(i, error)` is
 /// called as each ends; `error` is empty after exit status 0, else what the program said. Children
-/// die with this process. RunError when no process can be started.
+/// die with this process and are the same program, also when its file was replaced. RunError when no
+/// process can be started.
 void run_jobs(const std::vector<Job>& jobs, int at_once,
               const std::function<void(std::size_t, const std::string&)>& finished);
 

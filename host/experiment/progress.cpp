@@ -18,9 +18,10 @@ double seconds_since(Clock::time_point t) {
 }
 }  // namespace
 
-Progress::Progress(std::string title)
+Progress::Progress(std::string title, ProgressStyle style)
     : title_(std::move(title)),
-      is_terminal_(isatty(fileno(stderr)) != 0),
+      is_live_(style == ProgressStyle::kLive ||
+               (style == ProgressStyle::kAuto && isatty(fileno(stderr)) != 0)),
       start_(Clock::now()),
       last_(start_) {}
 
@@ -35,20 +36,20 @@ void Progress::begin(const std::string& what, std::uint64_t total) {
 }
 
 void Progress::step(std::uint64_t done, const std::string& figures) {
-  if (!is_terminal_ || (done < total_ && seconds_since(last_) < 0.2)) return;
+  if (!is_live_ || (done < total_ && seconds_since(last_) < 0.2)) return;
   last_ = Clock::now();
   draw(done, figures, false);
 }
 
 void Progress::note(const std::string& text) {
-  data::say("{}{}: {}\n", is_terminal_ ? "\r\033[K" : "", title_, text);
+  data::say("{}{}: {}\n", is_live_ ? "\r\033[K" : "", title_, text);
 }
 
 void Progress::end(const std::string& figures) { draw(total_, figures, true); }
 
 void Progress::draw(std::uint64_t done, const std::string& figures, bool is_final) {
   const double seconds = seconds_since(start_);
-  if (!is_terminal_) {
+  if (!is_live_) {
     data::say("{}: {}, {}, {:.1f} s\n", title_, what_, figures, seconds);
     return;
   }

@@ -8,11 +8,17 @@
 
 namespace qloom::experiment {
 
+enum class ProgressStyle {
+  kAuto,   ///< live on a terminal
+  kLive,   ///< one line that is written over
+  kPlain,  ///< a line of its own for each finished unit
+};
+
 /// Tells a person how far the run is: one live line on a terminal, plain lines otherwise. Writes to
 /// standard error.
 class Progress {
  public:
-  explicit Progress(std::string title);
+  explicit Progress(std::string title, ProgressStyle style = ProgressStyle::kAuto);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -30,7 +36,7 @@ class Progress {
   void draw(std::uint64_t done, const std::string& figures, bool is_final);
   std::string title_, what_;
   std::uint64_t total_ = 0;
-  bool is_terminal_, line_is_open_ = false;
+  bool is_live_, line_is_open_ = false;
   std::chrono::steady_clock::time_point start_, last_;
 };
 

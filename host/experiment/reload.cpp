@@ -4,6 +4,7 @@
 // New code for methods of a running experiment, between two steps.
 #include <fmt/format.h>
 
+#include "host/experiment/inputs.hpp"
 #include "host/experiment/trainer.hpp"
 #include "host/tensor/error.hpp"
 
@@ -21,6 +22,7 @@ void Trainer::reload_changed(Progress& progress) {
     std::string what;
     try {
       reload(library);
+      renew_plugin(inputs_, library);
       what = fmt::format("{}: loaded anew", library.filename().string());
     } catch (const InputError& error) {
       what = fmt::format("{}; the run goes on with the old code", error.what());

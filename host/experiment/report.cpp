@@ -76,6 +76,7 @@ Json report_of(Trainer& trainer, int threads) {
               {"seed", trainer.pipeline().seed},
               {"instruction_set", kernels::table().isa_name},
               {"configuration", pipeline::configuration(trainer.pipeline(), trainer.registry())},
+              {"inputs", trainer.inputs()},
               {"model", trainer.network().model().name},
               {"dataset", trainer.dataset().name},
               {"steps", trainer.cursor().steps},

@@ -4,9 +4,14 @@
 #include <omp.h>
 
 #include "host/data/array_file.hpp"
+#include "host/data/claim.hpp"
+#include "host/data/streams.hpp"
+#include "host/experiment/batch.hpp"
 #include "host/experiment/experiment.hpp"
+#include "host/experiment/inputs.hpp"
 #include "host/experiment/page.hpp"
 #include "host/experiment/report.hpp"
+#include "host/experiment/standing.hpp"
 #include "host/experiment/warnings.hpp"
 #include "host/tensor/error.hpp"
 
@@ -15,11 +20,7 @@ namespace {
 
 pipeline::Pipeline load_pipeline(const RunOptions& options, const registry::Registry& registry) {
   pipeline::Pipeline p = pipeline::load(options.pipeline, options.overrides, registry);
-  if (options.seed) {
-    p.seed = *options.seed;
-    p.as_used["seed"] = p.seed;
-  }
-  return p;
+  return options.seed ? with_seed(std::move(p), *options.seed) : p;
 }
 
 std::filesystem::path output_of(const RunOptions& options) {
@@ -27,39 +28,126 @@ std::filesystem::path output_of(const RunOptions& options) {
                                 : options.output;
 }
 
-/// The checkpoint of the pipeline that this one starts from; runs it first when need be.
-std::filesystem::path base_weights(const pipeline::Pipeline& p, const RunOptions& options,
-                                   const registry::Registry& registry) {
-  RunOptions base;
-  base.pipeline = p.start_from;
-  base.seed = p.seed;
-  base.threads = options.threads;
-  base.shared = options.shared;
-  base.resume = options.resume;
-  base.warnings = options.warnings;
-  base.output = options.shared.empty()
-                    ? output_of(options) / "start_from"
-                    : options.shared / p.start_from.stem() / fmt::format("seed_{}", p.seed);
-  const pipeline::Pipeline known = load_pipeline(base, registry);
-  if (!is_finished(base.output, pipeline::configuration(known, registry), known.seed)) {
-    run(base, registry);
+struct Folder {
+  explicit Folder(std::filesystem::path folder) : path(std::move(folder)) {}
+  std::filesystem::path path;
+  std::filesystem::path report = path / "report.json", page = path / "report.html";
+  std::filesystem::path checkpoint = path / "checkpoint.npz";
+};
+
+/// A run that is checked and not begun.
+struct Prepared {
+  Prepared(const RunOptions& run_options, const registry::Registry& methods)
+      : options(run_options),
+        registry(methods),
+        pipeline(load_pipeline(options, registry)),
+        folder(output_of(options)),
+        stamps(pipeline, registry),
+        trainer(pipeline, registry, [&](const Warning& w) { options.warnings->add(w); }),
+        resumes(options.resume && std::filesystem::exists(folder.checkpoint)) {
+    if (resumes) {
+      require_same_inputs();
+      return;
+    }
+    const std::filesystem::path start_from = pipeline.start_from;
+    if (!pipeline.weights.empty()) trainer.start_from(pipeline.weights);
+    if (!start_from.empty()) {
+      check(pipeline::load(start_from, {}, registry), registry, *options.warnings);
+    }
+    stamps.require_unchanged(trainer.methods());
+    trainer.set_inputs(inputs_of(pipeline, trainer.methods()));
   }
-  return base.output / "checkpoint.npz";
+
+  /// A checkpoint of this configuration whose program, plugins or data are no more is refused. One of
+  /// another configuration is left to load(), which says so.
+  void require_same_inputs() {
+    const Json meta = read_checkpoint_meta(folder.checkpoint);
+    if (!meta.is_object() ||
+        meta.value("configuration", Json()) != pipeline::configuration(pipeline, registry)) {
+      return;
+    }
+    const Json inputs = meta.value("inputs", Json());
+    const std::string changes = changes_since(inputs, pipeline, registry);
+    if (!changes.empty()) {
+      throw InputError(fmt::format("{}: {}; going on would mix two results: put back what changed, "
+                                   "or leave --resume out to start anew",
+                                   folder.checkpoint.string(), changes));
+    }
+    stamps.require_unchanged(trainer.methods());
+    trainer.set_inputs(inputs);
+  }
+
+  RunOptions options;
+  const registry::Registry& registry;
+  pipeline::Pipeline pipeline;
+  Folder folder;
+  InputStamps stamps;
+  Trainer trainer;
+  bool resumes;
+};
+
+Json execute(Prepared& run);
+
+/// Loads the trained state of the pipeline that this one starts from. What another run has left in
+/// the folder is used when it is the same; while another process is at it, this one waits.
+void load_start(Prepared& run) {
+  RunOptions base;
+  base.pipeline = run.pipeline.start_from;
+  base.seed = run.pipeline.seed;
+  base.threads = run.options.threads;
+  base.shared = run.options.shared;
+  base.warnings = run.options.warnings;
+  base.output = base.shared.empty() ? run.folder.path / "start_from"
+                                    : base.shared / base.pipeline.stem() /
+                                          fmt::format("seed_{}", run.pipeline.seed);
+  const Folder folder(base.output);
+  const auto tell = [](const std::string& text) { data::say("{}\n", text); };
+  const data::Claim claim(base.output, tell);
+  const Standing standing =
+      standing_of(base.output, load_pipeline(base, run.registry), run.registry);
+  if (standing.state != Standing::State::kFinished) {
+    if (!standing.why.empty()) {
+      tell(fmt::format("{}: {}: runs again", base.output.string(), standing.why));
+    }
+    base.resume = run.options.resume && standing.state == Standing::State::kBegun;
+    Prepared first(base, run.registry);
+    execute(first);
+  }
+  run.trainer.start_from(folder.checkpoint);
+  Json inputs = run.trainer.inputs();
+  inputs["start_from"] = read_checkpoint_meta(folder.checkpoint).value("inputs", Json());
+  run.trainer.set_inputs(std::move(inputs));
+}
+
+/// The run itself, in a folder that this process has claimed.
+Json execute(Prepared& run) {
+  const Folder& folder = run.folder;
+  Trainer& trainer = run.trainer;
+  if ((run.options.resume && std::filesystem::exists(folder.checkpoint)) != run.resumes) {
+    throw InputError(fmt::format("{}: was written while this run began; run it again",
+                                 folder.checkpoint.string()));
+  }
+  if (run.resumes) {
+    trainer.load(folder.checkpoint);
+  } else {
+    if (!run.pipeline.start_from.empty()) load_start(run);
+    for (const auto& file : {folder.report, folder.page, folder.checkpoint}) {
+      std::filesystem::remove(file);  // of an earlier run in this folder
+    }
+    trainer.prepare();
+  }
+  if (run.options.watch_plugins) trainer.watch_plugins();
+  const std::string& name = run.pipeline.name;
+  Progress progress(name.empty() ? run.options.pipeline.stem().string() : name,
+                    run.options.progress);
+  trainer.run_stages([&] { trainer.save(folder.checkpoint); }, progress);
+  const Json report = report_of(trainer, omp_get_max_threads());
+  data::write_texts({{folder.page, page_text(run_page(report))},
+                     {folder.report, report.dump(2) + "\n"}});  // last: it says that all is there
+  return report;
 }
 
 }  // namespace
-
-bool is_finished(const std::filesystem::path& folder, const Json& configuration,
-                 std::uint64_t seed) {
-  const auto report = folder / "report.json";
-  if (!std::filesystem::exists(report) || !std::filesystem::exists(folder / "checkpoint.npz")) {
-    return false;
-  }
-  const Json text = Json::parse(data::read_text(report), nullptr, false);
-  return text.is_object() && text.value("configuration", Json()) == configuration &&
-         text.value("seed", Json()) == Json(seed) &&
-         text.value("host_version", "") == registry::host_services().version;
-}
 
 void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
            Warnings& warnings) {
@@ -76,33 +164,11 @@ Json run(const RunOptions& options, const registry::Registry& registry) {
     told.warnings = &printed;
     return run(told, registry);
   }
-  pipeline::Pipeline p = load_pipeline(options, registry);
   if (options.threads > 0) omp_set_num_threads(options.threads);
-  const std::filesystem::path output = output_of(options);
-  const std::filesystem::path checkpoint = output / "checkpoint.npz";
-  const std::filesystem::path start_from = p.start_from, weights = p.weights;
-  Trainer trainer(p, registry, [&](const Warning& w) { options.warnings->add(w); });
-  const bool resumes = options.resume && std::filesystem::exists(checkpoint);
-  if (!resumes && !weights.empty()) trainer.start_from(weights);
-  if (!resumes && !start_from.empty()) {
-    check(pipeline::load(start_from, {}, registry), registry, *options.warnings);
-  }
-  data::require_writable_folder(output);
-  if (resumes) {
-    trainer.load(checkpoint);
-  } else {
-    if (!start_from.empty()) trainer.start_from(base_weights(p, options, registry));
-    std::filesystem::remove(output / "report.json");  // of an earlier run in this folder
-    std::filesystem::remove(checkpoint);
-    trainer.prepare();
-  }
-  if (options.watch_plugins) trainer.watch_plugins();
-  Progress progress(p.name.empty() ? options.pipeline.stem().string() : p.name);
-  trainer.run_stages([&] { trainer.save(checkpoint); }, progress);
-  const Json report = report_of(trainer, omp_get_max_threads());
-  data::write_text(output / "report.json", report.dump(2) + "\n");
-  write_page(output, {});
-  return report;
+  Prepared run(options, registry);
+  data::require_writable_folder(run.folder.path);
+  const data::Claim claim(run.folder.path);
+  return execute(run);
 }
 
 }  // namespace qloom::experiment

@@ -5,6 +5,7 @@
 // runs/<hash>/ per run, start_from/ with what runs start from, results.json, results.csv.
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -12,7 +13,9 @@
 #include <omp.h>
 
 #include "host/data/array_file.hpp"
+#include "host/data/claim.hpp"
 #include "host/data/streams.hpp"
+#include "host/experiment/batch.hpp"
 #include "host/experiment/experiment.hpp"
 #include "host/experiment/page.hpp"
 #include "host/experiment/processes.hpp"
@@ -52,13 +55,18 @@ class Sweep {
   }
 
   Json execute() {
-    data::require_writable_folder(output_ / "runs");
+    data::require_writable_folder(output_);
+    const data::Claim claim(output_);
+    for (const char* file : {"results.json", "results.csv", "report.html"}) {
+      fs::remove(output_ / file);  // of an earlier sweep: the runs below it change from now on
+    }
     run_starts();
     run_variants();
+    check_variants();
     Json results = sweep_results(plan_, results_, output_);
-    data::write_text(output_ / "results.json", results.dump(2) + "\n");
-    data::write_text(output_ / "results.csv", sweep_csv(plan_, results));
-    write_page(output_, {});
+    data::write_texts({{output_ / "report.html", page_text(sweep_page(results, output_))},
+                       {output_ / "results.csv", sweep_csv(plan_, results)},
+                       {output_ / "results.json", results.dump(2) + "\n"}});
     print_sweep_table(results);
     return results;
   }
@@ -82,28 +90,30 @@ class Sweep {
     levels_ = std::max(levels_, depth + 1);
   }
 
-  [[nodiscard]] bool is_start_finished(const Start& start) const {
-    pipeline::Pipeline p = pipeline::load(start.pipeline, {}, registry_);
-    p.seed = start.seed;
-    p.as_used["seed"] = p.seed;
-    return is_finished(start_folder(start), pipeline::configuration(p, registry_), p.seed);
+  [[nodiscard]] pipeline::Pipeline pipeline_of(const Start& start) const {
+    return with_seed(pipeline::load(start.pipeline, {}, registry_), start.seed);
+  }
+  [[nodiscard]] pipeline::Pipeline pipeline_of(const SweepRun& run) const {
+    return with_seed(plan_.variants[run.variant].pipeline, run.seed);
   }
 
   void run_starts() {
     for (int depth = levels_ - 1; depth >= 0; --depth) {
       std::vector<Start> starts;
+      std::vector<BatchRun> runs;
       for (const auto& [start, at] : depths_) {
-        if (at == depth && !is_start_finished(start)) starts.push_back(start);
+        if (at != depth) continue;
+        const Standing standing = look(start_folder(start), pipeline_of(start));
+        if (standing.state == Standing::State::kFinished) continue;
+        starts.push_back(start);
+        runs.push_back(batch_run(start.pipeline, start.seed, {}, start_folder(start), standing));
       }
-      std::vector<Job> jobs;
-      for (const Start& s : starts) {
-        jobs.push_back(job(s.pipeline, s.seed, {}, start_folder(s), starts.size()));
-      }
-      begin(jobs.size());
-      run_jobs(jobs, jobs_, [&](std::size_t i, const std::string& error) {
+      tell_stale();
+      run_all(runs, [&](std::size_t i, std::string error) {
         const Start& s = starts[i];
+        error = failure_of(error, start_folder(s), pipeline_of(s), registry_);
         if (!error.empty()) start_errors_[s] = error;
-        if (error.empty()) warn(start_folder(s));
+        if (error.empty()) tell_warnings(start_folder(s), warnings_);
         tell(fmt::format("{}, seed {}", s.pipeline.stem().string(), s.seed), error,
              start_folder(s));
       });
@@ -112,33 +122,56 @@ class Sweep {
 
   void run_variants() {
     std::vector<std::size_t> todo;
+    std::vector<BatchRun> runs;
     for (std::size_t i = 0; i < plan_.runs.size(); ++i) {
       const SweepRun& run = plan_.runs[i];
       results_[i].folder = fs::path("runs") / run.hash;
       results_[i].error = known_error(run);
       if (!results_[i].error.empty()) continue;
-      results_[i].is_old = is_finished(folder(i), run.configuration, run.seed);
-      if (results_[i].is_old) warn(folder(i));
-      if (!results_[i].is_old) todo.push_back(i);
+      const Standing standing = look(folder(i), pipeline_of(run));
+      results_[i].is_old = standing.state == Standing::State::kFinished;
+      if (results_[i].is_old) {
+        tell_warnings(folder(i), warnings_);
+        continue;
+      }
+      todo.push_back(i);
+      runs.push_back(batch_run(plan_.base, run.seed, plan_.variants[run.variant].overrides,
+                               folder(i), standing));
     }
-    std::vector<Job> jobs;
-    for (const std::size_t i : todo) {
-      const SweepRun& run = plan_.runs[i];
-      jobs.push_back(job(plan_.base, run.seed, plan_.variants[run.variant].overrides, folder(i),
-                         todo.size()));
-    }
+    tell_stale();
     if (todo.size() < plan_.runs.size()) {
-      data::say("{}: {} runs, {} of them new\n", plan_.name, plan_.runs.size(),
-                 todo.size());
+      data::say("{}: {} runs, {} of them new\n", plan_.name, plan_.runs.size(), todo.size());
     }
-    begin(jobs.size());
-    run_jobs(jobs, jobs_, [&](std::size_t i, const std::string& error) {
+    run_all(runs, [&](std::size_t i, const std::string& error) {
       const SweepRun& run = plan_.runs[todo[i]];
-      results_[todo[i]].error = error;
-      if (error.empty()) warn(folder(todo[i]));
-      tell(fmt::format("{}, seed {}", plan_.variants[run.variant].label, run.seed), error,
+      RunResult& result = results_[todo[i]];
+      result.error = failure_of(error, folder(todo[i]), pipeline_of(run), registry_);
+      if (result.error.empty()) tell_warnings(folder(todo[i]), warnings_);
+      tell(fmt::format("{}, seed {}", plan_.variants[run.variant].label, run.seed), result.error,
            folder(todo[i]));
     });
+  }
+
+  /// One table holds results of one program, one set of plugins and one set of data.
+  void check_variants() {
+    for (std::size_t i = 0; i < plan_.runs.size(); ++i) {
+      if (!results_[i].error.empty()) continue;
+      results_[i].error = change_during_batch(folder(i), pipeline_of(plan_.runs[i]), registry_);
+    }
+  }
+
+  /// What the folder holds; why it cannot be used is told by tell_stale().
+  Standing look(const fs::path& folder, const pipeline::Pipeline& pipeline) {
+    Standing standing = free_standing_of(folder, pipeline, registry_);
+    if (standing.state == Standing::State::kStale) ++stale_[standing.why];
+    return standing;
+  }
+  void tell_stale() {
+    for (const auto& [why, count] : stale_) {
+      data::say("{}: {}: {} again\n", plan_.name, why,
+                count == 1 ? "one run runs" : fmt::format("{} runs run", count));
+    }
+    stale_.clear();
   }
 
   [[nodiscard]] fs::path folder(std::size_t i) const { return output_ / results_[i].folder; }
@@ -153,35 +186,25 @@ class Sweep {
                : fmt::format("start_from {}: {}", run.start_from.string(), failed->second);
   }
 
-  /// `count` jobs of its kind share the processors.
-  [[nodiscard]] Job job(const fs::path& pipeline, std::uint64_t seed,
-                        const std::vector<std::string>& overrides, const fs::path& folder,
-                        std::size_t count) const {
-    const int at_once = std::min(jobs_, static_cast<int>(count));
-    Job job;
-    job.arguments = {"run", pipeline.string(), "--seed", std::to_string(seed), "--output",
-                     folder.string(), "--shared", (output_ / "start_from").string(), "--threads",
-                     std::to_string(std::max(1, processors_ / at_once)), "--resume"};
-    for (const auto& assignment : overrides) {
-      job.arguments.insert(job.arguments.end(), {"--set", assignment});
-    }
-    fs::create_directories(folder);
-    job.log = folder / "log.txt";
-    return job;
+  [[nodiscard]] BatchRun batch_run(const fs::path& pipeline, std::uint64_t seed,
+                                   const std::vector<std::string>& overrides,
+                                   const fs::path& folder, const Standing& standing) const {
+    return {pipeline, overrides, seed, folder, output_ / "start_from", 0,
+            standing.state == Standing::State::kBegun};
   }
 
-  void begin(std::size_t total) {
-    total_ = total;
+  /// The runs share the processors.
+  void run_all(std::vector<BatchRun>& runs,
+               const std::function<void(std::size_t, const std::string&)>& finished) {
+    std::vector<Job> jobs;
+    for (BatchRun& run : runs) {
+      run.threads = std::max(1, processors_ / std::min(jobs_, static_cast<int>(runs.size())));
+      jobs.push_back(job_of(run));
+    }
+    total_ = jobs.size();
     done_ = failed_ = 0;
     begun_ = Clock::now();
-  }
-
-  /// Prints the warnings of a finished run that no other run had before.
-  void warn(const fs::path& folder) {
-    const Json report = Json::parse(data::read_text(folder / "report.json"));
-    for (const Json& w : report.value("warnings", Json::array())) {
-      warnings_.add({w.at("where").get<std::string>(), w.at("what").get<std::string>()});
-    }
+    run_jobs(jobs, jobs_, finished);
   }
 
   /// The line of one finished run: how many are over, what came out, how long the rest will take.
@@ -204,6 +227,7 @@ class Sweep {
   std::map<fs::path, fs::path> stems_;
   std::map<Start, std::string> start_errors_;
   std::vector<RunResult> results_;
+  std::map<std::string, int> stale_;  ///< runs by why they run again
   Warnings warnings_;
   std::size_t total_ = 0, done_ = 0, failed_ = 0;
   Clock::time_point begun_;

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "host/experiment/batch.hpp"
 #include "host/pipeline/json_text.hpp"
 #include "host/tensor/error.hpp"
 
@@ -79,6 +80,14 @@ std::string value_text(const Json& value) {
   return value.dump();
 }
 
+/// 16 hexadecimal digits: FNV-1a of the text (Fowler, Noll, Vo: offset basis and prime). A name only;
+/// whether the folder's result can be used again is decided by what the result says (standing.hpp).
+std::string folder_name(const std::string& text) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return fmt::format("{:016x}", hash);
+}
+
 std::string label_of(const Json& settings, const SweepPlan& plan,
                      const std::set<std::string>& constants) {
   std::string label;
@@ -135,11 +144,11 @@ class Planner {
   }
 
   void add_variant(const Json& settings) {
-    Variant variant{settings, label_of(settings, plan_, constants_), {}, ""};
+    Variant variant{settings, label_of(settings, plan_, constants_), {}, {}, ""};
     for (const auto& [pointer, value] : settings.items()) {
       variant.overrides.push_back(pointer + "=" + value.dump());
     }
-    pipeline::Pipeline p;
+    pipeline::Pipeline& p = variant.pipeline;
     try {
       p = pipeline::load(plan_.base, variant.overrides, registry_);
     } catch (const InputError& error) {
@@ -153,9 +162,7 @@ class Planner {
       run.variant = index;
       run.seed = seed.get<std::uint64_t>();
       if (variant.refusal.empty()) {
-        p.seed = run.seed;
-        p.as_used["seed"] = run.seed;
-        run.configuration = pipeline::configuration(p, registry_);
+        run.configuration = pipeline::configuration(with_seed(p, run.seed), registry_);
         run.start_from = p.start_from;
       }
       add_run(std::move(run), variant);
@@ -165,8 +172,8 @@ class Planner {
 
   void add_run(SweepRun run, const Variant& variant) {
     const Json& what = run.configuration.is_null() ? variant.settings : run.configuration;
-    run.hash = hash_of(fmt::format("{}\n{}\n{}", what.dump(), run.seed,
-                                   registry::host_services().version));
+    run.hash = folder_name(fmt::format("{}\n{}\n{}", what.dump(), run.seed,
+                                       registry::host_services().version));
     const auto [other, is_new] = labels_.insert({run.hash, variant.label});
     if (!is_new) {
       throw InputError(
@@ -219,12 +226,6 @@ class Planner {
 
 SweepPlan plan_sweep(const std::filesystem::path& file, const registry::Registry& registry) {
   return Planner(file, registry).plan();
-}
-
-std::string hash_of(const std::string& text) {
-  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a, Fowler, Noll, Vo: offset basis and prime
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return fmt::format("{:016x}", hash);
 }
 
 }  // namespace qloom::experiment

@@ -19,6 +19,7 @@ struct Variant {
   registry::Json settings;             ///< value by JSON pointer
   std::string label;                   ///< "bits=4, rounding=stochastic"
   std::vector<std::string> overrides;  ///< of settings, as --set takes them
+  pipeline::Pipeline pipeline;         ///< empty for a refused variant
   std::string refusal;                 ///< why it is no valid pipeline; empty: it is one
 };
 
@@ -26,7 +27,7 @@ struct Variant {
 struct SweepRun {
   std::size_t variant = 0;
   std::uint64_t seed = 0;
-  std::string hash;                  ///< of everything that decides its result; its folder's name
+  std::string hash;                  ///< of configuration and seed; its folder's name
   registry::Json configuration;      ///< null for a refused variant
   std::filesystem::path start_from;  ///< pipeline that it starts from, or empty
 };
@@ -44,8 +45,5 @@ struct SweepPlan {
 /// into the pipeline that no variant with it can use, not one valid variant.
 [[nodiscard]] SweepPlan plan_sweep(const std::filesystem::path& file,
                                    const registry::Registry& registry);
-
-/// 16 hexadecimal digits: FNV-1a of the text.
-[[nodiscard]] std::string hash_of(const std::string& text);
 
 }  // namespace qloom::experiment

@@ -64,13 +64,6 @@ void mark_front(Json& rows) {
   }
 }
 
-/// One line of a message, short enough for a table.
-std::string brief(std::string text) {
-  constexpr std::size_t kMost = 100;
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
-}
-
 /// Characters of UTF-8 text.
 std::size_t width_of(const std::string& text) {
   const auto starts = [](char c) { return (static_cast<unsigned>(c) & 0xC0U) != 0x80U; };
@@ -127,13 +120,11 @@ void print_sweep_table(const Json& results) {
   data::print("|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|"
              "-------|\n", "", width + 2);
   for (const Json& row : results["rows"]) {
-    const std::string error =
-        row["error"].is_null() ? "" : " failed: " + brief(row["error"].get<std::string>());
     data::print("| {:<{}} | {:>14} | {:>11} | {:>15} | {:>11} | {:>7} | {:<5} |{}\n",
                row["label"].get<std::string>(), width, accuracy_text(row),
                number_text(row["weight_bits"], 2), number_text(row["activation_bits"], 2),
                number_text(row["model_bytes"], 0), number_text(row["seconds_per_epoch"], 2),
-               row["pareto"] == true ? "*" : "", error);
+               row["pareto"] == true ? "*" : "", failure_text(row));
   }
 }
 

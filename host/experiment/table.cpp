@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include "host/experiment/table.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -47,6 +48,14 @@ std::string accuracy_text(const Json& row) {
 
 std::string number_text(const Json& value, int decimals) {
   return value.is_null() ? "-" : fmt::format("{:.{}f}", value.get<double>(), decimals);
+}
+
+std::string failure_text(const Json& row) {
+  constexpr std::size_t kMost = 100;
+  if (row["error"].is_null()) return "";
+  std::string text = row["error"].get<std::string>();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return " failed: " + (text.size() <= kMost ? text : text.substr(0, kMost) + "...");
 }
 
 std::string csv_field(const std::string& text) {

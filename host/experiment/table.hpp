@@ -25,6 +25,10 @@ void add_figures(const std::vector<registry::Json>& reports, registry::Json& row
 /// The number with `decimals` decimals, or "-" for null.
 [[nodiscard]] std::string number_text(const registry::Json& value, int decimals);
 
+/// What stands behind a row of a table whose "error" is one: " failed: ..." in one line, cut where it
+/// is long; empty for a row without error.
+[[nodiscard]] std::string failure_text(const registry::Json& row);
+
 /// A field of a .csv file, in quotes where it must be.
 [[nodiscard]] std::string csv_field(const std::string& text);
 /// A number of JSON as it is, empty for null.

@@ -94,6 +94,9 @@ class Trainer {
   [[nodiscard]] const std::optional<Score>& final_score() const { return final_score_; }
   /// Libraries loaded anew, as report.schema.json describes "events".
   [[nodiscard]] const Json& reloads() const { return reloads_; }
+  /// What the run is computed from (inputs.hpp); its checkpoints and its report say it.
+  void set_inputs(Json inputs) { inputs_ = std::move(inputs); }
+  [[nodiscard]] const Json& inputs() const { return inputs_; }
   /// All methods of the run, also those that act only before or after a swap.
   [[nodiscard]] const std::set<const registry::Method*>& methods() const { return methods_; }
   [[nodiscard]] const registry::Registry& registry() const { return *registry_; }
@@ -141,6 +144,7 @@ class Trainer {
   double learning_rate_ = 0, rate_factor_ = 1;
   std::optional<registry::FileWatcher> watcher_;
   Json series_ = Json::object(), stage_results_ = Json::array(), reloads_ = Json::array();
+  Json inputs_ = Json::object();
   std::map<std::string, std::vector<double>> custom_;
   std::optional<Score> final_score_;
   double seconds_ = 0, training_seconds_ = 0;

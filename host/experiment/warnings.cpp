@@ -22,8 +22,8 @@ bool holds(const Json& list, const Json& entry) {
 }  // namespace
 
 void print_warning(const Warning& warning) {
-  data::say("qloom: warning: {}{}{}\n", warning.where, warning.where.empty() ? "" : ": ",
-             warning.what);
+  data::say("{}{}{}{}\n", kWarningMark, warning.where, warning.where.empty() ? "" : ": ",
+            warning.what);
 }
 
 void Warnings::add(const Warning& warning) {

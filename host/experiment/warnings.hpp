@@ -10,6 +10,8 @@
 
 namespace qloom::experiment {
 
+inline constexpr const char* kWarningMark = "qloom: warning: ";
+
 /// One line on standard error: "qloom: warning: <where>: <what>".
 void print_warning(const Warning& warning);
 

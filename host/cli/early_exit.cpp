@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/cli/early_exit.hpp"
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+
+#include <unistd.h>
+
+#include "host/data/streams.hpp"
+
+namespace qloom::cli {
+namespace {
+
+constexpr int kRunFailed = 1;
+std::atomic<bool> is_working = false;
+
+void refuse() {
+  if (!is_working) return;
+  std::fflush(stdout);
+  data::say("qloom: exit() was called before the work was done, by a plugin or a library of one\n");
+  _exit(kRunFailed);
+}
+
+}  // namespace
+
+EarlyExit::EarlyExit() {
+  static const bool is_registered = std::atexit(refuse) == 0 && std::at_quick_exit(refuse) == 0;
+  is_working = is_registered;
+}
+
+EarlyExit::~EarlyExit() { is_working = false; }
+
+}  // namespace qloom::cli
