@@ -14,12 +14,12 @@ namespace qloom::data {
 
 /// A folder that this process alone writes, until the object goes. The file <folder>/.qloom-claim
 /// says who holds it; a lock on that file, which the kernel takes back when its process dies, says
-/// that it is held. So the claim of a dead process is taken over at once, and one of another machine
+/// that it is held. So the claim of a dead process is taken over at once. One of another machine
 /// whose lock cannot be seen is respected.
 class Claim {
  public:
-  /// Creates the folder when it is missing and removes what dead writers left. InputError that names the holder, when it was taken and
-  /// what to do.
+  /// Creates the folder when it is missing, and removes what dead writers left in it. InputError
+  /// that names the holder, when it was taken and what to do.
   explicit Claim(const std::filesystem::path& folder);
   /// The same, but waits for the holder to end; `tell` gets one message before. InputError when
   /// this very process holds the folder.

@@ -133,7 +133,8 @@ Dataset load_fashion_mnist(const Source& source) {
   shape.bytes.resize(1);
   return load_splits(source, 10, [&](const std::string& split, Wanted wanted) {
     wanted.like = &shape;
-    const std::vector<fs::path> files = fashion_mnist_files(folder, split == "train" ? "train" : "t10k");
+    const std::vector<fs::path> files =
+        fashion_mnist_files(folder, split == "train" ? "train" : "t10k");
     return read_idx_split(files[0], files[1], wanted);
   });
 }

@@ -27,7 +27,7 @@ constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15;  // 2^64 / golden ratio
 constexpr int kRotation = 29;
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;  // 1 MiB a call
 
-/// The product spreads low bits up, the shift high bits down, the rotation both into the next round.
+/// The product spreads low bits up, the shift high bits down, the rotation both into the next one.
 std::uint64_t mixed(std::uint64_t lane, std::uint64_t word) {
   word *= kOdd;
   word ^= word >> 32;
@@ -35,7 +35,8 @@ std::uint64_t mixed(std::uint64_t lane, std::uint64_t word) {
 }
 
 /// What a file system says about a file: other bytes come with another stamp.
-using Stamp = std::tuple<dev_t, ino_t, off_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
+using Stamp =
+    std::tuple<dev_t, ino_t, off_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
 
 Stamp stamp_of(const struct stat& s) {
   return {s.st_dev,          s.st_ino,           s.st_size,        s.st_mtim.tv_sec,

@@ -33,8 +33,8 @@ struct BatchRun {
 /// The pipeline with this seed.
 [[nodiscard]] pipeline::Pipeline with_seed(pipeline::Pipeline pipeline, std::uint64_t seed);
 
-/// What the folder holds, once no other process writes there: a run of a batch that was killed takes
-/// a moment to end.
+/// What the folder holds, once no other process writes there: the runs of a batch that was killed
+/// take a moment to end.
 [[nodiscard]] Standing free_standing_of(const std::filesystem::path& folder,
                                         const pipeline::Pipeline& pipeline,
                                         const registry::Registry& registry);

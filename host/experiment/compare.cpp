@@ -172,7 +172,8 @@ class Comparison {
     Job job = job_of(run);
     job.is_shown = true;
     job.hidden = kWarningMark;  // they are told once for all runs
-    if (isatty(STDERR_FILENO) != 0) job.arguments.insert(job.arguments.end(), {"--progress", "live"});
+    const char* style = isatty(STDERR_FILENO) != 0 ? "live" : "plain";
+    job.arguments.insert(job.arguments.end(), {"--progress", style});
     std::string error;
     run_jobs({job}, 1, [&](std::size_t, const std::string& said) {
       error = failure_of(said, run.folder, pipeline, registry_);

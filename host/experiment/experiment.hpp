@@ -58,8 +58,8 @@ void check(const pipeline::Pipeline& pipeline, const registry::Registry& registr
            Warnings& warnings);
 
 /// Runs all pipelines with all seeds, one after another, each in a process of this program; prints
-/// one table to standard output, writes compare.json, compare.csv and report.html. Returns the table
-/// as JSON. A run that fails does not stop the others; RunError at the end then.
+/// one table to standard output, writes compare.json, compare.csv and report.html. Returns the
+/// table as JSON. A run that fails does not stop the others; RunError at the end then.
 registry::Json compare(const CompareOptions& options, const registry::Registry& registry);
 
 /// Runs every combination of a sweep file (schemas/sweep.schema.json) in processes of this program,

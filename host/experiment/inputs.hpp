@@ -38,8 +38,8 @@ void renew_plugin(registry::Json& inputs, const std::filesystem::path& library);
                                         const pipeline::Pipeline& pipeline,
                                         const registry::Registry& registry);
 
-/// Notes what the files of a run look like before they are read; same() tells later whether what was
-/// read is what lies there now.
+/// What the files of a run look like before they are read, to tell later whether what was read is
+/// what lies there now.
 class InputStamps {
  public:
   InputStamps(const pipeline::Pipeline& pipeline, const registry::Registry& registry);

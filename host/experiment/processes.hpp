@@ -20,8 +20,8 @@ struct Job {
 
 /// Runs all jobs, at most `at_once` at a time, in order of their start. `finished(i, error)` is
 /// called as each ends; `error` is empty after exit status 0, else what the program said. Children
-/// die with this process and are the same program, also when its file was replaced. RunError when no
-/// process can be started.
+/// die with this process and are the same program, also when its file was replaced. RunError when
+/// no process can be started.
 void run_jobs(const std::vector<Job>& jobs, int at_once,
               const std::function<void(std::size_t, const std::string&)>& finished);
 

@@ -58,7 +58,7 @@ struct Prepared {
     trainer.set_inputs(inputs_of(pipeline, trainer.methods()));
   }
 
-  /// A checkpoint of this configuration whose program, plugins or data are no more is refused. One of
+  /// Refuses a checkpoint of this configuration whose program, plugins or data changed. One of
   /// another configuration is left to load(), which says so.
   void require_same_inputs() {
     const Json meta = read_checkpoint_meta(folder.checkpoint);

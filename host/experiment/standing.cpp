@@ -56,7 +56,8 @@ Json read_checkpoint_meta(const std::filesystem::path& file) {
 
 Standing standing_of(const std::filesystem::path& folder, const pipeline::Pipeline& pipeline,
                      const registry::Registry& registry) {
-  const std::filesystem::path report = folder / "report.json", checkpoint = folder / "checkpoint.npz";
+  const std::filesystem::path report = folder / "report.json";
+  const std::filesystem::path checkpoint = folder / "checkpoint.npz";
   if (!std::filesystem::exists(checkpoint)) return {};
   try {
     if (std::filesystem::exists(report)) {

@@ -80,8 +80,8 @@ std::string value_text(const Json& value) {
   return value.dump();
 }
 
-/// 16 hexadecimal digits: FNV-1a of the text (Fowler, Noll, Vo: offset basis and prime). A name only;
-/// whether the folder's result can be used again is decided by what the result says (standing.hpp).
+/// 16 hexadecimal digits: FNV-1a of the text (Fowler, Noll, Vo: offset and prime). A name only:
+/// whether the folder's result can be used again is what the result says (standing.hpp).
 std::string folder_name(const std::string& text) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;

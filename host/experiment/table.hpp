@@ -25,8 +25,8 @@ void add_figures(const std::vector<registry::Json>& reports, registry::Json& row
 /// The number with `decimals` decimals, or "-" for null.
 [[nodiscard]] std::string number_text(const registry::Json& value, int decimals);
 
-/// What stands behind a row of a table whose "error" is one: " failed: ..." in one line, cut where it
-/// is long; empty for a row without error.
+/// What stands behind a row of a table with an "error": " failed: ..." in one line, cut where it is
+/// long; empty for a row without one.
 [[nodiscard]] std::string failure_text(const registry::Json& row);
 
 /// A field of a .csv file, in quotes where it must be.

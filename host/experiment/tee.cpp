@@ -39,7 +39,8 @@ void append(int file, std::string_view text) {
 }  // namespace
 
 Tee::Tee(const std::filesystem::path& log, std::string hidden)
-    : hidden_(std::move(hidden)), log_(::open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0644)) {
+    : hidden_(std::move(hidden)),
+      log_(::open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0644)) {
   if (!log_.is_open()) {
     throw RunError(fmt::format("{}: cannot be written: {}", log.string(),
                                std::generic_category().message(errno)));

@@ -17,8 +17,8 @@ class Tee {
  public:
   /// RunError when the log or the pipe cannot be made.
   Tee(const std::filesystem::path& log, std::string hidden);
-  /// Copies what is still in the pipe. The child has ended by then; what it left running may hold the
-  /// pipe open and is not waited for.
+  /// Copies what is still in the pipe. The child has ended by then; what it left running may hold
+  /// the pipe open and is not waited for.
   ~Tee();
   Tee(const Tee&) = delete;
   Tee& operator=(const Tee&) = delete;
