@@ -76,8 +76,9 @@ qloom_rounding_ref rounding_ref(Rounding rounding) {
     case Rounding::kGenericStochastic:
       return {&kStochasticTable, &kStochasticTable, QLOOM_ROUND_GENERIC, 0};
     case Rounding::kIdentity: return {&kKeepTable, &kKeepTable, QLOOM_ROUND_GENERIC, 0};
-    default: return {&kNearestTable, &kNearestTable, QLOOM_ROUND_NEAREST_EVEN, 0};
+    case Rounding::kNearest: break;
   }
+  return {&kNearestTable, &kNearestTable, QLOOM_ROUND_NEAREST_EVEN, 0};
 }
 
 qloom_call pure_call(Rounding rounding, std::uint64_t round, qloom_error* error) {

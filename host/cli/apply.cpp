@@ -10,6 +10,7 @@
 #include "host/cli/json_array.hpp"
 #include "host/cli/outputs.hpp"
 #include "host/data/array_file.hpp"
+#include "host/experiment/warnings.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
@@ -81,6 +82,7 @@ void execute(const Options& o) {
   check_options(o);
   const registry::Registry registry = open_registry();
   const pipeline::Rule rule = pipeline::load_rule(o.rule, registry);
+  for (const Warning& warning : rule.warnings) experiment::print_warning(warning);
   const Request request = read_request(o);
   Outputs outputs;
   outputs.plan("--output", o.output);
@@ -163,7 +165,7 @@ void add_apply(CLI::App& app, Action& action) {
       ->add_option("--mode", options->mode,
                    "training; evaluate: a norm's running statistics (a new norm's: those it "
                    "starts with); frozen: the same as constants. Default: training")
-      ->check(CLI::IsMember({"training", "evaluate", "frozen"}))
+      ->check(one_of({"training", "evaluate", "frozen"}))
       ->type_name("MODE");
   command->callback([options, &action] { action = [options] { execute(*options); }; });
 }

@@ -5,8 +5,10 @@
 // `action` when the user names it.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -36,6 +38,16 @@ void add_apply(CLI::App& app, Action& action);
         const bool fits = text.size() < largest.size() ||
                           (text.size() == largest.size() && text <= largest);
         return digits && fits ? "" : text + " is not a whole number from 0 to " + largest;
+      },
+      "");
+}
+
+/// One of these words.
+[[nodiscard]] inline CLI::Validator one_of(const std::vector<std::string>& words) {
+  return CLI::Validator(
+      [words](std::string& text) -> std::string {
+        if (std::find(words.begin(), words.end(), text) != words.end()) return "";
+        return '"' + text + "\" is not expected here" + registry::nearest_or_known(text, words);
       },
       "");
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "host/cli/commands.hpp"
 #include "host/data/streams.hpp"
@@ -86,7 +87,21 @@ std::string reference_line(const Json& r) {
   return text;
 }
 
-void print_parameters(const Json& schema) {
+/// With which values of others a parameter has an effect: ' (only with part "weight")'.
+std::string condition_of(const Json& only_with, const std::string& name) {
+  if (!only_with.contains(name)) return "";
+  std::string text;
+  for (const auto& [other, values] : only_with[name].items()) {
+    std::string list;
+    for (const Json& value : values) {
+      list += (list.empty() ? "" : ", ") + (value.is_null() ? "absent" : value.dump());
+    }
+    text += (text.empty() ? " (only with " : ", ") + other + " " + list;
+  }
+  return text + ")";
+}
+
+void print_parameters(const Json& schema, const Json& only_with) {
   const Json properties = schema.value("properties", Json::object());
   if (properties.empty()) {
     data::print("parameters: none\n");
@@ -96,16 +111,27 @@ void print_parameters(const Json& schema) {
   const Json required = schema.value("required", Json::array());
   for (const auto& [name, p] : properties.items()) {
     const bool is_required = std::find(required.begin(), required.end(), name) != required.end();
-    data::print("  {}{}\n", printable(name),
+    data::print("  {}{}{}\n", printable(name),
                 p.contains("default") ? fmt::format(" = {}", printable_json(p["default"], -1))
                 : is_required         ? " (required)"
-                                      : "");
+                                      : "",
+                printable(condition_of(only_with, name)));
     if (p.contains("description")) data::print("      {}\n", text_of(p["description"]));
     Json rules = p;
     rules.erase("description");
     rules.erase("default");
     if (!rules.empty()) data::print("      {}\n", printable_json(rules, -1));
   }
+}
+
+/// Where the method, or each part of it, is meant to stand.
+void print_sites(const Json& sites) {
+  const auto print = [](const std::string& of, const Json& list) {
+    const auto names = list.get<std::vector<std::string>>();
+    data::print("sites:      {}{}\n", printable(of), fmt::join(names, ", "));
+  };
+  if (sites.is_array()) return print("", sites);
+  for (const auto& [part, list] : sites.items()) print("part " + part + ": ", list);
 }
 
 void print_method(const Method& m) {
@@ -122,8 +148,10 @@ void print_method(const Method& m) {
   for (const Json& deviation : m.manifest.value("deviations", Json::array())) {
     data::print("deviation:  {}\n", text_of(deviation));
   }
+  if (m.manifest.contains("sites")) print_sites(m.manifest["sites"]);
   data::print("library:    {}\n", m.library_file.string());
-  print_parameters(m.manifest.value("parameters", Json::object()));
+  print_parameters(m.manifest.value("parameters", Json::object()),
+                   m.manifest.value("only_with", Json::object()));
 }
 
 /// `wanted` is an id, or "<kind>/<id>" where two kinds share one.

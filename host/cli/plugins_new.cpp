@@ -149,7 +149,7 @@ void add_plugins_new(CLI::App& plugins, Action& action) {
       ->required()
       ->type_name("ID");
   command->add_option("--language", options->language, "c++ or c. Default: c++")
-      ->check(CLI::IsMember({"c++", "c"}))
+      ->check(one_of({"c++", "c"}))
       ->type_name("LANGUAGE");
   command->add_option("--directory", options->folder, "Folder to write. Default: ID")
       ->type_name("D");

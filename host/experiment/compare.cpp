@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -50,11 +51,35 @@ std::optional<std::size_t> start_of(const Entry& entry, const std::vector<Entry>
   return std::nullopt;
 }
 
+/// Runs that would only repeat others: they would make a mean look surer than it is.
+void refuse_repeats(const CompareOptions& options) {
+  const auto refuse = [](const char* option, const std::string& value) {
+    throw InputError(fmt::format("{}: {} is there twice; expected each once", option, value));
+  };
+  for (auto i = options.seeds.begin(); i != options.seeds.end(); ++i) {
+    if (std::find(options.seeds.begin(), i, *i) != i) refuse("--seeds", std::to_string(*i));
+  }
+  for (auto i = options.variants.begin(); i != options.variants.end(); ++i) {
+    if (std::find(options.variants.begin(), i, *i) != i) refuse("--variant", '"' + *i + '"');
+    if (i->starts_with("/seed=")) {
+      throw InputError(fmt::format("--variant \"{}\": rows do not differ by seed; expected --seeds", *i));
+    }
+  }
+  std::set<std::filesystem::path> files;
+  for (const auto& file : options.pipelines) {
+    if (!files.insert(std::filesystem::weakly_canonical(file)).second) {
+      refuse("pipelines", file.string());
+    }
+  }
+}
+
 /// Every pipeline with every variant; checked, so that nothing wrong is found after an hour.
 std::vector<Entry> entries_of(const CompareOptions& options, const registry::Registry& registry,
                               Warnings& warnings) {
+  refuse_repeats(options);
   std::vector<Entry> entries;
   std::map<std::string, std::filesystem::path> folders;
+  std::map<std::string, std::string> known;  // file and what decides a run's result -> row
   for (const auto& file : options.pipelines) {
     for (std::size_t i = 0; i <= options.variants.size(); ++i) {
       Entry entry{file, options.overrides, "", file.stem().string(), {}, options.seeds, {}};
@@ -66,6 +91,14 @@ std::vector<Entry> entries_of(const CompareOptions& options, const registry::Reg
       entry.pipeline = pipeline::load(file, entry.overrides, registry);
       if (entry.seeds.empty()) entry.seeds.push_back(entry.pipeline.seed);
       check(entry.pipeline, registry, warnings);
+      const std::string row = fmt::format("{}{}{}", file.string(), i > 0 ? " --variant " : "",
+                                          entry.variant);
+      const auto [same, is_other] = known.insert(
+          {file.string() + pipeline::configuration(entry.pipeline, registry).dump(), row});
+      if (!is_other) {
+        throw InputError(fmt::format("{} and {} are the same pipeline; expected each once",
+                                     same->second, row));
+      }
       const auto [other, is_new] = folders.insert({entry.folder, file});
       if (!is_new) {
         throw InputError(fmt::format("{} and {}: two pipelines of one name cannot share a folder",

@@ -1,8 +1,8 @@
 qloom_add_floor(experiment
   SOURCES placing.cpp progress.cpp trainer.cpp reload.cpp checkpoint.cpp run_service.cpp events.cpp
           layer_statistics.cpp linked_libraries.cpp inputs.cpp standing.cpp report.cpp page.cpp
-          run.cpp table.cpp compare.cpp tee.cpp processes.cpp batch.cpp sweep_plan.cpp sweep_results.cpp sweep.cpp
-          warnings.cpp settings.cpp
+          run.cpp table.cpp compare.cpp tee.cpp processes.cpp batch.cpp sweep_plan.cpp
+          sweep_results.cpp sweep.cpp warnings.cpp settings.cpp norm_settings.cpp candidates.cpp
   LIBRARIES qloom_pipeline qloom_network qloom_registry qloom_kernels qloom_data fmt::fmt)
 
 # What report.html is made of: the page's own parts and Chart.js, in one folder of the build tree.

@@ -6,65 +6,15 @@
 #include <set>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
+#include "host/experiment/candidates.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
 namespace {
 
-using network::Layer;
 using network::LayerType;
 using registry::Json;
-
-constexpr const char* kNormSlots[] = {"mean", "inv_scale", "gamma", "beta"};
-
-/// What a layer offers to rules.
-struct Candidate {
-  const Layer* layer;
-  bool is_first, is_last;  // among the contractions
-  bool reads_input;        // the network's input reaches it without a contraction between
-  bool gives_logits;       // the model's last layer
-};
-
-bool reads_input(const network::Model& model, const Layer& layer) {
-  int i = layer.inputs[0];
-  while (i >= 0) {
-    const Layer& below = model.layers[static_cast<std::size_t>(i)];
-    if (below.type != LayerType::kFlatten && below.type != LayerType::kMaxPool &&
-        below.type != LayerType::kAveragePool) {
-      return false;
-    }
-    i = below.inputs[0];
-  }
-  return true;
-}
-
-std::vector<Candidate> candidates(const network::Model& model) {
-  std::vector<Candidate> list;
-  const Layer *first = nullptr, *last = nullptr;
-  for (const Layer& layer : model.layers) {
-    if (!layer.is_contraction()) continue;
-    if (first == nullptr) first = &layer;
-    last = &layer;
-  }
-  for (const Layer& layer : model.layers) {
-    list.push_back({&layer, &layer == first, &layer == last,
-                    layer.is_contraction() && reads_input(model, layer),
-                    &layer == &model.layers.back()});
-  }
-  return list;
-}
-
-bool has_site(const Candidate& c, const std::string& site) {
-  if (site == "norm") return c.layer->type == LayerType::kNorm;
-  if (site == "logits") return c.gives_logits;
-  if (!c.layer->is_contraction()) return false;
-  if (site == "input") return c.reads_input;
-  if (site == "activation") return !c.reads_input;
-  if (site == "bias") return true;  // a bias may appear later, when a norm is folded
-  return true;
-}
 
 network::MethodSpec method(const registry::Registry& registry, const std::string& kind,
                            const Json& object, const std::string& where) {
@@ -83,49 +33,31 @@ class Placer {
   void apply(const pipeline::Rule& rule, const std::vector<Candidate>& layers) {
     rule_ = &rule;
     quantizer_.reset();
-    bool any_layer = false, any_site = false;
+    check_selection(rule, layers);
     for (const Candidate& c : layers) {
-      if (!pipeline::matches_layer(rule, c.layer->name, network::name(c.layer->type), c.is_first,
-                                   c.is_last)) {
-        continue;
-      }
-      any_layer = true;
+      if (!pipeline::matches_layer(rule, c.names)) continue;
       if (rule.body.contains("norm") && c.layer->type == LayerType::kNorm) {
         out_.norms[c.layer->name] =
             method(registry_, "norm", rule.body["norm"], rule.where + "/norm");
-        any_site = true;
       }
-      for (const std::string& site : rule.sites) any_site |= place(c, site);
-    }
-    if (!any_layer) {
-      std::vector<std::string> names{"first", "last"};
-      for (const Candidate& c : layers) names.push_back(c.layer->name);
-      const std::string nearest =
-          rule.layers.size() == 1 ? registry::nearest_name(rule.layers[0], names) : "";
-      throw InputError(fmt::format("{}/layers: [{}] match no layer of the model{}", rule.where,
-                                   fmt::join(rule.layers, ", "),
-                                   nearest.empty() ? "" : ", did you mean \"" + nearest + "\"?"));
-    }
-    if (!any_site) {
-      throw InputError(fmt::format("{}/site: none of the layers that the rule names has site [{}]",
-                                   rule.where, fmt::join(rule.sites, ", ")));
+      for (const std::string& site : rule.sites) place(c, site);
     }
   }
 
  private:
-  bool place(const Candidate& c, const std::string& site) {
-    if (!has_site(c, site)) return false;
+  void place(const Candidate& c, const std::string& site) {
+    if (!has_site(c, site)) return;
     const std::string key = site + "/" + c.layer->name;
     if (site.starts_with("accumulator")) {
       place_accumulator(key);
-      return true;
+      return;
     }
     const bool is_clamp_only = rule_->body.contains("clamp") && !rule_->body.contains("quantizer");
-    if (!rule_->body.contains("quantizer") && !is_clamp_only) return true;
+    if (!rule_->body.contains("quantizer") && !is_clamp_only) return;
     std::vector<std::string> keys{key};
     if (site == "norm") {
       keys.clear();
-      for (const char* slot : kNormSlots) {
+      for (const char* slot : pipeline::kNormSlots) {
         if (!rule_->slot || *rule_->slot == slot) keys.push_back(key + "/" + slot);
       }
     }
@@ -146,7 +78,6 @@ class Placer {
       out_.quantizers.erase("error.dx/" + c.layer->name);
       out_.quantizers.erase("error.dw/" + c.layer->name);
     }
-    return true;
   }
 
   /// Clearing one use of an error leaves an earlier rule for both to the other use alone.
@@ -200,7 +131,7 @@ class Placer {
 network::Placement place(const pipeline::Pipeline& pipeline, const network::Model& model,
                          const registry::Registry& registry, Moment done) {
   network::Placement placement;
-  const std::vector<Candidate> layers = candidates(model);
+  const std::vector<Candidate> layers = candidates(pipeline, model);
   const std::string norm_where = pipeline.file.string() + ": /norm";
   for (const Candidate& c : layers) {
     if (c.layer->type == LayerType::kNorm) {

@@ -20,8 +20,8 @@ struct Moment {
 };
 
 /// The placement once this much training is done. Later rules win over earlier ones,
-/// site by site; a rule with "quantizer": null clears what earlier ones placed. InputError when a
-/// rule's layers match nothing, or a rule names sites that none of its layers has.
+/// site by site; a rule with "quantizer": null clears what earlier ones placed. InputError for
+/// rules that name what the model has not (candidates.hpp).
 [[nodiscard]] network::Placement place(const pipeline::Pipeline& pipeline,
                                        const network::Model& model,
                                        const registry::Registry& registry,

@@ -10,12 +10,42 @@
 
 #include "host/experiment/batch.hpp"
 #include "host/pipeline/json_text.hpp"
+#include "host/registry/explain.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
 namespace {
 
 using registry::Json;
+
+/// The message with the pointers that are keys of the sweep as the user wrote them, not as parts
+/// of a longer pointer: /grid: "/data/batch_size" in place of /grid/~1data~1batch_size.
+std::string with_plain_keys(std::string message, const Json& written) {
+  const auto replace = [&message](const std::string& place, const Json& object) {
+    if (!object.is_object()) return;
+    for (const auto& [key, value] : object.items()) {
+      const std::string part = place + registry::pointer_part(key);
+      const std::size_t at = message.find(part);
+      if (at != std::string::npos) message.replace(at, part.size(), place + ": \"" + key + '"');
+    }
+  };
+  if (!written.is_object()) return message;
+  replace("/grid", written.value("grid", Json()));
+  const Json list = written.value("list", Json());
+  for (std::size_t i = 0; list.is_array() && i < list.size(); ++i) {
+    replace(fmt::format("/list/{}", i), list[i]);
+  }
+  return message;
+}
+
+Json checked_sweep(const Json& written, const std::string& where) {
+  const Json schema = pipeline::read_json(pipeline::schema_folder() / "sweep.schema.json");
+  try {
+    return registry::validate(schema, written, where);
+  } catch (const InputError& error) {
+    throw InputError(with_plain_keys(error.what(), written));
+  }
+}
 
 Json read_sweep(const std::filesystem::path& file) {
   const std::string where = file.string() + ": ";
@@ -25,8 +55,7 @@ Json read_sweep(const std::filesystem::path& file) {
     throw InputError(fmt::format("{}/format: {} is newer than 1, the newest known", where,
                                  written["format"].dump()));
   }
-  Json sweep = registry::validate(
-      pipeline::read_json(pipeline::schema_folder() / "sweep.schema.json"), written, where);
+  Json sweep = checked_sweep(written, where);
   if (sweep.contains("grid") == sweep.contains("list")) {
     throw InputError(fmt::format("{}{} \"grid\" and \"list\"; expected one of them", where,
                                  sweep.contains("grid") ? "both" : "neither"));

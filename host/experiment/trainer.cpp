@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "host/experiment/norm_settings.hpp"
 #include "host/experiment/placing.hpp"
 #include "host/experiment/run_service.hpp"
 #include "host/experiment/settings.hpp"
@@ -80,15 +81,21 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
       network_(model_of(pipeline_, dataset_), registry, pipeline_.seed) {
   install_run_service();
   // Rules that only act later are checked now, before any work.
+  check_methods(pipeline_, network_.model(), dataset_, registry, warnings_);
+  NormSettings norms(pipeline_, dataset_.train.count, registry);
+  std::vector<Calibration> calibrations;
   for (const Moment moment : changes(pipeline_, steps_per_epoch())) {
     const network::Placement placement = place(pipeline_, network_.model(), registry, moment);
     collect_methods(placement, methods_);
     network_.lower(placement);
+    norms.see(network_, warnings_);
+    calibrations.push_back({moment, !network_.calibrated_sites().empty()});
     if (moment.steps > 0) swap_steps_.insert(moment.steps);
   }
+  norms.finish();
+  check_lengths(pipeline_, dataset_, calibrations, registry, warnings_);
   lower();
   require_calibration();
-  check_settings(pipeline_, dataset_, warnings_);
   network_.initialise();
   for (const pipeline::Procedure& p : pipeline_.procedures) {
     const registry::Method& method = registry.require("procedure", p.id, p.where);

@@ -50,4 +50,15 @@ std::string did_you_mean(const std::string& name, const std::vector<std::string>
   return nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest);
 }
 
+std::string nearest_or_known(const std::string& name, const std::vector<std::string>& known) {
+  const std::string near = did_you_mean(name, known);
+  if (!near.empty()) return near;
+  if (known.empty()) return "; there is none";
+  std::string list;
+  for (const std::string& one : known) {
+    list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", one);
+  }
+  return "; known: " + list;
+}
+
 }  // namespace qloom::json

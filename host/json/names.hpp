@@ -16,4 +16,9 @@ namespace qloom::json {
 [[nodiscard]] std::string did_you_mean(const std::string& name,
                                        const std::vector<std::string>& candidates);
 
+/// How a message about an unknown name ends: did_you_mean(), or '; known: "x", "y"', or "; there is
+/// none".
+[[nodiscard]] std::string nearest_or_known(const std::string& name,
+                                           const std::vector<std::string>& known);
+
 }  // namespace qloom::json

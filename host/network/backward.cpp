@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/format.h>
+
 #include "host/network/layer_calls.hpp"
 #include "host/network/network.hpp"
+#include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::network {
@@ -96,7 +99,7 @@ void Network::backward_layer(Node& node) {
       }
       break;
     }
-    default:  // flatten: the same bytes in another shape
+    case LayerType::kFlatten:  // the same bytes in another shape
       if (BufferPool::is_writable(*dy)) {
         dy->tensor.resize(input.shape);
         return deliver(input, dy);
@@ -104,6 +107,12 @@ void Network::backward_layer(Node& node) {
       gradient_of(input, [&](float* dx) {
         std::memcpy(dx, dy->tensor.data(), dy->tensor.size() * sizeof(float));
       });
+      break;
+    case LayerType::kNorm:
+    case LayerType::kRelu:
+    case LayerType::kRelu6:
+    case LayerType::kAdd:  // in a run of its own (runs.cpp)
+      throw RunError(fmt::format("layer \"{}\" has no backward pass outside a run", node.name));
   }
   buffers_.release(dy);
 }

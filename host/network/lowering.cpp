@@ -12,6 +12,31 @@
 
 namespace qloom::network {
 
+namespace {
+
+/// Groups stay inside `what`, which has `size` values: a sample, or an output channel of a weight.
+void check_groups(const QuantizerSpec& spec, std::int64_t size, const std::string& what) {
+  const registry::Json granularity = granularity_of(spec.quantizer);
+  if (!granularity.is_object()) return;
+  const auto k = granularity.at("group").get<std::int64_t>();
+  if (size % k == 0) return;
+  throw InputError(fmt::format("{}/granularity/group: {} does not divide the {} values of {}",
+                               spec.quantizer.where, k, size, what));
+}
+
+/// What is learned or calibrated per group must not depend on how many samples a batch has.
+void check_learned_groups(const SiteQuantizer& site) {
+  const MethodSpec& spec = site.spec().quantizer;
+  const registry::Json granularity = granularity_of(spec);
+  if (!site.context().has_batch_axis || !granularity.is_object() || !site.learns()) return;
+  throw InputError(fmt::format(
+      "{}/granularity: {} at \"{}\": \"{}\" learns something for each group, and the number of "
+      "groups changes with the batch; expected \"tensor\" or \"channel\"",
+      spec.where, granularity.dump(), site.context().name, spec.method->id));
+}
+
+}  // namespace
+
 Network::Network(Model model, const registry::Registry& registry, std::uint64_t seed)
     : model_(std::move(model)),
       registry_(&registry),
@@ -57,6 +82,7 @@ std::shared_ptr<SiteQuantizer> Network::site(const std::string& key, SiteContext
   context.name = key;
   context.seed = seed_;
   auto fresh = std::make_shared<SiteQuantizer>(*registry_, spec->second, std::move(context));
+  check_learned_groups(*fresh);
   if (old != old_sites_.end()) {
     fresh->adopt(*old->second);
     if (!fresh->keeps_learned(*old->second)) {
@@ -76,20 +102,6 @@ void Network::order_parameters() {
   }
 }
 
-namespace {
-
-/// Calibrated groups stay inside one sample.
-void check_groups(const QuantizerSpec& spec, const SampleShape& shape) {
-  const registry::Json granularity = granularity_of(spec.quantizer);
-  if (!granularity.is_object() || spec.range.method == nullptr) return;
-  const auto k = granularity.at("group").get<std::int64_t>();
-  if (shape.size() % k == 0) return;
-  throw InputError(fmt::format("{}/granularity/group: {} does not divide the {} values of a sample",
-                               spec.quantizer.where, k, shape.size()));
-}
-
-}  // namespace
-
 bool Network::is_after_relu(int node) const {
   const Node& n = *nodes_[static_cast<std::size_t>(node)];
   if (n.type != Node::Type::kLayer) return false;
@@ -102,8 +114,12 @@ bool Network::is_after_relu(int node) const {
     case LayerType::kFlatten:
     case LayerType::kConcat:
       return std::all_of(n.inputs.begin(), n.inputs.end(), [this](int i) { return is_after_relu(i); });
-    default: return false;
+    case LayerType::kConv:
+    case LayerType::kDense:
+    case LayerType::kNorm:
+    case LayerType::kAdd: return false;
   }
+  return false;
 }
 
 bool Network::is_network_input(int node) const {
@@ -137,7 +153,7 @@ int Network::add_quantize(const std::string& site_name, const Layer& layer, int 
                           .has_batch_axis = true,
                           .tracks_range = true,
                           .after_relu = is_after_relu(input)});
-  check_groups(spec->second, node->out_shape);
+  check_groups(spec->second, node->out_shape.size(), "a sample");
   node->needs_gradient =
       nodes_[static_cast<std::size_t>(input)]->needs_gradient || node->site->learns();
   nodes_.push_back(std::move(node));
@@ -161,6 +177,15 @@ Parameter* Network::parameter(const Layer& layer, std::uint32_t role, Shape shap
   return slot.get();
 }
 
+void Network::check_weight_groups(const Parameter& weight, const Layer& layer) const {
+  const auto values = static_cast<std::int64_t>(weight.value.size()) / layer.out.channels;
+  for (const char* site : {"weight/", "gradient/", "update/", "momentum/"}) {
+    const auto spec = placement_.quantizers.find(site + layer.name);
+    if (spec == placement_.quantizers.end()) continue;
+    check_groups(spec->second, values, fmt::format("an output channel of \"{}\"", layer.name));
+  }
+}
+
 void Network::attach_update_sites(Parameter& p, const Layer& layer) {
   const std::string suffix = "/" + layer.name;
   const SiteContext context{.channel_axis = 0};
@@ -180,6 +205,7 @@ void Network::lower_contraction(Node& node, bool has_input_gradient) {
                           : Shape{layer.out.channels, layer.kernel_h, layer.kernel_w,
                                   layer.in.channels / layer.groups};
   node.weight = parameter(layer, QLOOM_ROLE_WEIGHT, shape, fan_in);
+  check_weight_groups(*node.weight, layer);
   node.weight->forward = site("weight" + suffix, {.channel_axis = 0});
   attach_update_sites(*node.weight, layer);
   if (layer.has_bias) {

@@ -95,8 +95,10 @@ class LayerReader {
       case LayerType::kConcat:
         read_concat();
         break;
-      default:
-        break;
+      case LayerType::kNorm:
+      case LayerType::kRelu:
+      case LayerType::kRelu6:
+        break;  // out has the shape of in
     }
     return std::move(layer_);
   }
@@ -121,7 +123,9 @@ class LayerReader {
     for (const auto& [key, value] : object_.items()) {
       if (key == "name" || key == "type" || key == "input" || row.keys.contains(key)) continue;
       refuse("/" + key,
-             fmt::format("{} has no meaning in a layer of type \"{}\"", value.dump(), row.name));
+             fmt::format("{} has no meaning in a layer of type \"{}\"{}", value.dump(), row.name,
+                         row.keys.empty() ? "" : registry::nearest_or_known(
+                                                     key, {row.keys.begin(), row.keys.end()})));
     }
   }
   const Json& required(const char* key) const {
@@ -170,11 +174,8 @@ class LayerReader {
       }
     }
     for (const Layer& layer : model_.layers) known.push_back(layer.name);
-    const std::string nearest = registry::nearest_name(wanted, known);
-    refuse(pointer,
-           nearest.empty()
-               ? fmt::format("\"{}\" is no earlier layer; known: {}", wanted, Json(known).dump())
-               : fmt::format("\"{}\" is no earlier layer, did you mean \"{}\"?", wanted, nearest));
+    refuse(pointer, fmt::format("\"{}\" is no earlier layer{}", wanted,
+                                registry::nearest_or_known(wanted, known)));
   }
 
   void read_pair(const char* key, std::int64_t& height, std::int64_t& width) const {

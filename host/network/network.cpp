@@ -120,7 +120,11 @@ void Network::forward_layer(Node& node) {
       }
       break;
     }
-    default: break;  // element by element: runs.cpp
+    case LayerType::kNorm:
+    case LayerType::kRelu:
+    case LayerType::kRelu6:
+    case LayerType::kAdd:
+    case LayerType::kFlatten: break;  // element by element (runs.cpp), or nothing to do
   }
 }
 

@@ -121,6 +121,8 @@ class Network {
   std::shared_ptr<SiteQuantizer> site(const std::string& key, SiteContext context);
   Parameter* parameter(const Layer& layer, std::uint32_t role, Shape shape, std::int64_t fan_in);
   void order_parameters();
+  /// InputError when groups of a weight, or of what becomes of it, reach over an output channel.
+  void check_weight_groups(const Parameter& weight, const Layer& layer) const;
   void attach_update_sites(Parameter& parameter, const Layer& layer);
   [[nodiscard]] bool is_after_relu(int node) const;
   [[nodiscard]] bool is_network_input(int node) const;

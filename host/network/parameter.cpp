@@ -5,7 +5,10 @@
 #include <cmath>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "host/kernels/vectorized.hpp"
+#include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::network {
@@ -93,11 +96,12 @@ void quantize_in_place(SiteQuantizer* site, Tensor& x, Tensor& scratch, const Ph
 
 const char* role_name(std::uint32_t role) {
   switch (role) {
+    case QLOOM_ROLE_WEIGHT: return "weight";
     case QLOOM_ROLE_BIAS: return "bias";
     case QLOOM_ROLE_GAMMA: return "gamma";
     case QLOOM_ROLE_BETA: return "beta";
-    default: return "weight";
   }
+  throw RunError(fmt::format("a parameter has the role {}, which is none", role));
 }
 
 std::string Parameter::name() const { return layer + "/" + role_name(role); }

@@ -49,8 +49,20 @@ void for_each_pass_block(std::uint64_t n, std::uint64_t channels, const Body& bo
 bool Network::is_pointwise(const Node& node) const {
   if (node.type == Node::Type::kQuantize) return pass_.rules == Pass::Rules::kOn;
   if (node.type != Node::Type::kLayer) return false;
-  return node.layer->type == LayerType::kNorm || node.layer->type == LayerType::kAdd ||
-         is_relu(node);
+  switch (node.layer->type) {  // what apply_run() can do
+    case LayerType::kNorm:
+    case LayerType::kRelu:
+    case LayerType::kRelu6:
+    case LayerType::kAdd: return true;
+    case LayerType::kConv:
+    case LayerType::kDense:
+    case LayerType::kMaxPool:
+    case LayerType::kAveragePool:
+    case LayerType::kGlobalPool:
+    case LayerType::kConcat:
+    case LayerType::kFlatten: return false;
+  }
+  return false;
 }
 
 bool Network::continues_run(std::size_t index) const {
@@ -117,7 +129,7 @@ void Network::apply_run(std::size_t first, std::size_t count, std::uint64_t begi
       node.norm->apply(begin / channels, n / channels, x, y);
     } else if (is_relu(node)) {
       relu(x, y, n, ceiling(*node.layer));
-    } else {
+    } else if (is_layer(node, LayerType::kAdd)) {
       const bool is_second = i > first && node.inputs[1] == static_cast<int>(i) - 1;
       const auto other = static_cast<std::size_t>(node.inputs[is_second ? 0 : 1]);
       add(x, nodes_[other]->value->data() + begin, y, n);

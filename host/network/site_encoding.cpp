@@ -8,6 +8,10 @@
 #include <cmath>
 #include <tuple>
 
+#include <fmt/format.h>
+
+#include "host/tensor/error.hpp"
+
 namespace qloom::network {
 namespace {
 
@@ -29,6 +33,11 @@ qloom_encoding SiteQuantizer::encoding() const {
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   if (!is_initialised_ || ops.encoding(quantizer_.self(), &e) != QLOOM_OK) {
     e.kind = QLOOM_ENCODING_NONE;
+  }
+  if (e.kind > QLOOM_ENCODING_CODEBOOK) {
+    throw RunError(fmt::format("{}: quantizer \"{}\" gives an encoding of kind {}, which this host "
+                               "does not know",
+                               context_.name, quantizer_.method().id, e.kind));
   }
   return e;
 }
@@ -66,8 +75,9 @@ Json SiteQuantizer::encoding_json() const {
       json["codebook_size"] = e.codebook_size;
       json["codebook"] = row(e.codebook, e.groups * e.codebook_size);
       break;
-    default:
+    case QLOOM_ENCODING_NONE:
       json = {{"kind", "none"}, {"bits", 32}};
+      break;
   }
   return json;
 }

@@ -35,7 +35,8 @@ class DuplicateKeys {
       case Json::parse_event_t::value:
         next_item();
         break;
-      default:
+      case Json::parse_event_t::object_end:
+      case Json::parse_event_t::array_end:
         levels_.pop_back();
         break;
     }

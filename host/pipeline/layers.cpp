@@ -8,15 +8,17 @@
 
 namespace qloom::pipeline {
 
-bool matches_layer(const Rule& rule, const std::string& layer, const std::string& type,
-                   bool is_first, bool is_last) {
-  if (rule.layers.empty()) return true;
-  return std::any_of(rule.layers.begin(), rule.layers.end(), [&](const std::string& pattern) {
-    if (pattern == layer || pattern == type) return true;
-    if (pattern == "first" && is_first) return true;
-    if (pattern == "last" && is_last) return true;
-    return fnmatch(pattern.c_str(), layer.c_str(), 0) == 0;
-  });
+bool matches_layer(const std::string& entry, const NamedLayer& layer) {
+  if (entry == layer.name || entry == layer.type) return true;
+  if (entry == "first" && layer.is_first) return true;
+  if (entry == "last" && layer.is_last) return true;
+  return fnmatch(entry.c_str(), layer.name.c_str(), 0) == 0;
+}
+
+bool matches_layer(const Rule& rule, const NamedLayer& layer) {
+  return rule.layers.empty() ||
+         std::any_of(rule.layers.begin(), rule.layers.end(),
+                     [&](const Written& entry) { return matches_layer(entry.name, layer); });
 }
 
 }  // namespace qloom::pipeline

@@ -40,12 +40,18 @@ class Loader {
     if (document_.contains("start_from")) {
       p_.start_from = existing("/start_from");
       check_chain();
+      if (!p_.weights.empty()) {
+        throw InputError(fmt::format("{}: {} has no effect beside \"start_from\", whose weights this "
+                                     "run takes; expected one of them",
+                                     where("/model/weights"), value("/model/weights").dump()));
+      }
     }
     read_methods();
     for (std::size_t i = 0; i < document_["stages"].size(); ++i) {
       p_.stages.push_back(resolve_stage(document_["stages"][i], written_["stages"][i],
                                         where(fmt::format("/stages/{}", i))));
     }
+    p_.as_written = std::move(written_);
     p_.as_used = std::move(document_);
     return std::move(p_);
   }
@@ -164,10 +170,12 @@ class Loader {
 
   void read_methods() {
     if (document_.contains("norm")) {
-      document_["norm"] = resolve_method(registry_, "norm", document_["norm"], where("/norm"));
+      document_["norm"] =
+          resolve_method(registry_, "norm", document_["norm"], where("/norm"), p_.warnings);
     } else if (registry_.find("norm", "batch_norm") != nullptr) {
       document_["norm"] =
-          resolve_method(registry_, "norm", {{"plugin", "batch_norm"}}, where("/norm"));
+          resolve_method(registry_, "norm", {{"plugin", "batch_norm"}}, where("/norm"),
+                         p_.warnings);
     } else {
       document_["norm"] = {{"plugin", "batch_norm"}};  // missed only by a model that has a norm
     }
@@ -177,14 +185,27 @@ class Loader {
       p_.rules.push_back(resolve_rule(text, RuleUse::kPipeline, file_.string(),
                                       fmt::format("/rules/{}", i), registry_));
       text.update(p_.rules.back().body);
+      const std::vector<Warning>& idle = p_.rules.back().warnings;
+      p_.warnings.insert(p_.warnings.end(), idle.begin(), idle.end());
     }
     for (std::size_t i = 0; i < document_["procedures"].size(); ++i) {
       Json& text = document_["procedures"][i];
       const std::string place = where(fmt::format("/procedures/{}", i));
-      text = resolve_method(registry_, "procedure", text, place);
+      text = resolve_method(registry_, "procedure", text, place, p_.warnings);
+      refuse_repeated(text, i);
       Json params = text;
       params.erase("plugin");
       p_.procedures.push_back({text["plugin"].get<std::string>(), std::move(params), place});
+    }
+  }
+
+  /// The same procedure with the same parameters would do its work twice.
+  void refuse_repeated(const Json& procedure, std::size_t index) const {
+    for (std::size_t i = 0; i < index; ++i) {
+      if (document_["procedures"][i] != procedure) continue;
+      throw InputError(fmt::format("{}: {} is there twice; the other is /procedures/{}",
+                                   where(fmt::format("/procedures/{}", index)),
+                                   procedure["plugin"].dump(), i));
     }
   }
 

@@ -12,6 +12,7 @@
 
 #include "host/data/dataset.hpp"
 #include "host/registry/registry.hpp"
+#include "host/tensor/warning.hpp"
 
 namespace qloom::pipeline {
 
@@ -23,18 +24,28 @@ inline constexpr const char* kSites[] = {
     "gradient", "update",   "momentum",   "norm",   "input",    "logits",
     "accumulator.forward", "accumulator.dx", "accumulator.dw"};
 
+/// Internals of a norm that a rule for the site "norm" may name.
+inline constexpr const char* kNormSlots[] = {"mean", "inv_scale", "gamma", "beta"};
+
+/// A name as the user wrote it, and where: "<file>: /rules/2/layers/1".
+struct Written {
+  std::string name, where;
+};
+
 /// One rule as written (schema-checked, plugin parameters resolved), with where it stands.
 struct Rule {
   std::vector<std::string> sites;   ///< expanded: "*" is all but accumulators and error.*,
                                     ///< "accumulator" is its three, "error" stays "error";
                                     ///< a rule with "norm" has none
-  std::vector<std::string> layers;  ///< names, globs (fnmatch), types, "first", "last"; empty: all
+  std::vector<Written> site_names;  ///< the sites that are written out, each by its own name
+  std::vector<Written> layers;      ///< names, globs (fnmatch), types, "first", "last"; empty: all
   std::uint64_t from_epoch = 0;     ///< active once this many epochs are done
   std::uint64_t from_step = 0;      ///< and this many steps
   std::optional<std::string> slot;  ///< site norm: only this internal, e.g. "inv_scale"
   Json body;  ///< "quantizer" (object, or null: none), "range", "rounding", "clamp",
               ///< "accumulator" (object or null), "norm" (object)
   std::string where;  ///< "<file>: /rules/2"; "<file>: " or "RULE: " for a rule on its own
+  std::vector<Warning> warnings;  ///< parameters that were written and have no effect
 };
 
 struct Optimizer {
@@ -82,7 +93,9 @@ struct Pipeline {
   std::vector<Rule> rules;
   std::vector<Procedure> procedures;
   std::vector<Stage> stages;
-  Json as_used;                          ///< the whole file after --set, with defaults
+  Json as_written;                       ///< the whole file after --set
+  Json as_used;                          ///< the same with defaults
+  std::vector<Warning> warnings;         ///< those of the rules too
 };
 
 /// Reads, overrides ("/json/pointer=value", value is JSON or else a string), checks against
@@ -100,10 +113,16 @@ struct Pipeline {
 /// optional here.
 [[nodiscard]] Rule load_rule(const std::string& file_or_json, const registry::Registry& registry);
 
-/// Does the rule name this layer? index and count are of the contraction layers for "first" and
-/// "last"; type is the layer's type name.
-[[nodiscard]] bool matches_layer(const Rule& rule, const std::string& layer,
-                                 const std::string& type, bool is_first, bool is_last);
+/// A layer as rules name it: its name, the name of its type, whether it is the first or the last
+/// contraction.
+struct NamedLayer {
+  std::string name, type;
+  bool is_first = false, is_last = false;
+};
+/// Does this entry of "layers" name the layer?
+[[nodiscard]] bool matches_layer(const std::string& entry, const NamedLayer& layer);
+/// Does one of the rule's entries? A rule without any names every layer.
+[[nodiscard]] bool matches_layer(const Rule& rule, const NamedLayer& layer);
 
 /// The folder with the schemas: <program>/../share/qloom/schemas, the build tree's, or
 /// QLOOM_SCHEMA_PATH.

@@ -8,7 +8,9 @@
 
 #include <fmt/format.h>
 
+#include "host/pipeline/idle_parameters.hpp"
 #include "host/pipeline/json_text.hpp"
+#include "host/pipeline/meant_sites.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::pipeline {
@@ -18,9 +20,14 @@ constexpr const char* kMethodKinds[] = {"quantizer", "range", "rounding", "accum
 
 bool is_accumulator(const std::string& site) { return site.starts_with("accumulator"); }
 
-std::vector<std::string> string_list(const Json& value) {
-  return value.is_array() ? value.get<std::vector<std::string>>()
-                          : std::vector<std::string>{value.get<std::string>()};
+/// A name, or a list of them, with the place of each.
+std::vector<Written> written_names(const Json& value, const std::string& where) {
+  if (!value.is_array()) return {{value.get<std::string>(), where}};
+  std::vector<Written> names;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    names.push_back({value[i].get<std::string>(), fmt::format("{}/{}", where, i)});
+  }
+  return names;
 }
 
 /// The sites that one name of a rule stands for.
@@ -37,11 +44,8 @@ std::vector<std::string> expand_site(const std::string& name, const std::string&
   if (!sites.empty()) return sites;
   std::vector<std::string> known(std::begin(kSites), std::end(kSites));
   known.insert(known.end(), {"accumulator", "*"});
-  const std::string nearest = registry::nearest_name(name, known);
-  throw InputError(nearest.empty() ? fmt::format("{}: \"{}\" is not a site; expected one of {}",
-                                                 where, name, Json(known).dump())
-                                   : fmt::format("{}: \"{}\" is not a site, did you mean \"{}\"?",
-                                                 where, name, nearest));
+  throw InputError(fmt::format("{}: \"{}\" is not a site{}", where, name,
+                               registry::nearest_or_known(name, known)));
 }
 
 class Resolver {
@@ -62,9 +66,11 @@ class Resolver {
       if (!has(kind)) continue;
       rule_.body[kind] = text_[kind].is_null()
                              ? Json(nullptr)
-                             : resolve_method(registry_, kind, text_[kind], key(kind));
+                             : resolve_method(registry_, kind, text_[kind], key(kind),
+                                              rule_.warnings);
     }
     if (has("clamp")) rule_.body["clamp"] = text_["clamp"];
+    check_meaning();
     return std::move(rule_);
   }
 
@@ -82,8 +88,10 @@ class Resolver {
   void read_places() {
     if (has("site")) {
       std::vector<std::string> named;
-      for (const std::string& name : string_list(text_["site"])) {
-        for (auto& site : expand_site(name, key("site"))) named.push_back(std::move(site));
+      for (const auto& [name, where] : written_names(text_["site"], key("site"))) {
+        const std::vector<std::string> sites = expand_site(name, where);
+        if (sites.size() == 1) rule_.site_names.push_back({name, where});
+        named.insert(named.end(), sites.begin(), sites.end());
       }
       for (const char* site : kSites) {  // each once, in the order of kSites
         if (std::find(named.begin(), named.end(), site) != named.end()) {
@@ -91,13 +99,21 @@ class Resolver {
         }
       }
     }
-    if (has("layers")) rule_.layers = string_list(text_["layers"]);
+    if (has("layers")) rule_.layers = written_names(text_["layers"], key("layers"));
     if (has("from")) {
       rule_.from_epoch = text_["from"].value("epoch", std::uint64_t{0});
       rule_.from_step = text_["from"].value("step", std::uint64_t{0});
     }
-    if (has("slot")) rule_.slot = text_["slot"].get<std::string>();
+    if (has("slot")) rule_.slot = known_slot();
     rule_.body = Json::object();
+  }
+
+  [[nodiscard]] std::string known_slot() const {
+    const std::vector<std::string> known(std::begin(kNormSlots), std::end(kNormSlots));
+    const auto slot = text_["slot"].get<std::string>();
+    if (std::find(known.begin(), known.end(), slot) != known.end()) return slot;
+    refuse("slot", fmt::format("\"{}\" is no internal of a norm{}", slot,
+                               registry::nearest_or_known(slot, known)));
   }
 
   /// Which of quantizer, range, rounding, clamp, accumulator, norm may stand together.
@@ -159,6 +175,15 @@ class Resolver {
     }
   }
 
+  /// The quantizer is one for the rule's sites.
+  void check_meaning() const {
+    if (!is_set("quantizer")) return;
+    const Json& quantizer = rule_.body["quantizer"];
+    const registry::Method* method =
+        registry_.find("quantizer", quantizer["plugin"].get<std::string>());
+    check_meant_sites(*method, quantizer, rule_.sites, key("quantizer"));
+  }
+
   const Json& text_;
   RuleUse use_;
   std::string name_, pointer_;
@@ -169,12 +194,15 @@ class Resolver {
 }  // namespace
 
 Json resolve_method(const registry::Registry& registry, const std::string& kind, const Json& object,
-                    const std::string& where) {
+                    const std::string& where, std::vector<Warning>& warnings) {
   const registry::Method& method =
       registry.require(kind, object["plugin"].get<std::string>(), where + "/plugin");
   Json params = object;
   params.erase("plugin");
   Json resolved = registry.resolve_parameters(method, params, where);
+  for (Warning& idle : idle_parameters(method, params, resolved, where)) {
+    warnings.push_back(std::move(idle));
+  }
   resolved["plugin"] = method.id;
   return resolved;
 }

@@ -20,8 +20,10 @@ enum class RuleUse {
 [[nodiscard]] Rule resolve_rule(const Json& text, RuleUse use, const std::string& name,
                                 const std::string& pointer, const registry::Registry& registry);
 
-/// {"plugin": id, parameters with defaults} of a method object. `where` is its file and pointer.
+/// {"plugin": id, parameters with defaults} of a method object. `where` is its file and pointer;
+/// parameters without effect are added to `warnings`.
 [[nodiscard]] Json resolve_method(const registry::Registry& registry, const std::string& kind,
-                                  const Json& object, const std::string& where);
+                                  const Json& object, const std::string& where,
+                                  std::vector<Warning>& warnings);
 
 }  // namespace qloom::pipeline

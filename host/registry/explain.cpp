@@ -63,6 +63,14 @@ std::size_t length_of(const std::string& text) {
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned>(c) & 0xC0U) != 0x80U; }));
 }
 
+/// A key of the object that no property has and that is near to the missing one.
+std::string misspelt(const std::string& missing, const Json& properties,
+                     std::vector<std::string> present) {
+  std::erase_if(present, [&](const std::string& key) { return properties.contains(key); });
+  const std::string nearest = nearest_name(missing, present);
+  return nearest.empty() ? "" : fmt::format(", did you mean it by \"{}\"?", nearest);
+}
+
 std::string unknown_key(const std::string& key, const std::vector<std::string>& known) {
   const std::string nearest = nearest_name(key, known);
   if (!nearest.empty()) {
@@ -285,7 +293,8 @@ Explainer::Result Explainer::check_object(const Json& s, const Json& v,
     const Json properties = s.value("properties", Json::object());
     const std::string what =
         properties.contains(key) ? "; expected " + expected(s["properties"][key]) : "";
-    return Finding{at, fmt::format("missing key \"{}\"{}", key, what)};
+    return Finding{at, fmt::format("missing key \"{}\"{}{}", key, what,
+                                   misspelt(key, properties, keys_of(v)))};
   }
   if (s.contains("minProperties") && v.size() < s["minProperties"].get<std::size_t>()) {
     return Finding{at, fmt::format("{} has {} keys; expected at least {}", shown(v), v.size(),

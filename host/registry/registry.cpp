@@ -141,23 +141,17 @@ const Method& Registry::require(const std::string& kind, const std::string& id,
                                 const std::string& where) const {
   if (const Method* method = find(kind, id)) return *method;
   std::vector<std::string> ids;
-  std::string list;
+  std::string other;  // the same id may be a method of another kind
   for (const Method& method : methods_) {
-    if (method.kind != kind) continue;
-    ids.push_back(method.id);
-    list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", method.id);
+    if (method.kind == kind) ids.push_back(method.id);
+    if (method.id == id) other = fmt::format(" (it is a {})", method.kind);
   }
   if (methods_.empty()) {
     throw InputError(fmt::format("{}: {} \"{}\" is unknown: no plugins were found; "
                                  "QLOOM_PLUGIN_PATH names their folder", where, kind, id));
   }
-  const std::string near = nearest_name(id, ids);
-  if (!near.empty()) {
-    throw InputError(fmt::format("{}: unknown {} \"{}\", did you mean \"{}\"?", where, kind, id,
-                                 near));
-  }
-  throw InputError(fmt::format("{}: unknown {} \"{}\"; known: {}", where, kind, id,
-                               list.empty() ? "none" : list));
+  throw InputError(fmt::format("{}: unknown {} \"{}\"{}{}", where, kind, id, other,
+                               nearest_or_known(id, ids)));
 }
 
 Json Registry::resolve_parameters(const Method& method, const Json& params,

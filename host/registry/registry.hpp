@@ -137,6 +137,7 @@ class Registry {
 void set_run_service(const qloom_run_api* table);
 
 using json::nearest_name;
+using json::nearest_or_known;
 
 /// The folder with the project's JSON Schemas: QLOOM_SCHEMA_PATH; else
 /// <program folder>/../share/qloom/schemas; else the source tree's.

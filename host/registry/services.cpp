@@ -92,8 +92,9 @@ qloom_status put(qloom_writer* writer, const char* key, std::uint32_t dtype, con
       case QLOOM_I32: array = copy_of<std::int32_t>(values, count); return QLOOM_OK;
       case QLOOM_I64: array = copy_of<std::int64_t>(values, count); return QLOOM_OK;
       case QLOOM_U8: array = copy_of<std::uint8_t>(values, count); return QLOOM_OK;
-      default: writer->arrays->erase(key); return QLOOM_E_INVALID;
     }
+    writer->arrays->erase(key);  // no type of array
+    return QLOOM_E_INVALID;
   } catch (const std::exception&) {
     return QLOOM_E_NO_MEMORY;
   }
@@ -119,8 +120,8 @@ qloom_status get(const qloom_reader* reader, const char* key, std::uint32_t dtyp
       case QLOOM_I32: return borrow<std::int32_t>(found->second, values, count);
       case QLOOM_I64: return borrow<std::int64_t>(found->second, values, count);
       case QLOOM_U8: return borrow<std::uint8_t>(found->second, values, count);
-      default: return QLOOM_E_STATE;
     }
+    return QLOOM_E_STATE;  // no type of array
   } catch (const std::exception&) {
     return QLOOM_E_NO_MEMORY;
   }

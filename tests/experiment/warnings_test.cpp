@@ -7,6 +7,9 @@
 namespace qloom::test {
 namespace {
 
+/// The runs are tiny: threads would only wait for each other.
+const std::map<std::string, std::string> kOneThread{{"OMP_NUM_THREADS", "1"}};
+
 /// 256 training and 64 test samples in batches of 16: 16 steps an epoch, two epochs.
 class WarningsOfARun : public SmallRun {
  protected:
@@ -30,7 +33,7 @@ class WarningsOfARun : public SmallRun {
       run.insert(run.end(), {"--set", change});
       validate.insert(validate.end(), {"--set", change});
     }
-    const Outcome ran = qloom(run), validated = qloom(validate);
+    const Outcome ran = qloom(run, kOneThread), validated = qloom(validate, kOneThread);
     ASSERT_EQ(ran.status, 0) << ran.err;
     ASSERT_EQ(validated.status, 0) << validated.err;
     Json list = Json::array();
@@ -70,6 +73,181 @@ TEST_F(WarningsOfARun, MoreBatchesThanThereAre) {
           {"/stages/1/evaluate/batches",
            "5 is more than the 4 batches of the test set; 4 are used"}});
   EXPECT_EQ(json("out/report.json")["stages"][0]["batches"], 16);
+}
+
+std::string rule(const char* site, const std::string& quantizer, const char* rounding = "stochastic") {
+  return std::string("/rules=[{\"site\": \"") + site + "\", \"quantizer\": " + quantizer +
+         ", \"rounding\": {\"plugin\": \"" + rounding + "\"}}]";
+}
+
+std::string idle_rounding(const char* kind, const char* method) {
+  return std::string("\"stochastic\" has no effect: ") + kind + " \"" + method +
+         "\" does not round with these parameters";
+}
+
+TEST_F(WarningsOfARun, ARoundingForAMethodThatDoesNotRound) {
+  const char* const kPlace = "/rules/0/rounding";
+  expect({rule("weight", R"({"plugin": "twn"})")}, {{kPlace, idle_rounding("quantizer", "twn")}});
+  expect({rule("weight", R"({"plugin": "ttq"})")}, {{kPlace, idle_rounding("quantizer", "ttq")}});
+  expect({rule("weight", R"({"plugin": "dorefa", "part": "weight", "bits": 1})")},
+         {{kPlace, idle_rounding("quantizer", "dorefa")}});
+  expect({rule("error", R"({"plugin": "dorefa", "part": "gradient", "bits": 4})")},
+         {{kPlace, idle_rounding("quantizer", "dorefa")}});
+  expect({rule("gradient", R"({"plugin": "wage", "part": "gradient"})")},
+         {{kPlace, idle_rounding("quantizer", "wage")}});
+  expect({rule("weight", R"({"plugin": "dorefa", "part": "weight", "bits": 2})")}, {});
+  expect({"/rules/-={\"site\": \"input\", \"quantizer\": {\"plugin\": \"affine\"}}",
+          "/rules/-={\"site\": \"accumulator.forward\", \"accumulator\": {\"plugin\": \"integer\"}, "
+          "\"rounding\": {\"plugin\": \"stochastic\"}}", "/rules/0/quantizer/symmetric=true",
+          "/rules/1/quantizer/symmetric=true"},
+         {{"/rules/2/rounding", idle_rounding("accumulator", "integer")}});
+}
+
+TEST_F(WarningsOfARun, ASchedulePartThatNeverComes) {
+  expect({R"(/stages/0/train/schedule={"type": "step", "epochs": [1, 2, 5]})"},
+         {{"/stages/0/train/schedule/epochs/1", "2 has no effect: the stage ends after epoch 2"},
+          {"/stages/0/train/schedule/epochs/2", "5 has no effect: the stage ends after epoch 2"}});
+  expect({"/stages/0/train/schedule={\"warmup_steps\": 33}"},
+         {{"/stages/0/train/schedule/warmup_steps",
+           "33 is more than the 32 steps of the stage: the learning rate is never reached"}});
+  expect({"/stages/0/train/schedule={\"warmup_steps\": 32}"}, {});
+}
+
+TEST_F(WarningsOfARun, AnEpochOfAMethodThatNeverComes) {
+  expect({R"(/procedures=[{"plugin": "swalp", "start_epoch": 2}])"},
+         {{"/procedures/0/start_epoch", "2 has no effect: training ends after epoch 2"}});
+  expect({R"(/procedures=[{"plugin": "swalp", "start_epoch": 1}])"}, {});
+  expect({R"(/rules/-={"site": "gradient", "quantizer": {"plugin": "wage", "part": "gradient",
+               "learning_rate_steps": [{"epoch": 1, "learning_rate": 4},
+                                       {"epoch": 3, "learning_rate": 2}]}})"},
+         {{"/rules/1/quantizer/learning_rate_steps/1/epoch",
+           "3 has no effect: training ends after epoch 2"}});
+}
+
+TEST_F(WarningsOfARun, WhatIsOfTrainingWhereNoneIs) {
+  const std::string evaluate = R"(/stages=[{"calibrate": {}}, {"evaluate": {}}])";
+  expect({evaluate, R"(/rules/0/site=["weight", "activation", "update", "error"])",
+          R"(/procedures=[{"plugin": "swalp"}])"},
+         {{"/procedures/0", "\"swalp\" acts in training, and no stage trains"},
+          {"/rules/0/site", "\"update\", \"error\" has no effect: it is of training, and no stage "
+                            "trains with the rules"}});
+  expect({evaluate, R"(/procedures=[{"plugin": "fold_bn"}])"}, {});
+}
+
+TEST_F(WarningsOfARun, AStageWithoutWork) {
+  expect({R"(/stages=[{"calibrate": {}}, {"evaluate": {}}])", "/rules/0/site=weight"},
+         {{"/stages/0/calibrate",
+           "no site has anything to calibrate: the stage has no effect"}});
+  expect({"/stages/0/train/apply_rules=false", "/stages/1/evaluate/apply_rules=false"},
+         {{"/rules/0", "no stage applies the rules"}});
+}
+
+TEST_F(WarningsOfARun, KeysWithoutEffectOnThisDataAndModel) {
+  expect({"/data/normalisation=unit"},
+         {{"/data/normalisation",
+           "\"unit\" has no effect: the images are float32, which are used as they are"}});
+  expect({"/norm={\"plugin\": \"range_bn\"}",
+          R"(/model/inline/layers=[{"name": "e", "type": "dense", "units": "classes"}])",
+          "/rules/0/site=weight"},
+         {{"/norm", "\"range_bn\" has no effect: the model has no norm layer"}});
+}
+
+TEST_F(WarningsOfARun, ParametersWithoutEffectBesideOthers) {
+  expect({R"(/rules=[{"site": "weight", "quantizer": {"plugin": "twn", "mode": "exact",
+                                                      "threshold_factor": 0.5}}])"},
+         {{"/rules/0/quantizer/threshold_factor", "0.5 has no effect with \"mode\": \"exact\""}});
+  expect({R"(/rules=[{"site": "activation", "quantizer": {"plugin": "dorefa", "part": "activation",
+                      "bits": 4, "granularity": "channel", "max_grad": false}}])"},
+         {{"/rules/0/quantizer/granularity",
+           "\"channel\" has no effect with \"part\": \"activation\""},
+          {"/rules/0/quantizer/max_grad", "false has no effect with \"part\": \"activation\""}});
+  expect({R"(/rules=[{"site": "weight", "quantizer": {"plugin": "ttq", "threshold": 0.1}}])"}, {});
+  expect({R"(/rules=[{"site": "weight", "quantizer": {"plugin": "ttq", "threshold": 0.1,
+                                                      "sparsity": 0.5}}])"},
+         {{"/rules/0/quantizer/threshold", "0.1 has no effect with \"sparsity\": 0.5"}});
+  expect({R"(/norm={"plugin": "const_scale", "alpha": 2, "bits_w": 4})"},
+         {{"/norm/bits_w", "4 has no effect with \"alpha\": 2"}});
+}
+
+constexpr const char* kOneLeft = "/data/train_limit=33";  // batches of 16, 16 and 1
+
+TEST_F(WarningsOfARun, ANormOverOneValue) {
+  const std::string same = "the smallest batch of an epoch has 1 value per channel of \"n\": there ";
+  expect({kOneLeft}, {{"/norm", same + "\"batch_norm\" gives the same output for every input"}});
+  expect({kOneLeft, "/norm={\"plugin\": \"l1_bn\"}"},
+         {{"/norm", same + "\"l1_bn\" gives the same output for every input"}});
+  for (const char* other : {"frozen_bn", "const_scale"}) {
+    expect({kOneLeft, std::string("/norm={\"plugin\": \"") + other + "\"}"}, {});
+  }
+  expect({"/data/train_limit=34"}, {});
+}
+
+/// What is refused before any work.
+class Refusals : public WarningsOfARun {
+ protected:
+  void expect_refusal(const List& changes, const std::string& message) {
+    List run{"run", "p.json", "--output", "out"}, validate{"validate", "p.json"};
+    for (const auto& change : changes) {
+      run.insert(run.end(), {"--set", change});
+      validate.insert(validate.end(), {"--set", change});
+    }
+    for (const List& arguments : {run, validate}) {
+      const Outcome o = qloom(arguments, kOneThread);
+      EXPECT_EQ(o.status, 2) << o.err;
+      EXPECT_NE(o.err.find("qloom: p.json: " + message), std::string::npos) << o.err;
+    }
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
+  }
+};
+
+TEST_F(Refusals, ANormThatRefusesTheSmallestBatch) {
+  expect_refusal({kOneLeft, "/norm={\"plugin\": \"range_bn\"}"},
+                 "/norm: the smallest batch of an epoch has 1 value per channel of \"n\", which "
+                 "\"range_bn\" refuses: ");
+  expect_refusal({kOneLeft, R"(/rules/-={"layers": "n", "norm": {"plugin": "range_bn"},
+                                        "from": {"epoch": 1}})"},
+                 "/rules/1/norm: the smallest batch");
+}
+
+TEST_F(Refusals, APartOrAMethodAtASiteItIsNotFor) {
+  const auto with = [](const char* site, const char* quantizer) {
+    return std::string("/rules/-={\"site\": \"") + site + "\", \"quantizer\": " + quantizer + "}";
+  };
+  expect_refusal({with("activation", R"({"plugin": "dorefa", "part": "gradient", "bits": 4})")},
+                 "/rules/1/quantizer/part: \"gradient\" is for the sites \"error\", \"error.dx\", "
+                 "\"error.dw\", \"gradient\", not for \"activation\", did you mean \"activation\"?");
+  expect_refusal({with("weight", R"({"plugin": "pact"})")},
+                 "/rules/1/quantizer/plugin: \"pact\" is for the sites \"input\", \"activation\", "
+                 "\"logits\", not for \"weight\"");
+  expect_refusal({with("weight", R"({"plugin": "wage", "part": "error"})")},
+                 "/rules/1/quantizer/part: \"error\" is for the sites \"error\", \"error.dx\", "
+                 "\"error.dw\", \"logits\", not for \"weight\", did you mean \"weight\"?");
+  expect_refusal({with("weight", R"({"plugin": "qil", "part": "activation"})")},
+                 "/rules/1/quantizer/part: ");
+}
+
+TEST_F(Refusals, AnInternalThatTheNormHasNot) {
+  expect_refusal({"/norm={\"plugin\": \"const_scale\"}",
+                  R"(/rules/-={"site": "norm", "slot": "gamma", "quantizer": {"plugin": "affine"}})"},
+                 "/rules/1/slot: no norm of the layers that the rule names has the internal "
+                 "\"gamma\"; known: \"inv_scale\"");
+}
+
+TEST_F(Refusals, RepeatedRunsOfAComparison) {
+  const auto refused = [this](const List& more, const std::string& message) {
+    List all{"compare", "p.json"};
+    all.insert(all.end(), more.begin(), more.end());
+    const Outcome o = qloom(all);
+    EXPECT_EQ(o.status, 2) << o.err;
+    EXPECT_NE(o.err.find(message), std::string::npos) << o.err;
+  };
+  refused({"--seeds", "1,2,1"}, "--seeds: 1 is there twice; expected each once");
+  refused({"./p.json"}, "pipelines: ./p.json is there twice; expected each once");
+  refused({"--variant", "/seed=2"}, "expected --seeds");
+  refused({"--variant", "/data/batch_size=8", "--variant", "/data/batch_size=8"},
+          "--variant: \"/data/batch_size=8\" is there twice");
+  refused({"--variant", "/data/batch_size=16"}, "are the same pipeline; expected each once");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "runs"));
 }
 
 TEST_F(WarningsOfARun, AComparisonAndASweepSayItOnce) {

@@ -201,7 +201,7 @@ TEST(Model, RefusesAnUnknownInputWithTheNearestName) {
   EXPECT_EQ(
       error_of(R"({"name": "a", "type": "relu"},
                         {"name": "s", "type": "add", "input": ["a", "zzzzzzzz"]})"),
-      "m.json: /layers/1/input/1: \"zzzzzzzz\" is no earlier layer; known: [\"input\",\"a\"]");
+      "m.json: /layers/1/input/1: \"zzzzzzzz\" is no earlier layer; known: \"input\", \"a\"");
 }
 
 TEST(Model, RefusesACycle) {

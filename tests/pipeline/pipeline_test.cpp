@@ -112,9 +112,19 @@ TEST_F(PipelineFile, ResolvesProcedures) {
 TEST_F(PipelineFile, NamesWeightsAndAnotherPipelineToStartFrom) {
   write("w.npz", "x");
   write("base.json", smallest().dump());
-  const auto p = load({{"start_from", "base.json"}, {"model", {{"weights", "w.npz"}}}});
-  EXPECT_EQ(p.start_from, folder_ / "base.json");
-  EXPECT_EQ(p.weights, folder_ / "w.npz");
+  EXPECT_EQ(load({{"start_from", "base.json"}}).start_from, folder_ / "base.json");
+  EXPECT_EQ(load({{"model", {{"weights", "w.npz"}}}}).weights, folder_ / "w.npz");
+  const std::string both = input_error([&] {
+    return load({{"start_from", "base.json"}, {"model", {{"weights", "w.npz"}}}});
+  });
+  EXPECT_EQ(both, place("/model/weights") + ": \"w.npz\" has no effect beside \"start_from\", whose "
+                                            "weights this run takes; expected one of them");
+}
+
+TEST_F(PipelineFile, RefusesAProcedureTwice) {
+  const Json twice = Json::parse(R"([{"plugin": "swalp"}, {"plugin": "swalp", "start_epoch": 1}])");
+  EXPECT_EQ(input_error([&] { return load({{"procedures", twice}}); }),
+            place("/procedures/1") + ": \"swalp\" is there twice; the other is /procedures/0");
 }
 
 TEST_F(PipelineFile, TakesTheExampleOfTheArchitecturePage) {
@@ -149,7 +159,9 @@ TEST_F(PipelineFile, TakesTheExampleOfTheArchitecturePage) {
   EXPECT_EQ(p.name, "ternary weights, PACT activations");
   EXPECT_EQ(p.seed, 7U);
   ASSERT_EQ(p.rules.size(), 5U);
-  EXPECT_EQ(p.rules[3].layers, (std::vector<std::string>{"first", "last"}));
+  ASSERT_EQ(p.rules[3].layers.size(), 2U);
+  EXPECT_EQ(p.rules[3].layers[1].name, "last");
+  EXPECT_EQ(p.rules[3].layers[1].where, (folder_ / "a.json").string() + ": /rules/3/layers/1");
   EXPECT_EQ(p.rules[4].from_epoch, 3U);
   EXPECT_EQ(p.stages[0].epochs, 4);
   EXPECT_EQ(p.norm["plugin"], "range_bn");

@@ -64,7 +64,9 @@ TEST_F(Rules, TakeListsOfSitesOnceEachAndErrorStaysError) {
 TEST_F(Rules, ReadLayersFromAndSlot) {
   const auto r = rule(R"({"site": "norm", "slot": "inv_scale", "layers": "norm1",
                           "from": {"epoch": 3}, "quantizer": {"plugin": "affine"}})");
-  EXPECT_EQ(r.layers, std::vector<std::string>{"norm1"});
+  ASSERT_EQ(r.layers.size(), 1U);
+  EXPECT_EQ(r.layers[0].name, "norm1");
+  EXPECT_EQ(r.layers[0].where, place() + "/layers");
   EXPECT_EQ(r.from_epoch, 3U);
   EXPECT_EQ(r.slot, "inv_scale");
 }
@@ -79,11 +81,16 @@ TEST_F(Rules, RefuseAnUnknownSiteWithTheNearestName) {
   EXPECT_EQ(error_of(R"({"site": "wieght", "quantizer": null})"),
             place() + "/site: \"wieght\" is not a site, did you mean \"weight\"?");
   EXPECT_EQ(error_of(R"({"site": ["weight", "accumulater"], "quantizer": null})"),
-            place() + "/site: \"accumulater\" is not a site, did you mean \"accumulator\"?");
+            place() + "/site/1: \"accumulater\" is not a site, did you mean \"accumulator\"?");
   const std::string far = error_of(R"({"site": "qqqqqqqq", "quantizer": null})");
-  EXPECT_NE(far.find("\"qqqqqqqq\" is not a site; expected one of [\"weight\",\"bias\""),
+  EXPECT_NE(far.find("\"qqqqqqqq\" is not a site; known: \"weight\", \"bias\""),
             std::string::npos)
       << far;
+}
+
+TEST_F(Rules, RefuseAnUnknownInternalOfANormWithTheNearestName) {
+  EXPECT_EQ(error_of(R"({"site": "norm", "slot": "invscale", "quantizer": null})"),
+            place() + "/slot: \"invscale\" is no internal of a norm, did you mean \"inv_scale\"?");
 }
 
 TEST_F(Rules, RefuseUnknownPluginsWithTheNearestId) {
@@ -91,6 +98,12 @@ TEST_F(Rules, RefuseUnknownPluginsWithTheNearestId) {
   EXPECT_NE(message.find(place() + "/quantizer/plugin: "), std::string::npos) << message;
   EXPECT_NE(message.find("\"afine\""), std::string::npos) << message;
   EXPECT_NE(message.find("\"affine\""), std::string::npos) << message;
+}
+
+TEST_F(Rules, RefuseAMethodOfAnotherKind) {
+  EXPECT_EQ(error_of(R"({"site": "weight", "quantizer": {"plugin": "stochastic"}})"),
+            place() + "/quantizer/plugin: unknown quantizer \"stochastic\" (it is a rounding); "
+                      "known: \"affine\", \"pact\"");
 }
 
 TEST_F(Rules, RefuseUnknownParametersWithTheNearestName) {
@@ -238,8 +251,8 @@ TEST(MatchesLayer, KnowsNamesTypesGlobsAndEnds) {
   const auto matches = [](std::vector<std::string> layers, const char* name, const char* type,
                           bool first = false, bool last = false) {
     pipeline::Rule rule;
-    rule.layers = std::move(layers);
-    return pipeline::matches_layer(rule, name, type, first, last);
+    for (auto& entry : layers) rule.layers.push_back({std::move(entry), ""});
+    return pipeline::matches_layer(rule, {name, type, first, last});
   };
   EXPECT_TRUE(matches({}, "conv1", "conv"));
   EXPECT_TRUE(matches({"conv1"}, "conv1", "conv"));

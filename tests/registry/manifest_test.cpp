@@ -136,12 +136,12 @@ TEST_F(Manifests, RequireNamesTheNearestIdOfTheKind) {
       return e.what();
     }
   };
-  EXPECT_EQ(message("range", "minmax"), "a.json: /rules/0/range/plugin: unknown range \"minmax\", "
+  EXPECT_EQ(message("range", "minmax"), "a.json: /rules/0/range/plugin: unknown range \"minmax\" (it is a rounding), "
                                         "did you mean \"min_max\"?");
   EXPECT_EQ(message("range", "percentile"),
             "a.json: /rules/0/range/plugin: unknown range \"percentile\"; known: \"min_max\"");
   EXPECT_EQ(message("norm", "batch_norm"),
-            "a.json: /rules/0/range/plugin: unknown norm \"batch_norm\"; known: none");
+            "a.json: /rules/0/range/plugin: unknown norm \"batch_norm\"; there is none");
 }
 
 TEST_F(Manifests, EmptyRegistrySaysThatNoPluginsWereFound) {

@@ -62,6 +62,30 @@ void expect_explained(const Json& schema, const std::string& where) {
   }
 }
 
+/// Values of the parameter "part" and names of parameters in the other keys are those of the schema.
+void expect_names_parameters(const Json& method, const std::string& place) {
+  const Json properties = method["parameters"].value("properties", Json::object());
+  const Json sites = method.value("sites", Json());
+  if (sites.is_object()) {
+    Json parts = Json::array();
+    for (const auto& [part, list] : sites.items()) parts.push_back(part);
+    Json known = properties.at("part").at("enum");
+    std::sort(known.begin(), known.end());
+    EXPECT_EQ(parts, known) << place << ": sites";
+  }
+  const Json only_with = method.value("only_with", Json::object());
+  for (const auto& [name, conditions] : only_with.items()) {
+    EXPECT_TRUE(properties.contains(name)) << place << ": only_with/" << name;
+    for (const auto& [other, values] : conditions.items()) {
+      EXPECT_TRUE(properties.contains(other)) << place << ": only_with/" << name << "/" << other;
+    }
+  }
+  for (const Json& pointer : method.value("epochs", Json::array())) {
+    const auto text = pointer.get<std::string>();
+    EXPECT_TRUE(properties.contains(text.substr(1, text.find('/', 1) - 1))) << place << text;
+  }
+}
+
 void expect_explained_method(const Json& method, const std::string& where) {
   const std::string place = where + ": " + method.value("id", "");
   EXPECT_NE(method.value("summary", ""), "") << place << ": no summary";
@@ -73,6 +97,7 @@ void expect_explained_method(const Json& method, const std::string& where) {
   EXPECT_EQ(method["parameters"].value("additionalProperties", true), false)
       << place << ": a misspelt parameter would pass";
   expect_explained(method["parameters"], place);
+  expect_names_parameters(method, place);
 }
 
 TEST(TreeManifests, ExplainEveryMethodAndParameter) {

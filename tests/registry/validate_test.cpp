@@ -80,6 +80,14 @@ TEST(Validate, MissingKeySaysWhatBelongsThere) {
             "a.json: missing key \"bits\"; expected an integer from 1 to 16");
 }
 
+TEST(Validate, AMissingKeyThatStandsThereMisspeltIsRecognised) {
+  const Json open = Json::parse(R"({"type": "object", "required": ["plugin"],
+                                    "properties": {"plugin": {"type": "string"}}})");
+  EXPECT_EQ(refusal(open, R"({"plugn": "affine", "bits": 4})", "x"),
+            "x: missing key \"plugin\"; expected a string, did you mean it by \"plugn\"?");
+  EXPECT_EQ(refusal(open, R"({"bits": 4})", "x"), "x: missing key \"plugin\"; expected a string");
+}
+
 TEST(Validate, AlternativesAreToldUnlessOneIsMeant) {
   EXPECT_EQ(refusal(kQuantizer, R"({"bits": 8, "granularity": 3})"),
             "a.json: /rules/2/quantizer/granularity: 3 is not one of \"tensor\", \"channel\" or "

@@ -57,7 +57,7 @@ TEST(Granularity, AWeightHasARangePerTensorOutputChannelOrGroup) {
        {Granularity{"tensor", 1, [](std::size_t) { return 0; }},
         Granularity{"channel", 6, [=](std::size_t i) { return i / row; }},
         Granularity{{{"group", 12}}, 18, [](std::size_t i) { return i / 12; }},
-        Granularity{{{"group", 100}}, 3, [](std::size_t i) { return i / 100; }}}) {
+        Granularity{{{"group", 36}}, 6, [](std::size_t i) { return i / 36; }}}) {
     Bench bench(Json::array({affine_rule("weight", "conv2", g.text)}));
     bench.forward();
     const auto& p = bench.parameter("conv2/weight");
@@ -95,6 +95,43 @@ TEST(Granularity, GroupsThatDoNotDivideASampleAreRefused) {
     EXPECT_NE(std::string(error.what()).find("7"), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find("64 values"), std::string::npos) << error.what();
   }
+}
+
+std::string refusal(const Json& rule) {
+  try {
+    const Bench bench(Json::array({rule}));
+    return "";
+  } catch (const InputError& error) {
+    const std::string message = error.what();
+    return message.substr(message.find("/rules/0"));
+  }
+}
+
+TEST(Granularity, GroupsOfAWeightStayInsideAnOutputChannel) {
+  for (const char* site : {"weight", "gradient", "update", "momentum"}) {
+    for (const int k : {5, 72, 100}) {  // conv2 has 36 weights per output channel
+      EXPECT_EQ(refusal(affine_rule(site, "conv2", {{"group", k}})),
+                "/rules/0/quantizer/granularity/group: " + std::to_string(k) +
+                    " does not divide the 36 values of an output channel of \"conv2\"")
+          << site;
+    }
+    EXPECT_EQ(refusal(affine_rule(site, "conv2", {{"group", 9}})), "") << site;
+  }
+}
+
+TEST(Granularity, WhatIsLearnedPerGroupIsNotLearnedOnABatch) {
+  Json rule = affine_rule("activation", "conv2", {{"group", 16}});
+  rule["quantizer"] = {{"plugin", "lsq"}, {"granularity", {{"group", 16}}}};
+  for (const char* site : {"activation", "error", "error.dx", "error.dw"}) {
+    rule["site"] = site;
+    EXPECT_EQ(refusal(rule),
+              "/rules/0/quantizer/granularity: {\"group\":16} at \"" + std::string(site) +
+                  "/conv2\": \"lsq\" learns something for each group, and the number of groups "
+                  "changes with the batch; expected \"tensor\" or \"channel\"");
+  }
+  rule["site"] = "weight";
+  rule["quantizer"]["granularity"]["group"] = 12;
+  EXPECT_EQ(refusal(rule), "");
 }
 
 TEST(Granularity, ErrorsAndGradientsHaveChannelsAndGroupsToo) {

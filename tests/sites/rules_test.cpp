@@ -120,13 +120,64 @@ TEST(Rules, NullForOneUseOfTheErrorLeavesTheOther) {
   EXPECT_TRUE(fractions(Json::array({both, none})).empty());
 }
 
-TEST(Rules, ARuleThatNamesNothingIsRefused) {
-  for (const Json& rule :
-       {Json{{"site", "weight"}, {"layers", {"conv9"}}, {"quantizer", fixed_point(3)}},
-        Json{{"site", "weight"}, {"layers", {"relu*"}}, {"quantizer", fixed_point(3)}},
-        Json{{"site", "input"}, {"layers", {"fc"}}, {"quantizer", fixed_point(3)}}}) {
-    EXPECT_THROW(placed(Json::array({rule})), InputError) << rule;
+/// What placing this rule ends with, from its pointer on; "" when it is placed.
+std::string refusal(const Json& site, const Json& layers) {
+  Json rule{{"quantizer", fixed_point(3)}, {"layers", layers}};
+  if (site.is_null()) {
+    rule = {{"norm", {{"plugin", "range_bn"}}}, {"layers", layers}};
+  } else {
+    rule["site"] = site;
   }
+  try {
+    placed(Json::array({rule}));
+    return "";
+  } catch (const InputError& error) {
+    const std::string message = error.what();
+    return message.substr(message.find("/rules/0"));
+  }
+}
+
+TEST(Rules, EveryEntryOfAListOfLayersNamesALayerWithTheSite) {
+  EXPECT_EQ(refusal("weight", "conv9"),
+            "/rules/0/layers: \"conv9\" matches no layer of the model, did you mean \"conv1\"?");
+  EXPECT_EQ(refusal("weight", {"conv1", "rihgt"}),
+            "/rules/0/layers/1: \"rihgt\" matches no layer of the model, did you mean \"right\"?");
+  EXPECT_EQ(refusal("weight", {"qqqq*", "conv1"}).substr(0, 83),
+            "/rules/0/layers/0: \"qqqq*\" matches no layer of the model; known: \"conv1\", \"norm1\"");
+  EXPECT_EQ(refusal("weight", {"conv*", "relu*"}),
+            "/rules/0/layers/1: \"relu*\" matches no layer with the site \"weight\"; known: "
+            "\"conv1\", \"conv2\", \"left\", \"right\", \"fc\"");
+  EXPECT_EQ(refusal("activation", {"first", "last"}),
+            "/rules/0/layers/0: \"first\" matches no layer with the site \"activation\"; known: "
+            "\"conv2\", \"left\", \"right\", \"fc\"");
+  EXPECT_EQ(refusal("logits", "add"),
+            "/rules/0/layers: \"add\" matches no layer with the site \"logits\"; known: \"fc\"");
+  EXPECT_EQ(refusal(nullptr, "conv1"),
+            "/rules/0/layers: \"conv1\" matches no layer with a norm, did you mean \"norm1\"?");
+  EXPECT_EQ(refusal(nullptr, "norm*"), "");
+}
+
+TEST(Rules, ALayerThatIsWrittenOutHasEverySiteThatIs) {
+  EXPECT_EQ(refusal({"weight", "bias"}, {"conv2", "conv1"}),
+            "/rules/0/site/1: layer \"conv1\" has no site \"bias\"; known: \"weight\", \"error\", "
+            "\"error.dx\", \"error.dw\", \"gradient\", \"update\", \"momentum\", \"input\", "
+            "\"accumulator.forward\", \"accumulator.dx\", \"accumulator.dw\"");
+  EXPECT_EQ(refusal({"activation", "weight"}, "conv1").substr(0, 67),
+            "/rules/0/site/0: layer \"conv1\" has no site \"activation\"; known: \"");
+  EXPECT_EQ(refusal("input", {"conv1", "fc"}).substr(0, 57),
+            "/rules/0/layers/1: \"fc\" matches no layer with the site \"");
+  // Both names together are what the contraction reads; globs, types and ends take what there is.
+  EXPECT_EQ(refusal({"input", "activation"}, {"conv1", "fc"}), "");
+  EXPECT_EQ(refusal({"weight", "bias"}, {"conv*"}), "");
+  EXPECT_EQ(refusal({"weight", "activation"}, {"first", "last"}), "");
+  EXPECT_EQ(refusal({"weight", "bias"}, {"conv"}), "");
+  EXPECT_EQ(refusal("*", {"conv1"}), "");
+}
+
+TEST(Rules, ASiteThatIsWrittenOutIsOneThatANamedLayerHas) {
+  EXPECT_EQ(refusal({"weight", "norm"}, {"conv*"}).substr(0, 90),
+            "/rules/0/site/1: none of the layers that the rule names has the site \"norm\"; known: \"wei");
+  EXPECT_EQ(refusal({"weight", "norm"}, {"conv*", "norm*"}), "");
 }
 
 TEST(Rules, FromAStepSwapsOnePartAndTheOthersKeepTheirState) {

@@ -45,7 +45,7 @@ ProductRows product_rows(Role role, const ContractionShape& s, const std::vector
     switch (role) {
       case Role::kForward: rows.at(t.y, t.forward_k) = product(t.x, t.w); break;
       case Role::kInputGradient: rows.at(t.x, t.input_k) = product(t.y, t.w); break;
-      default: rows.at(t.w, t.weight_k) = product(t.x, t.y);
+      case Role::kWeightGradient: rows.at(t.w, t.weight_k) = product(t.x, t.y); break;
     }
   });
   return rows;

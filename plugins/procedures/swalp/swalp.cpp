@@ -42,7 +42,7 @@ class Swalp {
         // event.epoch counts the epoch that just ended: it was an averaging one if it began so.
         if (event.epoch > start_epoch_ && cycle_steps_ == 0) average(run);
         break;
-      default: finish(run);
+      case QLOOM_EVENT_FINALIZE: finish(run); break;
     }
   }
 

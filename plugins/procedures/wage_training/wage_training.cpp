@@ -42,8 +42,9 @@ class WageTraining {
         break;
       case QLOOM_EVENT_LOSS: squared_error(run); break;
       case QLOOM_EVENT_AFTER_BACKWARD: freeze_others(run); break;
-      default:
+      case QLOOM_EVENT_AFTER_STEP:
         if (!clips_before_) clip_weights(run, 1.0F - step_g_);
+        break;
     }
   }
 
