@@ -150,6 +150,13 @@ void print_method(const Method& m) {
   }
   if (m.manifest.contains("sites")) print_sites(m.manifest["sites"]);
   data::print("library:    {}\n", m.library_file.string());
+  if (m.manifest.contains("keeps_state")) {
+    std::string names;
+    for (const Json& name : m.manifest["keeps_state"]) {
+      names += (names.empty() ? "" : ", ") + text_of(name);
+    }
+    data::print("keeps what it learned when these change: {}\n", names);
+  }
   print_parameters(m.manifest.value("parameters", Json::object()),
                    m.manifest.value("only_with", Json::object()));
 }

@@ -40,7 +40,7 @@ void require_arrays(const data::ArrayReader& reader, const data::Arrays& found, 
 /// What a checkpoint holds beside weights and norm statistics: families of arrays.
 constexpr const char* kOtherFamilies[] = {kMeta,   "velocity/", "second/",    "shadow/",
                                           "site/",  "learned/",  "overflows/", "procedure/",
-                                          "removed/"};
+                                          "removed/", "shadow_norm/"};
 
 }  // namespace
 
@@ -55,6 +55,18 @@ std::vector<Warning> weights_warnings(data::ArrayReader& reader) {
                                            reader.nearest_read(name)});
   }
   return all;
+}
+
+std::string loss_of_file(data::ArrayReader& reader) {
+  if (!reader.contains(kMeta)) return "softmax_cross_entropy";
+  const auto& text = reader.read_list<std::uint8_t>(kMeta);
+  const Json meta = Json::parse(text.begin(), text.end(), nullptr, false);
+  if (!meta.is_object() || !meta.contains("loss") || !meta["loss"].is_string()) {
+    throw InputError(fmt::format("{}: \"@meta\" does not name the \"loss\" of the training; "
+                                 "another version of qloom wrote it",
+                                 reader.file()));
+  }
+  return meta["loss"].get<std::string>();
 }
 
 void Trainer::save(const std::filesystem::path& file) const {
@@ -75,6 +87,8 @@ void Trainer::save(const std::filesystem::path& file) const {
               {"epochs", cursor_.epochs},
               {"steps", cursor_.steps},
               {"is_finalized", cursor_.is_finalized}}},
+            {"loss", loss_},
+            {"inherits_shadows", inherits_shadows_},
             {"series", series_},
             {"stages", stage_results_},
             {"custom", custom_},
@@ -113,6 +127,8 @@ std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::strin
                                  procedures_.size()));
   }
   cursor_ = cursor;
+  loss_ = meta.at("loss").get<std::string>();
+  inherits_shadows_ = meta.at("inherits_shadows").get<bool>();
   series_ = meta.at("series");
   stage_results_ = meta.at("stages");
   reloads_ = meta.value("reloads", Json::array());
@@ -142,6 +158,8 @@ void Trainer::load(const std::filesystem::path& file) {
     throw InputError(fmt::format("{}: \"@meta\" is damaged: {}", file.string(), error.what()));
   }
   network_.load_structure(reader);
+  data::ArrayReader sites(all, file.string());
+  network_.recall_sites(sites);
   lower();
   network_.load_everything(reader);
   for (std::size_t i = 0; i < procedures_.size(); ++i) {

@@ -150,11 +150,13 @@ std::vector<Observed> observed(const network::Network& network) {
   };
   for (const auto& node : nodes) {
     if (node->type == network::Node::Type::kQuantize) {
-      const std::string layer = node->name.substr(node->name.find('/') + 1);
-      const bool is_input = !node->name.starts_with("logits/");
-      list.push_back({is_input ? "input of " + layer : "output of " + layer, layer, node->name,
-                      input_of(*node).value->data(), node->value->data(), node->value->size(),
-                      node->site.get()});
+      for (const std::string& key : node->keys) {
+        const std::string layer = key.substr(key.find('/') + 1);
+        const bool is_input = !key.starts_with("logits/");
+        list.push_back({is_input ? "input of " + layer : "output of " + layer, layer, key,
+                        input_of(*node).value->data(), node->value->data(), node->value->size(),
+                        node->site.get()});
+      }
     }
     if (node->weight == nullptr) continue;
     const network::Node& from = input_of(*node);

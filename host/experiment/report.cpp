@@ -70,6 +70,7 @@ Json activation_rows(const Trainer& trainer, Json& totals) {
 }  // namespace
 
 Json report_of(Trainer& trainer, int threads) {
+  Json statistics = layer_statistics(trainer);  // first: its pass shows each grid once more
   Json report{{"format", 1},
               {"name", trainer.pipeline().name},
               {"host_version", registry::host_services().version},
@@ -103,7 +104,7 @@ Json report_of(Trainer& trainer, int threads) {
     report["final"] = {{"accuracy", score.accuracy}, {"loss", score.loss},
                        {"correct", score.correct}, {"count", score.count}};
   }
-  report["layer_statistics"] = layer_statistics(trainer);  // last: its pass counts overflows too
+  report["layer_statistics"] = std::move(statistics);
   const double epochs = double(trainer.epochs_run());
   report["timing"] = {{"seconds", trainer.seconds()}, {"threads", threads}};
   report["timing"]["seconds_per_epoch"] =

@@ -28,6 +28,29 @@ std::filesystem::path output_of(const RunOptions& options) {
                                 : options.output;
 }
 
+KnownSites known_after(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
+                       Warnings& warnings);
+
+/// Checks the pipeline that this one starts from; what its end leaves to this one.
+KnownSites inherited(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
+                     Warnings& warnings) {
+  KnownSites known =
+      known_after(pipeline::load(pipeline.start_from, {}, registry), registry, warnings);
+  return pipeline.takes_state ? known : KnownSites{};
+}
+
+/// Checks the pipeline; of which activations evaluation knows enough at its end.
+KnownSites known_after(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
+                       Warnings& warnings) {
+  Trainer trainer(pipeline, registry, [&](const Warning& w) { warnings.add(w); });
+  if (!pipeline.start_from.empty()) {
+    return trainer.check_stages(inherited(pipeline, registry, warnings));
+  }
+  if (pipeline.weights.empty()) return trainer.check_stages({});
+  trainer.start_from(pipeline.weights, true);
+  return trainer.check_stages(known_sites(trainer.network()));
+}
+
 struct Folder {
   explicit Folder(std::filesystem::path folder) : path(std::move(folder)) {}
   std::filesystem::path path;
@@ -49,10 +72,9 @@ struct Prepared {
       require_same_inputs();
       return;
     }
-    const std::filesystem::path start_from = pipeline.start_from;
-    if (!pipeline.weights.empty()) trainer.start_from(pipeline.weights);
-    if (!start_from.empty()) {
-      check(pipeline::load(start_from, {}, registry), registry, *options.warnings);
+    if (!pipeline.weights.empty()) trainer.start_from(pipeline.weights, true);
+    if (!pipeline.start_from.empty()) {
+      trainer.check_stages(inherited(pipeline, registry, *options.warnings));
     }
     stamps.require_unchanged(trainer.methods());
     trainer.set_inputs(inputs_of(pipeline, trainer.methods()));
@@ -113,7 +135,7 @@ void load_start(Prepared& run) {
     Prepared first(base, run.registry);
     execute(first);
   }
-  run.trainer.start_from(folder.checkpoint);
+  run.trainer.start_from(folder.checkpoint, run.pipeline.takes_state);
   Json inputs = run.trainer.inputs();
   inputs["start_from"] = read_checkpoint_meta(folder.checkpoint).value("inputs", Json());
   run.trainer.set_inputs(std::move(inputs));
@@ -151,10 +173,7 @@ Json execute(Prepared& run) {
 
 void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
            Warnings& warnings) {
-  const Trainer trainer(pipeline, registry, [&](const Warning& w) { warnings.add(w); });
-  if (!pipeline.start_from.empty()) {
-    check(pipeline::load(pipeline.start_from, {}, registry), registry, warnings);
-  }
+  known_after(pipeline, registry, warnings);
 }
 
 Json run(const RunOptions& options, const registry::Registry& registry) {

@@ -35,8 +35,8 @@ qloom_status tensor(qloom_run* run, std::uint64_t index, qloom_run_tensor* out) 
     out->gradient = trainer.in_training() ? p.gradient.data() : nullptr;
     // Between forward and backward the quantizers must stay as they are.
     const bool is_between = trainer.logits().logits != nullptr;
-    const Tensor& last = p.quantized.empty() ? p.value : p.quantized;
-    out->quantized = is_between ? last.data() : trainer.network().quantized(p).data();
+    network::Network& network = trainer.network();
+    out->quantized = (is_between ? network.last_seen(p) : network.quantized(p)).data();
     out->n = p.value.size();
     out->shadow = p.shadow.empty() ? nullptr : p.shadow.data();
     out->fan_in = static_cast<std::uint64_t>(p.fan_in);
@@ -68,7 +68,9 @@ qloom_status norm_inference(qloom_run* run, std::uint64_t index, float* scale,
     const auto norms = trainer_of(run).network().norms();
     if (index >= norms.size()) return QLOOM_E_INVALID;
     std::vector<float> a, b;
-    norms[index]->norm->inference(a, b);
+    network::Pass pass;
+    pass.use_shadows = true;  // as evaluation
+    norms[index]->norm->inference(pass, a, b);
     std::copy(a.begin(), a.end(), scale);
     std::copy(b.begin(), b.end(), shift);
     return QLOOM_OK;
@@ -87,6 +89,7 @@ qloom_status set_shadow(qloom_run* run, std::uint64_t index, const float* values
     const auto parameters = trainer_of(run).network().parameters();
     if (index >= parameters.size()) return QLOOM_E_INVALID;
     network::Parameter& p = *parameters[index];
+    trainer_of(run).drop_inherited_shadows();
     if (values == nullptr) {
       p.shadow = Tensor();
     } else {

@@ -95,7 +95,7 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
   norms.finish();
   check_lengths(pipeline_, dataset_, calibrations, registry, warnings_);
   lower();
-  require_calibration();
+  if (pipeline_.start_from.empty() && pipeline_.weights.empty()) check_stages({});
   network_.initialise();
   for (const pipeline::Procedure& p : pipeline_.procedures) {
     const registry::Method& method = registry.require("procedure", p.id, p.where);
@@ -104,21 +104,9 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
   }
 }
 
-void Trainer::require_calibration() {
-  const auto sites = network_.calibrated_sites();
-  const auto needs = std::find_if(sites.begin(), sites.end(), [](const auto* site) {
-    return site->spec().range.method != nullptr;
-  });
-  if (needs == sites.end()) return;
-  for (const pipeline::Stage& stage : pipeline_.stages) {
-    if (stage.type == "calibrate" || (stage.type == "train" && stage.apply_rules)) return;
-    if (stage.type == "evaluate" && stage.apply_rules) {
-      throw InputError(fmt::format("{}: no range is known for \"{}\" ({}); expected a calibrate stage "
-                                   "or training with rules before it",
-                                   stage.where, (*needs)->context().name,
-                                   (*needs)->spec().quantizer.where));
-    }
-  }
+KnownSites Trainer::check_stages(KnownSites known) const {
+  return follow_stages(pipeline_, network_.model(), *registry_, steps_per_epoch(),
+                       std::move(known));
 }
 
 void Trainer::lower() {
@@ -129,13 +117,27 @@ void Trainer::lower_if_due() {
   if (swap_steps_.contains(cursor_.steps)) lower();
 }
 
-void Trainer::start_from(const std::filesystem::path& weights) {
+void Trainer::start_from(const std::filesystem::path& weights, bool takes_state) {
   const data::Arrays arrays = data::read_npz(weights);
-  data::ArrayReader reader(arrays, weights.string());
+  data::ArrayReader reader(arrays, weights.string()), sites(arrays, weights.string());
   network_.load_structure(reader);
+  if (takes_state) network_.recall_sites(sites);
   lower();
+  check_stages(known_sites(network_));
   network_.load_weights(reader);
+  loss_ = loss_of_file(reader);
+  // The averages are for evaluation; training goes on from the last weights.
+  const auto first = std::find_if(pipeline_.stages.begin(), pipeline_.stages.end(),
+                                  [](const auto& stage) { return stage.type != "calibrate"; });
+  const bool trains_first = first != pipeline_.stages.end() && first->type == "train";
+  if (takes_state && !trains_first) network_.load_shadows(reader);
+  inherits_shadows_ = network_.has_shadows();
   for (const Warning& warning : weights_warnings(reader)) warn(warning);
+}
+
+void Trainer::drop_inherited_shadows() {
+  if (inherits_shadows_) network_.drop_shadows();
+  inherits_shadows_ = false;
 }
 
 void Trainer::emit(std::uint32_t event) {
@@ -175,6 +177,7 @@ void Trainer::finalize_if_due() {
 void Trainer::run_stages(const std::function<void()>& checkpoint, Progress& progress) {
   while (cursor_.stage < pipeline_.stages.size()) {
     const pipeline::Stage& stage = pipeline_.stages[static_cast<std::size_t>(cursor_.stage)];
+    if (stage.type == "train") drop_inherited_shadows();
     if (cursor_.epoch_of_stage == 0) emit(QLOOM_EVENT_STAGE);
     const auto start = Clock::now();
     Json result{{"type", stage.type}};
@@ -236,6 +239,7 @@ void Trainer::load_batch(const data::Split& split, const std::int32_t* order, st
 
 void Trainer::train(const pipeline::Stage& stage, const std::function<void()>& checkpoint,
                     Progress& progress) {
+  loss_ = stage.loss;
   while (cursor_.epoch_of_stage < static_cast<std::uint64_t>(stage.epochs)) {
     train_epoch(stage, cursor_.epoch_of_stage, progress);
     ++cursor_.epoch_of_stage;
@@ -356,11 +360,6 @@ Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
   pass.rules = stage.apply_rules ? network::Pass::Rules::kOn : network::Pass::Rules::kOff;
   pass.use_shadows = true;
   pass.phase.epoch = cursor_.epochs;
-  std::string loss_name = "softmax_cross_entropy";  // that of the training before, if there was one
-  for (std::uint64_t i = 0; i < cursor_.stage; ++i) {
-    const pipeline::Stage& before = pipeline_.stages[static_cast<std::size_t>(i)];
-    if (before.type == "train") loss_name = before.loss;
-  }
   Score score;
   for (std::uint64_t i = 0; i < batches; ++i) {
     pass.phase.step = i;
@@ -368,7 +367,7 @@ Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
     const std::int64_t n = std::min(pipeline_.batch_size, split.count - first);
     load_batch(split, order_.data(), first, n);
     const Tensor& logits = network_.forward(batch_, pass);
-    const network::Loss loss = loss_of(loss_name, logits, labels_, n,
+    const network::Loss loss = loss_of(loss_, logits, labels_, n,
                                        static_cast<std::int64_t>(logits.size()) / n, nullptr);
     score.loss += loss.sum;
     score.correct += loss.correct;
@@ -396,6 +395,7 @@ void Trainer::retune_norms(std::uint64_t batches) {
   const std::uint64_t all = steps_per_epoch();
   const std::uint64_t count = batches == 0 ? all : std::min(batches, all);
   const auto order = data::shuffled_order(dataset_.train.count, pipeline_.seed, 0);
+  if (network_.has_shadows()) network_.add_shadow_norms();  // the weights keep their statistics
   network::Pass pass;
   pass.norms_train = true;
   pass.use_shadows = true;

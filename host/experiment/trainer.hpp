@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "host/data/dataset.hpp"
+#include "host/experiment/known_sites.hpp"
 #include "host/experiment/progress.hpp"
 #include "host/experiment/warnings.hpp"
 #include "host/network/network.hpp"
@@ -48,8 +49,16 @@ class Trainer {
   Trainer(const Trainer&) = delete;  // procedures hold its address
   Trainer& operator=(const Trainer&) = delete;
 
-  /// Starting weights from a checkpoint or .npz (parameters and norm statistics).
-  void start_from(const std::filesystem::path& weights);
+  /// Starting weights from a checkpoint or .npz: parameters and norm statistics; with `takes_state`
+  /// also what methods learned at readers that keep it, and shadows with their norm statistics,
+  /// which a train stage drops. InputError as check_stages().
+  void start_from(const std::filesystem::path& weights, bool takes_state);
+  /// InputError when a stage would evaluate activations of which nothing before it says ranges or
+  /// first values; returns what is known at the end. `known` is what the run starts from.
+  KnownSites check_stages(KnownSites known) const;
+  /// Shadows that came with the starting weights go; before training, and before a procedure sets
+  /// its own.
+  void drop_inherited_shadows();
   /// Event PREPARE; once, for a run that is not resumed.
   void prepare();
   /// Runs the stages from the cursor on; calls `checkpoint` after each epoch and each stage.
@@ -108,8 +117,6 @@ class Trainer {
   void lower();
   /// lower() where rules with "from" begin to act at this step.
   void lower_if_due();
-  /// InputError when a stage would evaluate activations whose ranges nothing before it finds.
-  void require_calibration();
   /// Cursor, series and results from a checkpoint's text; the versions of the procedures' states.
   std::vector<std::uint32_t> read_meta(const Json& meta, const std::string& file);
   void reload_changed(Progress& progress);
@@ -140,6 +147,8 @@ class Trainer {
   Tensor batch_, logits_gradient_;
   std::vector<std::int32_t> labels_, order_;
   LogitsView logits_view_;
+  std::string loss_ = "softmax_cross_entropy";  ///< of the last training, also that of a base
+  bool inherits_shadows_ = false;
   bool in_training_ = false;
   double learning_rate_ = 0, rate_factor_ = 1;
   std::optional<registry::FileWatcher> watcher_;
@@ -153,5 +162,9 @@ class Trainer {
 
 /// What to say about weights that were read: values rounded, arrays that match nothing.
 [[nodiscard]] std::vector<Warning> weights_warnings(data::ArrayReader& reader);
+
+/// The loss of the training that made the weights; softmax_cross_entropy where they are no
+/// checkpoint.
+[[nodiscard]] std::string loss_of_file(data::ArrayReader& reader);
 
 }  // namespace qloom::experiment

@@ -24,17 +24,6 @@ void check_groups(const QuantizerSpec& spec, std::int64_t size, const std::strin
                                spec.quantizer.where, k, size, what));
 }
 
-/// What is learned or calibrated per group must not depend on how many samples a batch has.
-void check_learned_groups(const SiteQuantizer& site) {
-  const MethodSpec& spec = site.spec().quantizer;
-  const registry::Json granularity = granularity_of(spec);
-  if (!site.context().has_batch_axis || !granularity.is_object() || !site.learns()) return;
-  throw InputError(fmt::format(
-      "{}/granularity: {} at \"{}\": \"{}\" learns something for each group, and the number of "
-      "groups changes with the batch; expected \"tensor\" or \"channel\"",
-      spec.where, granularity.dump(), site.context().name, spec.method->id));
-}
-
 }  // namespace
 
 Network::Network(Model model, const registry::Registry& registry, std::uint64_t seed)
@@ -45,6 +34,7 @@ Network::Network(Model model, const registry::Registry& registry, std::uint64_t 
 
 void Network::lower(const Placement& placement) {
   placement_ = placement;
+  remember_sites();
   old_sites_ = std::move(sites_);
   old_norms_ = std::move(norms_);
   sites_.clear();
@@ -70,26 +60,8 @@ void Network::lower(const Placement& placement) {
   }
   old_sites_.clear();
   old_norms_.clear();
-}
-
-std::shared_ptr<SiteQuantizer> Network::site(const std::string& key, SiteContext context) {
-  const auto spec = placement_.quantizers.find(key);
-  if (spec == placement_.quantizers.end()) return nullptr;
-  const auto old = old_sites_.find(key);
-  if (old != old_sites_.end() && old->second->spec() == spec->second) {
-    return sites_[key] = old->second;
-  }
-  context.name = key;
-  context.seed = seed_;
-  auto fresh = std::make_shared<SiteQuantizer>(*registry_, spec->second, std::move(context));
-  check_learned_groups(*fresh);
-  if (old != old_sites_.end()) {
-    fresh->adopt(*old->second);
-    if (!fresh->keeps_learned(*old->second)) {
-      std::erase_if(learned_state_, [&](const auto& e) { return e.first.starts_with(key + "/"); });
-    }
-  }
-  return sites_[key] = std::move(fresh);
+  before_.clear();
+  old_learned_state_.clear();
 }
 
 void Network::order_parameters() {
@@ -134,26 +106,30 @@ bool Network::is_network_input(int node) const {
 
 int Network::add_quantize(const std::string& site_name, const Layer& layer, int input) {
   const std::string key = site_name + "/" + layer.name;
-  const auto spec = placement_.quantizers.find(key);
-  if (spec == placement_.quantizers.end()) return input;
+  const std::optional<QuantizerSpec> spec = spec_at(key);
+  if (!spec) return input;
   // Two contractions that read one tensor under the same rule share one quantize node.
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    const Node& other = *nodes_[i];
+    Node& other = *nodes_[i];
     if (other.type == Node::Type::kQuantize && other.inputs[0] == input &&
-        other.name.starts_with(site_name + "/") && other.site->spec() == spec->second) {
+        other.name.starts_with(site_name + "/") && other.site->spec() == *spec &&
+        can_share(other.name, key, *spec)) {
+      other.keys.push_back(key);
+      sites_[key] = other.site;
       return static_cast<int>(i);
     }
   }
   auto node = std::make_unique<Node>();
   node->type = Node::Type::kQuantize;
   node->name = key;
+  node->keys = {key};
   node->inputs = {input};
   node->out_shape = nodes_[static_cast<std::size_t>(input)]->out_shape;
   node->site = site(key, {.channel_axis = -1,
                           .has_batch_axis = true,
                           .tracks_range = true,
                           .after_relu = is_after_relu(input)});
-  check_groups(spec->second, node->out_shape.size(), "a sample");
+  check_groups(*spec, node->out_shape.size(), "a sample");
   node->needs_gradient =
       nodes_[static_cast<std::size_t>(input)]->needs_gradient || node->site->learns();
   nodes_.push_back(std::move(node));
@@ -267,10 +243,7 @@ void Network::lower_norm(Node& node, int index) {
   } else {
     node.norm = std::make_shared<NormLayer>(*registry_, spec, layer,
                                              from != nullptr ? from->weight->fan_in : 0);
-    if (old != old_norms_.end()) {  // swapped in the middle of a run: take the statistics over
-      node.norm->instance.load(old->second->instance.save(),
-                                node.norm->instance.state_version());
-    }
+    if (old != old_norms_.end()) node.norm->adopt(*old->second);  // in the middle of a run
   }
   norms_[layer.name] = node.norm;
   if (node.norm->has_affine) {

@@ -159,8 +159,9 @@ void Network::forward_contraction(Node& node) {
 
 void Network::update(const OptimizerSettings& settings, const Phase& phase, std::uint64_t count) {
   for (Parameter* parameter : ordered_parameters_) network::update(*parameter, settings, phase, count);
-  for (auto& [name, site] : sites_) {
-    if (!site->learns()) continue;
+  if (pass_.rules != Pass::Rules::kOn) return;  // the learned parameters have no gradient
+  for (auto& [key, site] : sites_) {
+    if (!site->learns() || site->context().name != key) continue;  // once for all its readers
     for (LearnedParameter& learned : site->learned()) {
       LearnedState& state = learned_state_[learned.key];
       network::update(learned, state.velocity, state.second, settings, count);
@@ -187,6 +188,20 @@ std::vector<Node*> Network::norms() {
   return list;
 }
 
+bool Network::has_shadows() const {
+  return std::any_of(ordered_parameters_.begin(), ordered_parameters_.end(),
+                     [](const Parameter* p) { return !p->shadow.empty(); });
+}
+
+void Network::add_shadow_norms() {
+  for (auto& [layer, norm] : norms_) norm->add_shadow();
+}
+
+void Network::drop_shadows() {
+  for (Parameter* parameter : ordered_parameters_) parameter->shadow = Tensor();
+  for (auto& [layer, norm] : norms_) norm->drop_shadow();
+}
+
 std::string Network::first_non_finite() const {
   for (const auto& node : nodes_) {
     if (node->weight != nullptr && !is_finite(node->weight->value)) return node->weight->name();
@@ -197,6 +212,11 @@ std::string Network::first_non_finite() const {
     if (!is_finite(parameter->value)) return key;
   }
   return "";
+}
+
+const Tensor& Network::last_seen(const Parameter& parameter) const {
+  const bool is_quantized = parameter.forward != nullptr && pass_.rules == Pass::Rules::kOn;
+  return is_quantized && !parameter.quantized.empty() ? parameter.quantized : parameter.value;
 }
 
 const Tensor& Network::quantized(Parameter& parameter) {

@@ -9,6 +9,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,10 +23,13 @@
 
 namespace qloom::network {
 
+/// Last part of the name of the array with a reader's methods, as text.
+inline constexpr const char* kSiteMethods = "@methods";
+
 /// One step of the lowered plan.
 struct Node {
   enum class Type { kInput, kQuantize, kLayer } type = Type::kLayer;
-  std::string name;            ///< layer name, or "<site>/<layer>"
+  std::string name;            ///< layer name, or "<site>/<layer>" of the first reader
   const Layer* layer = nullptr;  ///< kLayer
   std::vector<int> inputs;     ///< nodes
   SampleShape out_shape;
@@ -38,6 +42,7 @@ struct Node {
   Gradient gradient;           ///< dL/d(value), pending
 
   std::shared_ptr<SiteQuantizer> site;  ///< kQuantize
+  std::vector<std::string> keys;        ///< kQuantize: "<site>/<layer>" of each reader
   Parameter *weight = nullptr, *bias = nullptr;
   std::shared_ptr<NormLayer> norm;
   std::shared_ptr<SiteQuantizer> error, error_dx, error_dw;
@@ -55,8 +60,8 @@ class Network {
   Network(const Network&) = delete;  // nodes point into the network
   Network& operator=(const Network&) = delete;
 
-  /// Builds the nodes for this placement. Quantizers and norms whose methods and parameters are
-  /// unchanged keep their state.
+  /// Builds the nodes for this placement. Each reader of a quantize node keeps what its node held
+  /// before, whether it had that node for itself or shared it, where keeps_state() allows it.
   void lower(const Placement& placement);
   /// Seeded initial weights: normal sqrt(2 / fan_in) or uniform +-sqrt(6 / fan_in) (He et al.,
   /// 2015), biases and beta 0, gamma 1.
@@ -86,7 +91,7 @@ class Network {
   [[nodiscard]] const std::vector<Parameter*>& parameters() const { return ordered_parameters_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Node>>& nodes() const { return nodes_; }
   [[nodiscard]] std::vector<Node*> norms();
-  /// Sites by name, for reports.
+  /// Sites by reader; readers that share a node have the same one.
   [[nodiscard]] const std::map<std::string, std::shared_ptr<SiteQuantizer>>& sites() const {
     return sites_;
   }
@@ -96,9 +101,17 @@ class Network {
   /// The norm hands its input on from the next lower() on; its producer gets a zero bias if it has
   /// none.
   void remove_norm(int norm_layer);
+  /// Are there values that evaluation uses in place of the parameters'?
+  [[nodiscard]] bool has_shadows() const;
+  /// The norms' statistics of the shadows become their own; see NormLayer::add_shadow().
+  void add_shadow_norms();
+  void drop_shadows();
   /// Name of the first node, in order, whose values are not all finite, or "".
   [[nodiscard]] std::string first_non_finite() const;
-  /// The quantized form of a parameter with its present value (evaluation's random words).
+  /// The form of a parameter that the contraction saw in the last pass.
+  [[nodiscard]] const Tensor& last_seen(const Parameter& parameter) const;
+  /// The quantized form of a parameter with its present value (evaluation's random words); the value
+  /// itself where nothing has been trained or calibrated with the quantizer.
   const Tensor& quantized(Parameter& parameter);
 
   /// Parameters and norm statistics; with `everything` also optimizer state, sites and shadows.
@@ -110,6 +123,11 @@ class Network {
   void load_weights(data::ArrayReader& reader);
   /// All that save(true) wrote, types and shapes exactly; InputError as above.
   void load_everything(data::ArrayReader& reader);
+  /// What save(true) wrote of the quantize nodes becomes what the next lower() finds at each reader.
+  /// InputError when an array is not what save() writes.
+  void recall_sites(data::ArrayReader& reader);
+  /// Shadows, and their norm statistics, where the file has them.
+  void load_shadows(data::ArrayReader& reader);
 
  private:
   int add_quantize(const std::string& site, const Layer& layer, int input);
@@ -119,6 +137,17 @@ class Network {
   /// InputError when an integer accumulator would get operands without integer codes.
   void check_accumulators(const Node& node, bool has_input_gradient) const;
   std::shared_ptr<SiteQuantizer> site(const std::string& key, SiteContext context);
+  /// What the rules put at a reader, or null; `signed: auto` as the site has it.
+  [[nodiscard]] std::optional<QuantizerSpec> spec_at(const std::string& key) const;
+  /// What the reader's node held before the present lower(), or null.
+  [[nodiscard]] const SiteState* before(const std::string& key) const;
+  /// Fills before_ from the present nodes.
+  void remember_sites();
+  /// Does reader `key` lose nothing when it reads the node of reader `first`?
+  [[nodiscard]] bool can_share(const std::string& first, const std::string& key,
+                               const QuantizerSpec& spec) const;
+  /// Optimizer state of learned parameters, from the name of one node to that of another.
+  void move_learned_state(const std::string& from, const std::string& to);
   Parameter* parameter(const Layer& layer, std::uint32_t role, Shape shape, std::int64_t fan_in);
   void order_parameters();
   /// InputError when groups of a weight, or of what becomes of it, reach over an output channel.
@@ -159,6 +188,7 @@ class Network {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<int> node_of_layer_;
   std::map<std::string, std::shared_ptr<SiteQuantizer>> sites_, old_sites_;
+  std::map<std::string, std::shared_ptr<const SiteState>> before_;  ///< by reader
   std::map<std::string, std::shared_ptr<NormLayer>> norms_, old_norms_;
   std::map<std::string, std::unique_ptr<Parameter>> parameters_;
   std::vector<Parameter*> ordered_parameters_;
@@ -170,7 +200,7 @@ class Network {
   struct LearnedState {
     std::vector<float> velocity, second;
   };
-  std::map<std::string, LearnedState> learned_state_;
+  std::map<std::string, LearnedState> learned_state_, old_learned_state_;  ///< "<node>/<name>"
   std::map<std::string, std::uint64_t> overflows_;
   std::uint64_t uncounted_ = 0;
   std::vector<bool> is_removed_;

@@ -18,20 +18,38 @@ const float* value_of(const Parameter& parameter, const Pass& pass) {
 
 NormLayer::NormLayer(const registry::Registry& registry, MethodSpec method, const Layer& layer,
                      std::int64_t products)
-    : instance(registry.create(*method.method, method.params)),
-      spec(std::move(method)),
+    : spec(std::move(method)),
       fan_in(products),
+      registry_(&registry),
       channels_(layer.out.channels),
       name_(layer.name) {
-  const auto& ops = instance.ops<qloom_norm>();
-  has_affine = (ops.caps & QLOOM_NORM_AFFINE) != 0;
+  instance = make();
+  has_affine = (instance.ops<qloom_norm>().caps & QLOOM_NORM_AFFINE) != 0;
+}
+
+registry::Instance NormLayer::make() const {
+  registry::Instance norm = registry_->create(*spec.method, spec.params);
   qloom_norm_context context{};
   context.struct_size = sizeof context;
   context.channels = static_cast<std::uint64_t>(channels_);
   context.fan_in = static_cast<std::uint64_t>(fan_in);
   qloom_error error = registry::empty_error();
-  registry::check(*spec.method, ("begin " + layer.name).c_str(),
-                  ops.begin(instance.self(), &context, &error), error);
+  registry::check(*spec.method, ("begin " + name_).c_str(),
+                  norm.ops<qloom_norm>().begin(norm.self(), &context, &error), error);
+  return norm;
+}
+
+void NormLayer::add_shadow() {
+  if (shadow) return;
+  shadow = make();
+  shadow.load(instance.save(), instance.state_version());
+}
+
+void NormLayer::adopt(const NormLayer& before) {
+  instance.load(before.instance.save(), before.instance.state_version());
+  if (!before.shadow) return;
+  shadow = make();
+  shadow.load(before.shadow.save(), before.shadow.state_version());
 }
 
 qloom_status NormLayer::quantize_slot(void* self, const char* slot, const float* x, float* y,
@@ -72,9 +90,16 @@ void NormLayer::inference(std::vector<float>& scale, std::vector<float>& shift) 
   shift.resize(static_cast<std::size_t>(channels_));
   const qloom_norm_call c = call(QLOOM_MODE_EVALUATE, 0);
   qloom_error error = registry::empty_error();
-  const auto status = instance.ops<qloom_norm>().inference(instance.self(), &c, scale.data(),
+  const auto status = acting().ops<qloom_norm>().inference(acting().self(), &c, scale.data(),
                                                            shift.data(), &error);
   check("inference", status, error);
+}
+
+void NormLayer::inference(const Pass& pass, std::vector<float>& scale, std::vector<float>& shift) {
+  const Pass last = pass_;
+  pass_ = pass;
+  inference(scale, shift);
+  pass_ = last;
 }
 
 void NormLayer::start(const Tensor& x, const Pass& pass) {
@@ -83,40 +108,40 @@ void NormLayer::start(const Tensor& x, const Pass& pass) {
   call_ = call(QLOOM_MODE_TRAINING, x.size() / static_cast<std::size_t>(channels_));
   qloom_error error = registry::empty_error();
   const auto status =
-      instance.ops<qloom_norm>().prepare(instance.self(), &call_, x.data(), &error);
+      acting().ops<qloom_norm>().prepare(acting().self(), &call_, x.data(), &error);
   check("forward", status, error);
 }
 
 void NormLayer::apply(std::uint64_t first, std::uint64_t rows, const float* x,
                       float* y) const noexcept {
   if (pass_.norms_train) {
-    instance.ops<qloom_norm>().apply(instance.self(), &call_, first, rows, x, y);
+    acting().ops<qloom_norm>().apply(acting().self(), &call_, first, rows, x, y);
   } else {
     scale_shift(x, scale_.data(), shift_.data(), rows, static_cast<std::uint64_t>(channels_), y);
   }
 }
 
 void NormLayer::backward_start() {
-  sums_.reset(instance.ops<qloom_norm>(), call_.rows, call_.channels);
+  sums_.reset(acting().ops<qloom_norm>(), call_.rows, call_.channels);
 }
 
 void NormLayer::backward_sums(std::uint64_t block, std::uint64_t first, std::uint64_t rows,
                               const float* x, const float* dy) noexcept {
-  instance.ops<qloom_norm>().backward_sums(instance.self(), &call_, first, rows, x, dy,
+  acting().ops<qloom_norm>().backward_sums(acting().self(), &call_, first, rows, x, dy,
                                            sums_.block(block));
 }
 
 void NormLayer::backward_prepare() {
   qloom_error error = registry::empty_error();
-  const auto status = instance.ops<qloom_norm>().backward_prepare(
-      instance.self(), &call_, sums_.total(), gamma != nullptr ? gamma->gradient.data() : nullptr,
+  const auto status = acting().ops<qloom_norm>().backward_prepare(
+      acting().self(), &call_, sums_.total(), gamma != nullptr ? gamma->gradient.data() : nullptr,
       beta != nullptr ? beta->gradient.data() : nullptr, &error);
   check("backward", status, error);
 }
 
 void NormLayer::backward(std::uint64_t first, std::uint64_t rows, const float* x, const float* dy,
                          float* dx) const noexcept {
-  instance.ops<qloom_norm>().backward(instance.self(), &call_, first, rows, x, dy, dx);
+  acting().ops<qloom_norm>().backward(acting().self(), &call_, first, rows, x, dy, dx);
 }
 
 void NormLayer::check(const char* what, qloom_status status, const qloom_error& error) const {

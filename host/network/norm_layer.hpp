@@ -33,22 +33,37 @@ class NormLayer {
   void backward(std::uint64_t first, std::uint64_t rows, const float* x, const float* dy,
                 float* dx) const noexcept;
 
-  /// y = scale * x + shift with the running statistics.
-  void inference(std::vector<float>& scale, std::vector<float>& shift);
+  /// y = scale * x + shift with the running statistics, of a pass like this.
+  void inference(const Pass& pass, std::vector<float>& scale, std::vector<float>& shift);
+
+  /// From now on shadows have statistics of their own, at first those of the weights; passes with
+  /// use_shadows read and move them alone.
+  void add_shadow();
+  void drop_shadow() { shadow = {}; }
+  /// Takes the statistics over from the norm that stood at this layer before.
+  void adopt(const NormLayer& before);
 
   /// Quantizers of slots; set by lowering.
   std::map<std::string, SiteQuantizer*, std::less<>> slot_sites;
   Parameter *gamma = nullptr, *beta = nullptr;
   registry::Instance instance;
+  registry::Instance shadow;  ///< with the statistics of the shadows, where they have their own
   MethodSpec spec;
   std::int64_t fan_in = 0;
   bool has_affine = false;
 
  private:
+  [[nodiscard]] registry::Instance make() const;
+  /// The instance that the present pass uses.
+  [[nodiscard]] const registry::Instance& acting() const {
+    return pass_.use_shadows && shadow ? shadow : instance;
+  }
+  void inference(std::vector<float>& scale, std::vector<float>& shift);
   [[nodiscard]] qloom_norm_call call(std::uint32_t mode, std::uint64_t rows);
   void check(const char* what, qloom_status status, const qloom_error& error) const;
   static qloom_status quantize_slot(void* self, const char* slot, const float* x, float* y,
                                     std::uint64_t n) noexcept;
+  const registry::Registry* registry_;
   std::int64_t channels_ = 0;
   std::string name_;
   Pass pass_;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 
 #include <fmt/format.h>
 
@@ -31,7 +30,8 @@ qloom_encoding SiteQuantizer::encoding() const {
   qloom_encoding e{};
   e.struct_size = sizeof e;
   const auto& ops = quantizer_.ops<qloom_quantizer>();
-  if (!is_initialised_ || ops.encoding(quantizer_.self(), &e) != QLOOM_OK) {
+  const bool has_one = !is_waiting_ && (is_prepared_ || is_initialised_);
+  if (!has_one || ops.encoding(acting().self(), &e) != QLOOM_OK) {
     e.kind = QLOOM_ENCODING_NONE;
   }
   if (e.kind > QLOOM_ENCODING_CODEBOOK) {
@@ -117,6 +117,12 @@ data::Arrays SiteQuantizer::save() const {
   all["site/flags"] = {{3}, std::vector<std::int32_t>{has_range_, is_initialised_, round_is_open_}};
   std::vector<double> ranges;
   for (const auto& r : ranges_) ranges.insert(ranges.end(), {r.lo, r.hi});
+  if (range_) {
+    const qloom_range_context c = range_context();
+    all["site/grid"] = {{4}, std::vector<std::int64_t>{c.bits, c.is_signed,
+                                                       static_cast<std::int64_t>(c.levels),
+                                                       c.symmetric}};
+  }
   all["site/ranges"] = {{static_cast<std::int64_t>(ranges.size())}, std::move(ranges)};
   for (const auto& l : learned_) {
     all["learned/" + l.name] = {{static_cast<std::int64_t>(l.gradient.size())},
@@ -133,6 +139,7 @@ void SiteQuantizer::load(data::ArrayReader& reader, const std::string& prefix) {
   quantizer_.load(reader, prefix + "quantizer/", static_cast<std::uint32_t>(versions[0]));
   if (range_) range_.load(reader, prefix + "range/", static_cast<std::uint32_t>(versions[1]));
   rounding_.load(reader, prefix + "rounding/", static_cast<std::uint32_t>(versions[2]));
+  if (range_) static_cast<void>(reader.read<std::int64_t>(prefix + "site/grid", {4}));
   has_range_ = flags[0] != 0;
   is_initialised_ = flags[1] != 0;
   round_is_open_ = flags[2] != 0;
@@ -143,37 +150,6 @@ void SiteQuantizer::load(data::ArrayReader& reader, const std::string& prefix) {
     const auto count = static_cast<std::int64_t>(l.gradient.size());
     const auto& values = reader.read<float>(prefix + "learned/" + l.name, {count});
     std::copy(values.begin(), values.end(), l.value);
-  }
-}
-
-void SiteQuantizer::adopt(const SiteQuantizer& before) {
-  const auto take = [](registry::Instance& own, const registry::Instance& other) {
-    if (own && other.has_state()) own.load(other.save(), other.state_version());
-  };
-  if (keeps_learned(before)) {
-    take(quantizer_, before.quantizer_);
-    is_initialised_ = before.is_initialised_;
-    refresh_learned();
-    for (std::size_t i = 0; i < std::min(learned_.size(), before.learned_.size()); ++i) {
-      const LearnedParameter& old = before.learned_[i];
-      if (old.name != learned_[i].name || old.gradient.size() != learned_[i].gradient.size()) continue;
-      std::copy_n(old.value, old.gradient.size(), learned_[i].value);
-    }
-  }
-  if (spec_.rounding == before.spec_.rounding) take(rounding_, before.rounding_);
-  // Ranges belong to the groups of a granularity, and those of several passes to one grid.
-  const auto grid = [](const qloom_range_context& c) {
-    return std::tuple{c.bits, c.is_signed, c.levels, c.symmetric};
-  };
-  if (range_ && spec_.range == before.spec_.range && is_per_channel_ == before.is_per_channel_ &&
-      group_size_ == before.group_size_ &&
-      (range_.ops<qloom_range_estimator>().passes == 1 ||
-       grid(range_context()) == grid(before.range_context()))) {
-    take(range_, before.range_);
-    ranges_ = before.ranges_;
-    has_range_ = before.has_range_;
-    round_is_open_ = before.round_is_open_;
-    groups_ = before.groups_;
   }
 }
 

@@ -77,10 +77,18 @@ void SiteQuantizer::start(const Shape& shape, const float* data, const Phase& ph
   shape_ = shape;
   geometry_ = geometry(shape_, nullptr);
   failures_.reset();
+  is_waiting_ = passes_gradient_ = is_prepared_ = uses_trial_ = false;
   if (geometry_.n == 0) return;
   qloom_tensor t = geometry_;
   t.data = data;
   if (range_) update_ranges(t);
+  const bool takes_scale = awaits_tensor() || has_cap(QLOOM_QUANTIZER_WANTS_TENSOR) ||
+                           has_cap(QLOOM_QUANTIZER_WANTS_EXTREMES);
+  const bool is_all_zero = takes_scale && is_zero(t);
+  is_waiting_ = is_all_zero && awaits_tensor();
+  passes_gradient_ = is_waiting_ || (is_all_zero && !learns());
+  if (is_waiting_) return;
+  choose_acting();
   prepare(t);
 }
 
@@ -89,10 +97,8 @@ bool SiteQuantizer::observes(const Phase& phase) const {
 }
 
 bool SiteQuantizer::needs_tensor(const Phase& phase) const {
-  const auto caps = quantizer_.ops<qloom_quantizer>().caps;
   return spec_.clamp || observes(phase) || wants_extremes() ||
-         (caps & QLOOM_QUANTIZER_WANTS_TENSOR) != 0 ||
-         ((caps & QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) != 0 && !is_initialised_);
+         has_cap(QLOOM_QUANTIZER_WANTS_TENSOR) || awaits_tensor();
 }
 
 void SiteQuantizer::forward_start(const Shape& shape, const Phase& phase) {
@@ -105,9 +111,13 @@ void SiteQuantizer::forward_block(std::uint64_t first, std::uint64_t n, const fl
   if (!is_checked_) {
     if (const std::uint64_t bad = count_non_finite(x, n); bad > 0) failures_.non_finite += bad;
   }
+  if (is_waiting_) {
+    std::memcpy(y, x, n * sizeof(float));
+    return;
+  }
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   for_tiles(first, n, [&](const qloom_call& c, const qloom_block& b, std::uint64_t) {
-    return ops.apply(quantizer_.self(), &c, &b, x + (b.first - first), y + (b.first - first));
+    return ops.apply(acting().self(), &c, &b, x + (b.first - first), y + (b.first - first));
   });
 }
 
@@ -137,7 +147,7 @@ void SiteQuantizer::forward(const Tensor& x, Tensor& y, const Phase& phase) {
 }
 
 bool SiteQuantizer::wants_extremes() const {
-  return (quantizer_.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_WANTS_EXTREMES) != 0;
+  return has_cap(QLOOM_QUANTIZER_WANTS_EXTREMES);
 }
 
 /// One pass over x, from which those who ask for extremes also get them.
@@ -170,6 +180,10 @@ void SiteQuantizer::encode(const Tensor& x, std::vector<std::int32_t>& codes) {
     throw RunError(fmt::format("{}: quantizer \"{}\" has no integer codes", context_.name,
                                quantizer_.method().id));
   }
+  if (is_waiting_) {
+    throw RunError(fmt::format("{}: quantizer \"{}\" has seen no value but 0 and has no codes yet",
+                               context_.name, quantizer_.method().id));
+  }
   const Tensor& in = clamped(x);
   shape_ = in.shape();
   geometry_ = geometry(shape_, nullptr);
@@ -177,7 +191,7 @@ void SiteQuantizer::encode(const Tensor& x, std::vector<std::int32_t>& codes) {
   failures_.reset();
   for_each_tile(geometry_.n, [&](std::uint64_t first, std::uint64_t n) {
     for_tiles(first, n, [&](const qloom_call& c, const qloom_block& b, std::uint64_t) {
-      return ops.encode(quantizer_.self(), &c, &b, in.data() + b.first, codes.data() + b.first);
+      return ops.encode(acting().self(), &c, &b, in.data() + b.first, codes.data() + b.first);
     });
   });
   check_blocks("encode");
@@ -191,7 +205,7 @@ void SiteQuantizer::decode(const Shape& shape, const std::vector<std::int32_t>& 
   failures_.reset();
   for_each_tile(geometry_.n, [&](std::uint64_t first, std::uint64_t n) {
     for_tiles(first, n, [&](const qloom_call&, const qloom_block& b, std::uint64_t) {
-      return ops.decode(quantizer_.self(), &b, codes.data() + b.first, y.data() + b.first);
+      return ops.decode(acting().self(), &b, codes.data() + b.first, y.data() + b.first);
     });
   });
   check_blocks("decode");
@@ -218,27 +232,27 @@ void SiteQuantizer::backward_start() {
 void SiteQuantizer::backward_block(std::uint64_t first, std::uint64_t n, const float* x,
                                    const float* dy, float* dx) noexcept {
   const auto& ops = quantizer_.ops<qloom_quantizer>();
-  if (ops.backward == nullptr) {
+  if (ops.backward == nullptr || passes_gradient_) {
     if (dx != dy) std::memcpy(dx, dy, n * sizeof(float));
     return;
   }
   for_tiles(first, n, [&](const qloom_call& c, const qloom_block& b, std::uint64_t tile) {
     const std::uint64_t i = b.first - first;
-    return ops.backward(quantizer_.self(), &c, &b, x + i, dy + i, dx + i,
+    return ops.backward(acting().self(), &c, &b, x + i, dy + i, dx + i,
                         partials_.data() + offsets_[tile]);
   });
 }
 
 void SiteQuantizer::backward_end() {
   check_blocks("backward");
-  if (!learned_.empty()) add_sums();
+  if (!learned().empty()) add_sums();
 }
 
 /// Sums of the tiles in order, and from them the learned parameters' gradients.
 void SiteQuantizer::add_sums() {
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   const std::uint64_t width = ops.sums_per_group, n = geometry_.n;
-  if (width == 0 || ops.learned_gradients == nullptr) return;
+  if (width == 0 || ops.learned_gradients == nullptr || is_waiting_) return;
   sums_.assign(geometry_.groups * width, 0.0);
   for (std::uint64_t i = 0; i < tile_count(n); ++i) {
     const std::uint64_t first = i * kTileElements;
@@ -248,10 +262,10 @@ void SiteQuantizer::add_sums() {
     }
   }
   gradients_.clear();
-  for (auto& l : learned_) gradients_.push_back(l.gradient.data());
+  for (auto& l : learned()) gradients_.push_back(l.gradient.data());
   qloom_error error = registry::empty_error();
   check(quantizer_, "learned_gradients",
-        ops.learned_gradients(quantizer_.self(), sums_.data(), geometry_.groups, gradients_.data(),
+        ops.learned_gradients(acting().self(), sums_.data(), geometry_.groups, gradients_.data(),
                               &error),
         error);
   for (const auto& l : learned_) {
@@ -271,13 +285,13 @@ void SiteQuantizer::backward(const Tensor& x, const Tensor& dy, Tensor& dx) {
   shape_ = in.shape();
   geometry_ = geometry(shape_, nullptr);
   if (geometry_.n == 0) return;
-  if (ops.backward_prepare != nullptr) {
+  if (ops.backward_prepare != nullptr && !passes_gradient_) {
     qloom_error error = registry::empty_error();
     qloom_tensor t = geometry_, g = geometry_;
     t.data = in.data();
     g.data = dy.data();
     check(quantizer_, "backward_prepare",
-          ops.backward_prepare(quantizer_.self(), &t, &g, &error), error);
+          ops.backward_prepare(acting().self(), &t, &g, &error), error);
   }
   backward_start();
   for_each_tile(geometry_.n, [&](std::uint64_t first, std::uint64_t n) {

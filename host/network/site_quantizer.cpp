@@ -17,9 +17,14 @@ using registry::Json;
 
 }  // namespace
 
+bool is_zero(const qloom_tensor& t) {
+  return std::all_of(t.data, t.data + t.n, [](float v) { return v == 0.0F; });
+}
+
 SiteQuantizer::SiteQuantizer(const registry::Registry& registry, QuantizerSpec spec,
                              SiteContext context)
-    : spec_(std::move(spec)),
+    : registry_(&registry),
+      spec_(std::move(spec)),
       context_(std::move(context)),
       stream_(stream_id(context_.name)),
       evaluation_stream_(stream_id(context_.name + "/evaluate")) {
@@ -37,8 +42,7 @@ SiteQuantizer::SiteQuantizer(const registry::Registry& registry, QuantizerSpec s
 qloom_tensor SiteQuantizer::geometry(const Shape& shape, const float* data) const {
   const std::uint64_t n = element_count(shape);
   qloom_tensor t{data, shape.data(), shape.size(), n, 1, 1, std::max<std::uint64_t>(n, 1)};
-  const auto& ops = quantizer_.ops<qloom_quantizer>();
-  if ((ops.caps & QLOOM_QUANTIZER_GROUPS_PER_SAMPLE) != 0) {
+  if (has_cap(QLOOM_QUANTIZER_GROUPS_PER_SAMPLE)) {
     t.groups = shape.empty() ? 1 : static_cast<std::uint64_t>(shape[0]);
     t.inner = std::max<std::uint64_t>(1, t.n / std::max<std::uint64_t>(1, t.groups));
     return t;
@@ -115,8 +119,15 @@ qloom_range_context SiteQuantizer::range_context() const {
 std::uint32_t SiteQuantizer::passes() const {
   if (!context_.tracks_range) return 0;
   if (range_) return range_.ops<qloom_range_estimator>().passes;
-  const auto caps = quantizer_.ops<qloom_quantizer>().caps;
-  return (caps & QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) != 0 ? 1 : 0;
+  return has_cap(QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) ? 1 : 0;
+}
+
+bool SiteQuantizer::is_known() const {
+  return !context_.tracks_range || ((!range_ || has_range_) && !awaits_tensor());
+}
+
+bool SiteQuantizer::awaits_tensor() const {
+  return has_cap(QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) && !is_initialised_;
 }
 
 void SiteQuantizer::begin_pass(std::uint32_t pass) {
@@ -130,14 +141,20 @@ void SiteQuantizer::begin_pass(std::uint32_t pass) {
 }
 
 void SiteQuantizer::observe(const Tensor& x) {
+  phase_ = {};
+  uses_trial_ = false;
   const Tensor& in = clamped(x);
   has_extremes_ = false;
   const qloom_tensor t = geometry(in.shape(), in.data());
   if (t.n == 0) return;
-  if (range_) {
-    observe(t);
-  } else {
+  if (range_) observe(t);
+  if (awaits_tensor() && is_zero(t)) return;
+  if (!range_) {
     prepare(t);
+    is_initialised_ = true;
+  } else if (awaits_tensor() && first_.empty()) {
+    first_.resize(in.shape());
+    std::copy(in.begin(), in.end(), first_.begin());
   }
 }
 
@@ -158,6 +175,10 @@ void SiteQuantizer::end_pass(std::uint32_t pass) {
   const auto& ops = range_.ops<qloom_range_estimator>();
   registry::check(range_.method(), "end", ops.end(range_.self(), pass, &error), error);
   if (pass + 1 == ops.passes) read_ranges(groups_);
+  if (first_.empty() || pass + 1 < ops.passes) return;
+  prepare(geometry(first_.shape(), first_.data()));
+  is_initialised_ = true;
+  first_ = Tensor();
 }
 
 void SiteQuantizer::read_ranges(std::uint64_t groups) {
@@ -183,9 +204,11 @@ void SiteQuantizer::update_ranges(const qloom_tensor& t) {
   }
   const std::uint32_t count = range_.ops<qloom_range_estimator>().passes;
   // Evaluation must not move an estimator that remembers: it sees what comes next and forgets it.
-  const bool forgets = !phase_.training && has_range_ && range_.has_state();
+  const bool forgets = !phase_.training;
   data::Arrays before;
-  if (forgets) before = range_.save();
+  if (forgets && range_.has_state()) before = range_.save();
+  const bool had_range = has_range_, was_open = round_is_open_;
+  if (forgets) std::swap(ranges_, passing_ranges_);
   // An estimator of one pass follows an activation over all steps in one round; all others see
   // every tensor as a round of its own.
   const bool is_running = context_.tracks_range && count == 1;
@@ -194,11 +217,30 @@ void SiteQuantizer::update_ranges(const qloom_tensor& t) {
     observe(t);
     end_pass(pass);
   }
-  if (forgets) range_.load(before, range_.state_version());
+  if (!forgets) return;
+  if (range_.has_state()) range_.load(before, range_.state_version());
+  std::swap(ranges_, passing_ranges_);
+  has_range_ = had_range;
+  round_is_open_ = was_open;
+}
+
+/// Evaluation initialises nothing: where the quantizer holds nothing yet, a new one takes its place
+/// for this tensor.
+void SiteQuantizer::choose_acting() {
+  uses_trial_ = !phase_.training && !is_initialised_ && (quantizer_.has_state() || learns());
+  if (!uses_trial_) return;
+  if (context_.tracks_range && has_cap(QLOOM_QUANTIZER_WANTS_FIRST_TENSOR)) {
+    throw RunError(fmt::format("{}: quantizer \"{}\" has seen no tensor of training or calibration "
+                               "that is not 0; add a calibrate stage before this one",
+                               context_.name, quantizer_.method().id));
+  }
+  trial_ = registry_->create(*spec_.quantizer.method, spec_.quantizer.params);
+  refresh_learned(trial_, context_.name, trial_learned_);
 }
 
 void SiteQuantizer::prepare(const qloom_tensor& t) {
-  const auto& ops = quantizer_.ops<qloom_quantizer>();
+  const registry::Instance& quantizer = acting();
+  const auto& ops = quantizer.ops<qloom_quantizer>();
   qloom_prepare in{};
   in.struct_size = sizeof in;
   in.training = phase_.training ? 1 : 0;
@@ -206,9 +248,9 @@ void SiteQuantizer::prepare(const qloom_tensor& t) {
   in.epoch = phase_.epoch;
   in.learning_rate = phase_.learning_rate;
   in.x = t;
-  const bool first = (ops.caps & QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) != 0 && !is_initialised_;
-  if (!first && (ops.caps & QLOOM_QUANTIZER_WANTS_TENSOR) == 0) in.x.data = nullptr;
-  if (range_) in.ranges = ranges_.data();
+  if (!awaits_tensor() && !has_cap(QLOOM_QUANTIZER_WANTS_TENSOR)) in.x.data = nullptr;
+  const bool is_passing = !phase_.training && !context_.tracks_range;
+  if (range_) in.ranges = (is_passing ? passing_ranges_ : ranges_).data();
   if (wants_extremes()) {
     if (!has_extremes_) find_extremes(t);
     extremes_.resize(t.groups);
@@ -216,27 +258,30 @@ void SiteQuantizer::prepare(const qloom_tensor& t) {
     in.ranges = extremes_.data();
   }
   qloom_error error = registry::empty_error();
-  check(quantizer_, "prepare", ops.prepare(quantizer_.self(), &in, &error), error);
-  is_initialised_ = true;
-  refresh_learned();
+  check(quantizer, "prepare", ops.prepare(quantizer.self(), &in, &error), error);
+  is_prepared_ = true;
+  if (phase_.training) is_initialised_ = true;
+  refresh_learned(quantizer, context_.name, learned());
 }
 
-void SiteQuantizer::refresh_learned() {
-  const auto& ops = quantizer_.ops<qloom_quantizer>();
+void SiteQuantizer::refresh_learned(const registry::Instance& quantizer, const std::string& site,
+                                    std::vector<LearnedParameter>& learned) {
+  const auto& ops = quantizer.ops<qloom_quantizer>();
   if (ops.learned == nullptr) return;
   for (std::uint32_t i = 0;; ++i) {
     qloom_learned l{};
     l.struct_size = sizeof l;
-    if (ops.learned(quantizer_.self(), i, &l) != QLOOM_OK) return;
-    if (learned_.size() <= i) learned_.emplace_back();
-    if (learned_[i].name != l.name) {
-      learned_[i].name = l.name;
-      learned_[i].key = context_.name + "/" + l.name;
+    if (ops.learned(quantizer.self(), i, &l) != QLOOM_OK) return;
+    if (learned.size() <= i) learned.emplace_back();
+    LearnedParameter& own = learned[i];
+    if (own.name != l.name) {
+      own.name = l.name;
+      own.key = site + "/" + l.name;
     }
-    learned_[i].value = l.value;
-    learned_[i].gradient.resize(l.count);
-    learned_[i].rate_factor = l.rate_factor;
-    learned_[i].decay_factor = l.decay_factor;
+    own.value = l.value;
+    own.gradient.resize(l.count);
+    own.rate_factor = l.rate_factor;
+    own.decay_factor = l.decay_factor;
   }
 }
 

@@ -41,6 +41,16 @@ struct QuantizerSpec {
                                               const registry::Json& rule,
                                               const std::string& where);
 
+/// Does a method keep its state where `before` becomes `now`: the same method, and the same
+/// parameters but for those that its manifest lists under "keeps_state"?
+[[nodiscard]] bool keeps_state(const MethodSpec& now, const MethodSpec& before);
+
+/// The rule that resolve_quantizer() would make this specification of, with all parameters.
+[[nodiscard]] registry::Json to_json(const QuantizerSpec& spec);
+/// The specification of such a rule. A method that the registry does not have is left null.
+[[nodiscard]] QuantizerSpec quantizer_spec_of(const registry::Registry& registry,
+                                              const registry::Json& rule);
+
 /// "tensor", "channel" or {"group": k}: what shares one scale under these parameters.
 [[nodiscard]] registry::Json granularity_of(const MethodSpec& spec);
 
@@ -58,7 +68,20 @@ struct SiteContext {
   bool after_relu = false;
 };
 
-/// The present step; training decides whether statistics move.
+/// What a quantize node holds between steps, as values.
+struct SiteState {
+  std::string key;      ///< of the node that it comes from: its first reader
+  QuantizerSpec spec;
+  data::Arrays arrays;  ///< of SiteQuantizer::save()
+};
+
+/// Would a node of this specification take more than an empty state over?
+[[nodiscard]] bool holds_state_for(const SiteState& before, const QuantizerSpec& now);
+
+/// Is every value of the tensor 0? Data must be there.
+[[nodiscard]] bool is_zero(const qloom_tensor& t);
+
+/// The present step. Only training moves statistics and gives learned parameters first values.
 struct Phase {
   std::uint64_t step = 0, epoch = 0;
   bool training = false;
@@ -79,8 +102,12 @@ class SiteQuantizer {
   /// Creates the instances. InputError for parameters that a method refuses.
   SiteQuantizer(const registry::Registry& registry, QuantizerSpec spec, SiteContext context);
 
-  /// y = Q(clamp(x)). Updates ranges (training, or a site that does not track them) and prepares
-  /// the quantizer. RunError when no range is known in evaluation, or a value is not finite.
+  /// y = Q(clamp(x)). Finds ranges (training, or a site that does not track them) and prepares
+  /// the quantizer. Evaluation leaves the state as it is: a quantizer that has learned nothing yet
+  /// is stood in for by one that is made for this tensor alone; where the first values would have
+  /// to come from an activation, that is a RunError, as an unknown range is, or a value that is not
+  /// finite. While the first values cannot be found, since all tensors so far were 0, y = x and
+  /// dx = dy.
   void forward(const Tensor& x, Tensor& y, const Phase& phase);
   /// Integer codes of the last forward's x under the same random words; RunError when the encoding
   /// has no codes.
@@ -112,10 +139,15 @@ class SiteQuantizer {
   void end_pass(std::uint32_t pass);
   [[nodiscard]] bool is_observing() const { return is_observing_; }  ///< inside a pass
 
-  [[nodiscard]] std::vector<LearnedParameter>& learned() { return learned_; }
+  [[nodiscard]] std::vector<LearnedParameter>& learned() {
+    return uses_trial_ ? trial_learned_ : learned_;
+  }
   /// Does the quantizer have learned parameters at all?
   [[nodiscard]] bool learns() const { return quantizer_.ops<qloom_quantizer>().learned != nullptr; }
-  [[nodiscard]] bool is_initialised() const { return is_initialised_; }  ///< has seen a tensor
+  /// Has seen a tensor of training or calibration.
+  [[nodiscard]] bool is_initialised() const { return is_initialised_; }
+  /// Can evaluation run: are the ranges, and the values that a first tensor gives, known?
+  [[nodiscard]] bool is_known() const;
   /// Encoding of the last prepare; kind QLOOM_ENCODING_NONE when it is not exportable.
   [[nodiscard]] qloom_encoding encoding() const;
   /// The encoding as JSON: kind, bits, scale and zero_point per group, codebook, format.
@@ -126,18 +158,18 @@ class SiteQuantizer {
   /// Stored bits of one value; 32 when not exportable.
   [[nodiscard]] std::uint32_t bits() const;
 
-  /// Takes over what the site had before its methods changed: the state of each method that is the
-  /// same with the same parameters; learned parameters with their quantizer, ranges with their
-  /// estimator.
-  void adopt(const SiteQuantizer& before);
+  /// Takes over what its reader had before: the state of each method that keeps it (keeps_state());
+  /// learned parameters with their quantizer, ranges with their estimator.
+  void adopt(const SiteState& before);
   /// adopt() takes the learned parameters over.
-  [[nodiscard]] bool keeps_learned(const SiteQuantizer& before) const {
-    return spec_.quantizer == before.spec_.quantizer;
+  [[nodiscard]] bool keeps_learned(const SiteState& before) const {
+    return keeps_state(spec_.quantizer, before.spec.quantizer);
   }
 
   [[nodiscard]] const QuantizerSpec& spec() const { return spec_; }
   [[nodiscard]] const SiteContext& context() const { return context_; }
-  /// State of all instances, keys "quantizer/<name>", "range/<name>", "learned/<name>".
+  /// State of all instances, keys "quantizer/<name>", "range/<name>", "learned/<name>"; and of the
+  /// node itself, "site/<name>".
   [[nodiscard]] data::Arrays save() const;
   /// The state below `prefix`; InputError when an array is missing, of another type or shape.
   void load(data::ArrayReader& reader, const std::string& prefix);
@@ -169,7 +201,20 @@ class SiteQuantizer {
   void observe(const qloom_tensor& t);
   void read_ranges(std::uint64_t groups);
   void prepare(const qloom_tensor& t);
-  void refresh_learned();
+  static void refresh_learned(const registry::Instance& quantizer, const std::string& site,
+                              std::vector<LearnedParameter>& learned);
+  void refresh_learned() { refresh_learned(quantizer_, context_.name, learned_); }
+  /// The quantizer of the present tensor: the site's own, or in evaluation one that stands in.
+  [[nodiscard]] const registry::Instance& acting() const {
+    return uses_trial_ ? trial_ : quantizer_;
+  }
+  [[nodiscard]] bool has_cap(std::uint64_t cap) const {
+    return (quantizer_.ops<qloom_quantizer>().caps & cap) != 0;
+  }
+  /// First values have to come from a tensor, and none has given them yet.
+  [[nodiscard]] bool awaits_tensor() const;
+  void choose_acting();
+  [[nodiscard]] bool keeps_range(const SiteState& before) const;
   void start(const Shape& shape, const float* data, const Phase& phase);
   /// body(call, block, tile) for the tiles of first .. first + n - 1; refusals are noted.
   template <class Body>
@@ -182,12 +227,15 @@ class SiteQuantizer {
   [[nodiscard]] bool observes(const Phase& phase) const;  ///< does the range see each tensor?
   void add_sums();
 
+  const registry::Registry* registry_;
   QuantizerSpec spec_;
   SiteContext context_;
   registry::Instance quantizer_, range_, rounding_;
-  std::vector<LearnedParameter> learned_;
-  std::vector<qloom_range> ranges_;
+  registry::Instance trial_;  ///< a quantizer for one tensor of evaluation
+  std::vector<LearnedParameter> learned_, trial_learned_;
+  std::vector<qloom_range> ranges_, passing_ranges_;  ///< state; of one tensor of evaluation
   Tensor clamped_;
+  Tensor first_;  ///< calibration: the first tensor, until its range is known too
   Phase phase_;
   bool is_per_channel_ = false;          ///< granularity of the quantizer's parameters: channel,
   std::uint64_t group_size_ = 0;         ///< group of so many elements, or (0) the whole tensor
@@ -196,6 +244,10 @@ class SiteQuantizer {
   qloom_tensor geometry_{};              ///< without data
   std::uint64_t groups_ = 0;             ///< of the last observed tensor
   bool has_range_ = false, is_initialised_ = false, round_is_open_ = false, is_observing_ = false;
+  bool uses_trial_ = false;              ///< of the present tensor, as the next three
+  bool is_prepared_ = false;             ///< the acting quantizer has an encoding
+  bool is_waiting_ = false;              ///< 0 everywhere while first values are awaited
+  bool passes_gradient_ = false;         ///< 0 everywhere: it has no scale that dx could depend on
   Failures failures_;
   bool is_checked_ = false;              ///< the present tensor is known to be finite
   bool has_extremes_ = false;            ///< and its extremes per group are in lo_ and hi_

@@ -3,8 +3,10 @@
 //
 // Initial values, and the network's state as named arrays:
 //   parameter/<layer>/<role>, norm/<layer>/<array>, norm/<layer>/@version, removed/<layer>
-// and with everything: velocity/, second/, shadow/<layer>/<role>, site/<site>/<array>,
-// learned/<site>/<name>/{velocity,second}, overflows/<site>.
+// and with everything: velocity/, second/, shadow/<layer>/<role>, shadow_norm/<layer>/ as norm/,
+// site/<site>/<array>, learned/<site>/<name>/{velocity,second}, overflows/<site>.
+// A quantize node's arrays stand under its first reader; site/<site>/@methods, for each reader, is
+// JSON text: the node's rule, or {"shares": "<site>/<layer>"} with the first reader.
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -23,6 +25,17 @@ data::Array to_array(const Tensor& t) {
 }
 data::Array to_array(const std::vector<float>& v) {
   return {{static_cast<std::int64_t>(v.size())}, v};
+}
+
+data::Array to_array(const std::string& text) {
+  return {{static_cast<std::int64_t>(text.size())},
+          std::vector<std::uint8_t>(text.begin(), text.end())};
+}
+
+void save_norm(const registry::Instance& norm, const std::string& prefix, data::Arrays& all) {
+  for (auto& [key, array] : norm.save()) all[prefix + key] = std::move(array);
+  all[prefix + "@version"] = {
+      {1}, std::vector<std::int32_t>{static_cast<std::int32_t>(norm.state_version())}};
 }
 
 void copy(const std::vector<float>& values, const Shape& shape, Tensor& t) {
@@ -89,16 +102,20 @@ data::Arrays Network::save(bool everything) const {
     if (!p->shadow.empty()) all["shadow/" + key] = to_array(p->shadow);
   }
   for (const auto& [layer, norm] : norms_) {
-    for (auto& [key, array] : norm->instance.save()) all["norm/" + layer + "/" + key] = array;
-    all["norm/" + layer + "/@version"] = {
-        {1}, std::vector<std::int32_t>{static_cast<std::int32_t>(norm->instance.state_version())}};
+    save_norm(norm->instance, "norm/" + layer + "/", all);
+    if (everything && norm->shadow) save_norm(norm->shadow, "shadow_norm/" + layer + "/", all);
   }
   for (std::size_t i = 0; i < is_removed_.size(); ++i) {
     if (is_removed_[i]) all["removed/" + model_.layers[i].name] = {{1}, std::vector<std::int32_t>{1}};
   }
   if (!everything) return all;
   for (const auto& [name, site] : sites_) {
-    for (auto& [key, array] : site->save()) all["site/" + name + "/" + key] = array;
+    const std::string prefix = "site/" + name + "/", &first = site->context().name;
+    const registry::Json methods =
+        first == name ? to_json(site->spec()) : registry::Json{{"shares", first}};
+    all[prefix + kSiteMethods] = to_array(methods.dump());
+    if (first != name) continue;
+    for (auto& [key, array] : site->save()) all[prefix + key] = std::move(array);
   }
   for (const auto& [name, state] : learned_state_) {
     all["learned/" + name + "/velocity"] = to_array(state.velocity);
@@ -113,21 +130,25 @@ data::Arrays Network::save(bool everything) const {
 void Network::renew(const std::set<const registry::Method*>& methods) {
   const auto is_in = [&](const MethodSpec& spec) { return methods.contains(spec.method); };
   auto sites = sites_;
+  std::map<const SiteQuantizer*, std::shared_ptr<SiteQuantizer>> renewed;  // readers stay together
   for (auto& [key, site] : sites) {
     const QuantizerSpec& spec = site->spec();
     if (!is_in(spec.quantizer) && !is_in(spec.range) && !is_in(spec.rounding)) continue;
-    auto fresh = std::make_shared<SiteQuantizer>(*registry_, spec, site->context());
-    const data::Arrays state = site->save();
-    data::ArrayReader reader(state, "state of " + key);
-    fresh->load(reader, "");
-    site = std::move(fresh);
+    auto& fresh = renewed[site.get()];
+    if (fresh == nullptr) {
+      fresh = std::make_shared<SiteQuantizer>(*registry_, spec, site->context());
+      const data::Arrays state = site->save();
+      data::ArrayReader reader(state, "state of " + key);
+      fresh->load(reader, "");
+    }
+    site = fresh;
   }
   auto norms = norms_;
   for (auto& [layer, norm] : norms) {
     if (!is_in(norm->spec)) continue;
     const Layer& of = model_.layers[static_cast<std::size_t>(model_.find(layer))];
     auto fresh = std::make_shared<NormLayer>(*registry_, norm->spec, of, norm->fan_in);
-    fresh->instance.load(norm->instance.save(), norm->instance.state_version());
+    fresh->adopt(*norm);
     norm = std::move(fresh);
   }
   for (const auto& [key, site] : accumulators_) {  // stateless: created anew at their next use
@@ -171,18 +192,34 @@ void Network::load_weights(data::ArrayReader& reader) {
   }
 }
 
+void Network::load_shadows(data::ArrayReader& reader) {
+  for (const auto& [key, p] : parameters_) {
+    restore(reader, "shadow/" + key, p->shadow, p->value.shape());
+  }
+  for (const auto& [layer, norm] : norms_) {
+    const std::string prefix = "shadow_norm/" + layer + "/";
+    if (!reader.contains_below(prefix)) continue;
+    norm->add_shadow();
+    load_norm(reader, prefix, norm->shadow);
+  }
+}
+
 void Network::load_everything(data::ArrayReader& reader) {
   for (const auto& [key, p] : parameters_) {
     const Shape shape = p->value.shape();
     copy(reader.read<float>("parameter/" + key, shape), shape, p->value);
     restore(reader, "velocity/" + key, p->velocity, shape);
     restore(reader, "second/" + key, p->second_moment, shape);
-    restore(reader, "shadow/" + key, p->shadow, shape);
   }
   for (const auto& [layer, norm] : norms_) {
     load_norm(reader, "norm/" + layer + "/", norm->instance);
   }
-  for (const auto& [name, site] : sites_) site->load(reader, "site/" + name + "/");
+  load_shadows(reader);
+  for (const auto& [name, site] : sites_) {
+    const std::string prefix = "site/" + name + "/";
+    static_cast<void>(reader.read_list<std::uint8_t>(prefix + kSiteMethods));
+    if (site->context().name == name) site->load(reader, prefix);
+  }
   load_learned_state(reader);
   overflows_.clear();
   for (const std::string& name : reader.names_below("overflows/")) {

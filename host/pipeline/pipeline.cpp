@@ -38,7 +38,7 @@ class Loader {
     read_data();
     read_model();
     if (document_.contains("start_from")) {
-      p_.start_from = existing("/start_from");
+      read_start();
       check_chain();
       if (!p_.weights.empty()) {
         throw InputError(fmt::format("{}: {} has no effect beside \"start_from\", whose weights this "
@@ -78,15 +78,30 @@ class Loader {
     return found;
   }
 
+  /// A file name, or an object; where both say the same, the name is what configuration() tells.
+  void read_start() {
+    Json& start = document_["start_from"];
+    if (start.is_string()) {
+      p_.start_from = existing("/start_from");
+      return;
+    }
+    p_.start_from = existing("/start_from/pipeline");
+    if (!start.contains("state")) start["state"] = true;
+    p_.takes_state = start["state"].get<bool>();
+    if (p_.takes_state) start = Json(start["pipeline"]);
+  }
+
   /// Follows start_from from file to file; a circle has no first run.
   void check_chain() const {
     std::set<fs::path> seen{fs::weakly_canonical(file_)};
     for (fs::path next = p_.start_from; seen.insert(fs::weakly_canonical(next)).second;) {
       const Json text = read_json(next);
-      if (!text.is_object() || !text.contains("start_from") || !text["start_from"].is_string()) {
-        return;
-      }
-      next = next.parent_path() / text["start_from"].get<std::string>();
+      if (!text.is_object() || !text.contains("start_from")) return;
+      const Json start = text["start_from"].is_object()
+                             ? text["start_from"].value("pipeline", Json())
+                             : text["start_from"];
+      if (!start.is_string()) return;  // told when that pipeline is loaded
+      next = next.parent_path() / start.get<std::string>();
       if (!fs::is_regular_file(next)) return;  // told when that pipeline is loaded
     }
     throw InputError(

@@ -89,6 +89,7 @@ struct Pipeline {
   std::string model_where;               ///< its file, or "<file>: /model/inline"; for messages
   std::filesystem::path weights;         ///< "model": {"weights": "x.npz"}: start from these
   std::filesystem::path start_from;      ///< pipeline whose trained state this one starts from
+  bool takes_state = true;               ///< false: of start_from the weights alone
   Json norm;                             ///< {"plugin": ..., parameters}, default batch_norm
   std::vector<Rule> rules;
   std::vector<Procedure> procedures;

@@ -31,6 +31,23 @@ Json read_json(const fs::path& file) {
   }
 }
 
+/// A name under "keeps_state" that is no parameter would keep nothing, silently.
+void check_kept_parameters(const Json& entry, const std::string& where) {
+  const Json properties =
+      entry.value("parameters", Json::object()).value("properties", Json::object());
+  std::vector<std::string> known;
+  for (const auto& [name, schema] : properties.items()) known.push_back(name);
+  const Json kept = entry.value("keeps_state", Json::array());
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    const auto name = kept[i].get<std::string>();
+    if (properties.contains(name)) continue;
+    const std::string nearest = nearest_name(name, known);
+    throw InputError(fmt::format("{}/keeps_state/{}: \"{}\" is no parameter of \"{}\"{}", where, i,
+                                 printable(name), entry["id"].get<std::string>(),
+                                 nearest.empty() ? "" : ", did you mean \"" + nearest + "\"?"));
+  }
+}
+
 std::vector<Method> read_manifest(const fs::path& file, const Json& schema) {
   const Json text = read_json(file);
   static_cast<void>(validate(schema, text, file.string() + ": "));
@@ -38,6 +55,8 @@ std::vector<Method> read_manifest(const fs::path& file, const Json& schema) {
   const bool is_list = text.contains("methods");
   const fs::path folder = file.parent_path();
   for (const Json& entry : is_list ? text["methods"] : Json::array({text})) {
+    check_kept_parameters(entry, file.string() + ": " +
+                                     (is_list ? fmt::format("/methods/{}", methods.size()) : ""));
     methods.push_back({.kind = entry["kind"],
                        .id = entry["id"],
                        .version = entry["version"],

@@ -5,6 +5,7 @@ qloom_add_test(cli_test
     ${CMAKE_CURRENT_LIST_DIR}/commands_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/program.cpp
     ${CMAKE_CURRENT_LIST_DIR}/run_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/start_from_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/streams_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/weights_test.cpp
   LIBRARIES qloom_registry qloom_data

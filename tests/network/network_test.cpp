@@ -163,7 +163,7 @@ TEST(Network, ARemovedNormLeavesABiasAndTheSameEvaluationAfterFolding) {
   Pass evaluation;
   const std::vector<float> before = test::values(f.network.forward(f.x, evaluation));
   std::vector<float> scale, shift;
-  f.network.norms().at(0)->norm->inference(scale, shift);
+  f.network.norms().at(0)->norm->inference(Pass{}, scale, shift);
   f.network.remove_norm(f.network.model().find("norm1"));
   f.network.lower(floating());
   for (Parameter* p : f.network.parameters()) {

@@ -6,6 +6,7 @@ if(TARGET qloom_experiment)
       ${CMAKE_CURRENT_LIST_DIR}/finite_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/rules_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/rounding_effect_test.cpp
+      ${CMAKE_CURRENT_LIST_DIR}/state_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/granularity_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/procedures_test.cpp
       ${PROJECT_SOURCE_DIR}/tests/support/bench.cpp

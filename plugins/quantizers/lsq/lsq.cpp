@@ -28,6 +28,7 @@ class Lsq : public UniformGrid {
   static constexpr std::uint32_t kCaps =
       QLOOM_QUANTIZER_WANTS_FIRST_TENSOR | QLOOM_QUANTIZER_USES_ROUNDING;
   static constexpr std::uint64_t kSumsPerGroup = 1;  // d step
+  static bool accepts(const Params&) { return true; }
 
   explicit Lsq(const Params& params)
       : width_(params.integer("/bits")),
@@ -109,9 +110,12 @@ class Lsq : public UniformGrid {
   }
 
  private:
+  [[nodiscard]] bool needs_data() const noexcept { return finds_sign_ || first_step_ == 0; }
   void initialise(const qloom_tensor& x) {
-    if (x.data == nullptr) throw Error(QLOOM_E_ORDER, "the first tensor was not given");
-    require_finite(x);
+    if (needs_data()) {
+      if (x.data == nullptr) throw Error(QLOOM_E_ORDER, "the first tensor was not given");
+      require_finite(x);
+    }
     if (finds_sign_) {
       const std::vector<double> lowest = reduce(x, QLOOM_REDUCE_MIN);
       const bool has_negative =
@@ -180,6 +184,16 @@ class Lsq : public UniformGrid {
   std::vector<float> ones_;              // as many
 };
 
+/// Step and sign are given: no tensor has to be seen.
+class GivenLsq : public Lsq {
+ public:
+  static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_USES_ROUNDING;
+  static bool accepts(const Params& params) {
+    return params.is_number("/init") && params.is_flag("/signed");
+  }
+  using Lsq::Lsq;
+};
+
 }  // namespace
 
-QLOOM_METHODS(Quantizer<Lsq>)
+QLOOM_METHODS(QuantizerVariants<GivenLsq, Lsq>)

@@ -53,9 +53,19 @@ TEST(Lsq, FirstStepIsThatOfTheHandbook) {
   EXPECT_NEAR(first_step(rule(4), x), .207880, 1e-6);
   EXPECT_NEAR(first_step(rule(8), x), .048805, 1e-6);
   EXPECT_NEAR(first_step(rule(4, R"("init": "minmax")"), x), .5 / 7, 1e-7);
-  EXPECT_EQ(first_step(rule(4), tensor({0, 0})), 1.0F);
-  EXPECT_EQ(first_step(rule(4, R"("init": "mse")"), tensor({0, 0})), 1.0F);
   EXPECT_EQ(first_step(rule(4, R"("init": 0.125)"), x), .125F);
+}
+
+TEST(Lsq, TheFirstStepWaitsForAValueThatIsNotZero) {
+  const Tensor zeros = tensor({0, 0, 0, 0}), x = tensor({.3F, -.2F, .5F, -.1F});
+  for (const char* init : {"lsq", "mse", "minmax"}) {
+    const std::string init_is = std::string(R"("init": ")") + init + "\"";
+    Site site(rule(4, init_is.c_str()));
+    EXPECT_EQ(site.forward(zeros), values(zeros));
+    EXPECT_EQ(site.backward(zeros, x), values(x)) << "the gradient passes";
+    (void)site.forward(x);
+    EXPECT_EQ(site.node.learned().at(0).value[0], first_step(rule(4, init_is.c_str()), x)) << init;
+  }
 }
 
 // lsq: the handbook's numbers. mse: minimum over the step of the error integrated over the normal
@@ -213,7 +223,9 @@ TEST(Lsq, CheckpointKeepsStepAndSign) {
   (void)site.forward(tensor({0, 1, 2, 3}));
   site.learned_value("step") = .3F;
   Site restored(rule(3));
-  restored.node.load(site.node.save());
+  const qloom::data::Arrays saved = site.node.save();
+  qloom::data::ArrayReader reader(saved, "state");
+  restored.node.load(reader, "");
   const Tensor x = gaussian({100}, 3);
   EXPECT_EQ(restored.forward(x), site.forward(x));
   EXPECT_EQ(restored.node.encoding().is_signed, 0U);

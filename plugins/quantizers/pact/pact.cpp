@@ -22,8 +22,8 @@ using namespace qloom::sdk;
 /// state:     alpha, one value per group; kept at alpha_min or above
 class Pact : public UniformGrid {
  public:
-  static constexpr std::uint32_t kCaps =
-      QLOOM_QUANTIZER_WANTS_FIRST_TENSOR | QLOOM_QUANTIZER_USES_ROUNDING;
+  static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_USES_ROUNDING;
+  static bool accepts(const Params& params) { return params.text("/alpha_init") == "value"; }
   static constexpr std::uint64_t kSumsPerGroup = 1;  // d alpha
 
   explicit Pact(const Params& params)
@@ -128,6 +128,14 @@ class Pact : public UniformGrid {
   std::vector<float> alpha_;  // learned; empty until the first tensor
 };
 
+/// alpha starts at the largest value of the first tensor.
+class PactFromFirst : public Pact {
+ public:
+  static constexpr std::uint32_t kCaps = Pact::kCaps | QLOOM_QUANTIZER_WANTS_FIRST_TENSOR;
+  static bool accepts(const Params& params) { return !Pact::accepts(params); }
+  using Pact::Pact;
+};
+
 }  // namespace
 
-QLOOM_METHODS(Quantizer<Pact>)
+QLOOM_METHODS(QuantizerVariants<Pact, PactFromFirst>)

@@ -158,7 +158,8 @@ TEST(Qil, PrunedAndClippedValuesGiveNoGradient) {
 TEST(Qil, SlopeStaysFiniteAtTheIntervalsLowEnd) {
   Site site(rule("weight", 4, R"("c_init": 0.5, "d_init": 0.5, "gamma": 0.1,
                                  "gamma_trainable": true)"));
-  const Tensor x = tensor({0});  // u = 0
+  (void)site.forward(tensor({1}));  // a first tensor that is not 0
+  const Tensor x = tensor({0});     // u = 0
   (void)site.forward(x);
   // 0.1 * (1e-6)^(0.1 - 1) / (2 * 0.5)
   EXPECT_NEAR(site.backward(x, tensor({1}))[0], .1 * std::pow(1e-6, -.9), 1);

@@ -37,7 +37,8 @@ class Ttq {
   }
 
  public:
-  static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_TENSOR;
+  static constexpr std::uint32_t kCaps =
+      QLOOM_QUANTIZER_WANTS_TENSOR | QLOOM_QUANTIZER_WANTS_FIRST_TENSOR;
   static constexpr std::uint64_t kSumsPerGroup = 2;  // d positive, d negative
 
   explicit Ttq(const Params& params)

@@ -106,6 +106,9 @@ TEST(Ttq, ZerosStayZeroAndPassTheirGradient) {
   const Tensor w = tensor({0.0F, 0.0F, 0.0F});
   const Tensor dy = tensor({1.0F, -2.0F, 3.0F});
   EXPECT_EQ(site.forward(w), values(w));
+  EXPECT_EQ(site.backward(w, dy), values(dy)) << "no scale yet";
+  site.forward(tensor({1.0F, -1.0F, 0.0F}));
+  EXPECT_EQ(site.forward(w), values(w));
   EXPECT_EQ(site.backward(w, dy), values(dy));
   EXPECT_EQ(site.learned_gradient("positive"), 0.0F);
   EXPECT_EQ(site.learned_gradient("negative"), 0.0F);

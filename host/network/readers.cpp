@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Which quantize node a reader gets when the network is lowered again, and what the node takes
+// over. The identity of a site is its reader, "<site>/<layer>": readers that share a node keep their
+// own keys, and what the node held is theirs alike when a later rule parts them.
+#include <algorithm>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "host/network/network.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::network {
+namespace {
+
+/// A bias and a norm's beta start at 0 and take both signs later, so the first tensor that is not 0
+/// cannot tell whether the codes need a sign.
+bool takes_both_signs(std::string_view key) {
+  return key.starts_with("bias/") || (key.starts_with("norm/") && key.ends_with("/beta"));
+}
+
+/// What is learned or calibrated per group must not depend on how many samples a batch has.
+void check_learned_groups(const SiteQuantizer& site) {
+  const MethodSpec& spec = site.spec().quantizer;
+  const registry::Json granularity = granularity_of(spec);
+  if (!site.context().has_batch_axis || !granularity.is_object() || !site.learns()) return;
+  throw InputError(fmt::format(
+      "{}/granularity: {} at \"{}\": \"{}\" learns something for each group, and the number of "
+      "groups changes with the batch; expected \"tensor\" or \"channel\"",
+      spec.where, granularity.dump(), site.context().name, spec.method->id));
+}
+
+}  // namespace
+
+std::optional<QuantizerSpec> Network::spec_at(const std::string& key) const {
+  const auto found = placement_.quantizers.find(key);
+  if (found == placement_.quantizers.end()) return std::nullopt;
+  QuantizerSpec spec = found->second;
+  registry::Json& params = spec.quantizer.params;
+  const bool finds_sign =
+      params.is_object() && params.value("signed", registry::Json()) == "auto";
+  if (finds_sign && takes_both_signs(key)) params["signed"] = true;
+  return spec;
+}
+
+void Network::recall_sites(data::ArrayReader& reader) {
+  sites_.clear();
+  before_.clear();
+  const std::string prefix = "site/", suffix = std::string("/") + kSiteMethods;
+  std::map<std::string, std::string> shared;  // reader -> first reader
+  for (const std::string& name : reader.names_below(prefix)) {
+    if (!name.ends_with(suffix)) continue;
+    const std::string key = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+    const auto& text = reader.read_list<std::uint8_t>(name);
+    const auto rule = registry::Json::parse(text.begin(), text.end(), nullptr, false);
+    const auto holds = [&rule](const char* member, auto is) {
+      return rule.is_object() && rule.contains(member) && (rule[member].*is)();
+    };
+    if (holds("shares", &registry::Json::is_string)) {
+      shared[key] = rule["shares"].get<std::string>();
+    } else if (holds("quantizer", &registry::Json::is_object)) {
+      before_[key] = std::make_shared<SiteState>(SiteState{
+          key, quantizer_spec_of(*registry_, rule), reader.read_below(prefix + key + "/")});
+    } else {
+      reader.refuse(name, "the text of a rule");
+    }
+  }
+  for (const auto& [key, first] : shared) {
+    const auto found = before_.find(first);
+    if (found == before_.end()) {
+      reader.refuse(prefix + key + suffix, "a name that has a rule, not \"" + first + "\"");
+    }
+    before_[key] = found->second;
+  }
+}
+
+void Network::remember_sites() {
+  old_learned_state_ = std::move(learned_state_);
+  learned_state_.clear();
+  if (!before_.empty()) return;  // recall_sites() has read them from a file
+  std::map<const SiteQuantizer*, std::shared_ptr<const SiteState>> of_node;
+  for (const auto& [key, site] : sites_) {
+    auto& state = of_node[site.get()];
+    if (state == nullptr) {
+      state = std::make_shared<SiteState>(
+          SiteState{site->context().name, site->spec(), site->save()});
+    }
+    before_[key] = state;
+  }
+}
+
+const SiteState* Network::before(const std::string& key) const {
+  const auto found = before_.find(key);
+  return found == before_.end() ? nullptr : found->second.get();
+}
+
+bool Network::can_share(const std::string& first, const std::string& key,
+                        const QuantizerSpec& spec) const {
+  const SiteState* own = before(key);
+  return own == nullptr || own == before(first) || !holds_state_for(*own, spec);
+}
+
+void Network::move_learned_state(const std::string& from, const std::string& to) {
+  const std::string prefix = from + "/";
+  for (auto it = old_learned_state_.lower_bound(prefix);
+       it != old_learned_state_.end() && it->first.starts_with(prefix); ++it) {
+    learned_state_[to + "/" + it->first.substr(prefix.size())] = it->second;
+  }
+}
+
+std::shared_ptr<SiteQuantizer> Network::site(const std::string& key, SiteContext context) {
+  std::optional<QuantizerSpec> spec = spec_at(key);
+  if (!spec) return nullptr;
+  const SiteState* held = before(key);
+  const auto old = old_sites_.find(key);
+  // The name decides about the random words: a node goes on only under its own.
+  if (held != nullptr && old != old_sites_.end() && old->second->spec() == *spec &&
+      old->second->context().name == key) {
+    move_learned_state(key, key);
+    return sites_[key] = old->second;
+  }
+  context.name = key;
+  context.seed = seed_;
+  auto fresh = std::make_shared<SiteQuantizer>(*registry_, std::move(*spec), std::move(context));
+  check_learned_groups(*fresh);
+  if (held != nullptr) {
+    fresh->adopt(*held);
+    if (fresh->keeps_learned(*held)) move_learned_state(held->key, key);
+  }
+  return sites_[key] = std::move(fresh);
+}
+
+}  // namespace qloom::network
