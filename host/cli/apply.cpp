@@ -80,7 +80,7 @@ Request read_request(const Options& o) {
 
 void execute(const Options& o) {
   check_options(o);
-  const registry::Registry registry = open_registry();
+  const registry::Registry registry = open_registry_to_run();
   const pipeline::Rule rule = pipeline::load_rule(o.rule, registry);
   for (const Warning& warning : rule.warnings) experiment::print_warning(warning);
   const Request request = read_request(o);

@@ -11,6 +11,7 @@
 #include "host/network/codes.hpp"
 #include "host/network/norm_call.hpp"
 #include "host/network/site_quantizer.hpp"
+#include "host/registry/call_record.hpp"
 #include "host/registry/printable.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
@@ -229,10 +230,11 @@ Result apply_rounding(const pipeline::Rule& rule, const registry::Registry& regi
   Result out;
   out.y.resize(in.x.shape());
   if (in.dy) out.dx = *in.dy;
-  registry::check(method.method(), "round",
-                  method.ops<qloom_rounding>().round(method.self(), &rounding.call, 0, in.x.data(),
-                                                     out.y.data(), in.x.size()),
-                  rounding.error);
+  const auto status = registry::recorded(method.method(), "round", "", [&] {
+    return method.ops<qloom_rounding>().round(method.self(), &rounding.call, 0, in.x.data(),
+                                              out.y.data(), in.x.size());
+  });
+  registry::check(method.method(), "round", status, rounding.error);
   for (std::size_t i = 0; in.wants_codes && i < out.y.size(); ++i) {
     constexpr float kLimit = 0x1p31F;  // codes are 32-bit integers
     if (!(out.y[i] >= -kLimit && out.y[i] < kLimit)) {
@@ -291,10 +293,11 @@ Result apply_accumulator(const pipeline::Rule& rule, const registry::Registry& r
   const qloom_tile tile{in.x.data(), in.weight->data(), c.data(), a[1], b[1], b[1],
                         m, n, static_cast<std::uint64_t>(a[1]), 0, n};
   std::uint64_t overflows = 0;
-  registry::check(method, "accumulate",
-                  accumulator.ops<qloom_accumulator>().accumulate(
-                      accumulator.self(), &rounding.call, &tile, &overflows),
-                  rounding.error);
+  const auto status = registry::recorded(method, "accumulate", "", [&] {
+    return accumulator.ops<qloom_accumulator>().accumulate(accumulator.self(), &rounding.call,
+                                                           &tile, &overflows);
+  });
+  registry::check(method, "accumulate", status, rounding.error);
   Result out;
   out.y.resize({a[0], b[1]});
   for (std::size_t i = 0; i < c.size(); ++i) out.y[i] = static_cast<float>(c[i]);

@@ -12,6 +12,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "host/registry/call_record.hpp"
 #include "host/registry/registry.hpp"
 
 namespace qloom::cli {
@@ -55,6 +56,12 @@ void add_apply(CLI::App& app, Action& action);
 /// All methods that can be found; reads manifests, loads nothing.
 [[nodiscard]] inline registry::Registry open_registry() {
   return registry::Registry(registry::Registry::default_folders());
+}
+
+/// The same for a command that calls methods: a crash in one is told with its name.
+[[nodiscard]] inline registry::Registry open_registry_to_run() {
+  registry::report_crashes();
+  return open_registry();
 }
 
 }  // namespace qloom::cli

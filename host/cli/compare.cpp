@@ -41,7 +41,7 @@ void add_compare(CLI::App& app, Action& action) {
       ->type_name("N");
   command->callback([options, &action] {
     action = [options] {
-      const registry::Registry registry = open_registry();
+      const registry::Registry registry = open_registry_to_run();
       experiment::compare(*options, registry);
     };
   });

@@ -5,10 +5,12 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 
 #include <unistd.h>
 
 #include "host/data/streams.hpp"
+#include "host/registry/call_record.hpp"
 
 namespace qloom::cli {
 namespace {
@@ -19,7 +21,9 @@ std::atomic<bool> is_working = false;
 void refuse() {
   if (!is_working) return;
   std::fflush(stdout);
-  data::say("qloom: exit() was called before the work was done, by a plugin or a library of one\n");
+  const std::string call = registry::call_in_progress();
+  data::say("qloom: exit() was called before the work was done, {}\n",
+            call.empty() ? "by a plugin or a library of one" : "in " + call);
   _exit(kRunFailed);
 }
 

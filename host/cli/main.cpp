@@ -18,7 +18,8 @@ namespace {
 enum ExitStatus { kDone = 0, kRunFailed = 1, kWrongInput = 2, kInternalError = 3 };
 
 constexpr const char* kFooter =
-    "Exit status: 0 done, 1 the run failed, 2 wrong input and nothing done, 3 internal error.\n"
+    "Exit status: 0 done, 1 the run failed, 2 wrong input and nothing done, 3 internal error,\n"
+    "130 and 143 stopped by SIGINT and SIGTERM; a second signal ends the program at once.\n"
     "Environment: QLOOM_PLUGIN_PATH folders with plugins (colon between), QLOOM_ISA one of "
     "scalar,\n"
     "sse2, avx2, avx512, QLOOM_SCHEMA_PATH folder with the JSON Schemas.";
@@ -109,6 +110,9 @@ int main(int argc, char** argv) {
     return run(argc, argv);
   } catch (const qloom::InputError& e) {
     return report(kWrongInput, e.what());
+  } catch (const qloom::Stopped& e) {
+    report(kRunFailed, e.what());
+    return 128 + e.signal();
   } catch (const qloom::RunError& e) {
     return report(kRunFailed, e.what());
   } catch (const std::exception& e) {

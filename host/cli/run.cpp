@@ -12,10 +12,11 @@ namespace {
 struct Options {
   experiment::RunOptions run;
   std::uint64_t seed = 0;
+  std::string every;
 };
 
 void execute(const Options& options) {
-  const registry::Registry registry = open_registry();
+  const registry::Registry registry = open_registry_to_run();
   const registry::Json report = experiment::run(options.run, registry);
   if (report.contains("final")) {
     data::print("{}: accuracy {:.2f} %, loss {:.4f} on {} samples\n",
@@ -54,6 +55,17 @@ void add_run(CLI::App& app, Action& action) {
                           ->type_name("N");
   command->add_flag("--resume", options->run.resume,
                     "Goes on from the checkpoint in the output folder, if there is one");
+  command
+      ->add_option("--checkpoint-every", options->every,
+                   "Checkpoints inside an epoch too: every N steps (200 or 200steps), or once N "
+                   "seconds have passed (30s). Default: after each epoch and stage")
+      ->check([](const std::string& text) {
+        return experiment::parse_interval(text)
+                   ? std::string()
+                   : text + " is no interval; expected a whole number of steps, for instance 200 or "
+                            "200steps, or of seconds, 30s";
+      })
+      ->type_name("N[steps|s]");
   command->add_flag("--watch-plugins", options->run.watch_plugins,
                     "Loads a plugin's library anew when its file is rebuilt during the run; the "
                     "report marks the step");
@@ -73,6 +85,9 @@ void add_run(CLI::App& app, Action& action) {
       ->type_name("STYLE");
   command->callback([options, seed, &action] {
     if (seed->count() > 0) options->run.seed = options->seed;
+    if (const auto every = experiment::parse_interval(options->every)) {
+      options->run.checkpoint_every = *every;
+    }
     action = [options] { execute(*options); };
   });
 }

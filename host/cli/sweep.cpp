@@ -30,7 +30,7 @@ void add_sweep(CLI::App& app, Action& action) {
       ->type_name("DIR");
   command->callback([options, &action] {
     action = [options] {
-      const registry::Registry registry = open_registry();
+      const registry::Registry registry = open_registry_to_run();
       experiment::sweep(*options, registry);
     };
   });

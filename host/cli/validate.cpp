@@ -17,7 +17,7 @@ struct Options {
 };
 
 void execute(const Options& options) {
-  const registry::Registry registry = open_registry();
+  const registry::Registry registry = open_registry_to_run();
   const pipeline::Pipeline p = pipeline::load(options.pipeline, options.overrides, registry);
   experiment::Warnings warnings;
   experiment::check(p, registry, warnings);

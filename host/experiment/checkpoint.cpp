@@ -3,6 +3,8 @@
 //
 // A run's checkpoint: one .npz with the network's arrays, the procedures' states
 // ("procedure/<index>/<array>") and, as text in "@meta", configuration, cursor and series.
+#include <bit>
+
 #include <fmt/format.h>
 
 #include "host/data/array_file.hpp"
@@ -37,6 +39,18 @@ void require_arrays(const data::ArrayReader& reader, const data::Arrays& found, 
   }
 }
 
+/// A double in JSON with all its bits, whatever it is.
+std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
+double double_of(const Json& bits) { return std::bit_cast<double>(bits.get<std::uint64_t>()); }
+
+/// What procedures that read a quantized weight between two steps get its random words from.
+Json pass_json(const network::Phase& p) {
+  return {p.step, p.epoch, p.training, bits_of(p.learning_rate)};
+}
+network::Phase phase_of(const Json& p) {
+  return {p.at(0), p.at(1), p.at(2), double_of(p.at(3))};
+}
+
 /// What a checkpoint holds beside weights and norm statistics: families of arrays.
 constexpr const char* kOtherFamilies[] = {kMeta,   "velocity/", "second/",    "shadow/",
                                           "site/",  "learned/",  "overflows/", "procedure/",
@@ -69,8 +83,10 @@ std::string loss_of_file(data::ArrayReader& reader) {
   return meta["loss"].get<std::string>();
 }
 
-void Trainer::save(const std::filesystem::path& file) const {
-  data::Arrays all = network_.save(true);
+void Trainer::save(const std::filesystem::path& file) const { data::write_npz(file, state()); }
+
+data::Arrays Trainer::state() const {
+  data::Arrays all = network_->save(true);
   std::vector<std::uint32_t> versions;
   for (std::size_t i = 0; i < procedures_.size(); ++i) {
     versions.push_back(procedures_[i].state_version());
@@ -86,9 +102,13 @@ void Trainer::save(const std::filesystem::path& file) const {
               {"epoch_of_stage", cursor_.epoch_of_stage},
               {"epochs", cursor_.epochs},
               {"steps", cursor_.steps},
+              {"step_of_epoch", cursor_.step_of_epoch},
               {"is_finalized", cursor_.is_finalized}}},
             {"loss", loss_},
             {"inherits_shadows", inherits_shadows_},
+            {"epoch_sums", {bits_of(sums_.loss), sums_.correct, sums_.seen}},
+            {"learning_rate", bits_of(learning_rate_)},
+            {"last_pass", pass_json(network_->last_phase())},
             {"series", series_},
             {"stages", stage_results_},
             {"custom", custom_},
@@ -102,7 +122,7 @@ void Trainer::save(const std::filesystem::path& file) const {
   const std::string text = meta.dump();
   all[kMeta] = {{static_cast<std::int64_t>(text.size())},
                   std::vector<std::uint8_t>(text.begin(), text.end())};
-  data::write_npz(file, all);
+  return all;
 }
 
 std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::string& file) {
@@ -119,16 +139,24 @@ std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::strin
   }
   const Json& c = meta.at("cursor");
   const Cursor cursor{c.at("stage"), c.at("epoch_of_stage"), c.at("epochs"), c.at("steps"),
-                      c.at("is_finalized")};
+                      c.value("step_of_epoch", std::uint64_t{0}), c.at("is_finalized")};
   auto versions = meta.at("procedure_versions").get<std::vector<std::uint32_t>>();
-  if (cursor.stage > pipeline_.stages.size() || versions.size() != procedures_.size()) {
-    throw InputError(fmt::format("{}: \"@meta\" is damaged: stage {} of {}, {} of {} procedures",
+  if (cursor.stage > pipeline_.stages.size() || versions.size() != procedures_.size() ||
+      cursor.step_of_epoch >= steps_per_epoch()) {
+    throw InputError(fmt::format("{}: \"@meta\" is damaged: stage {} of {}, {} of {} procedures, "
+                                 "step {} of {}",
                                  file, cursor.stage, pipeline_.stages.size(), versions.size(),
-                                 procedures_.size()));
+                                 procedures_.size(), cursor.step_of_epoch, steps_per_epoch()));
   }
   cursor_ = cursor;
   loss_ = meta.at("loss").get<std::string>();
   inherits_shadows_ = meta.at("inherits_shadows").get<bool>();
+  if (meta.contains("epoch_sums")) {  // not in checkpoints that were written at the end of an epoch
+    const Json& sums = meta["epoch_sums"];
+    sums_ = {double_of(sums.at(0)), sums.at(1), sums.at(2)};
+    learning_rate_ = double_of(meta.at("learning_rate"));
+    network_->set_last_phase(phase_of(meta.at("last_pass")));
+  }
   series_ = meta.at("series");
   stage_results_ = meta.at("stages");
   reloads_ = meta.value("reloads", Json::array());
@@ -142,26 +170,29 @@ std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::strin
 }
 
 void Trainer::load(const std::filesystem::path& file) {
-  const data::Arrays all = data::read_npz(file);
-  data::ArrayReader reader(all, file.string());
+  restore(data::read_npz(file), file.string());
+}
+
+void Trainer::restore(const data::Arrays& all, const std::string& where) {
+  data::ArrayReader reader(all, where);
   if (!reader.contains(kMeta)) {
     throw InputError(fmt::format("{}: no checkpoint of a run (array \"@meta\" is missing)",
-                                 file.string()));
+                                 where));
   }
   const auto& text = reader.read_list<std::uint8_t>(kMeta);
   std::vector<std::uint32_t> versions;
   try {
     const Json meta = Json::parse(text.begin(), text.end());
-    versions = read_meta(meta, file.string());
+    versions = read_meta(meta, where);
     require_arrays(reader, all, meta.at("arrays"));
   } catch (const Json::exception& error) {
-    throw InputError(fmt::format("{}: \"@meta\" is damaged: {}", file.string(), error.what()));
+    throw InputError(fmt::format("{}: \"@meta\" is damaged: {}", where, error.what()));
   }
-  network_.load_structure(reader);
-  data::ArrayReader sites(all, file.string());
-  network_.recall_sites(sites);
+  network_->load_structure(reader);
+  data::ArrayReader sites(all, where);
+  network_->recall_sites(sites);
   lower();
-  network_.load_everything(reader);
+  network_->load_everything(reader);
   for (std::size_t i = 0; i < procedures_.size(); ++i) {
     procedures_[i].load(reader, procedure_key(i), versions[i]);
   }

@@ -14,6 +14,7 @@
 #include "host/experiment/batch.hpp"
 #include "host/experiment/experiment.hpp"
 #include "host/experiment/page.hpp"
+#include "host/experiment/stop.hpp"
 #include "host/experiment/table.hpp"
 #include "host/experiment/warnings.hpp"
 #include "host/tensor/error.hpp"
@@ -167,6 +168,7 @@ class Comparison {
                        {csv_file, csv_of(table["rows"])},
                        {table_file, table.dump(2) + "\n"}});
     print_table(table["rows"]);
+    stop_if_asked("the table holds what is done");
     if (!errors_.empty()) {
       std::size_t all = 0;
       for (const Entry& entry : entries_) all += entry.seeds.size();
@@ -200,6 +202,7 @@ class Comparison {
     }
     BatchRun run{entry.file, entry.overrides, seed, output_ / entry.run_folder(seed),
                  entry.start ? output_ : output_ / "start_from", threads_, false};
+    if (stop_signal() != 0) return kNotBegun;
     const pipeline::Pipeline pipeline = with_seed(entry.pipeline, seed);
     data::wait_until_free(run.folder, [](const std::string& text) { data::say("{}\n", text); });
     Job job = job_of(run);
@@ -261,6 +264,7 @@ class Comparison {
 }  // namespace
 
 Json compare(const CompareOptions& options, const registry::Registry& registry) {
+  const StopSignals signals;
   return Comparison(options, registry).execute();
 }
 

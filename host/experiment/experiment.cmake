@@ -1,5 +1,6 @@
 qloom_add_floor(experiment
-  SOURCES placing.cpp known_sites.cpp progress.cpp trainer.cpp reload.cpp checkpoint.cpp run_service.cpp events.cpp
+  SOURCES placing.cpp known_sites.cpp progress.cpp trainer.cpp training.cpp reload.cpp
+          checkpoint.cpp checkpoint_interval.cpp stop.cpp run_service.cpp events.cpp
           layer_statistics.cpp linked_libraries.cpp inputs.cpp standing.cpp report.cpp page.cpp
           run.cpp table.cpp compare.cpp tee.cpp processes.cpp batch.cpp sweep_plan.cpp
           sweep_results.cpp sweep.cpp warnings.cpp settings.cpp norm_settings.cpp candidates.cpp

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "host/experiment/warnings.hpp"
+#include "host/experiment/checkpoint_interval.hpp"
 #include "host/experiment/progress.hpp"
 #include "host/pipeline/pipeline.hpp"
 #include "host/registry/registry.hpp"
@@ -24,6 +25,7 @@ struct RunOptions {
   std::optional<std::uint64_t> seed;   ///< instead of the pipeline's
   int threads = 0;                     ///< 0: OpenMP's default
   bool resume = false;
+  CheckpointInterval checkpoint_every;  ///< also inside an epoch
   bool watch_plugins = false;          ///< a library written anew is loaded at the next step
   /// Folder with finished runs that a "start_from" may use and adds to, <stem>/seed_<seed>; empty:
   /// <output>/start_from.

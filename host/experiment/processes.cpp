@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "host/data/array_file.hpp"
+#include "host/experiment/stop.hpp"
 #include "host/experiment/tee.hpp"
 #include "host/experiment/warnings.hpp"
 #include "host/tensor/error.hpp"
@@ -104,11 +105,15 @@ std::string error_of(int state, const std::filesystem::path& log) {
 void run_jobs(const std::vector<Job>& jobs, int at_once,
               const std::function<void(std::size_t, const std::string&)>& finished) {
   std::map<pid_t, Child> running;
-  for (std::size_t next = 0; next < jobs.size() || !running.empty();) {
-    if (next < jobs.size() && running.size() < static_cast<std::size_t>(at_once)) {
+  std::size_t next = 0;
+  for (;;) {
+    const bool may_start = next < jobs.size() && stop_signal() == 0;
+    if (!may_start && running.empty()) break;
+    if (may_start && running.size() < static_cast<std::size_t>(at_once)) {
       pid_t id = 0;
       Child child = begin(jobs, next, id);
       running.emplace(id, std::move(child));
+      tell_child_of_stop(id);
       ++next;
       continue;
     }
@@ -118,10 +123,12 @@ void run_jobs(const std::vector<Job>& jobs, int at_once,
     if (ended < 0) throw RunError(fmt::format("waiting for a run: {}", std::strerror(errno)));
     const auto found = running.find(ended);
     if (found == running.end()) continue;
+    forget_child(ended);
     const std::size_t index = found->second.index;
     running.erase(found);  // its log is complete then
     finished(index, error_of(state, jobs[index].log));
   }
+  for (; next < jobs.size(); ++next) finished(next, kNotBegun);
 }
 
 }  // namespace qloom::experiment

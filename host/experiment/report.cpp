@@ -105,7 +105,7 @@ Json report_of(Trainer& trainer, int threads) {
                        {"correct", score.correct}, {"count", score.count}};
   }
   report["layer_statistics"] = std::move(statistics);
-  const double epochs = double(trainer.epochs_run());
+  const double epochs = trainer.epochs_run();
   report["timing"] = {{"seconds", trainer.seconds()}, {"threads", threads}};
   report["timing"]["seconds_per_epoch"] =
       epochs > 0 ? Json(trainer.training_seconds() / epochs) : Json(nullptr);

@@ -12,6 +12,7 @@
 #include "host/experiment/page.hpp"
 #include "host/experiment/report.hpp"
 #include "host/experiment/standing.hpp"
+#include "host/experiment/stop.hpp"
 #include "host/experiment/warnings.hpp"
 #include "host/tensor/error.hpp"
 
@@ -119,6 +120,7 @@ void load_start(Prepared& run) {
   base.threads = run.options.threads;
   base.shared = run.options.shared;
   base.warnings = run.options.warnings;
+  base.checkpoint_every = run.options.checkpoint_every;
   base.output = base.shared.empty() ? run.folder.path / "start_from"
                                     : base.shared / base.pipeline.stem() /
                                           fmt::format("seed_{}", run.pipeline.seed);
@@ -159,6 +161,7 @@ Json execute(Prepared& run) {
     trainer.prepare();
   }
   if (run.options.watch_plugins) trainer.watch_plugins();
+  trainer.checkpoint_every(run.options.checkpoint_every);
   const std::string& name = run.pipeline.name;
   Progress progress(name.empty() ? run.options.pipeline.stem().string() : name,
                     run.options.progress);
@@ -183,6 +186,7 @@ Json run(const RunOptions& options, const registry::Registry& registry) {
     told.warnings = &printed;
     return run(told, registry);
   }
+  const StopSignals signals;
   if (options.threads > 0) omp_set_num_threads(options.threads);
   Prepared run(options, registry);
   data::require_writable_folder(run.folder.path);

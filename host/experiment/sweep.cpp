@@ -19,6 +19,7 @@
 #include "host/experiment/experiment.hpp"
 #include "host/experiment/page.hpp"
 #include "host/experiment/processes.hpp"
+#include "host/experiment/stop.hpp"
 #include "host/experiment/sweep_plan.hpp"
 #include "host/experiment/sweep_results.hpp"
 #include "host/experiment/warnings.hpp"
@@ -236,7 +237,9 @@ class Sweep {
 }  // namespace
 
 Json sweep(const SweepOptions& options, const registry::Registry& registry) {
+  const StopSignals signals;
   const Json results = Sweep(options, registry).execute();
+  stop_if_asked("the table holds what is done; started again, the sweep goes on from there");
   std::size_t failed = 0, all = 0;
   for (const Json& row : results["rows"]) {
     for (const Json& run : row["runs"]) {

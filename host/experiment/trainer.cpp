@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <numbers>
 
 #include <fmt/format.h>
@@ -13,7 +14,10 @@
 #include "host/experiment/placing.hpp"
 #include "host/experiment/run_service.hpp"
 #include "host/experiment/settings.hpp"
+#include "host/experiment/stop.hpp"
+#include "host/experiment/training.hpp"
 #include "host/network/ops.hpp"
+#include "host/registry/call_record.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
@@ -25,31 +29,12 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+constexpr const char* kStageAnew =
+    "the stage begins anew with --resume, the last checkpoint stays as it is";
+
 network::Model model_of(const pipeline::Pipeline& p, const data::Dataset& d) {
   return network::parse_model(
       p.model, p.model_where, {d.train.height, d.train.width, d.train.channels}, d.classes);
-}
-
-network::OptimizerSettings settings_of(const pipeline::Optimizer& o, double rate) {
-  network::OptimizerSettings s;
-  s.type = o.type == "adam" ? network::OptimizerSettings::Type::kAdam
-                            : network::OptimizerSettings::Type::kSgd;
-  s.learning_rate = rate;
-  s.momentum = o.momentum;
-  s.weight_decay = o.weight_decay;
-  s.nesterov = o.nesterov;
-  s.beta1 = o.beta1;
-  s.beta2 = o.beta2;
-  s.epsilon = o.epsilon;
-  return s;
-}
-
-network::Loss loss_of(const std::string& name, const Tensor& logits,
-                      const std::vector<std::int32_t>& labels, std::int64_t batch,
-                      std::int64_t classes, float* gradient) {
-  return name == "sum_of_squares"
-             ? network::sum_of_squares(logits.data(), labels.data(), batch, classes, gradient)
-             : network::softmax_cross_entropy(logits.data(), labels.data(), batch, classes, gradient);
 }
 
 void collect_methods(const network::Placement& placement,
@@ -78,39 +63,51 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
       pipeline_(std::move(pipeline)),
       registry_(&registry),
       dataset_(load_data(pipeline_)),
-      network_(model_of(pipeline_, dataset_), registry, pipeline_.seed) {
+      network_(new_network()) {
   install_run_service();
   // Rules that only act later are checked now, before any work.
-  check_methods(pipeline_, network_.model(), dataset_, registry, warnings_);
+  check_methods(pipeline_, network_->model(), dataset_, registry, warnings_);
   NormSettings norms(pipeline_, dataset_.train.count, registry);
   std::vector<Calibration> calibrations;
   for (const Moment moment : changes(pipeline_, steps_per_epoch())) {
-    const network::Placement placement = place(pipeline_, network_.model(), registry, moment);
+    const network::Placement placement = place(pipeline_, network_->model(), registry, moment);
     collect_methods(placement, methods_);
-    network_.lower(placement);
-    norms.see(network_, warnings_);
-    calibrations.push_back({moment, !network_.calibrated_sites().empty()});
+    network_->lower(placement);
+    norms.see(*network_, warnings_);
+    calibrations.push_back({moment, !network_->calibrated_sites().empty()});
     if (moment.steps > 0) swap_steps_.insert(moment.steps);
   }
   norms.finish();
   check_lengths(pipeline_, dataset_, calibrations, registry, warnings_);
   lower();
   if (pipeline_.start_from.empty() && pipeline_.weights.empty()) check_stages({});
-  network_.initialise();
+  network_->initialise();
   for (const pipeline::Procedure& p : pipeline_.procedures) {
-    const registry::Method& method = registry.require("procedure", p.id, p.where);
-    methods_.insert(&method);
-    procedures_.push_back(registry.create(method, p.params));
+    methods_.insert(&registry.require("procedure", p.id, p.where));
+  }
+  create_procedures();
+}
+
+std::unique_ptr<network::Network> Trainer::new_network() const {
+  return std::make_unique<network::Network>(model_of(pipeline_, dataset_), *registry_,
+                                            pipeline_.seed);
+}
+
+void Trainer::create_procedures() {
+  procedures_.clear();
+  for (const pipeline::Procedure& p : pipeline_.procedures) {
+    procedures_.push_back(
+        registry_->create(registry_->require("procedure", p.id, p.where), p.params));
   }
 }
 
 KnownSites Trainer::check_stages(KnownSites known) const {
-  return follow_stages(pipeline_, network_.model(), *registry_, steps_per_epoch(),
+  return follow_stages(pipeline_, network_->model(), *registry_, steps_per_epoch(),
                        std::move(known));
 }
 
 void Trainer::lower() {
-  network_.lower(place(pipeline_, network_.model(), *registry_, {cursor_.epochs, cursor_.steps}));
+  network_->lower(place(pipeline_, network_->model(), *registry_, {cursor_.epochs, cursor_.steps}));
 }
 
 void Trainer::lower_if_due() {
@@ -120,44 +117,24 @@ void Trainer::lower_if_due() {
 void Trainer::start_from(const std::filesystem::path& weights, bool takes_state) {
   const data::Arrays arrays = data::read_npz(weights);
   data::ArrayReader reader(arrays, weights.string()), sites(arrays, weights.string());
-  network_.load_structure(reader);
-  if (takes_state) network_.recall_sites(sites);
+  network_->load_structure(reader);
+  if (takes_state) network_->recall_sites(sites);
   lower();
-  check_stages(known_sites(network_));
-  network_.load_weights(reader);
+  check_stages(known_sites(*network_));
+  network_->load_weights(reader);
   loss_ = loss_of_file(reader);
   // The averages are for evaluation; training goes on from the last weights.
   const auto first = std::find_if(pipeline_.stages.begin(), pipeline_.stages.end(),
                                   [](const auto& stage) { return stage.type != "calibrate"; });
   const bool trains_first = first != pipeline_.stages.end() && first->type == "train";
-  if (takes_state && !trains_first) network_.load_shadows(reader);
-  inherits_shadows_ = network_.has_shadows();
+  if (takes_state && !trains_first) network_->load_shadows(reader);
+  inherits_shadows_ = network_->has_shadows();
   for (const Warning& warning : weights_warnings(reader)) warn(warning);
 }
 
 void Trainer::drop_inherited_shadows() {
-  if (inherits_shadows_) network_.drop_shadows();
+  if (inherits_shadows_) network_->drop_shadows();
   inherits_shadows_ = false;
-}
-
-void Trainer::emit(std::uint32_t event) {
-  for (const registry::Instance& procedure : procedures_) {
-    const auto& ops = procedure.ops<qloom_procedure>();
-    if ((ops.caps & (1U << event)) == 0) continue;
-    qloom_event e{};
-    e.struct_size = sizeof e;
-    e.event = event;
-    e.step = cursor_.steps;
-    e.epoch = cursor_.epochs;
-    e.stage = cursor_.stage;
-    e.stages = pipeline_.stages.size();
-    e.stage_type = cursor_.stage < e.stages
-                       ? pipeline_.stages[static_cast<std::size_t>(cursor_.stage)].type.c_str()
-                       : "";
-    qloom_error error = registry::empty_error();
-    const auto status = ops.on(procedure.self(), as_run(*this), &e, &error);
-    registry::check(procedure.method(), "on", status, error);
-  }
 }
 
 void Trainer::prepare() {
@@ -175,14 +152,16 @@ void Trainer::finalize_if_due() {
 }
 
 void Trainer::run_stages(const std::function<void()>& checkpoint, Progress& progress) {
+  checkpoint_ = checkpoint;
+  last_checkpoint_ = Clock::now();
   while (cursor_.stage < pipeline_.stages.size()) {
     const pipeline::Stage& stage = pipeline_.stages[static_cast<std::size_t>(cursor_.stage)];
     if (stage.type == "train") drop_inherited_shadows();
-    if (cursor_.epoch_of_stage == 0) emit(QLOOM_EVENT_STAGE);
+    if (cursor_.epoch_of_stage == 0 && cursor_.step_of_epoch == 0) emit(QLOOM_EVENT_STAGE);
     const auto start = Clock::now();
     Json result{{"type", stage.type}};
     if (stage.type == "train") {
-      train(stage, checkpoint, progress);
+      train(stage, progress);
       result["epochs"] = stage.epochs;
       training_seconds_ += seconds_since(start);
     } else if (stage.type == "calibrate") {
@@ -201,32 +180,13 @@ void Trainer::run_stages(const std::function<void()>& checkpoint, Progress& prog
     cursor_.epoch_of_stage = 0;
     if (stage.type == "train") finalize_if_due();
     seconds_ += seconds_since(start);
-    checkpoint();
+    keep_and_stop_if_asked();
   }
 }
 
 std::uint64_t Trainer::steps_per_epoch() const {
   return static_cast<std::uint64_t>((dataset_.train.count + pipeline_.batch_size - 1) /
                                     pipeline_.batch_size);
-}
-
-double Trainer::scheduled_rate(const pipeline::Stage& stage, std::uint64_t step,
-                               std::uint64_t total) const {
-  const pipeline::Schedule& s = stage.schedule;
-  double rate = stage.optimizer.learning_rate;
-  if (s.type == "step") {
-    const auto epoch = static_cast<std::int64_t>(step / steps_per_epoch());
-    for (const std::int64_t at : s.epochs) {
-      if (epoch >= at) rate *= s.factor;
-    }
-  } else if (s.type == "cosine") {  // Loshchilov, Hutter, 2017, eq. 5
-    const double t = double(step) / double(std::max<std::uint64_t>(total, 1));
-    rate = s.final_rate + 0.5 * (rate - s.final_rate) * (1.0 + std::cos(std::numbers::pi * t));
-  }
-  if (static_cast<std::int64_t>(step) < s.warmup_steps) {
-    rate *= double(step + 1) / double(s.warmup_steps);
-  }
-  return rate;
 }
 
 void Trainer::load_batch(const data::Split& split, const std::int32_t* order, std::int64_t first,
@@ -237,88 +197,8 @@ void Trainer::load_batch(const data::Split& split, const std::int32_t* order, st
                    labels_.data());
 }
 
-void Trainer::train(const pipeline::Stage& stage, const std::function<void()>& checkpoint,
-                    Progress& progress) {
-  loss_ = stage.loss;
-  while (cursor_.epoch_of_stage < static_cast<std::uint64_t>(stage.epochs)) {
-    train_epoch(stage, cursor_.epoch_of_stage, progress);
-    ++cursor_.epoch_of_stage;
-    ++cursor_.epochs;
-    ++epochs_run_;
-    emit(QLOOM_EVENT_AFTER_EPOCH);
-    lower_if_due();  // before the checkpoint, which then holds the state of the new methods
-    if (cursor_.epoch_of_stage < static_cast<std::uint64_t>(stage.epochs)) checkpoint();
-  }
-}
-
-void Trainer::train_epoch(const pipeline::Stage& stage, std::uint64_t epoch, Progress& progress) {
-  const data::Split& split = dataset_.train;
-  order_ = data::shuffled_order(split.count, pipeline_.seed, cursor_.epochs);
-  const std::uint64_t steps = steps_per_epoch();
-  const std::uint64_t total = steps * static_cast<std::uint64_t>(stage.epochs);
-  progress.begin(fmt::format("epoch {}/{}", epoch + 1, stage.epochs), steps);
-  double loss = 0;
-  std::int64_t correct = 0, seen = 0;
-  std::string figures;
-  for (std::uint64_t i = 0; i < steps; ++i) {
-    const auto first = static_cast<std::int64_t>(i) * pipeline_.batch_size;
-    const std::int64_t n = std::min(pipeline_.batch_size, split.count - first);
-    load_batch(split, order_.data(), first, n);
-    const network::Loss result = train_step(stage, n, epoch * steps + i, total);
-    loss += result.sum;
-    correct += result.correct;
-    seen += n;
-    ++cursor_.steps;
-    if (i + 1 < steps) lower_if_due();
-    reload_changed(progress);
-    figures = fmt::format("loss {:.4f}, accuracy {:.2f} %", loss / double(seen),
-                          100.0 * double(correct) / double(seen));
-    progress.step(i + 1, figures);
-  }
-  series_["epoch"].push_back(cursor_.epochs + 1);
-  series_["loss"].push_back(loss / double(seen));
-  series_["accuracy"].push_back(double(correct) / double(seen));
-  series_["learning_rate"].push_back(learning_rate_);
-  progress.end(figures);
-}
-
-network::Loss Trainer::train_step(const pipeline::Stage& stage, std::int64_t n,
-                                  std::uint64_t step_of_stage, std::uint64_t total) try {
-  rate_factor_ = 1;
-  learning_rate_ = scheduled_rate(stage, step_of_stage, total);
-  in_training_ = true;
-  emit(QLOOM_EVENT_BEFORE_STEP);
-  learning_rate_ *= rate_factor_;
-  network::Pass pass;
-  pass.phase = {cursor_.steps, cursor_.epochs, true, learning_rate_};
-  pass.rules = stage.apply_rules ? network::Pass::Rules::kOn : network::Pass::Rules::kOff;
-  pass.norms_train = true;
-  const Tensor& logits = network_.forward(batch_, pass);
-  const std::int64_t classes = static_cast<std::int64_t>(logits.size()) / n;
-  logits_gradient_.resize({n, classes});
-  const network::Loss loss =
-      loss_of(stage.loss, logits, labels_, n, classes, logits_gradient_.data());
-  if (!std::isfinite(loss.sum)) {
-    throw RunError(fmt::format("the loss is {}", loss.sum));
-  }
-  logits_view_ = {logits.data(), logits_gradient_.data(), labels_.data(), n, classes};
-  emit(QLOOM_EVENT_LOSS);
-  logits_view_ = {};
-  network_.backward(logits_gradient_);
-  emit(QLOOM_EVENT_AFTER_BACKWARD);
-  network_.update(settings_of(stage.optimizer, learning_rate_), pass.phase, cursor_.steps);
-  emit(QLOOM_EVENT_AFTER_STEP);
-  in_training_ = false;
-  return loss;
-} catch (const RunError& error) {
-  const std::string tensor = network_.first_non_finite();
-  if (tensor.empty()) throw RunError(fmt::format("step {}: {}", cursor_.steps, error.what()));
-  throw RunError(fmt::format("step {}: training diverged, first seen in \"{}\": {}", cursor_.steps,
-                             tensor, error.what()));
-}
-
 std::uint64_t Trainer::calibrate(const pipeline::Stage& stage, Progress& progress) {
-  const std::vector<network::SiteQuantizer*> sites = network_.calibrated_sites();
+  const std::vector<network::SiteQuantizer*> sites = network_->calibrated_sites();
   std::uint32_t passes = 0;
   for (const auto* site : sites) passes = std::max(passes, site->passes());
   const std::uint64_t batches =
@@ -336,7 +216,8 @@ std::uint64_t Trainer::calibrate(const pipeline::Stage& stage, Progress& progres
       const auto first = static_cast<std::int64_t>(i) * pipeline_.batch_size;
       load_batch(dataset_.train, order_.data(), first,
                  std::min(pipeline_.batch_size, dataset_.train.count - first));
-      network_.forward(batch_, pass);
+      network_->forward(batch_, pass);
+      stop_if_asked(kStageAnew);
       progress.step(p * batches + i + 1, "");
     }
     for (auto* site : sites) {
@@ -366,7 +247,8 @@ Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
     const auto first = static_cast<std::int64_t>(i) * pipeline_.batch_size;
     const std::int64_t n = std::min(pipeline_.batch_size, split.count - first);
     load_batch(split, order_.data(), first, n);
-    const Tensor& logits = network_.forward(batch_, pass);
+    const Tensor& logits = network_->forward(batch_, pass);
+    stop_if_asked(kStageAnew);
     const network::Loss loss = loss_of(loss_, logits, labels_, n,
                                        static_cast<std::int64_t>(logits.size()) / n, nullptr);
     score.loss += loss.sum;
@@ -378,16 +260,16 @@ Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
   score.accuracy = double(score.correct) / double(score.count);
   if (!std::isfinite(score.loss)) {
     throw RunError(fmt::format("evaluation: the loss is {}, first seen in \"{}\"", score.loss,
-                               network_.first_non_finite()));
+                               network_->first_non_finite()));
   }
   progress.end(fmt::format("accuracy {:.2f} %, loss {:.4f}", 100.0 * score.accuracy, score.loss));
   return score;
 }
 
 void Trainer::remove_norm(std::uint64_t index) {
-  const auto norms = network_.norms();
+  const auto norms = network_->norms();
   if (index >= norms.size()) throw RunError(fmt::format("there is no norm {}", index));
-  network_.remove_norm(network_.model().find(norms[index]->name));
+  network_->remove_norm(network_->model().find(norms[index]->name));
   lower();
 }
 
@@ -395,7 +277,7 @@ void Trainer::retune_norms(std::uint64_t batches) {
   const std::uint64_t all = steps_per_epoch();
   const std::uint64_t count = batches == 0 ? all : std::min(batches, all);
   const auto order = data::shuffled_order(dataset_.train.count, pipeline_.seed, 0);
-  if (network_.has_shadows()) network_.add_shadow_norms();  // the weights keep their statistics
+  if (network_->has_shadows()) network_->add_shadow_norms();  // the weights keep their statistics
   network::Pass pass;
   pass.norms_train = true;
   pass.use_shadows = true;
@@ -407,7 +289,7 @@ void Trainer::retune_norms(std::uint64_t batches) {
     pass.norm_momentum = double(n) / double(seen);
     pass.phase.step = i;
     load_batch(dataset_.train, order.data(), first, n);
-    network_.forward(batch_, pass);
+    network_->forward(batch_, pass);
   }
 }
 

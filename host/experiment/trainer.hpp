@@ -4,6 +4,7 @@
 // One run: its network, data, procedures and where it stands.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "host/data/dataset.hpp"
+#include "host/experiment/checkpoint_interval.hpp"
 #include "host/experiment/known_sites.hpp"
 #include "host/experiment/progress.hpp"
 #include "host/experiment/warnings.hpp"
@@ -22,6 +24,7 @@
 #include "host/pipeline/pipeline.hpp"
 #include "host/registry/printable.hpp"
 #include "host/registry/watcher.hpp"
+#include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
 
@@ -32,7 +35,14 @@ struct Cursor {
   std::uint64_t stage = 0;          ///< stages that are complete
   std::uint64_t epoch_of_stage = 0; ///< epochs of the present stage that are complete
   std::uint64_t epochs = 0, steps = 0;  ///< training epochs and steps done
+  std::uint64_t step_of_epoch = 0;      ///< steps of the present epoch that are complete
   bool is_finalized = false;
+};
+
+/// Over the steps of the present epoch.
+struct EpochSums {
+  double loss = 0;
+  std::int64_t correct = 0, seen = 0;
 };
 
 struct Score {
@@ -61,8 +71,11 @@ class Trainer {
   void drop_inherited_shadows();
   /// Event PREPARE; once, for a run that is not resumed.
   void prepare();
-  /// Runs the stages from the cursor on; calls `checkpoint` after each epoch and each stage.
+  /// Runs the stages from the cursor on; calls `checkpoint` after each epoch and each stage, inside
+  /// an epoch as the interval says, and before it throws Stopped (stop.hpp).
   void run_stages(const std::function<void()>& checkpoint, Progress& progress);
+
+  void checkpoint_every(CheckpointInterval interval) { interval_ = interval; }
 
   /// From now on a library that is written anew replaces its methods at the next step.
   void watch_plugins();
@@ -72,8 +85,8 @@ class Trainer {
   void load(const std::filesystem::path& file);
 
   // What procedures see through qloom.run/1 (run_service.cpp), and reports.
-  network::Network& network() { return network_; }
-  [[nodiscard]] const network::Network& network() const { return network_; }
+  network::Network& network() { return *network_; }
+  [[nodiscard]] const network::Network& network() const { return *network_; }
   [[nodiscard]] const pipeline::Pipeline& pipeline() const { return pipeline_; }
   [[nodiscard]] const data::Dataset& dataset() const { return dataset_; }
   [[nodiscard]] const Cursor& cursor() const { return cursor_; }
@@ -109,7 +122,10 @@ class Trainer {
   /// All methods of the run, also those that act only before or after a swap.
   [[nodiscard]] const std::set<const registry::Method*>& methods() const { return methods_; }
   [[nodiscard]] const registry::Registry& registry() const { return *registry_; }
-  [[nodiscard]] std::uint64_t epochs_run() const { return epochs_run_; }  ///< in this process
+  /// In this process; an epoch that it did a part of counts as that part.
+  [[nodiscard]] double epochs_run() const {
+    return double(steps_run_) / double(steps_per_epoch());
+  }
   [[nodiscard]] double seconds() const { return seconds_; }
   [[nodiscard]] double training_seconds() const { return training_seconds_; }
 
@@ -119,14 +135,36 @@ class Trainer {
   void lower_if_due();
   /// Cursor, series and results from a checkpoint's text; the versions of the procedures' states.
   std::vector<std::uint32_t> read_meta(const Json& meta, const std::string& file);
+  [[nodiscard]] std::unique_ptr<network::Network> new_network() const;
+  void create_procedures();
+  /// All that a checkpoint holds, and the way back; `where` names it in messages.
+  [[nodiscard]] data::Arrays state() const;
+  void restore(const data::Arrays& state, const std::string& where);
+  /// New code that has not got through a step yet, and what stood before it.
+  struct Trial {
+    data::Arrays before;
+    Json inputs;
+    std::vector<std::unique_ptr<registry::Registry::Reload>> reloads;
+    std::vector<std::pair<std::size_t, std::string>> events;  ///< in reloads_, with the library
+  };
   void reload_changed(Progress& progress);
   void reload(const std::filesystem::path& library);
+  void keep_new_code();
+  /// The run stands where it stood before the trial, with the old code.
+  void go_back(const std::string& reason, Progress& progress);
   void emit(std::uint32_t event);
+  /// RunError with the method that changed the floating-point state of a thread.
+  void require_floating_point() const;
   void finalize_if_due();
-  void train(const pipeline::Stage& stage, const std::function<void()>& checkpoint, Progress&);
-  void train_epoch(const pipeline::Stage& stage, std::uint64_t epoch, Progress& progress);
-  network::Loss train_step(const pipeline::Stage& stage, std::int64_t n, std::uint64_t step_of_stage,
-                           std::uint64_t total_steps);
+  void train(const pipeline::Stage& stage, Progress& progress);
+  void train_epoch(const pipeline::Stage& stage, Progress& progress);
+  /// train_step(); when new code fails in it, once more with the old code.
+  network::Loss tried_step(const pipeline::Stage& stage, std::int64_t n, Progress& progress);
+  network::Loss train_step(const pipeline::Stage& stage, std::int64_t n);
+  [[nodiscard]] std::string cause_of(const RunError& error) const;
+  [[nodiscard]] bool is_checkpoint_due() const;
+  /// Writes the checkpoint; Stopped when a signal asked for it.
+  void keep_and_stop_if_asked();
   /// Returns how many batches were shown.
   std::uint64_t calibrate(const pipeline::Stage& stage, Progress& progress);
   Score evaluate(const pipeline::Stage& stage, Progress& progress);
@@ -139,7 +177,7 @@ class Trainer {
   pipeline::Pipeline pipeline_;
   const registry::Registry* registry_;
   data::Dataset dataset_;
-  network::Network network_;
+  std::unique_ptr<network::Network> network_;
   std::vector<registry::Instance> procedures_;
   std::set<const registry::Method*> methods_;
   std::set<std::uint64_t> swap_steps_;  ///< done steps at which rules with "from" begin to act
@@ -157,7 +195,12 @@ class Trainer {
   std::map<std::string, std::vector<double>> custom_;
   std::optional<Score> final_score_;
   double seconds_ = 0, training_seconds_ = 0;
-  std::uint64_t epochs_run_ = 0;
+  std::uint64_t steps_run_ = 0;
+  EpochSums sums_;
+  CheckpointInterval interval_;
+  std::function<void()> checkpoint_;
+  std::chrono::steady_clock::time_point last_checkpoint_;
+  std::optional<Trial> trial_;
 };
 
 /// What to say about weights that were read: values rounded, arrays that match nothing.

@@ -58,6 +58,7 @@ void Network::backward(const Tensor& logits_gradient) {
       backward_layer(node);
     }
   }
+  has_gradients_ = true;
 }
 
 void Network::backward_layer(Node& node) {

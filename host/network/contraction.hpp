@@ -59,6 +59,10 @@ struct AccumulatorRef {
   const qloom_accumulator* ops = nullptr;
   qloom_call call{};
   std::uint64_t* overflows = nullptr;
+  /// Makes the call in place of ops->accumulate() where set; who made the reference watches it so.
+  qloom_status (*around)(const AccumulatorRef&, const qloom_call&, const qloom_tile&,
+                         std::uint64_t& overflows) noexcept = nullptr;
+  const void* watcher = nullptr;  ///< for around()
 };
 
 /// One contraction layer's arithmetic; keeps its primitives and buffers between calls.

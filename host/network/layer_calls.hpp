@@ -10,6 +10,8 @@
 
 #include "host/network/model.hpp"
 #include "host/network/ops.hpp"
+#include "host/registry/call_record.hpp"
+#include "host/registry/printable.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {
@@ -34,8 +36,10 @@ namespace qloom::network {
 template <class Body>
 void at_contraction(const char* role, const Layer& layer, Body&& body) try {
   body();
+  registry::require_floating_point();
 } catch (const RunError& error) {
-  throw RunError(fmt::format("{} of \"{}\": {}", role, layer.name, error.what()));
+  throw RunError(fmt::format("{} of \"{}\": {}", role, layer.name,
+                             registry::printable(error.what())));
 }
 
 }  // namespace qloom::network

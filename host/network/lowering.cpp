@@ -40,6 +40,8 @@ void Network::lower(const Placement& placement) {
   sites_.clear();
   norms_.clear();
   nodes_.clear();
+  computed_ = 0;
+  has_gradients_ = false;
   node_of_layer_.clear();
   std::erase_if(accumulators_, [&](const auto& entry) {
     const auto now = placement_.accumulators.find(entry.first);

@@ -9,7 +9,6 @@
 #include "host/network/codes.hpp"
 #include "host/network/patches.hpp"
 #include "host/network/slices.hpp"
-#include "host/registry/printable.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {
@@ -79,11 +78,14 @@ void ModelledContraction::run(const Product& p, const AccumulatorRef& accumulato
     qloom_error error{sizeof(qloom_error), QLOOM_OK, {}};
     qloom_call call = accumulator.call;
     call.error = &error;
-    const qloom_status status = accumulator.ops->accumulate(
-        accumulator.self, &call, &tile, &overflows_[static_cast<std::size_t>(t)]);
+    std::uint64_t& overflows = overflows_[static_cast<std::size_t>(t)];
+    const qloom_status status =
+        accumulator.around != nullptr
+            ? accumulator.around(accumulator, call, tile, overflows)
+            : accumulator.ops->accumulate(accumulator.self, &call, &tile, &overflows);
     if (status != QLOOM_OK) {
       throw RunError("the accumulator refused a tile with status " + std::to_string(status) +
-                     ": " + registry::printable(error.message));
+                     ": " + error.message);
     }
     store(first, rows, cols, area.c.data());
   });

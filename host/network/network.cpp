@@ -5,6 +5,7 @@
 #include "host/network/network.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -39,18 +40,28 @@ ContractionShape Network::contraction_shape(const Node& node) const {
           .groups = l.groups};
 }
 
+qloom_status Network::accumulate(const AccumulatorRef& ref, const qloom_call& call,
+                                 const qloom_tile& tile, std::uint64_t& overflows) noexcept {
+  const auto& site = *static_cast<const AccumulatorSite*>(ref.watcher);
+  const registry::CallRecord record(site.accumulator.method(), "accumulate", site.name.c_str());
+  return ref.ops->accumulate(ref.self, &call, &tile, &overflows);
+}
+
 AccumulatorRef Network::accumulator(const std::string& key) {
   const auto spec = placement_.accumulators.find(key);
   if (spec == placement_.accumulators.end() || pass_.rules != Pass::Rules::kOn) return {};
   auto& site = accumulators_[key];
   if (!site.accumulator) {
     site.spec = spec->second;
+    site.name = key;
     site.accumulator = registry_->create(*site.spec.accumulator.method, site.spec.accumulator.params);
     site.rounding = registry_->create(*site.spec.rounding.method, site.spec.rounding.params);
   }
   AccumulatorRef ref;
   ref.self = site.accumulator.self();
   ref.ops = &site.accumulator.ops<qloom_accumulator>();
+  ref.around = &accumulate;
+  ref.watcher = &site;
   ref.call.struct_size = sizeof(qloom_call);
   ref.call.training = pass_.phase.training ? 1 : 0;
   ref.call.seed = seed_;
@@ -68,7 +79,9 @@ const Tensor& Network::forward(const Tensor& x, const Pass& pass) {
     Node& node = *nodes_[i];
     node.shape.assign({batch_, node.out_shape.height, node.out_shape.width, node.out_shape.channels});
   }
+  has_gradients_ = false;
   for (std::size_t i = 0; i < nodes_.size();) {
+    computed_ = i;
     Node& node = *nodes_[i];
     if (is_pointwise(node)) {
       i += forward_run(i);
@@ -91,6 +104,7 @@ const Tensor& Network::forward(const Tensor& x, const Pass& pass) {
       forward_layer(node);
     }
   }
+  computed_ = nodes_.size();
   return *nodes_.back()->value;
 }
 
@@ -203,13 +217,22 @@ void Network::drop_shadows() {
 }
 
 std::string Network::first_non_finite() const {
-  for (const auto& node : nodes_) {
-    if (node->weight != nullptr && !is_finite(node->weight->value)) return node->weight->name();
-    if (node->value != nullptr && !is_finite(*node->value)) return node->name;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const Node& node = *nodes_[i];
+    if (node.weight != nullptr && !is_finite(node.weight->value)) return node.weight->name();
+    if (i < computed_ && node.value != nullptr && !is_finite(*node.value)) return node.name;
   }
   for (const auto& [key, parameter] : parameters_) {
-    if (!is_finite(parameter->gradient)) return "gradient of " + key;
+    if (has_gradients_ && !is_finite(parameter->gradient)) return "gradient of " + key;
     if (!is_finite(parameter->value)) return key;
+  }
+  for (const auto& [name, site] : sites_) {
+    for (const LearnedParameter& learned : site->learned()) {
+      const std::vector<float> values(learned.value, learned.value + learned.gradient.size());
+      if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
+        return learned.key;
+      }
+    }
   }
   return "";
 }

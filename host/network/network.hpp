@@ -106,7 +106,11 @@ class Network {
   /// The norms' statistics of the shadows become their own; see NormLayer::add_shadow().
   void add_shadow_norms();
   void drop_shadows();
-  /// Name of the first node, in order, whose values are not all finite, or "".
+  /// Of the last forward(); quantized() takes its step from it.
+  [[nodiscard]] const Phase& last_phase() const { return pass_.phase; }
+  void set_last_phase(const Phase& phase) { pass_.phase = phase; }
+  /// Name of the first node, in order, whose values are not all finite, of a parameter or of a
+  /// learned one, or "". Only what the last pass got to: other buffers hold anything.
   [[nodiscard]] std::string first_non_finite() const;
   /// The form of a parameter that the contraction saw in the last pass.
   [[nodiscard]] const Tensor& last_seen(const Parameter& parameter) const;
@@ -195,7 +199,10 @@ class Network {
   struct AccumulatorSite {
     AccumulatorSpec spec;
     registry::Instance accumulator, rounding;
+    std::string name;  ///< "accumulator.forward/conv1"
   };
+  static qloom_status accumulate(const AccumulatorRef& ref, const qloom_call& call,
+                                 const qloom_tile& tile, std::uint64_t& overflows) noexcept;
   std::map<std::string, AccumulatorSite> accumulators_;
   struct LearnedState {
     std::vector<float> velocity, second;
@@ -208,6 +215,8 @@ class Network {
   bool fuses_ = true;
   Pass pass_;
   std::int64_t batch_ = 0;
+  std::size_t computed_ = 0;     ///< nodes whose values are those of the last forward()
+  bool has_gradients_ = false;   ///< backward() has got through since
 };
 
 }  // namespace qloom::network

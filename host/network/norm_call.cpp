@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "host/registry/call_record.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::network {
@@ -39,8 +40,12 @@ void norm_forward(const registry::Instance& norm, const qloom_norm_call& call, c
                   float* y) {
   const auto& ops = norm.ops<qloom_norm>();
   qloom_error error = registry::empty_error();
-  registry::check(norm.method(), "prepare", ops.prepare(norm.self(), &call, x, &error), error);
+  const auto status = registry::recorded(norm.method(), "prepare", "", [&] {
+    return ops.prepare(norm.self(), &call, x, &error);
+  });
+  registry::check(norm.method(), "prepare", status, error);
   for_each_block(call, [&](std::uint64_t, std::uint64_t first, std::uint64_t rows) {
+    const registry::CallRecord record(norm.method(), "apply");
     ops.apply(norm.self(), &call, first, rows, x + first * call.channels,
               y + first * call.channels);
   });
@@ -67,14 +72,17 @@ void norm_backward(const registry::Instance& norm, const qloom_norm_call& call, 
   const std::uint64_t c = call.channels;
   NormSums sums(ops, call.rows, c);
   for_each_block(call, [&](std::uint64_t i, std::uint64_t first, std::uint64_t rows) {
+    const registry::CallRecord record(norm.method(), "backward_sums");
     ops.backward_sums(norm.self(), &call, first, rows, x + first * c, dy + first * c,
                       sums.block(i));
   });
   qloom_error error = registry::empty_error();
-  registry::check(
-      norm.method(), "backward_prepare",
-      ops.backward_prepare(norm.self(), &call, sums.total(), dgamma, dbeta, &error), error);
+  const auto status = registry::recorded(norm.method(), "backward_prepare", "", [&] {
+    return ops.backward_prepare(norm.self(), &call, sums.total(), dgamma, dbeta, &error);
+  });
+  registry::check(norm.method(), "backward_prepare", status, error);
   for_each_block(call, [&](std::uint64_t, std::uint64_t first, std::uint64_t rows) {
+    const registry::CallRecord record(norm.method(), "backward");
     ops.backward(norm.self(), &call, first, rows, x + first * c, dy + first * c, dx + first * c);
   });
 }

@@ -34,8 +34,9 @@ registry::Instance NormLayer::make() const {
   context.channels = static_cast<std::uint64_t>(channels_);
   context.fan_in = static_cast<std::uint64_t>(fan_in);
   qloom_error error = registry::empty_error();
-  registry::check(*spec.method, ("begin " + name_).c_str(),
-                  norm.ops<qloom_norm>().begin(norm.self(), &context, &error), error);
+  const auto status = recorded(
+      "begin", [&] { return norm.ops<qloom_norm>().begin(norm.self(), &context, &error); });
+  registry::check(*spec.method, ("begin " + name_).c_str(), status, error);
   return norm;
 }
 
@@ -90,8 +91,10 @@ void NormLayer::inference(std::vector<float>& scale, std::vector<float>& shift) 
   shift.resize(static_cast<std::size_t>(channels_));
   const qloom_norm_call c = call(QLOOM_MODE_EVALUATE, 0);
   qloom_error error = registry::empty_error();
-  const auto status = acting().ops<qloom_norm>().inference(acting().self(), &c, scale.data(),
-                                                           shift.data(), &error);
+  const auto status = recorded("inference", [&] {
+    return acting().ops<qloom_norm>().inference(acting().self(), &c, scale.data(), shift.data(),
+                                                &error);
+  });
   check("inference", status, error);
 }
 
@@ -107,14 +110,16 @@ void NormLayer::start(const Tensor& x, const Pass& pass) {
   if (!pass.norms_train) return inference(scale_, shift_);
   call_ = call(QLOOM_MODE_TRAINING, x.size() / static_cast<std::size_t>(channels_));
   qloom_error error = registry::empty_error();
-  const auto status =
-      acting().ops<qloom_norm>().prepare(acting().self(), &call_, x.data(), &error);
+  const auto status = recorded("prepare", [&] {
+    return acting().ops<qloom_norm>().prepare(acting().self(), &call_, x.data(), &error);
+  });
   check("forward", status, error);
 }
 
 void NormLayer::apply(std::uint64_t first, std::uint64_t rows, const float* x,
                       float* y) const noexcept {
   if (pass_.norms_train) {
+    const registry::CallRecord record(*spec.method, "apply", name_.c_str());
     acting().ops<qloom_norm>().apply(acting().self(), &call_, first, rows, x, y);
   } else {
     scale_shift(x, scale_.data(), shift_.data(), rows, static_cast<std::uint64_t>(channels_), y);
@@ -127,25 +132,30 @@ void NormLayer::backward_start() {
 
 void NormLayer::backward_sums(std::uint64_t block, std::uint64_t first, std::uint64_t rows,
                               const float* x, const float* dy) noexcept {
+  const registry::CallRecord record(*spec.method, "backward_sums", name_.c_str());
   acting().ops<qloom_norm>().backward_sums(acting().self(), &call_, first, rows, x, dy,
                                            sums_.block(block));
 }
 
 void NormLayer::backward_prepare() {
   qloom_error error = registry::empty_error();
-  const auto status = acting().ops<qloom_norm>().backward_prepare(
-      acting().self(), &call_, sums_.total(), gamma != nullptr ? gamma->gradient.data() : nullptr,
-      beta != nullptr ? beta->gradient.data() : nullptr, &error);
+  const auto status = recorded("backward_prepare", [&] {
+    return acting().ops<qloom_norm>().backward_prepare(
+        acting().self(), &call_, sums_.total(),
+        gamma != nullptr ? gamma->gradient.data() : nullptr,
+        beta != nullptr ? beta->gradient.data() : nullptr, &error);
+  });
   check("backward", status, error);
 }
 
 void NormLayer::backward(std::uint64_t first, std::uint64_t rows, const float* x, const float* dy,
                          float* dx) const noexcept {
+  const registry::CallRecord record(*spec.method, "backward", name_.c_str());
   acting().ops<qloom_norm>().backward(acting().self(), &call_, first, rows, x, dy, dx);
 }
 
 void NormLayer::check(const char* what, qloom_status status, const qloom_error& error) const {
-  if (status == QLOOM_OK) return;
+  if (status == QLOOM_OK) return registry::require_floating_point();
   registry::check(*spec.method, (std::string(what) + " " + name_).c_str(), status, error);
 }
 

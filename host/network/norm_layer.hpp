@@ -10,6 +10,7 @@
 #include "host/network/norm_call.hpp"
 #include "host/network/parameter.hpp"
 #include "host/network/pass.hpp"
+#include "host/registry/call_record.hpp"
 
 namespace qloom::network {
 
@@ -60,6 +61,11 @@ class NormLayer {
   }
   void inference(std::vector<float>& scale, std::vector<float>& shift);
   [[nodiscard]] qloom_norm_call call(std::uint32_t mode, std::uint64_t rows);
+  /// body(), a call of the norm in this layer.
+  template <class Body>
+  qloom_status recorded(const char* what, const Body& body) const {
+    return registry::recorded(*spec.method, what, name_.c_str(), body);
+  }
   void check(const char* what, qloom_status status, const qloom_error& error) const;
   static qloom_status quantize_slot(void* self, const char* slot, const float* x, float* y,
                                     std::uint64_t n) noexcept;

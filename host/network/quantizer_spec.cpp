@@ -78,7 +78,9 @@ qloom_rounding_ref rounding_ref(const registry::Instance& rounding) {
   const auto& ops = rounding.ops<qloom_rounding>();
   qloom_rounding_ref ref{rounding.self(), &ops, QLOOM_ROUND_GENERIC, 0};
   std::uint32_t rule = 0, argument = 0;
-  if (ops.lower != nullptr && ops.lower(rounding.self(), &rule, &argument) == QLOOM_OK) {
+  const auto lower = [&] { return ops.lower(rounding.self(), &rule, &argument); };
+  if (ops.lower != nullptr &&
+      registry::recorded(rounding.method(), "lower", "", lower) == QLOOM_OK) {
     ref.rule = rule;
     ref.argument = argument;
   }

@@ -31,7 +31,8 @@ qloom_encoding SiteQuantizer::encoding() const {
   e.struct_size = sizeof e;
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   const bool has_one = !is_waiting_ && (is_prepared_ || is_initialised_);
-  if (!has_one || ops.encoding(acting().self(), &e) != QLOOM_OK) {
+  const auto read = [&] { return ops.encoding(acting().self(), &e); };
+  if (!has_one || recorded(quantizer_, "encoding", read) != QLOOM_OK) {
     e.kind = QLOOM_ENCODING_NONE;
   }
   if (e.kind > QLOOM_ENCODING_CODEBOOK) {

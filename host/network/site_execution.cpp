@@ -55,13 +55,16 @@ qloom_block SiteQuantizer::tile_block(std::uint64_t first, std::uint64_t n) cons
 }
 
 template <class Body>
-void SiteQuantizer::for_tiles(std::uint64_t first, std::uint64_t n, const Body& body) noexcept {
+void SiteQuantizer::for_tiles(const char* what, std::uint64_t first, std::uint64_t n,
+                              const Body& body) noexcept {
   qloom_error error = registry::empty_error();
   qloom_call c = call();
   c.error = &error;
   for (std::uint64_t end = first + n; first < end; first += kTileElements) {
     const std::uint64_t count = std::min(kTileElements, end - first);
-    const qloom_status status = body(c, tile_block(first, count), first / kTileElements);
+    const qloom_status status = recorded(quantizer_, what, [&] {
+      return body(c, tile_block(first, count), first / kTileElements);
+    });
     if (status == QLOOM_OK) continue;
     failures_.note(first / kTileElements, status, error);
     error = registry::empty_error();
@@ -116,7 +119,7 @@ void SiteQuantizer::forward_block(std::uint64_t first, std::uint64_t n, const fl
     return;
   }
   const auto& ops = quantizer_.ops<qloom_quantizer>();
-  for_tiles(first, n, [&](const qloom_call& c, const qloom_block& b, std::uint64_t) {
+  for_tiles("apply", first, n, [&](const qloom_call& c, const qloom_block& b, std::uint64_t) {
     return ops.apply(acting().self(), &c, &b, x + (b.first - first), y + (b.first - first));
   });
 }
@@ -128,7 +131,7 @@ void SiteQuantizer::forward_end() {
 
 void SiteQuantizer::require_finite(std::uint64_t non_finite) const {
   if (non_finite == 0) return;
-  throw RunError(fmt::format("{}: {} of {} values are NaN or infinite", context_.name, non_finite,
+  throw NotFinite(fmt::format("{}: {} of {} values are NaN or infinite", context_.name, non_finite,
                              geometry_.n));
 }
 
@@ -190,7 +193,7 @@ void SiteQuantizer::encode(const Tensor& x, std::vector<std::int32_t>& codes) {
   codes.resize(geometry_.n);
   failures_.reset();
   for_each_tile(geometry_.n, [&](std::uint64_t first, std::uint64_t n) {
-    for_tiles(first, n, [&](const qloom_call& c, const qloom_block& b, std::uint64_t) {
+    for_tiles("encode", first, n, [&](const qloom_call& c, const qloom_block& b, std::uint64_t) {
       return ops.encode(acting().self(), &c, &b, in.data() + b.first, codes.data() + b.first);
     });
   });
@@ -204,7 +207,7 @@ void SiteQuantizer::decode(const Shape& shape, const std::vector<std::int32_t>& 
   geometry_ = geometry(shape_, nullptr);
   failures_.reset();
   for_each_tile(geometry_.n, [&](std::uint64_t first, std::uint64_t n) {
-    for_tiles(first, n, [&](const qloom_call&, const qloom_block& b, std::uint64_t) {
+    for_tiles("decode", first, n, [&](const qloom_call&, const qloom_block& b, std::uint64_t) {
       return ops.decode(acting().self(), &b, codes.data() + b.first, y.data() + b.first);
     });
   });
@@ -236,11 +239,12 @@ void SiteQuantizer::backward_block(std::uint64_t first, std::uint64_t n, const f
     if (dx != dy) std::memcpy(dx, dy, n * sizeof(float));
     return;
   }
-  for_tiles(first, n, [&](const qloom_call& c, const qloom_block& b, std::uint64_t tile) {
+  const auto backward = [&](const qloom_call& c, const qloom_block& b, std::uint64_t tile) {
     const std::uint64_t i = b.first - first;
     return ops.backward(acting().self(), &c, &b, x + i, dy + i, dx + i,
                         partials_.data() + offsets_[tile]);
-  });
+  };
+  for_tiles("backward", first, n, backward);
 }
 
 void SiteQuantizer::backward_end() {
@@ -264,15 +268,16 @@ void SiteQuantizer::add_sums() {
   gradients_.clear();
   for (auto& l : learned()) gradients_.push_back(l.gradient.data());
   qloom_error error = registry::empty_error();
-  check(quantizer_, "learned_gradients",
-        ops.learned_gradients(acting().self(), sums_.data(), geometry_.groups, gradients_.data(),
-                              &error),
-        error);
+  const auto status = recorded(quantizer_, "learned_gradients", [&] {
+    return ops.learned_gradients(acting().self(), sums_.data(), geometry_.groups,
+                                 gradients_.data(), &error);
+  });
+  check(quantizer_, "learned_gradients", status, error);
   for (const auto& l : learned_) {
     const auto bad = std::find_if_not(l.gradient.begin(), l.gradient.end(),
                                       [](float g) { return std::isfinite(g); });
     if (bad == l.gradient.end()) continue;
-    throw RunError(
+    throw NotFinite(
         fmt::format("{}: the gradient of {}, value {} of {}, is {}; expected finite values",
                     context_.name, l.name, bad - l.gradient.begin(), l.gradient.size(), *bad));
   }
@@ -290,8 +295,10 @@ void SiteQuantizer::backward(const Tensor& x, const Tensor& dy, Tensor& dx) {
     qloom_tensor t = geometry_, g = geometry_;
     t.data = in.data();
     g.data = dy.data();
-    check(quantizer_, "backward_prepare",
-          ops.backward_prepare(acting().self(), &t, &g, &error), error);
+    const auto status = recorded(quantizer_, "backward_prepare", [&] {
+      return ops.backward_prepare(acting().self(), &t, &g, &error);
+    });
+    check(quantizer_, "backward_prepare", status, error);
   }
   backward_start();
   for_each_tile(geometry_.n, [&](std::uint64_t first, std::uint64_t n) {

@@ -109,7 +109,9 @@ qloom_range_context SiteQuantizer::range_context() const {
   c.levels = 256;
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   if (ops.context != nullptr) {
-    registry::check(quantizer_.method(), "context", ops.context(quantizer_.self(), &c),
+    registry::check(quantizer_.method(), "context",
+                    recorded(quantizer_, "context",
+                             [&] { return ops.context(quantizer_.self(), &c); }),
                     registry::empty_error());
   }
   c.after_relu = context_.after_relu ? 1 : 0;
@@ -135,7 +137,9 @@ void SiteQuantizer::begin_pass(std::uint32_t pass) {
   if (!range_) return;
   const qloom_range_context c = range_context();
   qloom_error error = registry::empty_error();
-  const auto status = range_.ops<qloom_range_estimator>().begin(range_.self(), &c, pass, &error);
+  const auto status = recorded(range_, "begin", [&] {
+    return range_.ops<qloom_range_estimator>().begin(range_.self(), &c, pass, &error);
+  });
   registry::check(range_.method(), "begin", status, error);
   round_is_open_ = true;
 }
@@ -161,9 +165,11 @@ void SiteQuantizer::observe(const Tensor& x) {
 void SiteQuantizer::observe(const qloom_tensor& t) {
   qloom_error error = registry::empty_error();
   const auto& ops = range_.ops<qloom_range_estimator>();
-  const auto status =
-      has_extremes_ ? ops.observe_extremes(range_.self(), lo_.data(), hi_.data(), t.groups, &error)
-                    : ops.observe(range_.self(), &t, &error);
+  const auto status = recorded(range_, "observe", [&] {
+    return has_extremes_
+               ? ops.observe_extremes(range_.self(), lo_.data(), hi_.data(), t.groups, &error)
+               : ops.observe(range_.self(), &t, &error);
+  });
   check(range_, "observe", status, error);
   groups_ = t.groups;
 }
@@ -173,7 +179,9 @@ void SiteQuantizer::end_pass(std::uint32_t pass) {
   if (!range_) return;
   qloom_error error = registry::empty_error();
   const auto& ops = range_.ops<qloom_range_estimator>();
-  registry::check(range_.method(), "end", ops.end(range_.self(), pass, &error), error);
+  const auto status =
+      recorded(range_, "end", [&] { return ops.end(range_.self(), pass, &error); });
+  registry::check(range_.method(), "end", status, error);
   if (pass + 1 == ops.passes) read_ranges(groups_);
   if (first_.empty() || pass + 1 < ops.passes) return;
   prepare(geometry(first_.shape(), first_.data()));
@@ -184,8 +192,10 @@ void SiteQuantizer::end_pass(std::uint32_t pass) {
 void SiteQuantizer::read_ranges(std::uint64_t groups) {
   ranges_.resize(groups);
   qloom_error error = registry::empty_error();
-  const auto status = range_.ops<qloom_range_estimator>().ranges(range_.self(), ranges_.data(),
-                                                                groups, &error);
+  const auto status = recorded(range_, "ranges", [&] {
+    return range_.ops<qloom_range_estimator>().ranges(range_.self(), ranges_.data(), groups,
+                                                      &error);
+  });
   check(range_, "ranges of", status, error);
   has_range_ = true;
 }
@@ -258,7 +268,9 @@ void SiteQuantizer::prepare(const qloom_tensor& t) {
     in.ranges = extremes_.data();
   }
   qloom_error error = registry::empty_error();
-  check(quantizer, "prepare", ops.prepare(quantizer.self(), &in, &error), error);
+  const auto status =
+      recorded(quantizer, "prepare", [&] { return ops.prepare(quantizer.self(), &in, &error); });
+  check(quantizer, "prepare", status, error);
   is_prepared_ = true;
   if (phase_.training) is_initialised_ = true;
   refresh_learned(quantizer, context_.name, learned());
@@ -271,7 +283,10 @@ void SiteQuantizer::refresh_learned(const registry::Instance& quantizer, const s
   for (std::uint32_t i = 0;; ++i) {
     qloom_learned l{};
     l.struct_size = sizeof l;
-    if (ops.learned(quantizer.self(), i, &l) != QLOOM_OK) return;
+    const auto status = registry::recorded(quantizer.method(), "learned", site.c_str(), [&] {
+      return ops.learned(quantizer.self(), i, &l);
+    });
+    if (status != QLOOM_OK) return;
     if (learned.size() <= i) learned.emplace_back();
     LearnedParameter& own = learned[i];
     if (own.name != l.name) {
@@ -287,7 +302,7 @@ void SiteQuantizer::refresh_learned(const registry::Instance& quantizer, const s
 
 void SiteQuantizer::check(const registry::Instance& instance, const char* what,
                           qloom_status status, const qloom_error& error) const {
-  if (status == QLOOM_OK) return;
+  if (status == QLOOM_OK) return registry::require_floating_point();
   registry::check(instance.method(), (std::string(what) + " " + context_.name).c_str(), status,
                   error);
 }
@@ -296,7 +311,9 @@ void SiteQuantizer::after_update() {
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   if (ops.after_update == nullptr) return;
   qloom_error error = registry::empty_error();
-  check(quantizer_, "after_update", ops.after_update(quantizer_.self(), &error), error);
+  const auto status =
+      recorded(quantizer_, "after_update", [&] { return ops.after_update(quantizer_.self(), &error); });
+  check(quantizer_, "after_update", status, error);
 }
 
 }  // namespace qloom::network

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "host/network/contraction.hpp"
+#include "host/registry/call_record.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/tensor.hpp"
 
@@ -218,7 +219,14 @@ class SiteQuantizer {
   void start(const Shape& shape, const float* data, const Phase& phase);
   /// body(call, block, tile) for the tiles of first .. first + n - 1; refusals are noted.
   template <class Body>
-  void for_tiles(std::uint64_t first, std::uint64_t n, const Body& body) noexcept;
+  void for_tiles(const char* what, std::uint64_t first, std::uint64_t n,
+                 const Body& body) noexcept;
+  /// body(), a call of the instance at this site.
+  template <class Body>
+  qloom_status recorded(const registry::Instance& instance, const char* what,
+                        const Body& body) const {
+    return registry::recorded(instance.method(), what, context_.name.c_str(), body);
+  }
   void check(const registry::Instance& instance, const char* what, qloom_status status,
              const qloom_error& error) const;
   void check_blocks(const char* what) const;

@@ -41,15 +41,30 @@ std::string difference(const std::fenv_t& before, const std::fenv_t& now) {
 }
 #endif
 
+std::fenv_t present() {
+  std::fenv_t now;
+  std::fegetenv(&now);
+  return now;
+}
+const std::fenv_t program_environment = present();
+
 }  // namespace
+
+namespace detail {
+const std::uint64_t program_floating_point = floating_point_word();
+}  // namespace detail
+
+std::string restore_program_floating_point() {
+  std::string change = difference(program_environment, present());
+  std::fesetenv(&program_environment);
+  return change;
+}
 
 FloatingPointGuard::FloatingPointGuard() { std::fegetenv(&saved_); }
 FloatingPointGuard::~FloatingPointGuard() { std::fesetenv(&saved_); }
 
 std::string FloatingPointGuard::change() const {
-  std::fenv_t now;
-  std::fegetenv(&now);
-  return difference(saved_, now);
+  return difference(saved_, present());
 }
 
 }  // namespace qloom::registry

@@ -3,7 +3,11 @@
 #pragma once
 
 #include <cfenv>
+#include <cstdint>
 #include <string>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 namespace qloom::registry {
 
@@ -23,5 +27,33 @@ class FloatingPointGuard {
  private:
   std::fenv_t saved_;
 };
+
+namespace detail {
+
+/// Control bits in one word; on x86 MXCSR without its sticky flags (bits 0 to 5), and the x87
+/// control word above.
+inline std::uint64_t floating_point_word() noexcept {
+#if defined(__x86_64__)
+  constexpr std::uint64_t kFlags = 0x3F;
+  std::uint16_t x87 = 0;
+  __asm__ volatile("fnstcw %0" : "=m"(x87));
+  return (std::uint64_t{_mm_getcsr()} & ~kFlags) | std::uint64_t{x87} << 32;
+#else
+  return static_cast<std::uint64_t>(std::fegetround());
+#endif
+}
+
+/// Of the thread that started the program, before main(): what all threads of it begin with.
+extern const std::uint64_t program_floating_point;
+
+}  // namespace detail
+
+/// Is the thread's control state the one that the program started with? Cheap: two register reads.
+[[nodiscard]] inline bool has_program_floating_point() noexcept {
+  return detail::floating_point_word() == detail::program_floating_point;
+}
+
+/// Puts the thread's state back to the program's; says what differed, as change() does.
+std::string restore_program_floating_point();
 
 }  // namespace qloom::registry

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "host/registry/call_record.hpp"
 #include "host/registry/printable.hpp"
 #include "host/registry/services.hpp"
 #include "host/tensor/error.hpp"
@@ -17,6 +18,7 @@ qloom_error empty_error() {
 }
 
 void check(const Method& method, const char* what, qloom_status status, const qloom_error& error) {
+  require_floating_point();
   if (status == QLOOM_OK) return;
   static constexpr const char* kWords[] = {
       "done",          "refused",           "not supported",        "out of memory",
@@ -27,11 +29,13 @@ void check(const Method& method, const char* what, qloom_status status, const ql
     text = status > 0 && status <= QLOOM_E_POISONED ? kWords[status] : "unknown failure";
     text += fmt::format(" (status {})", status);
   }
-  throw RunError(fmt::format("{} \"{}\": {}: {}", method.kind, method.id, what, text));
+  throw Refusal(fmt::format("{} \"{}\": {}: {}", method.kind, method.id, what, text), status);
 }
 
 Instance::~Instance() {
-  if (raw_.self != nullptr) raw_.base->destroy(raw_.self);
+  if (raw_.self == nullptr) return;
+  const CallRecord call(*method_, "destroy");
+  raw_.base->destroy(raw_.self);
 }
 
 Instance::Instance(Instance&& other) noexcept
@@ -49,8 +53,10 @@ data::Arrays Instance::save() const {
   if (raw_.base->save == nullptr) return arrays;
   qloom_writer writer{&arrays};
   qloom_error error = empty_error();
-  const qloom_status status = raw_.base->save(raw_.self, &writer, &error);
-  check(*method_, "save", status, error);
+  check(*method_, "save",
+        recorded(*method_, "save", "",
+                 [&] { return raw_.base->save(raw_.self, &writer, &error); }),
+        error);
   return arrays;
 }
 
@@ -63,8 +69,10 @@ void Instance::load(const data::Arrays& state, std::uint32_t version) {
   }
   const qloom_reader reader{&state};
   qloom_error error = empty_error();
-  const qloom_status status = raw_.base->load(raw_.self, &reader, version, &error);
-  check(*method_, "load", status, error);
+  check(*method_, "load",
+        recorded(*method_, "load", "",
+                 [&] { return raw_.base->load(raw_.self, &reader, version, &error); }),
+        error);
 }
 
 void Instance::load(data::ArrayReader& reader, const std::string& prefix, std::uint32_t version) {

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "host/registry/call_record.hpp"
 #include "host/registry/floating_point.hpp"
 #include "host/registry/libraries.hpp"
 #include "host/registry/library.hpp"
@@ -201,6 +202,7 @@ Instance Registry::create(const Method& method, const Json& resolved) const {
   raw.struct_size = sizeof raw;
   qloom_error error = empty_error();
   const qloom_params params{&resolved};
+  const CallRecord call(method, "create");
   const FloatingPointGuard guard;
   const qloom_status status = descriptor->create(&host_services(), &params, &raw, &error);
   const std::string change = guard.change();

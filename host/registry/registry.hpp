@@ -17,6 +17,7 @@
 
 #include "host/data/array_reader.hpp"
 #include "host/json/names.hpp"
+#include "host/tensor/error.hpp"
 
 namespace qloom::registry {
 
@@ -63,8 +64,18 @@ class Instance {
   qloom_instance raw_{};
 };
 
-/// Throws RunError "<id>: <what>: <message>" (or InputError for QLOOM_E_INVALID when
-/// `input` is true) unless status is QLOOM_OK.
+/// A method's function gave a status other than QLOOM_OK.
+class Refusal : public RunError {
+ public:
+  Refusal(const std::string& what, qloom_status status) : RunError(what), status_(status) {}
+  [[nodiscard]] qloom_status status() const { return status_; }
+
+ private:
+  qloom_status status_;
+};
+
+/// Throws Refusal "<kind> "<id>": <what>: <message>" unless status is QLOOM_OK; RunError when a call
+/// changed the floating-point state.
 void check(const Method& method, const char* what, qloom_status status, const qloom_error& error);
 [[nodiscard]] qloom_error empty_error();
 

@@ -10,6 +10,7 @@
 
 #include "host/data/streams.hpp"
 #include "host/kernels/kernels.hpp"
+#include "host/registry/call_record.hpp"
 #include "host/registry/printable.hpp"
 #include "host/tensor/parallel.hpp"
 
@@ -19,7 +20,11 @@ namespace {
 // ---- qloom.parallel/1
 void parallel_for_each(std::uint64_t count, void (*body)(void*, std::uint64_t) noexcept,
                        void* context) noexcept {
-  qloom::for_each(count, [=](std::uint64_t i) { body(context, i); });
+  const CallRecord* const caller = CallRecord::innermost();
+  qloom::for_each(count, [=](std::uint64_t i) {
+    const CallRecord call(caller);
+    body(context, i);
+  });
 }
 constexpr qloom_parallel kParallel{sizeof(qloom_parallel), 0, &parallel_for_each};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// The two ways a command can end early; messages say what, the value, what was expected.
+// The ways a command can end early; messages say what, the value, what was expected.
 #pragma once
 
 #include <stdexcept>
@@ -20,6 +20,22 @@ class InputError : public std::runtime_error {
 class RunError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+};
+
+/// A value is NaN or infinite where it must not be.
+class NotFinite : public RunError {
+ public:
+  using RunError::RunError;
+};
+
+/// A signal asked the run to end and it did, in good order: exit status 128 + signal.
+class Stopped : public std::runtime_error {
+ public:
+  Stopped(const std::string& what, int signal) : std::runtime_error(what), signal_(signal) {}
+  [[nodiscard]] int signal() const { return signal_; }
+
+ private:
+  int signal_;
 };
 
 }  // namespace qloom

@@ -60,8 +60,8 @@ Outcome Program::qloom(const std::vector<std::string>& arguments,
   }
   int state = 0;
   Outcome outcome;
-  if (child > 0 && waitpid(child, &state, 0) == child && WIFEXITED(state)) {
-    outcome.status = WEXITSTATUS(state);
+  if (child > 0 && waitpid(child, &state, 0) == child) {
+    outcome.status = WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state);
   }
   outcome.out = text_of(out);
   outcome.err = text_of(err);

@@ -20,7 +20,7 @@ namespace qloom::test {
 using registry::Json;
 
 struct Outcome {
-  int status = -1;  ///< exit status; -1 when a signal ended the process
+  int status = -127;  ///< exit status; -n when signal n ended the process
   std::string out, err;
 };
 

@@ -52,7 +52,7 @@ class Streams : public SmallRun, public testing::WithParamInterface<Sink> {
     int state = 0;
     waitpid(child, &state, 0);
     Outcome outcome;
-    if (WIFEXITED(state)) outcome.status = WEXITSTATUS(state);
+    outcome.status = WIFEXITED(state) ? WEXITSTATUS(state) : -WTERMSIG(state);
     if (errors == nullptr) outcome.err = data::read_text(err);
     fs::remove(err);
     return outcome;

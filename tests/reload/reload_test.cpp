@@ -131,6 +131,33 @@ TEST_F(Reload, CodeThatRefusesTheStateIsNamedAndTheOldCodeGoesOn) {
   EXPECT_EQ(factor(*trainer), 0.5F);
 }
 
+TEST_F(Reload, CodeThatFailsAtItsFirstStepIsTakenBackAndTheBitsAreThoseOfTheOldCode) {
+  const auto unchanged = train([] {});
+  const data::Arrays expected = unchanged->network().save(true);
+  const auto expect_back = [&](const std::string& build, const std::string& reason) {
+    install("swapped_half");
+    const auto trainer = train([&] { install(build); });
+    ASSERT_EQ(trainer->reloads().size(), 1U) << trainer->reloads().dump(2);
+    const auto what = trainer->reloads()[0]["what"].get<std::string>();
+    EXPECT_NE(what.find("loaded anew, failed at its first step"), std::string::npos) << what;
+    EXPECT_NE(what.find(reason), std::string::npos) << what;
+    EXPECT_NE(what.find("the run goes on with the old code"), std::string::npos) << what;
+    const data::Arrays found = trainer->network().save(true);
+    ASSERT_EQ(found.size(), expected.size()) << build;
+    for (const auto& [key, array] : expected) {
+      EXPECT_TRUE(found.contains(key) && found.at(key).values == array.values) << build << key;
+    }
+    EXPECT_EQ(trainer->series(), unchanged->series()) << build;
+    EXPECT_EQ(factor(*trainer), 0.5F) << build;
+    // The registry has gone back too: what is created now is the old code.
+    trainer->network().renew({registry_->find("quantizer", "swapped")});
+    EXPECT_EQ(factor(*trainer), 0.5F) << build;
+  };
+  expect_back("swapped_fails", "this build cannot do a step");
+  expect_back("swapped_nan", "training diverged");
+  expect_back("swapped_rounds_up", "changed the floating-point state");
+}
+
 TEST_F(Reload, AGoodBuildAfterABadOneIsTaken) {
   int looks = 0;
   const auto trainer = train([&] {

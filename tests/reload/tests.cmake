@@ -3,7 +3,7 @@ if(TARGET qloom_experiment)
   qloom_add_test(reload_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/reload_test.cpp
     LABELS integration LIBRARIES qloom_experiment)
   add_dependencies(reload_test qloom_plugins)
-  foreach(build half quarter refuses)
+  foreach(build half quarter refuses fails nan rounds_up)
     qloom_add_plugin(swapped_${build} KIND quantizer
       SOURCES ${CMAKE_CURRENT_LIST_DIR}/swapped/swapped.cpp
       MANIFEST ${CMAKE_CURRENT_LIST_DIR}/swapped/plugin.json
@@ -14,4 +14,10 @@ if(TARGET qloom_experiment)
   target_compile_definitions(qloom_plugin_quantizer_swapped_quarter PRIVATE SWAPPED_FACTOR=0.25F)
   target_compile_definitions(qloom_plugin_quantizer_swapped_refuses PRIVATE
     SWAPPED_FACTOR=0.25F SWAPPED_REFUSES)
+  target_compile_definitions(qloom_plugin_quantizer_swapped_fails PRIVATE
+    SWAPPED_FACTOR=0.25F SWAPPED_FAILS)
+  target_compile_definitions(qloom_plugin_quantizer_swapped_nan PRIVATE
+    "SWAPPED_FACTOR=(0.0F/0.0F)")
+  target_compile_definitions(qloom_plugin_quantizer_swapped_rounds_up PRIVATE
+    SWAPPED_FACTOR=0.25F SWAPPED_ROUNDS_UP)
 endif()

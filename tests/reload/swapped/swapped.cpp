@@ -2,6 +2,8 @@
 // Copyright the qloom authors
 //
 // Built with different factors: what a rebuilt plugin looks like to a running experiment.
+#include <cfenv>
+
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -13,7 +15,14 @@ using namespace qloom::sdk;
 class Swapped {
  public:
   explicit Swapped(const Params&) {}
-  void prepare(const qloom_prepare&) { ++calls_[0]; }
+  void prepare(const qloom_prepare&) {
+    ++calls_[0];
+#if defined(SWAPPED_FAILS)
+    throw Error(QLOOM_E_INVALID, "this build cannot do a step");
+#elif defined(SWAPPED_ROUNDS_UP)
+    std::fesetround(FE_UPWARD);
+#endif
+  }
   void apply(const qloom_call&, const qloom_block& block, const float* x,
              float* y) const noexcept {
     for (std::uint64_t i = 0; i < block.n; ++i) y[i] = x[i] * SWAPPED_FACTOR;
