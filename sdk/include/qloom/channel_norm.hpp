@@ -314,12 +314,14 @@ class ChannelNorm {
   /// and what it gives is the mean; one that moves none has no rule, and the rest counts.
   void quantize_mean(const qloom_norm_call& call, Tables& k,
                      const std::vector<double>& mean) const {
-    const std::vector<float> nearest(k.mean);
+    k.mean_rest = k.mean;  // as it was; a step takes no memory from the heap
     quantize_slot(call, "mean", k.mean);
-    k.mean_rest.assign(channels_, 0.0F);
-    if (k.mean != nearest) return;
+    if (k.mean != k.mean_rest) {
+      k.mean_rest.assign(channels_, 0.0F);
+      return;
+    }
     for (std::uint64_t c = 0; c < channels_; ++c) {
-      k.mean_rest[c] = static_cast<float>(mean[c] - double{nearest[c]});
+      k.mean_rest[c] = static_cast<float>(mean[c] - double{k.mean[c]});
     }
   }
   void inference_form(const Tables& k, float* scale, float* shift) const {
