@@ -63,7 +63,8 @@ void refuse_repeats(const CompareOptions& options) {
   for (auto i = options.variants.begin(); i != options.variants.end(); ++i) {
     if (std::find(options.variants.begin(), i, *i) != i) refuse("--variant", '"' + *i + '"');
     if (i->starts_with("/seed=")) {
-      throw InputError(fmt::format("--variant \"{}\": rows do not differ by seed; expected --seeds", *i));
+      throw InputError(
+          fmt::format("--variant \"{}\": rows do not differ by seed; expected --seeds", *i));
     }
   }
   std::set<std::filesystem::path> files;

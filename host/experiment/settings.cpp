@@ -63,7 +63,8 @@ void check_epoch(const Json& params, const std::string& pointer, const std::stri
   const Json& epoch = params.at(place);
   if (epoch < epochs) return;
   warnings.add({where + pointer,
-                fmt::format("{} has no effect: training ends after epoch {}", epoch.dump(), epochs)});
+                fmt::format("{} has no effect: training ends after epoch {}", epoch.dump(),
+                            epochs)});
 }
 
 /// The parameters that a manifest's "epochs" names.
@@ -116,8 +117,8 @@ void check_schedules(const pipeline::Pipeline& p, const Length& length, Warnings
     const auto steps = static_cast<std::int64_t>(length.steps_per_epoch) * stage.epochs;
     if (stage.schedule.warmup_steps <= steps) continue;
     warnings.add({where + "/warmup_steps",
-                  fmt::format("{} is more than the {} steps of the stage: the learning rate is never "
-                              "reached",
+                  fmt::format("{} is more than the {} steps of the stage: the learning rate is "
+                              "never reached",
                               stage.schedule.warmup_steps, steps)});
   }
 }
@@ -182,7 +183,8 @@ void check_rounding(const pipeline::Rule& rule, const registry::Registry& regist
     params.erase("plugin");
     if (rounds(registry.create(registry.require(kind, id, rule.where), params))) continue;
     warnings.add({rule.where + "/rounding",
-                  fmt::format("\"{}\" has no effect: {} \"{}\" does not round with these parameters",
+                  fmt::format("\"{}\" has no effect: {} \"{}\" does not round with these "
+                              "parameters",
                               rule.body["rounding"]["plugin"].get<std::string>(), kind, id)});
   }
 }
@@ -193,7 +195,8 @@ void check_data_and_model(const pipeline::Pipeline& p, const network::Model& mod
   const std::string file = p.file.string();
   if (p.as_written["data"].contains("normalisation") && dataset.train.bytes.empty()) {
     warnings.add({file + ": /data/normalisation",
-                  fmt::format("{} has no effect: the images are float32, which are used as they are",
+                  fmt::format("{} has no effect: the images are float32, which are used as they "
+                              "are",
                               p.as_written["data"]["normalisation"].dump())});
   }
   const bool has_norms =

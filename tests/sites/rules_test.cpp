@@ -137,13 +137,18 @@ std::string refusal(const Json& site, const Json& layers) {
   }
 }
 
+testing::AssertionResult begins(const std::string& text, const std::string& beginning) {
+  if (text.starts_with(beginning)) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << text;
+}
+
 TEST(Rules, EveryEntryOfAListOfLayersNamesALayerWithTheSite) {
   EXPECT_EQ(refusal("weight", "conv9"),
             "/rules/0/layers: \"conv9\" matches no layer of the model, did you mean \"conv1\"?");
   EXPECT_EQ(refusal("weight", {"conv1", "rihgt"}),
             "/rules/0/layers/1: \"rihgt\" matches no layer of the model, did you mean \"right\"?");
-  EXPECT_EQ(refusal("weight", {"qqqq*", "conv1"}).substr(0, 83),
-            "/rules/0/layers/0: \"qqqq*\" matches no layer of the model; known: \"conv1\", \"norm1\"");
+  EXPECT_TRUE(begins(refusal("weight", {"qqqq*", "conv1"}),
+                     "/rules/0/layers/0: \"qqqq*\" matches no layer of the model; known: "));
   EXPECT_EQ(refusal("weight", {"conv*", "relu*"}),
             "/rules/0/layers/1: \"relu*\" matches no layer with the site \"weight\"; known: "
             "\"conv1\", \"conv2\", \"left\", \"right\", \"fc\"");
@@ -153,7 +158,7 @@ TEST(Rules, EveryEntryOfAListOfLayersNamesALayerWithTheSite) {
   EXPECT_EQ(refusal("logits", "add"),
             "/rules/0/layers: \"add\" matches no layer with the site \"logits\"; known: \"fc\"");
   EXPECT_EQ(refusal(nullptr, "conv1"),
-            "/rules/0/layers: \"conv1\" matches no layer with a norm, did you mean \"norm1\"?");
+            "/rules/0/layers: \"conv1\" matches no layer with a norm; known: \"norm1\"");
   EXPECT_EQ(refusal(nullptr, "norm*"), "");
 }
 
@@ -162,10 +167,10 @@ TEST(Rules, ALayerThatIsWrittenOutHasEverySiteThatIs) {
             "/rules/0/site/1: layer \"conv1\" has no site \"bias\"; known: \"weight\", \"error\", "
             "\"error.dx\", \"error.dw\", \"gradient\", \"update\", \"momentum\", \"input\", "
             "\"accumulator.forward\", \"accumulator.dx\", \"accumulator.dw\"");
-  EXPECT_EQ(refusal({"activation", "weight"}, "conv1").substr(0, 67),
-            "/rules/0/site/0: layer \"conv1\" has no site \"activation\"; known: \"");
-  EXPECT_EQ(refusal("input", {"conv1", "fc"}).substr(0, 57),
-            "/rules/0/layers/1: \"fc\" matches no layer with the site \"");
+  EXPECT_TRUE(begins(refusal({"activation", "weight"}, "conv1"),
+                     "/rules/0/site/0: layer \"conv1\" has no site \"activation\"; known: \""));
+  EXPECT_TRUE(begins(refusal("input", {"conv1", "fc"}),
+                     "/rules/0/layers/1: \"fc\" matches no layer with the site \""));
   // Both names together are what the contraction reads; globs, types and ends take what there is.
   EXPECT_EQ(refusal({"input", "activation"}, {"conv1", "fc"}), "");
   EXPECT_EQ(refusal({"weight", "bias"}, {"conv*"}), "");
@@ -175,8 +180,8 @@ TEST(Rules, ALayerThatIsWrittenOutHasEverySiteThatIs) {
 }
 
 TEST(Rules, ASiteThatIsWrittenOutIsOneThatANamedLayerHas) {
-  EXPECT_EQ(refusal({"weight", "norm"}, {"conv*"}).substr(0, 90),
-            "/rules/0/site/1: none of the layers that the rule names has the site \"norm\"; known: \"wei");
+  EXPECT_TRUE(begins(refusal({"weight", "norm"}, {"conv*"}),
+                     "/rules/0/site/1: none of the layers that the rule names has the site \"norm\""));
   EXPECT_EQ(refusal({"weight", "norm"}, {"conv*", "norm*"}), "");
 }
 
