@@ -210,7 +210,7 @@ TEST_F(Sweep, RefusesAWrongFileBeforeItRunsAnything) {
   expect_refusal(R"({"base": "p.json"})", "neither \"grid\" and \"list\"");
   expect_refusal(R"({"base": "p.json", "grid": {"/data/batch_size": []}})", "batch_size");
   expect_refusal(R"({"base": "p.json", "grid": {"/data/batch_size": []}})",
-                 "s.json: /grid: \"/data/batch_size\": [] has 0 items");
+                 "wrong.json: /grid: \"/data/batch_size\": [] has 0 items");
   expect_refusal(R"({"base": "p.json", "list": [{"rules/0": 1}]})", "/list/0: \"rules/0\": ");
   expect_refusal(R"({"base": "p.json", "list": []})", "/list");
   expect_refusal(R"({"base": "p.json", "grid": {"/data/batch_size": [16, 32, 16]}})", "batch_size");
