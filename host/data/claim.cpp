@@ -95,14 +95,14 @@ bool is_held_without_lock(const fs::path& file) {
   return owner && life_of(owner->process) == Life::kAlive;
 }
 
-constexpr unsigned kPollMicroseconds = 100'000;  // without locks a waiter has to look
+constexpr unsigned kPollMicroseconds = 100'000;
 
 }  // namespace
 
 Claim::Claim(const fs::path& folder) : folder_(folder), file_(folder / ".qloom-claim") {
   // Enough yields for a holder that has just locked to write who it is.
   for (int unread = 0; unread < 1000;) {
-    const Lock result = lock(false);
+    const Lock result = lock();
     if (result == Lock::kTaken) return;
     if (result == Lock::kGone) continue;
     if (is_own()) {
@@ -120,18 +120,20 @@ Claim::Claim(const fs::path& folder) : folder_(folder), file_(folder / ".qloom-c
                                "folder", folder_.string()));
 }
 
-Claim::Claim(const fs::path& folder, const std::function<void(const std::string&)>& tell)
+Claim::Claim(const fs::path& folder, const Wait& wait)
     : folder_(folder), file_(folder / ".qloom-claim") {
   for (bool told = false;;) {
-    const Lock result = lock(told);
+    const Lock result = lock();
     if (result == Lock::kTaken) return;
     if (result == Lock::kGone) continue;
     if (is_own()) {
       throw InputError(fmt::format("{}: this command would write two results there; expected "
                                    "folders of their own", folder_.string()));
     }
-    if (!told) tell(fmt::format("{}: waits for {}", folder_.string(), name_of(owner_in(file_))));
+    if (!told) wait.tell(fmt::format("{}: waits for {}", folder_.string(), name_of(owner_in(file_))));
     told = true;
+    wait.look();
+    ::usleep(kPollMicroseconds);
   }
 }
 
@@ -139,11 +141,11 @@ Claim::~Claim() {
   if (fd_.is_open()) ::unlink(file_.c_str());  // while it is locked: nobody else has it
 }
 
-void wait_until_free(const fs::path& folder, const std::function<void(const std::string&)>& tell) {
-  if (fs::exists(folder / ".qloom-claim")) const Claim claim(folder, tell);
+void wait_until_free(const fs::path& folder, const Wait& wait) {
+  if (fs::exists(folder / ".qloom-claim")) const Claim claim(folder, wait);
 }
 
-Claim::Lock Claim::lock(bool waits) {
+Claim::Lock Claim::lock() {
   std::error_code error;
   fs::create_directories(folder_, error);
   fd_ = Descriptor(::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
@@ -154,11 +156,10 @@ Claim::Lock Claim::lock(bool waits) {
   }
   int status = 0;
   do {
-    status = ::flock(fd_.get(), waits ? LOCK_EX : LOCK_EX | LOCK_NB);
+    status = ::flock(fd_.get(), LOCK_EX | LOCK_NB);
   } while (status != 0 && errno == EINTR);
   if (status != 0 && (errno == EWOULDBLOCK || is_held_without_lock(file_))) {
     fd_ = Descriptor();
-    if (waits) ::usleep(kPollMicroseconds);
     return Lock::kHeld;
   }
   if (!is_same_file(fd_.get(), file_)) {

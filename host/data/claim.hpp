@@ -12,6 +12,12 @@
 
 namespace qloom::data {
 
+/// How to wait for another process.
+struct Wait {
+  std::function<void(const std::string&)> tell;  ///< gets one message before
+  std::function<void()> look = [] {};            ///< called ten times a second; ends the wait by throwing
+};
+
 /// A folder that this process alone writes, until the object goes. The file <folder>/.qloom-claim
 /// says who holds it; a lock on that file, which the kernel takes back when its process dies, says
 /// that it is held. So the claim of a dead process is taken over at once. One of another machine
@@ -21,16 +27,15 @@ class Claim {
   /// Creates the folder when it is missing, and removes what dead writers left in it. InputError
   /// that names the holder, when it was taken and what to do.
   explicit Claim(const std::filesystem::path& folder);
-  /// The same, but waits for the holder to end; `tell` gets one message before. InputError when
-  /// this very process holds the folder.
-  Claim(const std::filesystem::path& folder, const std::function<void(const std::string&)>& tell);
+  /// The same, but waits for the holder to end. InputError when this very process holds the folder.
+  Claim(const std::filesystem::path& folder, const Wait& wait);
   ~Claim();
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
 
  private:
   enum class Lock { kTaken, kHeld, kGone };
-  [[nodiscard]] Lock lock(bool waits);
+  [[nodiscard]] Lock lock();
   void refuse_foreign() const;
   [[nodiscard]] bool is_own() const;
   void write_owner() const;
@@ -38,8 +43,7 @@ class Claim {
   Descriptor fd_;
 };
 
-/// Returns when no process holds the folder; `tell` gets one message before a wait.
-void wait_until_free(const std::filesystem::path& folder,
-                     const std::function<void(const std::string&)>& tell);
+/// Returns when no process holds the folder.
+void wait_until_free(const std::filesystem::path& folder, const Wait& wait);
 
 }  // namespace qloom::data

@@ -36,7 +36,7 @@ pipeline::Pipeline with_seed(pipeline::Pipeline pipeline, std::uint64_t seed) {
 
 Standing free_standing_of(const std::filesystem::path& folder, const pipeline::Pipeline& pipeline,
                           const registry::Registry& registry) {
-  data::wait_until_free(folder, [](const std::string& text) { data::say("{}\n", text); });
+  data::wait_until_free(folder, stoppable_wait());
   return standing_of(folder, pipeline, registry);
 }
 

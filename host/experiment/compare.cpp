@@ -205,7 +205,7 @@ class Comparison {
                  entry.start ? output_ : output_ / "start_from", threads_, false};
     if (stop_signal() != 0) return kNotBegun;
     const pipeline::Pipeline pipeline = with_seed(entry.pipeline, seed);
-    data::wait_until_free(run.folder, [](const std::string& text) { data::say("{}\n", text); });
+    data::wait_until_free(run.folder, stoppable_wait());
     Job job = job_of(run);
     job.is_shown = true;
     job.hidden = kWarningMark;  // they are told once for all runs

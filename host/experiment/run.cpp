@@ -125,13 +125,12 @@ void load_start(Prepared& run) {
                                     : base.shared / base.pipeline.stem() /
                                           fmt::format("seed_{}", run.pipeline.seed);
   const Folder folder(base.output);
-  const auto tell = [](const std::string& text) { data::say("{}\n", text); };
-  const data::Claim claim(base.output, tell);
+  const data::Claim claim(base.output, stoppable_wait());
   const Standing standing =
       standing_of(base.output, load_pipeline(base, run.registry), run.registry);
   if (standing.state != Standing::State::kFinished) {
     if (!standing.why.empty()) {
-      tell(fmt::format("{}: {}: runs again", base.output.string(), standing.why));
+      data::say("{}: {}: runs again\n", base.output.string(), standing.why);
     }
     base.resume = run.options.resume && standing.state == Standing::State::kBegun;
     Prepared first(base, run.registry);

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "host/data/streams.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
@@ -71,6 +72,11 @@ void stop_if_asked(const char* where) {
   if (signal == 0) return;
   throw Stopped(fmt::format("stopped by {}; {}", signal == SIGINT ? "SIGINT" : "SIGTERM", where),
                 signal);
+}
+
+data::Wait stoppable_wait() {
+  return {.tell = [](const std::string& text) { data::say("{}\n", text); },
+          .look = [] { stop_if_asked("it was waiting, nothing was begun"); }};
 }
 
 void tell_child_of_stop(pid_t child) noexcept {

@@ -9,6 +9,8 @@
 
 #include <sys/types.h>
 
+#include "host/data/claim.hpp"
+
 namespace qloom::experiment {
 
 /// While one lives, the first SIGINT or SIGTERM is noted; signals that were ignored stay ignored
@@ -29,6 +31,9 @@ class StopSignals {
 [[nodiscard]] int stop_signal() noexcept;
 /// Stopped (host/tensor/error.hpp) when there is one; `where` says what was kept, for the message.
 void stop_if_asked(const char* where);
+
+/// Waits for the writer of a folder: says so, and ends as stop_if_asked() does.
+[[nodiscard]] data::Wait stoppable_wait();
 
 /// Children of this process that are told when it is. A child that runs qloom takes the message for
 /// a first signal, never for a second one: a terminal sends the same signal to both.

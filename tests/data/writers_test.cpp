@@ -169,16 +169,28 @@ TEST_F(Writers, AClaimEndsWithItsObjectAndMakesTheFolder) {
 TEST_F(Writers, OneProcessCannotClaimAFolderTwice) {
   const Claim claim(folder_);
   EXPECT_NE(refusal(folder_).find("two results"), std::string::npos) << refusal(folder_);
-  EXPECT_THROW(Claim(folder_, [](const std::string&) {}), InputError);
+  EXPECT_THROW(Claim(folder_, {.tell = [](const std::string&) {}}), InputError);
+}
+
+TEST_F(Writers, AWaitEndsWhenItsLookThrows) {
+  Peer peer([this] { new Claim(folder_); });
+  int looks = 0;
+  const Wait wait{.tell = [](const std::string&) {},
+                  .look = [&looks] { if (++looks == 3) throw RunError("enough"); }};
+  EXPECT_THROW(Claim(folder_, wait), RunError);
+  EXPECT_THROW(wait_until_free(folder_, {.tell = [](const std::string&) {},
+                                         .look = [] { throw RunError("at once"); }}), RunError);
+  EXPECT_EQ(looks, 3);
+  EXPECT_TRUE(fs::exists(claim_file()));  // still the peer's
 }
 
 TEST_F(Writers, AWaitingClaimTakesOverWhenTheHolderDies) {
   Peer peer([this] { new Claim(folder_); });
   std::string told;
-  const Claim claim(folder_, [&](const std::string& text) {
+  const Claim claim(folder_, {.tell = [&](const std::string& text) {
     told += text;
     peer.kill_it();
-  });
+  }});
   EXPECT_NE(told.find(": waits for process "), std::string::npos) << told;
 }
 
