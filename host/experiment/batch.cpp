@@ -9,6 +9,7 @@
 #include "host/data/array_file.hpp"
 #include "host/data/claim.hpp"
 #include "host/data/streams.hpp"
+#include "host/experiment/stop.hpp"
 
 namespace qloom::experiment {
 

@@ -195,7 +195,7 @@ TEST_F(Writers, AWaitingClaimTakesOverWhenTheHolderDies) {
 }
 
 TEST_F(Writers, AFreeFolderIsClaimedWithoutAWord) {
-  const Claim claim(folder_, [](const std::string& text) { ADD_FAILURE() << text; });
+  const Claim claim(folder_, {.tell = [](const std::string& text) { ADD_FAILURE() << text; }});
 }
 
 TEST_F(Writers, AClaimOfAnotherMachineIsRespectedAndOneOfAnEarlierBootIsNot) {
