@@ -11,8 +11,8 @@ typedef struct method {
   uint64_t channels;
   double *running_mean, *running_variance; /* one entry per channel here and below */
   double *mean, *variance;                 /* of the newest batch */
-  float *center, *inv, *gamma, *beta;      /* of prepare(): y = gamma (x - mean) inv + beta */
-  float *rest;                             /* mean = center + rest: x - center - rest is exact */
+  float *center, *inv, *gamma, *beta;      /* of prepare(): y = gamma (x - center) inv + beta */
+  float *rest;                             /* mean = center + rest; beta has it taken off */
   float *dy_mean, *slope;                  /* of backward() */
 } method;
 
@@ -97,6 +97,18 @@ static qloom_status measure(method *s, const float *x, uint64_t rows, qloom_erro
   return QLOOM_OK;
 }
 
+/* The tables of apply(): with the rest of the mean in beta, x - center is enough there. */
+static qloom_status fill_own(method *s, const qloom_norm_call *call, const double *mean,
+                             const double *variance) {
+  const qloom_status status =
+      fill(s, call, mean, variance, s->center, s->rest, s->inv, s->gamma, s->beta);
+  uint64_t c;
+  for (c = 0; c < s->channels && status == QLOOM_OK; ++c) {
+    s->beta[c] = (float)(s->beta[c] - (double)s->rest[c] * s->inv[c] * s->gamma[c]);
+  }
+  return status;
+}
+
 /* TRAINING: with the batch's statistics, which also move the running ones; else with those. */
 static qloom_status prepare(void *self, const qloom_norm_call *call, const float *x,
                             qloom_error *error) {
@@ -107,8 +119,7 @@ static qloom_status prepare(void *self, const qloom_norm_call *call, const float
     return qloom_fail(error, QLOOM_E_INVALID, "another number of channels");
   }
   if (call->mode != QLOOM_MODE_TRAINING) {
-    return fill(s, call, s->running_mean, s->running_variance, s->center, s->rest, s->inv, s->gamma,
-                s->beta);
+    return fill_own(s, call, s->running_mean, s->running_variance);
   }
   if (call->rows == 0) return QLOOM_OK;
   if (measure(s, x, call->rows, error) != QLOOM_OK) return QLOOM_E_NUMERIC;
@@ -116,7 +127,7 @@ static qloom_status prepare(void *self, const qloom_norm_call *call, const float
     s->running_mean[c] = (1 - m) * s->running_mean[c] + m * s->mean[c];
     s->running_variance[c] = (1 - m) * s->running_variance[c] + m * s->variance[c];
   }
-  return fill(s, call, s->mean, s->variance, s->center, s->rest, s->inv, s->gamma, s->beta);
+  return fill_own(s, call, s->mean, s->variance);
 }
 
 /* Many threads call apply, backward_sums and backward on parts of the rows: they must not write to
@@ -128,7 +139,7 @@ static void apply(const void *self, const qloom_norm_call *call, uint64_t first,
   (void)call, (void)first;
   for (r = 0; r < rows; ++r, x += s->channels, y += s->channels) {
     for (c = 0; c < s->channels; ++c) {
-      y[c] = (x[c] - s->center[c] - s->rest[c]) * s->inv[c] * s->gamma[c] + s->beta[c];
+      y[c] = (x[c] - s->center[c]) * s->inv[c] * s->gamma[c] + s->beta[c];
     }
   }
 }
