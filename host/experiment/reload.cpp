@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// New code for methods of a running experiment, between two steps. It is on trial for one step: when
-// it fails there, the run stands again where it stood before and goes on with the old code.
+// New code for methods of a running experiment, between two steps. It is on trial for one step:
+// when it fails there, the run stands again where it stood before and goes on with the old code.
 #include <fmt/format.h>
 
 #include "host/experiment/inputs.hpp"
@@ -73,8 +73,9 @@ void Trainer::go_back(const std::string& reason, Progress& progress) {
   reloads_ = std::move(events);
   inputs_ = std::move(trial.inputs);
   for (const auto& [index, library] : trial.events) {
-    std::string what = fmt::format("{}: loaded anew, failed at its first step ({}); the run goes on "
-                                   "with the old code", library, reason);
+    std::string what = fmt::format("{}: loaded anew, failed at its first step ({}); the run goes "
+                                   "on with the old code",
+                                   library, reason);
     progress.note(what);
     reloads_[index]["what"] = std::move(what);
   }

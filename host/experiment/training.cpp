@@ -152,9 +152,9 @@ bool Trainer::is_checkpoint_due() const {
 void Trainer::keep_and_stop_if_asked() {
   checkpoint_();
   last_checkpoint_ = Clock::now();
-  stop_if_asked(fmt::format("the checkpoint holds {} steps of training, --resume goes on from there",
-                            cursor_.steps)
-                    .c_str());
+  const std::string kept = fmt::format(
+      "the checkpoint holds {} steps of training, --resume goes on from there", cursor_.steps);
+  stop_if_asked(kept.c_str());
 }
 
 network::Loss Trainer::tried_step(const pipeline::Stage& stage, std::int64_t n,

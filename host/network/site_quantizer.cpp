@@ -311,8 +311,9 @@ void SiteQuantizer::after_update() {
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   if (ops.after_update == nullptr) return;
   qloom_error error = registry::empty_error();
-  const auto status =
-      recorded(quantizer_, "after_update", [&] { return ops.after_update(quantizer_.self(), &error); });
+  const auto status = recorded(quantizer_, "after_update", [&] {
+    return ops.after_update(quantizer_.self(), &error);
+  });
   check(quantizer_, "after_update", status, error);
 }
 

@@ -19,8 +19,8 @@ class MisbehavingPlugin : public SmallRun {
   Outcome run(const std::string& fault, const std::vector<std::string>& more = {}) const {
     std::vector<std::string> words{
         "run", "p.json", "--output", "out", "--set",
-        R"(/rules/0={"site": "weight", "quantizer": {"plugin": "misbehaving", "step": 5, "fault": ")" +
-            fault + "\"}}"};
+        R"(/rules/0={"site": "weight", "quantizer": {"plugin": "misbehaving", "step": 5, )"
+        R"("fault": ")" + fault + "\"}}"};
     words.insert(words.end(), more.begin(), more.end());
     return qloom(words, {{"QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/tests/misbehaving_plugins"}});
   }
@@ -74,6 +74,13 @@ TEST_F(MisbehavingPlugin, ARefusalIsNoDivergenceAndItsTextIsEscaped) {
              "not \\x1b[31mtoday\\nqloom: done\n"});
   EXPECT_EQ(o.err.find("diverged"), std::string::npos) << o.err;
   EXPECT_EQ(o.err.find('\x1b'), std::string::npos);
+}
+
+TEST_F(MisbehavingPlugin, AnExitInTheMiddleOfARunNamesTheCall) {
+  const Outcome o = run("exit_0");
+  EXPECT_EQ(o.status, 1) << o.err;
+  expect(o, {"qloom: exit() was called before the work was done, in quantizer \"misbehaving\": "
+             "prepare, weight/d, step 5, library "});
 }
 
 TEST_F(MisbehavingPlugin, WithoutAFaultTheRunIsAsAnyOther) {
