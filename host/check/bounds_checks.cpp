@@ -5,6 +5,8 @@
 // written outside ends the process or changes a guard cell.
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <memory>
 
 #include "host/check/checks.hpp"
 #include "host/check/guarded.hpp"
@@ -87,16 +89,39 @@ struct QuantizerBlock {
   }
 };
 
+/// The block of a whole tensor.
+qloom_block whole_block(const qloom_tensor& t) {
+  return {0, t.n, t.groups, t.inner, 0, t.groups};
+}
+
+/// [pure] calls on a copy of x, after release() has taken away what prepare() was given: the host
+/// may move a tensor between two calls.
+template <class Release>
+void call_elsewhere(const registry::Instance& instance, const qloom_tensor& t, const Tensor& x,
+                    const Release& release) {
+  const auto& ops = instance.ops<qloom_quantizer>();
+  const Guarded<float> in(x.data(), t.n, Side::kAfter), out(t.n, Side::kAfter);
+  const std::vector<double> zeros(t.groups * ops.sums_per_group, 0.0);
+  const Guarded<double> sums(zeros.data(), zeros.size(), Side::kAfter);
+  release();
+  qloom_error error = registry::empty_error();
+  const qloom_call call = pure_call(Rounding::kNearest, 0, &error);
+  const qloom_block block = whole_block(t);
+  ops.apply(instance.self(), &call, &block, in.data(), out.data());
+  if (ops.backward == nullptr) return;
+  ops.backward(instance.self(), &call, &block, in.data(), in.data(), out.data(), sums.data());
+}
+
 void check_quantizer_tensors(Context& context, const Case& c) {
   for (std::uint64_t n = 1; n <= kMostElements; ++n) {
     for (const Side side : kSides) {
       context.at("{}, a tensor of {} elements {}", c.text(), n, name(side));
       const Tensor x = gaussian({static_cast<std::int64_t>(n)}, context.seed() + n);
-      const Guarded<float> in(x.data(), n, side);
+      auto in = std::make_unique<Guarded<float>>(x.data(), n, side);
       registry::Instance instance = context.create(c);
       const auto& ops = instance.ops<qloom_quantizer>();
       qloom_tensor t = geometry_of(c.resolved, ops.caps, x, 0);
-      t.data = in.data();
+      t.data = in->data();
       const std::vector<qloom_range> ranges(t.groups, qloom_range{-2.0, 2.0});
       qloom_prepare prepare{sizeof(qloom_prepare), 1, 0, 0, t, ranges.data(), 0.125};
       constexpr std::uint32_t kRanges =
@@ -107,7 +132,8 @@ void check_quantizer_tensors(Context& context, const Case& c) {
       if (ops.backward_prepare != nullptr) {
         ops.backward_prepare(instance.self(), &t, &t, &error);
       }
-      expect_unchanged(context, in, x.data(), "x");
+      expect_unchanged(context, *in, x.data(), "x");
+      call_elsewhere(instance, t, x, [&] { in.reset(); });
     }
   }
 }
@@ -120,6 +146,7 @@ void check_quantizer_bounds(Context& context, const Case& c) {
   QuantizerDriver driver(context, c, instance, x, 0);
   context.at("{}, 5 x 16", c.text());
   if (!driver.prepare(0).empty()) return;
+  driver.spread();
   const auto y = std::get<std::vector<float>>(driver.apply(Rounding::kStochastic, x.size()).values);
   const auto dx = std::get<std::vector<float>>(
       driver.backward(Rounding::kStochastic, dy, x.size()).front().values);
@@ -146,9 +173,9 @@ void check_range_bounds(Context& context, const Case& c) {
       for (const Side side : kSides) {
         context.at("{}, {} elements in {} groups {}", c.text(), n, groups, name(side));
         const Tensor x = gaussian({static_cast<std::int64_t>(n)}, context.seed() + n);
-        const Guarded<float> in(x.data(), n, side);
         const Guarded<qloom_range> out(groups, side);
-        const qloom_tensor t{in.data(), x.shape().data(), 1, n, 1, groups, n / groups};
+        auto in = std::make_unique<Guarded<float>>(x.data(), n, side);
+        const qloom_tensor t{in->data(), x.shape().data(), 1, n, 1, groups, n / groups};
         registry::Instance instance = context.create(c);
         const auto& ops = instance.ops<qloom_range_estimator>();
         qloom_error error = registry::empty_error();
@@ -157,8 +184,9 @@ void check_range_bounds(Context& context, const Case& c) {
           ops.observe(instance.self(), &t, &error);
           ops.end(instance.self(), pass, &error);
         }
+        expect_unchanged(context, *in, x.data(), "x");
+        in.reset();  // the tensor may be gone when the ranges are asked for
         ops.ranges(instance.self(), out.data(), groups, &error);
-        expect_unchanged(context, in, x.data(), "x");
         expect_intact(context, out, "the ranges");
       }
     }
@@ -183,21 +211,29 @@ void check_rounding_bounds(Context& context, const Case& c) {
   }
 }
 
-/// One tile of m x n results of k products; c has a pitch of n + 2 with cells in between.
+/// rows x columns small whole numbers, `between` NaN cells after each row but the last.
+Tensor spaced_integers(std::uint64_t rows, std::uint64_t columns, std::uint64_t between,
+                       std::uint64_t seed) {
+  const std::uint64_t pitch = columns + between, n = rows == 0 ? 0 : rows * pitch - between;
+  Tensor x = gaussian({static_cast<std::int64_t>(n)}, seed, 4.0F);
+  for (std::uint64_t i = 0; i < n; ++i) {
+    x[i] = i % pitch < columns ? std::nearbyint(x[i]) : std::numeric_limits<float>::quiet_NaN();
+  }
+  return x;
+}
+
+/// One tile of m x n results of k products; the rows of a, b and c lie 1, 3 and 2 elements apart.
 void check_tile(Context& context, const registry::Instance& instance, std::uint64_t m,
                 std::uint64_t n, std::uint64_t k, Side side) {
   constexpr double kCell = -12345;
   const auto& ops = instance.ops<qloom_accumulator>();
   const auto extent = [](std::uint64_t count) { return static_cast<std::int64_t>(count); };
-  Tensor a = gaussian({extent(m), extent(k)}, 3, 4.0F);
-  Tensor b = gaussian({extent(k), extent(n)}, 4, 4.0F);
-  for (float& v : a) v = std::nearbyint(v);
-  for (float& v : b) v = std::nearbyint(v);
+  const Tensor a = spaced_integers(m, k, 1, 3), b = spaced_integers(k, n, 3, 4);
   const std::vector<double> cells((m - 1) * (n + 2) + n, kCell);
   const Guarded<float> left(a.data(), a.size(), side), right(b.data(), b.size(), side);
   const Guarded<double> c(cells.data(), cells.size(), side);
-  const qloom_tile tile{left.data(), right.data(), c.data(), extent(k), extent(n), extent(n + 2),
-                        m,           n,            k,        0,         n};
+  const qloom_tile tile{left.data(), right.data(), c.data(), extent(k + 1), extent(n + 3),
+                        extent(n + 2), m, n, k, 0, n};
   qloom_error error = registry::empty_error();
   const qloom_call call = pure_call(Rounding::kStochastic, 0, &error);
   std::uint64_t overflows = 0;
@@ -209,6 +245,9 @@ void check_tile(Context& context, const registry::Instance& instance, std::uint6
       context.find(fmt::format("wrote between two rows of c, element {}", i));
     }
     if (is_result && c.data()[i] == kCell) context.find(fmt::format("left element {} of c", i));
+    if (is_result && std::isnan(c.data()[i])) {
+      context.find(fmt::format("element {} of c took in what lies between two rows", i));
+    }
   }
   expect_unchanged(context, left, a.data(), "a");
   expect_unchanged(context, right, b.data(), "b");
@@ -237,6 +276,7 @@ void check_norm_rows(Context& context, const Case& c, std::uint64_t rows, std::u
   NormDriver driver(context, instance, x);
   static_cast<void>(driver.begin());
   const qloom_norm& ops = driver.ops();
+  auto batch = std::make_unique<Guarded<float>>(x.data(), x.size(), side);
   const Guarded<float> in(x.data(), x.size(), side), gradient(dy.data(), dy.size(), side);
   const Guarded<float> y(x.size(), side), dx(x.size(), side), dgamma(channels, side),
       dbeta(channels, side), scale(channels, side), shift(channels, side);
@@ -244,7 +284,9 @@ void check_norm_rows(Context& context, const Case& c, std::uint64_t rows, std::u
   const Guarded<double> sums(zeros.data(), zeros.size(), side);
   const qloom_norm_call call = driver.call(QLOOM_MODE_TRAINING);
   qloom_error error = registry::empty_error();
-  if (ops.prepare(driver.self(), &call, in.data(), &error) != QLOOM_OK) return;
+  if (ops.prepare(driver.self(), &call, batch->data(), &error) != QLOOM_OK) return;
+  expect_unchanged(context, *batch, x.data(), "x");
+  batch.reset();  // the rows may lie elsewhere in later calls
   ops.apply(driver.self(), &call, 0, rows, in.data(), y.data());
   ops.backward_sums(driver.self(), &call, 0, rows, in.data(), gradient.data(), sums.data());
   ops.backward_prepare(driver.self(), &call, sums.data(), dgamma.data(), dbeta.data(), &error);

@@ -47,7 +47,7 @@ struct Settings {
   std::uint64_t seed = 1;          ///< of inputs and of combinations of parameters
   std::vector<std::string> only;   ///< names of checks; empty: all of the level
   bool in_process = false;         ///< for a debugger: no child processes, no time limit
-  double seconds = 60;             ///< time limit of one check of one method
+  double seconds = 60;             ///< processor time that one check of one method may take
   unsigned jobs = 1;               ///< checks at a time
 };
 
@@ -57,6 +57,7 @@ struct Result {
   std::vector<Finding> findings;
   bool was_skipped = false;        ///< there was nothing to check
   std::string remark;              ///< why, or what was covered
+  std::string printed;             ///< what the plugin wrote to standard output or error
   double seconds = 0;
 };
 

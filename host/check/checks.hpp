@@ -23,6 +23,19 @@ void check_repetition(Context&);
 void check_threads(Context&);
 void check_instruction_sets(Context&);
 
+// process_checks.cpp
+void check_process(Context&);
+
+// memory_checks.cpp
+void check_leaks(Context&);
+void check_pure(Context&);
+
+// race_checks.cpp
+void check_races(Context&);
+
+// random_checks.cpp
+void check_random(Context&);
+
 // state_checks.cpp
 void check_state(Context&);
 void check_state_versions(Context&);
@@ -34,6 +47,7 @@ void check_bounds(Context&);
 // quantizer_checks.cpp
 void check_quantizer_blocks(Context&);
 void check_codes(Context&);
+void check_quantizer_modes(Context&);
 void check_quantizer_non_finite(Context&);
 void check_learned(Context&);
 void check_lowered_quantizer(Context&);
@@ -41,6 +55,16 @@ void check_lowered_quantizer(Context&);
 // gradient_checks.cpp
 void check_quantizer_gradient(Context&);
 void check_norm_gradient(Context&);
+
+// range_checks.cpp
+void check_range_groups(Context&);
+void check_range_again(Context&);
+void check_extremes(Context&);
+
+// norm_checks.cpp
+void check_norm_sums(Context&);
+void check_norm_modes(Context&);
+void check_norm_defaults(Context&);
 
 // kind_checks.cpp
 void check_range_order(Context&);

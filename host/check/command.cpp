@@ -31,7 +31,7 @@ void add_options(CLI::App& command, Options& options) {
       ->type_name("CHECK");
   command.add_option("--seed", options.settings.seed, "Of inputs and parameters tried")
       ->capture_default_str();
-  command.add_option("--seconds", options.settings.seconds, "Time limit of one check")
+  command.add_option("--seconds", options.settings.seconds, "Time limit of one check: processor time, or time asleep")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   options.settings.jobs = std::max(1U, std::thread::hardware_concurrency());

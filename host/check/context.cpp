@@ -54,15 +54,28 @@ void Context::find(std::string what) {
 }
 
 void Context::note(const char* function, bool is_pure, const registry::FloatingPointGuard& guard,
-                   std::uint64_t allocations_before) {
-  const std::uint64_t asked = allocations_of_this_thread() - allocations_before;
-  if (watch_.floating_point) {
-    const std::string change = guard.change();
-    if (!change.empty()) find(fmt::format("{}() left {}", function, change));
+                   const MemoryCounts& before) {
+  const MemoryCounts now = memory_counts();
+  if (watch_.writes) {
+    set_apart(is_pure, false);
+    if (is_pure && apart::take_written()) {
+      find(fmt::format("{}() wrote to memory of the instance, expected none in a [pure] call",
+                       function));
+    }
   }
-  if (watch_.allocations && is_pure && asked > 0) {
+  const std::string change = guard.change();
+  if (!change.empty()) find(fmt::format("{}() left {}", function, change));
+  if (watch_.allocations && is_pure && now.requests != before.requests) {
     find(fmt::format("{}() asked for memory {} times, expected none in a [pure] call", function,
-                     asked));
+                     now.requests - before.requests));
+  }
+}
+
+void Context::set_apart(bool is_pure, bool begins) {
+  if (is_pure) {
+    apart::watch_writes(begins);
+  } else {
+    apart::set_requests(begins);
   }
 }
 

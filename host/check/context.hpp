@@ -13,9 +13,9 @@
 
 #include <fmt/format.h>
 
-#include "host/check/allocations.hpp"
 #include "host/check/cases.hpp"
 #include "host/check/check.hpp"
+#include "host/check/memory.hpp"
 #include "host/registry/floating_point.hpp"
 
 namespace qloom::check {
@@ -59,7 +59,7 @@ class Context {
   void remark(std::string text) { remark_ = std::move(text); }
 
   /// Every call into the plugin goes through one of these two: they watch the floating-point state
-  /// and, for [pure] functions, the memory asked for.
+  /// and, for [pure] functions, the memory asked for and written to.
   template <class F>
   auto call(const char* function, F&& f) {
     return watched(function, false, f);
@@ -68,9 +68,10 @@ class Context {
   auto pure(const char* function, F&& f) {
     return watched(function, true, f);
   }
-  /// Function and what it did, for instance "apply() changed the floating-point state: ...".
+  /// What else is watched than the floating-point state.
   struct Watch {
-    bool floating_point = false, allocations = false;
+    bool allocations = false;  ///< [pure] calls must ask for no memory
+    bool writes = false;       ///< [pure] calls must not write to what other calls asked for
   };
   void watch(Watch what) { watch_ = what; }
 
@@ -84,18 +85,21 @@ class Context {
   template <class F>
   auto watched(const char* function, bool is_pure, F& f) {
     const registry::FloatingPointGuard guard;
-    const std::uint64_t before = allocations_of_this_thread();
+    if (watch_.writes) set_apart(is_pure, true);
+    const MemoryCounts before = memory_counts();
     if constexpr (std::is_void_v<decltype(f())>) {
       f();
       note(function, is_pure, guard, before);
     } else {
-      const auto result = f();
+      auto result = f();
       note(function, is_pure, guard, before);
       return result;
     }
   }
   void note(const char* function, bool is_pure, const registry::FloatingPointGuard& guard,
-            std::uint64_t allocations_before);
+            const MemoryCounts& before);
+  /// A call begins or is over: where its memory lies, and whether it may write to it.
+  static void set_apart(bool is_pure, bool begins);
 
   const registry::Registry& registry_;
   const registry::Method* method_;

@@ -152,11 +152,14 @@ void check_inference(Context& context) {
 }
 
 void check_rounding_values(Context& context) {
-  const std::vector<float> x = float16_values();
+  std::vector<float> x = float16_values();
+  for (int e = 20; e <= 120; e += 5) {  // around and beyond what integer types hold
+    for (const float v : {std::ldexp(1.0F, e), -std::ldexp(1.5F, e)}) x.push_back(v);
+  }
   for (const Case& c : context.accepted()) {
     const registry::Instance instance = context.create(c);
     std::vector<float> y(x.size());
-    context.at("{}, all float16 values", c.text());
+    context.at("{}, all float16 values and larger ones", c.text());
     const std::string refusal =
         round_values(context, instance, 0, 0, x.data(), y.data(), x.size());
     if (!refusal.empty()) context.find(refusal);

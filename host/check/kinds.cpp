@@ -21,18 +21,12 @@ qloom_status keep_slot(void*, const char*, const float* x, float* y, std::uint64
   return QLOOM_OK;
 }
 
-Tensor moved(const Tensor& x, std::uint64_t round) {
-  Tensor y = x;
-  for (float& v : y) v *= 1.0F + 0.25F * static_cast<float>(round);
-  return y;
-}
-
 }  // namespace
 
 Record exercise_range(Context& context, const Case&, registry::Instance& instance,
                       const Input& input, std::uint64_t round) {
   const auto& ops = instance.ops<qloom_range_estimator>();
-  const Tensor x = moved(input.x, round);
+  const Tensor x = scaled(input.x, factor_of(round));
   const qloom_range_context grid{sizeof(qloom_range_context), 4, 1, 0, 16, 1, 0};
   const std::uint64_t inner = std::max<std::uint64_t>(1, x.size() / (input.outer * input.groups));
   const qloom_tensor t{x.data(),    x.shape().data(), x.shape().size(), x.size(),
@@ -63,7 +57,7 @@ Record exercise_range(Context& context, const Case&, registry::Instance& instanc
 Record exercise_rounding(Context& context, const Case&, registry::Instance& instance,
                          const Input& input, std::uint64_t round) {
   const std::uint64_t n = input.x.size();
-  std::vector<float> y(n);
+  std::vector<float> y(n, kUnwritten);
   std::vector<std::string> refusals((n + kTileElements - 1) / kTileElements);
   for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
     refusals[first / kTileElements] = round_values(context, instance, first + 3, round,
@@ -101,9 +95,10 @@ Product accumulate(Context& context, const registry::Instance& instance, const F
                    Rounding rounding, std::uint64_t rows, std::uint64_t columns) {
   const auto& ops = instance.ops<qloom_accumulator>();
   Product product;
-  product.c.assign(f.m * f.n, 0.0);
+  product.c.assign(f.m * f.n, double{kUnwritten});
   const std::uint64_t across = (f.n + columns - 1) / columns, down = (f.m + rows - 1) / rows;
-  std::vector<std::uint64_t> overflows(across * down, 0);
+  constexpr std::uint64_t kBefore = 5;  // accumulate() adds to the count
+  std::vector<std::uint64_t> overflows(across * down, kBefore);
   std::vector<std::string> refusals(across * down);
   for_each(across * down, [&](std::uint64_t tile_index) {
     const std::uint64_t i = tile_index / across * rows, j = tile_index % across * columns;
@@ -119,7 +114,7 @@ Product accumulate(Context& context, const registry::Instance& instance, const F
     refusals[tile_index] = refusal_of(status, error);
   });
   for (std::uint64_t i = 0; i < overflows.size(); ++i) {
-    product.overflows += static_cast<std::int64_t>(overflows[i]);
+    product.overflows += static_cast<std::int64_t>(overflows[i] - kBefore);
     if (product.refusal.empty()) product.refusal = refusals[i];
   }
   return product;
@@ -158,13 +153,18 @@ std::string NormDriver::begin() {
   return refusal_of(context_.call("begin", [&] { return ops().begin(self(), &c, &error); }), error);
 }
 
+std::string NormDriver::prepare(const qloom_norm_call& call) {
+  qloom_error error = registry::empty_error();
+  return refusal_of(
+      context_.call("prepare", [&] { return ops().prepare(self(), &call, x_.data(), &error); }),
+      error);
+}
+
 Entry NormDriver::forward(const char* what, std::uint32_t mode, std::uint64_t block) {
   const qloom_norm_call c = call(mode);
-  std::vector<float> y(x_.size());
-  qloom_error error = registry::empty_error();
-  const qloom_status status =
-      context_.call("prepare", [&] { return ops().prepare(self(), &c, x_.data(), &error); });
-  if (status != QLOOM_OK) return {what, std::move(y), refusal_of(status, error)};
+  std::vector<float> y(x_.size(), kUnwritten);
+  const std::string refusal = prepare(c);
+  if (!refusal.empty()) return {what, std::move(y), refusal};
   for_rows(block, [&](std::uint64_t first, std::uint64_t rows) {
     context_.pure("apply", [&] {
       ops().apply(self(), &c, first, rows, x_.data() + first * channels_,
@@ -206,7 +206,7 @@ Record NormDriver::backward(const char* what, std::uint32_t mode, const Tensor& 
 
 Record NormDriver::inference() {
   const qloom_norm_call c = call(QLOOM_MODE_EVALUATE);
-  std::vector<float> scale(channels_, 0.0F), shift(channels_, 0.0F);
+  std::vector<float> scale(channels_, kUnwritten), shift(channels_, kUnwritten);
   qloom_error error = registry::empty_error();
   const std::string refusal = refusal_of(context_.call("inference", [&] {
     return ops().inference(self(), &c, scale.data(), shift.data(), &error);
@@ -216,7 +216,7 @@ Record NormDriver::inference() {
 
 Record exercise_norm(Context& context, const Case&, registry::Instance& instance,
                      const Input& input, std::uint64_t round) {
-  const Tensor x = moved(input.x, round);
+  const Tensor x = scaled(input.x, factor_of(round));
   NormDriver driver(context, instance, x);
   if (round == 0) {
     const std::string refusal = driver.begin();
@@ -227,14 +227,11 @@ Record exercise_norm(Context& context, const Case&, registry::Instance& instance
   Record record;
   record.push_back(driver.forward("training", QLOOM_MODE_TRAINING, block));
   if (!record.back().refusal.empty()) return record;
-  const auto add = [&](Record&& more) {
-    for (Entry& entry : more) record.push_back(std::move(entry));
-  };
-  add(driver.backward("training", QLOOM_MODE_TRAINING, dy, block));
+  append(record, driver.backward("training", QLOOM_MODE_TRAINING, dy, block));
   record.push_back(driver.forward("evaluation", QLOOM_MODE_EVALUATE, block));
   record.push_back(driver.forward("frozen", QLOOM_MODE_FROZEN, block));
-  add(driver.backward("frozen", QLOOM_MODE_FROZEN, dy, block));
-  add(driver.inference());
+  append(record, driver.backward("frozen", QLOOM_MODE_FROZEN, dy, block));
+  append(record, driver.inference());
   return record;
 }
 

@@ -3,10 +3,13 @@
 //
 // What holds for a method of any kind.
 #include <algorithm>
+#include <cfenv>
 #include <cmath>
 #include <cstdlib>
 #include <map>
 #include <sstream>
+
+#include <omp.h>
 
 #include "host/check/checks.hpp"
 #include "host/check/child.hpp"
@@ -91,6 +94,22 @@ void check_finite(Context& context, const Entry& entry) {
       entry.values);
 }
 
+/// A call may have worked on all threads of the host (qloom.parallel/1).
+void expect_same_workers(Context& context) {
+  const registry::FloatingPointGuard here;
+  std::fenv_t right;
+  std::fegetenv(&right);
+#pragma omp parallel
+  {
+    const std::string change = here.change();
+    if (!change.empty()) context.find(fmt::format("a thread of the host has {}", change));
+    std::fesetenv(&right);
+  }
+}
+
+/// Steps of an instance in which a state is watched; a fault may wait for a later one.
+constexpr std::uint64_t kManyRounds = 8;
+
 }  // namespace
 
 void check_creation(Context& context) {
@@ -150,11 +169,15 @@ void check_manifest(Context& context) {
 }
 
 void check_floating_point(Context& context) {
-  context.watch({.floating_point = true});
+  const Threads three(3);  // a state may be changed on the threads of [pure] calls alone
   for_all(context, [&](const Case& c, const Input& input) {
-    context.call("create", [&] { return context.create(c).self() != nullptr; });
-    registry::Instance instance = context.create(c);
-    static_cast<void>(exercise(context, c, instance, input, 0));
+    registry::Instance instance =
+        context.call("create", [&] { return context.create(c); });
+    for (std::uint64_t round = 0; round < kManyRounds; ++round) {
+      context.at("{}, {}, step {}", c.text(), input.name, round);
+      static_cast<void>(exercise(context, c, instance, input, round));
+      expect_same_workers(context);
+    }
     const data::Arrays state = context.call("save", [&] { return instance.save(); });
     context.call("load", [&] { instance.load(state, instance.state_version()); });
     if (context.method().kind == "quantizer") {

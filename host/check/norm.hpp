@@ -16,6 +16,8 @@ class NormDriver {
   NormDriver(Context& context, registry::Instance& instance, const Tensor& x);
 
   [[nodiscard]] std::string begin();
+  /// The refusal of prepare().
+  [[nodiscard]] std::string prepare(const qloom_norm_call& call);
   /// prepare(), then apply() in blocks of `block` rows.
   [[nodiscard]] Entry forward(const char* what, std::uint32_t mode, std::uint64_t block);
   /// Sums in the host's blocks, backward() in blocks of `block` rows: dx, dgamma, dbeta.

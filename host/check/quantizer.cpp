@@ -17,12 +17,6 @@ namespace {
 
 constexpr std::uint64_t kSeed = 11, kStream = 12;
 
-Tensor scaled(const Tensor& x, float factor) {
-  Tensor y = x;
-  for (float& v : y) v *= factor;
-  return y;
-}
-
 /// A rounding method that is a rule of the kernels without saying so.
 template <std::uint32_t kRule>
 qloom_status round_by_rule(const void*, const qloom_call* call, std::uint64_t first, const float* x,
@@ -64,7 +58,7 @@ std::vector<qloom_range> ranges_of(const qloom_tensor& t) {
 
 const char* name(Rounding rounding) {
   constexpr const char* kNames[] = {"nearest_even", "stochastic", "nearest_even not lowered",
-                                    "stochastic not lowered", "no rounding"};
+                                    "stochastic not lowered", "no rounding", "errors kept"};
   return kNames[static_cast<int>(rounding)];
 }
 
@@ -76,7 +70,8 @@ qloom_rounding_ref rounding_ref(Rounding rounding) {
     case Rounding::kGenericStochastic:
       return {&kStochasticTable, &kStochasticTable, QLOOM_ROUND_GENERIC, 0};
     case Rounding::kIdentity: return {&kKeepTable, &kKeepTable, QLOOM_ROUND_GENERIC, 0};
-    case Rounding::kNearest: break;
+    case Rounding::kNearest:
+    case Rounding::kErrorKept: break;  // whose table belongs to a driver
   }
   return {&kNearestTable, &kNearestTable, QLOOM_ROUND_NEAREST_EVEN, 0};
 }
@@ -119,6 +114,22 @@ qloom_tensor geometry_of(const Json& params, std::uint32_t caps, const Tensor& x
   return t;
 }
 
+const qloom_rounding KeptErrors::kTable{sizeof(qloom_rounding), 0, &KeptErrors::round, nullptr};
+
+qloom_rounding_ref KeptErrors::ref() const { return {this, &kTable, QLOOM_ROUND_GENERIC, 0}; }
+
+qloom_status KeptErrors::round(const void* self, const qloom_call*, std::uint64_t first,
+                               const float* x, float* y, std::uint64_t n) noexcept {
+  const auto& kept = *static_cast<const KeptErrors*>(self);
+  if (kept.errors_.size() < first + n) kept.errors_.resize(first + n, 0.0F);
+  for (std::uint64_t i = 0; i < n; ++i) {
+    float& error = kept.errors_[first + i];
+    if (kept.are_recorded_) error = std::nearbyint(x[i]) - x[i];
+    y[i] = x[i] + error;
+  }
+  return QLOOM_OK;
+}
+
 QuantizerDriver::QuantizerDriver(Context& context, const Case& c, registry::Instance& instance,
                                  const Tensor& x, int channel_axis)
     : context_(context), instance_(instance), x_(x) {
@@ -141,7 +152,7 @@ std::string QuantizerDriver::prepare(std::uint64_t round, bool with_data) {
   round_ = round;
   qloom_prepare in{};
   in.struct_size = sizeof in;
-  in.training = 1;
+  in.training = is_training_ ? 1 : 0;
   in.step = round;
   in.x = geometry_;
   const bool is_first = round == 0 || with_data;
@@ -150,7 +161,7 @@ std::string QuantizerDriver::prepare(std::uint64_t round, bool with_data) {
     in.x.data = nullptr;
   }
   in.ranges = ranges_.empty() ? nullptr : ranges_.data();
-  in.learning_rate = 0.125;
+  in.learning_rate = is_training_ ? 0.125 : 0.0;
   qloom_error error = registry::empty_error();
   const qloom_status status =
       context_.call("prepare", [&] { return ops().prepare(self(), &in, &error); });
@@ -174,9 +185,9 @@ std::string QuantizerDriver::for_blocks(std::uint64_t step, const Body& body) {
 }
 
 Entry QuantizerDriver::apply(Rounding rounding, std::uint64_t step) {
-  std::vector<float> y(geometry_.n);
+  std::vector<float> y(geometry_.n, kUnwritten);
   std::string refusal = for_blocks(step, [&](const qloom_block& b, qloom_error& error) {
-    const qloom_call c = pure_call(rounding, round_, &error);
+    const qloom_call c = call_of(rounding, &error);
     return context_.pure("apply", [&] {
       return ops().apply(self(), &c, &b, x_.data() + b.first, y.data() + b.first);
     });
@@ -187,7 +198,7 @@ Entry QuantizerDriver::apply(Rounding rounding, std::uint64_t step) {
 Entry QuantizerDriver::encode(Rounding rounding, std::uint64_t step) {
   std::vector<std::int32_t> codes(geometry_.n);
   std::string refusal = for_blocks(step, [&](const qloom_block& b, qloom_error& error) {
-    const qloom_call c = pure_call(rounding, round_, &error);
+    const qloom_call c = call_of(rounding, &error);
     return context_.pure("encode", [&] {
       return ops().encode(self(), &c, &b, x_.data() + b.first, codes.data() + b.first);
     });
@@ -196,7 +207,7 @@ Entry QuantizerDriver::encode(Rounding rounding, std::uint64_t step) {
 }
 
 Entry QuantizerDriver::decode(const std::vector<std::int32_t>& codes, std::uint64_t step) {
-  std::vector<float> y(geometry_.n);
+  std::vector<float> y(geometry_.n, kUnwritten);
   std::string refusal = for_blocks(step, [&](const qloom_block& b, qloom_error&) {
     return context_.pure("decode", [&] {
       return ops().decode(self(), &b, codes.data() + b.first, y.data() + b.first);
@@ -223,7 +234,7 @@ Record QuantizerDriver::backward(Rounding rounding, const Tensor& dy, std::uint6
   std::string refusal = backward_prepare(dy);
   if (refusal.empty() && ops().backward != nullptr) {
     refusal = for_blocks(step, [&](const qloom_block& b, qloom_error& error) {
-      const qloom_call c = pure_call(rounding, round_, &error);
+      const qloom_call c = call_of(rounding, &error);
       std::vector<double>& own = sums[b.first / step];
       own.assign(b.group_count * width, 0.0);
       float* const at = dx.data() + b.first;
@@ -241,7 +252,7 @@ Record QuantizerDriver::backward(Rounding rounding, const Tensor& dy, std::uint6
       total[b.group_first * width + k] += sums[i][k];
     }
   }
-  for (Entry& entry : learned_gradients(total)) record.push_back(std::move(entry));
+  append(record, learned_gradients(total));
   return record;
 }
 
@@ -263,6 +274,58 @@ Record QuantizerDriver::learned_gradients(const std::vector<double>& sums) {
   return record;
 }
 
+qloom_call QuantizerDriver::call_of(Rounding rounding, qloom_error* error) const {
+  qloom_call call = pure_call(rounding, round_, error);
+  call.training = is_training_ ? 1 : 0;
+  if (rounding == Rounding::kErrorKept) call.rounding = errors_.ref();
+  return call;
+}
+
+void QuantizerDriver::keep_errors() {
+  errors_.record(true);
+  static_cast<void>(apply(Rounding::kErrorKept, geometry_.n));
+  errors_.record(false);
+}
+
+std::string QuantizerDriver::move_learned() {
+  for (const qloom_learned& l : learned()) {
+    for (std::uint64_t i = 0; i < l.count; ++i) {
+      l.value[i] *= 1.0F + 0.0625F * static_cast<float>(i % 5 + 1);
+    }
+  }
+  if (ops().after_update == nullptr) return {};
+  qloom_error error = registry::empty_error();
+  const qloom_status status =
+      context_.call("after_update", [&] { return ops().after_update(self(), &error); });
+  return refusal_of(status, error);
+}
+
+void QuantizerDriver::spread() {
+  if (learned().empty()) return;
+  static_cast<void>(move_learned());
+  static_cast<void>(prepare(1));
+  set_round(0);
+}
+
+std::optional<Ends> QuantizerDriver::ends_of(std::uint64_t g) {
+  qloom_encoding e{};
+  e.struct_size = sizeof e;
+  if (ops().encoding(self(), &e) != QLOOM_OK) return {};
+  if (e.kind == QLOOM_ENCODING_CODEBOOK) {
+    const float* const levels = e.codebook + g * e.codebook_size;
+    const auto [lo, hi] = std::minmax_element(levels, levels + e.codebook_size);
+    return Ends{*lo, *hi};
+  }
+  if (e.kind == QLOOM_ENCODING_AFFINE) {
+    const double offset = e.grid.offset == nullptr ? 0.0 : double{e.grid.offset[g]};
+    const auto value = [&](float code) {
+      return offset + (double{code} - double{e.grid.zero_point[g]}) * double{e.grid.scale[g]};
+    };
+    return Ends{value(e.grid.code_min[g]), value(e.grid.code_max[g])};
+  }
+  return {};
+}
+
 std::vector<qloom_learned> QuantizerDriver::learned() {
   std::vector<qloom_learned> all;
   if (ops().learned == nullptr) return all;
@@ -278,7 +341,7 @@ std::vector<qloom_learned> QuantizerDriver::learned() {
 
 Record exercise_quantizer(Context& context, const Case& c, registry::Instance& instance,
                           const Input& input, std::uint64_t round) {
-  const Tensor x = round == 0 ? input.x : scaled(input.x, 1.25F);
+  const Tensor x = scaled(input.x, factor_of(round));
   QuantizerDriver driver(context, c, instance, x, input.channel_axis);
   qloom_range_context grid{};
   grid.struct_size = sizeof grid;
@@ -300,7 +363,7 @@ Record exercise_quantizer(Context& context, const Case& c, registry::Instance& i
   context.call("encoding", [&] { return driver.ops().encoding(driver.self(), &encoding); });
   const Tensor dy = gaussian(x.shape(), context.seed() + 977);
   for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic}) {
-    for (Entry& entry : driver.backward(r, dy, kTileElements)) record.push_back(std::move(entry));
+    append(record, driver.backward(r, dy, kTileElements));
   }
   return record;
 }

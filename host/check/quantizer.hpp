@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host/check/record.hpp"
+#include "host/check/surrogate.hpp"
 
 namespace qloom::check {
 
@@ -18,7 +19,8 @@ enum class Rounding {
   kStochastic,         ///< lowered, 32 random bits
   kGenericNearest,     ///< nearest even behind a table, not lowered
   kGenericStochastic,
-  kIdentity            ///< values stay: apply() becomes its own smooth surrogate
+  kIdentity,           ///< values stay: apply() becomes its own smooth surrogate
+  kErrorKept           ///< each value gets the rounding error that it had when they were recorded
 };
 [[nodiscard]] const char* name(Rounding rounding);
 [[nodiscard]] qloom_rounding_ref rounding_ref(Rounding rounding);
@@ -26,8 +28,20 @@ enum class Rounding {
 /// For [pure] calls: the seed, the stream and the step are fixed by the round.
 [[nodiscard]] qloom_call pure_call(Rounding rounding, std::uint64_t round, qloom_error* error);
 
-/// What a gradient holds before learned_gradients() writes it.
-inline constexpr float kUnwritten = -7.25e30F;
+/// Rounding to nearest even whose errors can be kept: round(x) becomes x + error, which is smooth.
+class KeptErrors {
+ public:
+  /// While errors are recorded, it rounds.
+  void record(bool are_recorded) { are_recorded_ = are_recorded; }
+  [[nodiscard]] qloom_rounding_ref ref() const;
+
+ private:
+  static qloom_status round(const void* self, const qloom_call*, std::uint64_t first,
+                            const float* x, float* y, std::uint64_t n) noexcept;
+  static const qloom_rounding kTable;
+  bool are_recorded_ = false;
+  mutable std::vector<float> errors_;  // by index of the random word
+};
 
 class QuantizerDriver {
  public:
@@ -52,8 +66,19 @@ class QuantizerDriver {
   [[nodiscard]] bool is_wanted(std::uint32_t caps) const { return (ops().caps & caps) != 0; }
   [[nodiscard]] void* self() const { return instance_.self(); }
   void set_round(std::uint64_t round) { round_ = round; }
+  void set_training(bool is_training) { is_training_ = is_training; }
+  /// After prepare(0): learned values that were equal no longer are. The round is 0 again.
+  void spread();
+  /// Of Rounding::kErrorKept: those of apply() now.
+  void keep_errors();
+  /// Every learned value is moved, each by its own share, as an optimizer would; then after_update().
+  /// The refusal.
+  [[nodiscard]] std::string move_learned();
+  /// Ends of group g from the encoding; empty when there is none.
+  [[nodiscard]] std::optional<Ends> ends_of(std::uint64_t g);
 
  private:
+  [[nodiscard]] qloom_call call_of(Rounding rounding, qloom_error* error) const;
   /// body(block, error) on all threads; the refusal of the first block that refuses.
   template <class Body>
   std::string for_blocks(std::uint64_t step, const Body& body);
@@ -66,6 +91,8 @@ class QuantizerDriver {
   qloom_tensor geometry_{};
   std::vector<qloom_range> ranges_;
   std::uint64_t round_ = 0;
+  bool is_training_ = true;
+  KeptErrors errors_;
 };
 
 /// x as outer x groups x inner, from the parameter "granularity" and the capabilities.

@@ -27,13 +27,22 @@ std::string first_difference(const std::vector<T>& found, const std::vector<T>& 
   return {};
 }
 
+/// Rows of magnitudes 1/4, 1/2, 1, 2, 4 in turn: no two neighbours fit one scale.
+Tensor uneven(Tensor x) {
+  const auto row = static_cast<std::size_t>(x.shape().back());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x[i] = std::ldexp(x[i], static_cast<int>(i / row % 5) - 2);
+  }
+  return x;
+}
+
 Input input(std::string name, Tensor x, int channel_axis = 0) {
   return {std::move(name), std::move(x), channel_axis, 1, 1, true, false};
 }
 
 std::vector<Input> quantizer_inputs(std::uint64_t seed) {
   std::vector<Input> list;
-  list.push_back(input("37 x 129 normal", gaussian({37, 129}, seed + 1)));
+  list.push_back(input("37 x 129 uneven", uneven(gaussian({37, 129}, seed + 1))));
   list.push_back(input("5 x 13 x 7 x 61 normal", gaussian({5, 13, 7, 61}, seed + 2, 0.25F), 3));
   list.push_back(input("2 x 2051 positive", uniform({2, 2051}, seed + 3, 0.0F, 6.5F), 1));
   list.push_back(input("33 zeros", tensor_of(std::vector<float>(33, 0.0F))));
@@ -52,8 +61,8 @@ std::vector<Input> range_inputs(std::uint64_t seed) {
   std::vector<Input> list = quantizer_inputs(seed);
   const std::uint64_t layouts[][2] = {{37, 3}, {37 * 257, 3}, {1, 37}};
   for (const auto& [outer, groups] : layouts) {
-    list.push_back({fmt::format("37 x 3 x 257 normal as {} x {} groups", outer, groups),
-                    gaussian({37, 3, 257}, seed + 4), 0, outer, groups, true, false});
+    list.push_back({fmt::format("37 x 3 x 257 uneven as {} x {} groups", outer, groups),
+                    uneven(gaussian({37, 3, 257}, seed + 4)), 0, outer, groups, true, false});
   }
   return list;
 }
@@ -126,7 +135,9 @@ std::vector<Input> inputs_of(const std::string& kind, std::uint64_t seed) {
     list.push_back(input("3 x 1000 large", gaussian({3, 1000}, seed + 9, 100.0F)));
     return list;
   }
-  return {};
+  std::vector<Input> list;
+  list.push_back(input("a run of two layers", gaussian({12, 10}, seed + 10, 0.25F)));
+  return list;
 }
 
 Tensor gaussian(const Shape& shape, std::uint64_t seed, float deviation) {
@@ -177,14 +188,27 @@ Record exercise(Context& context, const Case& c, registry::Instance& instance, c
   if (kind == "norm") return exercise_norm(context, c, instance, input, round);
   if (kind == "rounding") return exercise_rounding(context, c, instance, input, round);
   if (kind == "accumulator") return exercise_accumulator(context, c, instance, input, round);
-  return {};
+  return exercise_procedure(context, c, instance, input, round);
 }
 
 Record fresh_record(Context& context, const Case& c, const Input& input) {
   registry::Instance instance = context.create(c);
   Record all = exercise(context, c, instance, input, 0);
-  for (Entry& entry : exercise(context, c, instance, input, 1)) all.push_back(std::move(entry));
+  append(all, exercise(context, c, instance, input, 1));
+  if (context.method().kind == "procedure") {
+    append(all, exercise(context, c, instance, input, kLastRound));
+  }
   return all;
+}
+
+void append(Record& record, Record&& more) {
+  for (Entry& entry : more) record.push_back(std::move(entry));
+}
+
+Tensor scaled(const Tensor& x, float factor) {
+  Tensor y = x;
+  for (float& v : y) v *= factor;
+  return y;
 }
 
 Threads::Threads(int count) : before_(omp_get_max_threads()) { omp_set_num_threads(count); }

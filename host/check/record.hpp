@@ -49,11 +49,21 @@ struct Input {
 /// All finite float16 values, sign and subnormals included.
 [[nodiscard]] std::vector<float> float16_values();
 
+/// What a call writes to before it is made: a result that was not written stands out.
+inline constexpr float kUnwritten = -7.25e30F;
+
+/// Factor of the data of a round: what is kept of the first one must show in smaller values too.
+[[nodiscard]] constexpr float factor_of(std::uint64_t round) {
+  constexpr float kFactors[] = {1.0F, 0.5F, 1.25F, 0.75F};
+  return kFactors[round % 4];
+}
+[[nodiscard]] Tensor scaled(const Tensor& x, float factor);
+
 /// All functions of the kind's table on one input, as the host calls them, on as many threads as
-/// OpenMP has. round: 0, 1, ...: the step, and what data later rounds see.
+/// OpenMP has. round: 0, 1, ...: the step (of a procedure the epoch), and what data it sees.
 [[nodiscard]] Record exercise(Context& context, const Case& c, registry::Instance& instance,
                               const Input& input, std::uint64_t round);
-/// The same for a new instance, rounds 0 and 1.
+/// The same for a new instance, rounds 0 and 1, of a procedure also the last one.
 [[nodiscard]] Record fresh_record(Context& context, const Case& c, const Input& input);
 
 Record exercise_quantizer(Context&, const Case&, registry::Instance&, const Input&, std::uint64_t);
@@ -62,6 +72,11 @@ Record exercise_norm(Context&, const Case&, registry::Instance&, const Input&, s
 Record exercise_rounding(Context&, const Case&, registry::Instance&, const Input&, std::uint64_t);
 Record exercise_accumulator(Context&, const Case&, registry::Instance&, const Input&,
                             std::uint64_t);
+Record exercise_procedure(Context&, const Case&, registry::Instance&, const Input&, std::uint64_t);
+/// The round after which a procedure's run is over.
+inline constexpr std::uint64_t kLastRound = 2;
+
+void append(Record& record, Record&& more);
 
 /// Number of threads for a while.
 class Threads {

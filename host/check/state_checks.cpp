@@ -7,6 +7,7 @@
 
 #include "host/check/checks.hpp"
 #include "host/check/norm.hpp"
+#include "host/check/quantizer.hpp"
 #include "host/check/record.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
@@ -14,11 +15,22 @@
 namespace qloom::check {
 namespace {
 
-/// The first few inputs are enough: state is about shapes, not about values.
+/// The first few inputs are enough: state is about shapes, not about values. Those in groups are
+/// among them.
 std::vector<Input> few_inputs(const Context& context) {
-  std::vector<Input> inputs = inputs_of(context.method().kind, context.seed());
-  if (inputs.size() > 3) inputs.resize(3);
-  return inputs;
+  std::vector<Input> few;
+  for (Input& input : inputs_of(context.method().kind, context.seed())) {
+    if (few.size() < 3 || input.groups > 1) few.push_back(std::move(input));
+  }
+  return few;
+}
+
+/// What training does between two steps: learned values leave the place where they began.
+void move_learned(Context& context, const Case& c, registry::Instance& instance,
+                  const Input& input) {
+  if (context.method().kind != "quantizer") return;
+  QuantizerDriver driver(context, c, instance, input.x, input.channel_axis);
+  static_cast<void>(driver.move_learned());
 }
 
 /// A new instance, told what it is for where its kind wants that.
@@ -30,15 +42,22 @@ registry::Instance begun(Context& context, const Case& c, const Input* input) {
   return instance;
 }
 
-/// body(case, input, state after a round on that input)
+/// An instance after a round on that input, its learned values moved.
+registry::Instance used_on(Context& context, const Case& c, const Input& input) {
+  registry::Instance used = context.create(c);
+  static_cast<void>(exercise(context, c, used, input, 0));
+  move_learned(context, c, used, input);
+  return used;
+}
+
+/// body(case, input, instance after a round on that input)
 template <class Body>
 void for_used(Context& context, const Body& body) {
   for (const Case& c : context.accepted()) {
     for (const Input& input : few_inputs(context)) {
       context.at("{}, {}", c.text(), input.name);
-      registry::Instance used = context.create(c);
+      registry::Instance used = used_on(context, c, input);
       if (!used.has_state()) return context.skip("keeps no state");
-      static_cast<void>(exercise(context, c, used, input, 0));
       body(c, input, used);
     }
   }
@@ -85,6 +104,28 @@ std::size_t size_of(const data::Array& array) {
   return std::visit([](const auto& list) { return list.size(); }, array.values);
 }
 
+Record later_rounds(Context& context, const Case& c, registry::Instance& instance,
+                    const Input& input) {
+  Record record = exercise(context, c, instance, input, 1);
+  append(record, exercise(context, c, instance, input, kLastRound));
+  return record;
+}
+
+/// The state is taken by `instance`, which then has it and goes on as expected.
+void check_loaded(Context& context, const Case& c, const Input& input,
+                  registry::Instance& instance, const data::Arrays& state,
+                  const Record& expected) {
+  try {
+    instance.load(state, instance.state_version());
+  } catch (const RunError& e) {
+    return context.find(fmt::format("refuses what it saved itself: {}", e.what()));
+  }
+  std::string text = difference(instance.save(), state);
+  if (!text.empty()) context.find(fmt::format("saved, loaded and saved again: {}", text));
+  text = difference(later_rounds(context, c, instance, input), expected);
+  if (!text.empty()) context.find(fmt::format("goes on differently after a load: {}", text));
+}
+
 }  // namespace
 
 void check_state(Context& context) {
@@ -96,20 +137,22 @@ void check_state(Context& context) {
     const std::string text = difference(loaded.save(), fresh.save());
     if (!text.empty()) context.find(fmt::format("after loading nothing: {}", text));
   }
-  if (context.method().kind == "procedure") return;  // its state comes from a run
   for_used(context, [&](const Case& c, const Input& input, registry::Instance& used) {
     const data::Arrays state = used.save();
-    registry::Instance other = begun(context, c, &input);
-    try {
-      other.load(state, used.state_version());
-    } catch (const RunError& e) {
-      return context.find(fmt::format("refuses what it saved itself: {}", e.what()));
-    }
-    std::string text = difference(other.save(), state);
-    if (!text.empty()) context.find(fmt::format("saved, loaded and saved again: {}", text));
-    const Record expected = exercise(context, c, used, input, 1);
-    text = difference(exercise(context, c, other, input, 1), expected);
-    if (!text.empty()) context.find(fmt::format("goes on differently after a load: {}", text));
+    std::string text = difference(used.save(), state);
+    if (!text.empty()) context.find(fmt::format("saved twice: {}", text));
+    registry::Instance never_saved = used_on(context, c, input);
+    const Record expected = later_rounds(context, c, never_saved, input);
+    text = difference(later_rounds(context, c, used, input), expected);
+    if (!text.empty()) context.find(fmt::format("goes on differently after it was saved: {}", text));
+    registry::Instance begun_one = begun(context, c, &input);
+    check_loaded(context, c, input, begun_one, state, expected);
+    registry::Instance other = context.create(c);
+    Input elsewhere = input;
+    elsewhere.x = scaled(input.x, -2.0F);
+    static_cast<void>(exercise(context, c, other, elsewhere, 0));
+    context.at("{}, {}, loaded into an instance that was used", c.text(), input.name);
+    check_loaded(context, c, input, other, state, expected);
   });
 }
 
@@ -146,6 +189,10 @@ void check_wrong_state(Context& context) {
     for (auto& [key, array] : all) fill_randomly(array.values, ++seed);
     context.at("{}, {}, all arrays random", c.text(), input.name);
     try_load(context, c, input, all, version);
+    context.at("{}, {}, one value in each array", c.text(), input.name);
+    data::Arrays short_ones = state;
+    for (auto& [key, array] : short_ones) resize(array, 1);
+    try_load(context, c, input, short_ones, version);
     for (const auto& [key, array] : state) {
       const std::string place = fmt::format("{}, {}, \"{}\"", c.text(), input.name, key);
       data::Arrays wrong = state;

@@ -147,6 +147,10 @@ class Registry {
 /// The experiment floor puts its table here before procedures are created.
 void set_run_service(const qloom_run_api* table);
 
+/// What plugins log goes there instead of to standard error; null: back.
+using LogSink = void (*)(std::int32_t level, const char* utf8) noexcept;
+void set_log(LogSink sink);
+
 using json::nearest_name;
 using json::nearest_or_known;
 

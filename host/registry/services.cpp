@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include "host/registry/services.hpp"
 
+#include <atomic>
 #include <cstring>
 #include <limits>
 #include <string_view>
@@ -144,7 +145,10 @@ const void* service(const qloom_host* host, const char* id) noexcept {
   return nullptr;
 }
 
+std::atomic<LogSink> log_sink{nullptr};
+
 void log(const qloom_host*, std::int32_t level, const char* utf8) noexcept {
+  if (const LogSink sink = log_sink.load(); sink != nullptr) return sink(level, utf8);
   constexpr std::int32_t kWarning = 3;  // 0 trace .. 4 error
   if (level < kWarning || utf8 == nullptr) return;
   try {
@@ -154,6 +158,8 @@ void log(const qloom_host*, std::int32_t level, const char* utf8) noexcept {
 }
 
 }  // namespace
+
+void set_log(LogSink sink) { log_sink = sink; }
 
 const qloom_host& host_services() {
   // impl holds the kernel table; the plugin gets it as const.

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// A quantizer to whole numbers that breaks exactly one promise, named by the macro UNSOUND_<CASE>;
-// UNSOUND_NOTHING breaks none. The checker must find each, by the check that makes the promise.
+// A quantizer to whole numbers that breaks exactly one promise, named by its file (fault.hpp), or by
+// the macro UNSOUND_<CASE> where it is about the library. The checker must find each, by the check
+// that makes the promise.
 #include <atomic>
 #include <cstdlib>
+#include <type_traits>
 #include <vector>
+
+#include <unistd.h>
 
 #include <qloom/sdk.hpp>
 #if defined(__x86_64__)
 #include <xmmintrin.h>
 #endif
 
+#include "fault.hpp"
 #include "qloom_manifest.h"
 
 // What a case needs in memory of its own.
@@ -47,6 +52,8 @@ using namespace qloom::sdk;
 [[maybe_unused]] std::atomic<std::uint64_t> calls{0};  // state outside of the instance
 [[maybe_unused]] volatile float sink = 0;
 [[maybe_unused]] volatile bool is_for_ever = true;
+float common_room[4096];
+float* volatile leaked = nullptr;
 
 class Unsound {
  public:
@@ -56,14 +63,31 @@ class Unsound {
 
   explicit Unsound(const Params& params) : bits_(params.integer("/bits")) {}
 
+  ~Unsound() {
+    if (!fault_.is("leaks_in_destroy")) delete[] owned_;
+  }
+  Unsound(const Unsound& other) { *this = other; }
+  Unsound& operator=(const Unsound& other) {
+    bits_ = other.bits_;
+    scale_ = other.scale_;
+    first_scale_ = other.first_scale_;
+    return *this;
+  }
+
   void prepare(const qloom_prepare& in) {
     const float first = in.step == 0 ? 1.0F : 0.5F;  // only a new instance sees step 0
+    if (fault_.is("saves_one_group") && scale_.size() == 1) scale_.resize(in.x.groups, scale_[0]);
     if (scale_.empty()) scale_.assign(in.x.groups, first);
+    if (first_scale_.empty()) first_scale_ = scale_;
+    if (owned_ == nullptr) owned_ = new float[8];
+    scratch_.resize(4096);
+    if (fault_.is("learns_in_evaluation") && in.training == 0) scale_[0] *= 1.5F;
+    do_late_or_aside(in.step);
     if (scale_.size() != in.x.groups) throw Error(QLOOM_E_INVALID, "other groups than before");
-#if defined(UNSOUND_MOVES_LEARNED)
-    spare_ = scale_;
-    scale_.swap(spare_);
-#endif
+    if (fault_.is("moves_learned")) {
+      spare_ = scale_;
+      scale_.swap(spare_);
+    }
   }
 
   /// Element i of the block in steps of its scale, rounded and clamped; NaN becomes the least.
@@ -72,20 +96,21 @@ class Unsound {
     const float top = static_cast<float>((1 << (bits_ - 1)) - 1);
     const float t = x[i] / scale_[group_of(block, block.first + i)];
     float y = 0;
-    status = kernels().round(&call, block.first + i, &t, &y, 1);
+    qloom_call used = call;
+    if (fault_.is("ignores_step")) used.step = 0;
+    status = kernels().round(&used, block.first + i, &t, &y, 1);
     y = y > top ? top : y > -top ? y : -top;
     return y + 0.0F;  // no negative zero
   }
   qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
                       std::int32_t* code) const noexcept {
     qloom_status status = QLOOM_OK;
+    qloom_block seen = block;
+    if (fault_.is("encodes_by_group_0")) seen.groups = 1;
     for (std::uint64_t i = 0; i < block.n && status == QLOOM_OK; ++i) {
-      code[i] = static_cast<std::int32_t>(rounded(call, block, x, i, status));
-#if defined(UNSOUND_WIDE_CODES)
-      if (x[i] > 2.0F) code[i] = 1 << bits_;
-#elif defined(UNSOUND_ENCODES_OTHERWISE)
-      if (x[i] > 2.0F) code[i] = 0;
-#endif
+      code[i] = static_cast<std::int32_t>(rounded(call, seen, x, i, status));
+      if (x[i] > 2.0F && fault_.is("wide_codes")) code[i] = 1 << bits_;
+      if (x[i] > 2.0F && fault_.is("encodes_otherwise")) code[i] = 0;
     }
     return status;
   }
@@ -100,25 +125,29 @@ class Unsound {
     qloom_status status = QLOOM_OK;
     for (std::uint64_t i = 0; i < block.n && status == QLOOM_OK; ++i) {
       const float steps = rounded(call, block, x, i, status);
-      y[i] = steps * scale_[group_of(block, block.first + i)];
+      y[i] = steps * scale_[group_of(block, block.first + i)] + (fault_.is("adds_to_y") ? y[i] : 0);
     }
     if (status != QLOOM_OK) return status;
     break_promise(call, block, x, y);
+    break_state(block, x, y);
     return QLOOM_OK;
   }
 
+  void backward_prepare(const qloom_tensor& x, const qloom_tensor&) { kept_ = x.data; }
   qloom_status backward(const qloom_call&, const qloom_block& block, const float* x,
                         const float* dy, float* dx, double* sums) const noexcept {
     const float top = static_cast<float>((1 << (bits_ - 1)) - 1);
+    if (fault_.is("keeps_pointer")) x = kept_ + block.first;
+    const std::uint64_t first = fault_.is("sums_by_tensor") ? 0 : block.group_first;
     for (std::uint64_t i = 0; i < block.n; ++i) {
       const std::uint64_t g = group_of(block, block.first + i);
       const float t = x[i] / scale_[g], limit = t > 0 ? top : -top;
       const bool is_inside = t > -top && t < top;
-      sums[g - block.group_first] += is_inside ? 0.0 : double{dy[i]} * double{limit};
+      const double slope = is_inside ? 0.0 : double{dy[i]} * double{limit};
+      sums[g - first] = slope + (fault_.is("assigns_sums") ? 0.0 : sums[g - first]);
       dx[i] = is_inside ? dy[i] : 0.0F;
-#if defined(UNSOUND_WRONG_GRADIENT)
-      dx[i] = dy[i] * 0.75F;
-#endif
+      if (fault_.is("wrong_in_channels") && g > 0) dx[i] *= 0.75F;
+      if (fault_.is("wrong_gradient")) dx[i] = dy[i] * 0.75F;
     }
     return QLOOM_OK;
   }
@@ -136,69 +165,70 @@ class Unsound {
     zeros_.assign(scale_.size(), 0.0F);
     ends_.assign(2 * scale_.size(), static_cast<float>((1 << (bits_ - 1)) - 1));
     for (std::size_t g = 0; g < scale_.size(); ++g) ends_[g] = -ends_[g];
+    told_ = scale_;
+    if (fault_.is("tells_group_0")) told_.assign(scale_.size(), scale_[0]);
     out.kind = QLOOM_ENCODING_AFFINE;
     out.bits = static_cast<std::uint32_t>(bits_);
     out.is_signed = 1;
     out.groups = scale_.size();
-    out.grid = {scale_.data(), scale_.data(), zeros_.data(),
-                nullptr,       ends_.data(),  ends_.data() + scale_.size()};
+    out.grid = {told_.data(), told_.data(), zeros_.data(),
+                nullptr,      ends_.data(), ends_.data() + scale_.size()};
   }
   template <class Archive>
   void state(Archive& archive) {
-#if defined(UNSOUND_FORGETS_STATE)
-    std::vector<float> nothing;
-    archive("scale", nothing);
-#else
-    archive("scale", scale_);
-#endif
-#if defined(UNSOUND_TRUSTS_STATE)
-    if (!scale_.empty() && !(scale_[0] > 0.25F && scale_[0] < 4.0F)) std::abort();
-#endif
+    constexpr bool kIsSaving = std::is_same_v<Archive, StateWriter>;
+    if (fault_.is("forgets_state")) {
+      std::vector<float> nothing;
+      archive("scale", nothing);
+    } else if (fault_.is("saves_first_scale")) {
+      archive("scale", kIsSaving ? first_scale_ : scale_);
+    } else if (fault_.is("saves_one_group") && kIsSaving && !scale_.empty()) {
+      std::vector<float> one(1, scale_[0]);
+      archive("scale", one);
+    } else if (!(fault_.is("keeps_what_it_has") && !kIsSaving && !scale_.empty())) {
+      archive("scale", scale_);
+    }
+    if (fault_.is("changed_by_saving") && kIsSaving && !scale_.empty()) scale_[0] *= 1.25F;
+    const bool is_usual = scale_.empty() || (scale_[0] > 0.25F && scale_[0] < 4.0F);
+    if (fault_.is("trusts_state") && !is_usual) std::abort();
   }
 
  private:
   /// After a correct apply(): the case's own fault.
   void break_promise(const qloom_call& call, const qloom_block& block, const float* x,
                      float* y) const noexcept {
-    (void)call, (void)block, (void)x, (void)y;
-#if defined(UNSOUND_CRASHES)
-    if (block.n > 1000) std::abort();
-#elif defined(UNSOUND_EXITS)
-    if (block.n > 1000) std::_Exit(0);
-#elif defined(UNSOUND_NEVER_ENDS)
-    while (is_for_ever) {
+    if (block.n > 1000 && fault_.is("crashes")) std::abort();
+    if (block.n > 1000 && fault_.is("exits")) std::_Exit(0);
+    while (fault_.is("never_ends") && is_for_ever) {
     }
-#elif defined(UNSOUND_WRITES_AFTER)
-    if (block.n % 16 == 5) y[block.n] = 1.0F;
-#elif defined(UNSOUND_WRITES_BEFORE)
-    if (block.n % 16 == 5) y[-1] = 1.0F;
-#elif defined(UNSOUND_CHANGES_INPUT)
-    if (block.n == 7) const_cast<float*>(x)[3] = 0.0F;
-#elif defined(UNSOUND_ROUNDING_DIRECTION)
-    _mm_setcsr(_mm_getcsr() | 0x6000U);
-#elif defined(UNSOUND_FLUSHES_TO_ZERO)
-    _mm_setcsr(_mm_getcsr() | 0x8040U);
-#elif defined(UNSOUND_ALLOCATES)
-    const std::vector<float> copy(x, x + block.n);
-    sink = copy.empty() ? 0.0F : copy[0];
-#elif defined(UNSOUND_KEEPS_A_COUNT)
-    if (block.n > 0) y[0] += static_cast<float>(++calls % 1000);
-#elif defined(UNSOUND_DEPENDS_ON_BLOCKS)
-    if (block.n > 0) y[block.n - 1] = 0.0F;
-#elif defined(UNSOUND_DEPENDS_ON_THREADS)
-    static thread_local const float mine = static_cast<float>(++calls % 64);
-    if (block.n > 0) y[0] += mine;
-#elif defined(UNSOUND_DEPENDS_ON_ISA)
-    if (kernels().isa != QLOOM_ISA_SCALAR && block.n > 0) y[0] += 1.0F;
-#elif defined(UNSOUND_DEPENDS_ON_LOWERING)
-    if (call.rounding.rule == QLOOM_ROUND_GENERIC && block.n > 0) y[0] += 1.0F;
-#elif defined(UNSOUND_SPREADS_NAN)
+    if (block.n % 16 == 5 && fault_.is("writes_after")) y[block.n] = 1.0F;
+    if (block.n % 16 == 5 && fault_.is("writes_before")) y[-1] = 1.0F;
+    if (block.n == 7 && fault_.is("changes_input")) const_cast<float*>(x)[3] = 0.0F;
+#if defined(__x86_64__)
+    if (fault_.is("rounding_direction")) _mm_setcsr(_mm_getcsr() | 0x6000U);
+    if (fault_.is("flushes_to_zero")) _mm_setcsr(_mm_getcsr() | 0x8040U);
+#endif
+    if (fault_.is("allocates")) {
+      const std::vector<float> copy(x, x + block.n);
+      sink = copy.empty() ? 0.0F : copy[0];
+    }
+    if (block.n == 0) return;
+    if (fault_.is("keeps_a_count")) y[0] += static_cast<float>(++calls % 1000);
+    if (fault_.is("depends_on_blocks")) y[block.n - 1] = 0.0F;
+    if (fault_.is("depends_on_threads")) {
+      static thread_local const float mine = static_cast<float>(++calls % 64);
+      y[0] += mine;
+    }
+    const bool is_scalar = kernels().isa == QLOOM_ISA_SCALAR;
+    if (fault_.is("depends_on_isa") && !is_scalar) y[0] += 1.0F;
+    const bool is_generic = call.rounding.rule == QLOOM_ROUND_GENERIC;
+    if (fault_.is("depends_on_lowering") && is_generic) y[0] += 1.0F;
     float sum = 0;
     for (std::uint64_t i = 0; i < block.n; ++i) sum += x[i];
-    for (std::uint64_t i = 0; i < block.n; ++i) y[i] += sum != sum ? 1.0F : 0.0F;
-#elif defined(UNSOUND_GIVES_NAN)
-    for (std::uint64_t i = 0; i < block.n; ++i) y[i] += x[i] == 0.0F ? 0.0F / x[i] : 0.0F;
-#endif
+    for (std::uint64_t i = 0; i < block.n; ++i) {
+      if (fault_.is("spreads_nan") && sum != sum) y[i] += 1.0F;
+      if (fault_.is("gives_nan") && x[i] == 0.0F) y[i] += 0.0F / x[i];
+    }
 #if defined(UNSOUND_UNIQUE_SYMBOL)
     sink = static_cast<float>(++Counter<int>::count());
 #elif defined(UNSOUND_LINKS_ZLIB)
@@ -208,9 +238,35 @@ class Unsound {
 #endif
   }
 
+  /// Faults of prepare() that are not about its results.
+  void do_late_or_aside(std::uint64_t step) {
+    if (fault_.is("leaks_in_prepare")) leaked = new float[16];
+    if (fault_.is("rounds_late") && step >= 5) set_rounding_upward();
+    if (fault_.is("rounds_in_parallel")) {
+      for_each(64, [](std::uint64_t) noexcept {
+        if (::gettid() != ::getpid()) set_rounding_upward();
+      });
+    }
+    if (fault_.is("sleeps")) ::pause();
+    break_process(fault_);
+  }
+  /// Faults of apply() that write where a [pure] call must not.
+  void break_state(const qloom_block& block, const float* x, float* y) const noexcept {
+    if (fault_.is("rounds_on_workers") && ::gettid() != ::getpid()) set_rounding_upward();
+    if (fault_.is("counts_calls")) ++count_;
+    float* const room = fault_.is("races_in_instance") ? scratch_.data() : common_room;
+    if (!fault_.is("races_in_instance") && !fault_.is("races_in_library")) return;
+    for (std::uint64_t i = 0; i < block.n && i < 4096; ++i) room[i] = x[i];
+    for (std::uint64_t i = 0; i < block.n && i < 4096; ++i) y[i] += room[i] - x[i];
+  }
+
+  Fault fault_;
   std::int64_t bits_;
-  std::vector<float> scale_, spare_;
-  mutable std::vector<float> zeros_, ends_;
+  std::vector<float> scale_, spare_, first_scale_;
+  mutable std::vector<float> zeros_, ends_, told_, scratch_;
+  mutable std::uint64_t count_ = 0;
+  float* owned_ = nullptr;
+  const float* kept_ = nullptr;
 };
 
 }  // namespace
