@@ -6,6 +6,7 @@
 // changes a bit or not.
 #include <algorithm>
 #include <atomic>
+#include <ctime>
 #include <functional>
 #include <thread>
 
@@ -19,20 +20,26 @@ namespace qloom::check {
 namespace {
 
 constexpr unsigned kThreads = 8;
-constexpr int kRepeats = 6;  // of each thread, over all blocks
+// Processor time of all threads together, for the first case of a method and for the others: a thread
+// is seldom put off in the middle of a call, and some dozen times in this one.
+constexpr double kFirstSeconds = 0.15, kSeconds = 0.004;
 
 /// All [pure] calls of an instance on one block, and what they gave.
 using Work = std::function<Record(std::uint64_t block)>;
 
 /// work(0 .. blocks - 1) alone, then of all threads at once, each beginning at another block.
-void compare_threads(Context& context, std::uint64_t blocks, const Work& work) {
+void compare_threads(Context& context, std::uint64_t blocks, double seconds, const Work& work) {
   std::vector<Record> alone;
   for (std::uint64_t b = 0; b < blocks; ++b) alone.push_back(work(b));
   std::atomic<unsigned> ready{0};
+  const std::clock_t begin = std::clock();
+  const auto is_over = [&] {
+    return static_cast<double>(std::clock() - begin) > seconds * CLOCKS_PER_SEC;
+  };
   const auto run = [&](unsigned thread) {
     ++ready;
     while (ready < kThreads) std::this_thread::yield();
-    for (std::uint64_t i = 0; i < kRepeats * blocks; ++i) {
+    for (std::uint64_t i = 0; i < blocks || !is_over(); ++i) {
       const std::uint64_t b = (i + thread * blocks / kThreads) % blocks;
       const std::string text = difference(work(b), alone[b]);
       if (!text.empty()) {
@@ -78,14 +85,15 @@ Record quantizer_block(Context& context, QuantizerDriver& driver, const Tensor& 
           {"sums", std::move(sums), ""}};
 }
 
-void race_quantizer(Context& context, const Case& c) {
+void race_quantizer(Context& context, const Case& c, double seconds) {
   const Input input = inputs_of("quantizer", context.seed()).front();
   const Tensor dy = gaussian(input.x.shape(), context.seed() + 977);
   registry::Instance instance = context.create(c);
   QuantizerDriver driver(context, c, instance, input.x, input.channel_axis);
   if (!driver.prepare(0).empty()) return;
   static_cast<void>(driver.backward(Rounding::kStochastic, dy, input.x.size()));
-  compare_threads(context, (input.x.size() + kBlock - 1) / kBlock, [&](std::uint64_t b) {
+  compare_threads(context, (input.x.size() + kBlock - 1) / kBlock, seconds,
+                  [&](std::uint64_t b) {
     return quantizer_block(context, driver, input.x, dy, b);
   });
 }
@@ -111,7 +119,7 @@ Record norm_block(Context& context, NormDriver& driver, const Tensor& x, const T
           {"backward_sums", std::move(sums), ""}};
 }
 
-void race_norm(Context& context, const Case& c) {
+void race_norm(Context& context, const Case& c, double seconds) {
   const Tensor x = gaussian({256, 16}, context.seed() + 5, 3.0F);
   const Tensor dy = gaussian(x.shape(), context.seed() + 47);
   registry::Instance instance = context.create(c);
@@ -120,15 +128,15 @@ void race_norm(Context& context, const Case& c) {
   if (!driver.forward("training", QLOOM_MODE_TRAINING, 256).refusal.empty()) return;
   static_cast<void>(driver.backward("training", QLOOM_MODE_TRAINING, dy, 256));
   constexpr std::uint64_t kRows = 64;
-  compare_threads(context, 256 / kRows, [&](std::uint64_t b) {
+  compare_threads(context, 256 / kRows, seconds, [&](std::uint64_t b) {
     return norm_block(context, driver, x, dy, b * kRows, kRows);
   });
 }
 
-void race_rounding(Context& context, const Case& c) {
+void race_rounding(Context& context, const Case& c, double seconds) {
   const registry::Instance instance = context.create(c);
   const Tensor x = gaussian({4 * kBlock}, context.seed() + 7, 30.0F);
-  compare_threads(context, 4, [&](std::uint64_t b) -> Record {
+  compare_threads(context, 4, seconds, [&](std::uint64_t b) -> Record {
     std::vector<float> y(kBlock, kUnwritten);
     std::string refusal = round_values(context, instance, b * kBlock, 0, x.data() + b * kBlock,
                                        y.data(), kBlock);
@@ -136,11 +144,11 @@ void race_rounding(Context& context, const Case& c) {
   });
 }
 
-void race_accumulator(Context& context, const Case& c) {
+void race_accumulator(Context& context, const Case& c, double seconds) {
   const registry::Instance instance = context.create(c);
   const Input input = inputs_of("accumulator", context.seed()).front();
   const Factors f = factors_of(instance.ops<qloom_accumulator>(), input.x, context.seed());
-  compare_threads(context, 2, [&](std::uint64_t b) -> Record {
+  compare_threads(context, 2, seconds, [&](std::uint64_t b) -> Record {
     const Rounding rounding = b == 0 ? Rounding::kNearest : Rounding::kStochastic;
     Product p = accumulate(context, instance, f, rounding, f.m, f.n);
     return {{"accumulate", std::move(p.c), p.refusal},
@@ -153,12 +161,14 @@ void race_accumulator(Context& context, const Case& c) {
 void check_races(Context& context) {
   const Threads one(1);  // of the host: the calls come from threads of this check alone
   const std::string& kind = context.method().kind;
+  double seconds = kFirstSeconds;
   for (const Case& c : context.accepted()) {
     context.at("{}", c.text());
-    if (kind == "quantizer") race_quantizer(context, c);
-    if (kind == "norm") race_norm(context, c);
-    if (kind == "rounding") race_rounding(context, c);
-    if (kind == "accumulator") race_accumulator(context, c);
+    if (kind == "quantizer") race_quantizer(context, c, seconds);
+    if (kind == "norm") race_norm(context, c, seconds);
+    if (kind == "rounding") race_rounding(context, c, seconds);
+    if (kind == "accumulator") race_accumulator(context, c, seconds);
+    seconds = kSeconds;
   }
 }
 
