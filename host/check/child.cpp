@@ -23,6 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host/registry/printable.hpp"
+
 namespace qloom::check {
 namespace {
 
@@ -82,7 +84,8 @@ std::string telling_line(const std::string& text) {
 std::string printed_on(const char* stream, const std::string& text) {
   constexpr std::size_t kMost = 120;
   if (text.empty()) return {};
-  return fmt::format("{}: {}", stream, text.substr(0, std::min(text.find('\n'), kMost)));
+  return fmt::format("{}: {}", stream,
+                     registry::printable(text.substr(0, std::min(text.find('\n'), kMost))));
 }
 
 /// Processor time of all threads of a process; negative when it has ended. Unit: seconds.

@@ -73,6 +73,6 @@ function(qloom_add_plugin name)
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     target_link_options(${target} PRIVATE
       "LINKER:--version-script=${qloom_CMAKE_DIR}/only_entry.map"
-      $<$<NOT:$<BOOL:${QLOOM_SANITIZE}>>:LINKER:-z,defs>)
+      $<$<NOT:$<OR:$<BOOL:${QLOOM_SANITIZE}>,$<BOOL:${QLOOM_SANITIZE_THREADS}>>>:LINKER:-z,defs>)
   endif()
 endfunction()

@@ -87,3 +87,22 @@ endforeach()
 add_test(NAME check_plugins COMMAND qloom-check ${tree_check} ${plugin_folders})
 set_tests_properties(check_plugins PROPERTIES LABELS conformance TIMEOUT 900)
 add_dependencies(qloom_sanitized qloom-check)
+
+# Preset tsan: cmake --preset tsan, cmake --build --preset tsan, ctest --preset tsan. The checks make
+# their calls on std::thread, which the thread sanitizer of gcc understands (it does not know the
+# barriers of OpenMP). counts_calls races without changing a result: only the sanitizer sees it.
+if(QLOOM_SANITIZE_THREADS)
+  add_custom_target(qloom_race_checked)
+  add_dependencies(qloom_race_checked qloom-check qloom_plugins
+    qloom_plugin_quantizer_unsound_quantizer)
+  add_test(NAME races_of_plugins COMMAND qloom-check --only creation,races ${plugin_folders})
+  add_test(NAME races_of_sound COMMAND qloom-check --only races
+    "${unsound_plugins}/quantizer/quantizer.sound")
+  set_tests_properties(races_of_plugins races_of_sound PROPERTIES LABELS "races;slow" TIMEOUT 1800)
+  foreach(fault counts_calls races_in_instance races_in_library)
+    add_test(NAME races_of_${fault} COMMAND qloom-check --only races
+      "${unsound_plugins}/quantizer/quantizer.${fault}")
+    set_tests_properties(races_of_${fault} PROPERTIES LABELS "races;slow"
+      PASS_REGULAR_EXPRESSION "ThreadSanitizer: data race")
+  endforeach()
+endif()
