@@ -124,7 +124,7 @@ const Fault kFaults[] = {
     {"quantizer", "assigns_sums", "blocks", "must add up all of a block"},
     {"quantizer", "wrong_in_channels", "gradient", "\"channel\""},
     {"quantizer", "rounds_late", "floating_point", "prepare() left"},
-    {"quantizer", "rounds_in_parallel", "floating_point", "a thread of the host has"},
+    {"quantizer", "rounds_in_parallel", "floating_point", "a parallel loop: the call changed the floating-point state"},
     {"quantizer", "rounds_on_workers", "floating_point", "apply() left"},
     {"quantizer", "counts_calls", "pure", "wrote to memory of the instance"},
     {"quantizer", "races_in_instance", "pure", "wrote to memory of the instance"},
