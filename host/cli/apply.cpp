@@ -2,8 +2,6 @@
 // Copyright the qloom authors
 #include "host/cli/apply.hpp"
 
-#include <cmath>
-
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
@@ -27,16 +25,6 @@ struct Options {
   std::uint64_t seed = 1, step = 0;
 };
 
-Tensor read_finite(const fs::path& file) {
-  Tensor x = read_array(file);
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    if (std::isfinite(x[i])) continue;
-    throw InputError(fmt::format("{}: element {} is {}; expected finite values", file.string(),
-                                 index_text(x.shape(), i), x[i]));
-  }
-  return x;
-}
-
 /// Options that only make sense together.
 void check_options(const Options& o) {
   if (o.output.empty() && o.expect.empty()) {
@@ -57,16 +45,16 @@ void check_options(const Options& o) {
 
 Request read_request(const Options& o) {
   Request r;
-  r.x = read_finite(o.input);
+  r.x = read_array(o.input);
   if (!o.grad_output.empty()) {
-    r.dy = read_finite(o.grad_output);
+    r.dy = read_array(o.grad_output);
     if (r.dy->shape() != r.x.shape()) {
       throw InputError(fmt::format("{}: shape {} differs from {} of {}", o.grad_output.string(),
                                    shape_text(r.dy->shape()), shape_text(r.x.shape()),
                                    o.input.string()));
     }
   }
-  if (!o.weight.empty()) r.weight = read_finite(o.weight);
+  if (!o.weight.empty()) r.weight = read_array(o.weight);
   r.wants_codes = !o.codes.empty();
   r.wants_encoding = !o.encoding.empty();
   r.channel_axis = o.channel_axis;
@@ -117,14 +105,15 @@ void add_files(CLI::App& command, Options& o) {
     return command.add_option(name, path, text)->type_name("FILE");
   };
   file("--input", o.input,
-       "Array: float32 .npy of any rank, or .json such as [[1, 2.5], [3, -4]]; finite values")
+       "Array: .npy of any rank, or .json such as [[1, 2.5], [3, -4]]; finite values, rounded to "
+       "float32")
       ->required();
   file("--weight", o.weight, "Accumulators: the matrix that the input is multiplied by, k x n");
   file("--output", o.output, "What the method makes of it: float32 .npy, or .json");
   file("--expect", o.expect, "What the output must be, .npy or .json; exit status 1 if it is not");
   file("--codes", o.codes, "Integer codes of the output: int32 .npy");
   file("--encoding", o.encoding, "How codes stand for values: JSON");
-  file("--grad-output", o.grad_output, "Gradient of the output, same shape: float32 .npy, input");
+  file("--grad-output", o.grad_output, "Gradient of the output, same shape: as the input, read");
   file("--grad-input", o.grad_input, "Gradient of the input: float32 .npy");
   file("--learned-gradients", o.learned_gradients,
        "Gradients of learned parameters, name to array of values: JSON");

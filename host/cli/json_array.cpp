@@ -2,12 +2,16 @@
 // Copyright the qloom authors
 #include "host/cli/json_array.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/array_reader.hpp"
+#include "host/experiment/warnings.hpp"
 #include "host/pipeline/json_text.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
@@ -18,11 +22,35 @@ namespace {
 
 using registry::Json;
 
+/// Is the integer, of up to 64 bits, this float32 number? Both sides are below 2^64 where compared.
+bool is_exactly(const Json& integer, float x) {
+  if (integer.is_number_unsigned()) {
+    return x < 0x1p64F && static_cast<std::uint64_t>(x) == integer.get<std::uint64_t>();
+  }
+  return static_cast<std::int64_t>(x) == integer.get<std::int64_t>();
+}
+
+/// The nearest float32, as of any decimal number; an integer must be one, and nothing infinite.
+float float_of(const Json& number, const std::string& where) {
+  const double value = number.get<double>();
+  const auto nearest = static_cast<float>(value);
+  if (!std::isfinite(nearest)) {
+    throw InputError(fmt::format("{}: {} is larger than {}, the largest float32", where,
+                                 number.dump(), std::numeric_limits<float>::max()));
+  }
+  if (number.is_number_integer() && !is_exactly(number, nearest)) {
+    throw InputError(fmt::format("{}: the integer {} is no float32 number; those up to 2^24 are, "
+                                 "and with a decimal point it is rounded to the nearest",
+                                 where, number.dump()));
+  }
+  return nearest;
+}
+
 /// Appends the numbers below `node` to `values`; the first branch of each depth gives the shape.
 void collect(const Json& node, std::size_t depth, Shape& shape, std::vector<float>& values,
              const std::string& where) {
   if (node.is_number() && depth == shape.size()) {
-    values.push_back(node.get<float>());
+    values.push_back(float_of(node, where));
     return;
   }
   const bool is_new = values.empty() && depth == shape.size();
@@ -63,13 +91,22 @@ void append_text(const Tensor& x, std::size_t axis, std::size_t& next, std::stri
 }  // namespace
 
 Tensor read_array(const fs::path& file) {
-  if (file.extension() != ".json") return data::read_npy(file);
   Shape shape;
   std::vector<float> values;
-  collect(pipeline::parse_json(data::read_text(file), file.string()), 0, shape, values,
-          file.string() + ": ");
+  if (file.extension() == ".json") {
+    collect(pipeline::parse_json(data::read_text(file), file.string()), 0, shape, values,
+            file.string() + ": ");
+  } else {
+    const data::Array array = data::read_npy_any(file);
+    data::RoundedValues rounded;
+    values = data::to_float32(array, file.string(), rounded);
+    shape = array.shape;
+    if (const std::string text = rounded.text(); !text.empty()) {
+      experiment::print_warning({file.string(), text});
+    }
+  }
   Tensor x(shape);
-  for (std::size_t i = 0; i < values.size(); ++i) x[i] = values[i];
+  std::copy(values.begin(), values.end(), x.begin());
   return x;
 }
 
@@ -80,7 +117,7 @@ void write_array(const fs::path& file, const fs::path& planned, const Tensor& x)
     throw RunError(
         fmt::format("{}: element {} is {}, which JSON has no number for; expected a .npy "
                     "file, or finite values",
-                    planned.string(), index_text(x.shape(), i), x[i]));
+                    planned.string(), data::index_text(x.shape(), i), x[i]));
   }
   std::string text;
   std::size_t next = 0;
@@ -97,16 +134,6 @@ void require_json_numbers(const Json& json, const std::string& where) {
   for (const auto& [key, value] : json.items()) {
     require_json_numbers(value, fmt::format("{}/{}", where, key));
   }
-}
-
-std::string index_text(const Shape& shape, std::size_t flat) {
-  std::string text;
-  for (std::size_t i = shape.size(); i-- > 0;) {
-    const auto extent = static_cast<std::size_t>(shape[i]);
-    text = std::to_string(flat % extent) + (text.empty() ? "" : ", " + text);
-    flat /= extent;
-  }
-  return "[" + text + "]";
 }
 
 std::string shape_text(const Shape& shape) {
@@ -129,7 +156,7 @@ void expect_array(const Tensor& x, const fs::path& file, double tolerance) {
   if (count == 0) return;
   throw RunError(fmt::format(
       "{}: element {} is {}, expected {}; {} of {} are farther than {} from what was expected",
-      file.string(), index_text(x.shape(), first), x[first], expected[first], count, x.size(),
+      file.string(), data::index_text(x.shape(), first), x[first], expected[first], count, x.size(),
       tolerance));
 }
 

@@ -13,8 +13,10 @@
 
 namespace qloom::cli {
 
-/// A float32 array from a .json or .npy file. InputError for a .json that is no array of numbers
-/// in which all rows of an axis are of one length.
+/// A float32 array from a .json or .npy file. float64 is rounded to the nearest, which is said on
+/// standard error when a value changes. InputError for values that are not finite or would not be,
+/// integers that float32 does not hold, and a .json that is no array of numbers in which all rows of
+/// an axis are of one length.
 [[nodiscard]] Tensor read_array(const std::filesystem::path& file);
 /// As the ending of `planned`, the file's later name, says; text holds the shortest decimals that
 /// give back the same float32. RunError with the index where JSON has no number for a value.
@@ -24,8 +26,6 @@ void write_array(const std::filesystem::path& file, const std::filesystem::path&
 /// RunError with the place of the first number that is not finite: `where`, then its JSON pointer.
 void require_json_numbers(const registry::Json& json, const std::string& where);
 
-/// "[0, 2, 1]" of a flat index.
-[[nodiscard]] std::string index_text(const Shape& shape, std::size_t flat);
 /// "(2, 3)"
 [[nodiscard]] std::string shape_text(const Shape& shape);
 

@@ -4,6 +4,7 @@
 // qloom: exit status 0 done, 1 the run failed, 2 wrong input and nothing done, 3 internal error.
 #include <cstdio>
 #include <exception>
+#include <new>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -115,6 +116,8 @@ int main(int argc, char** argv) {
     return 128 + e.signal();
   } catch (const qloom::RunError& e) {
     return report(kRunFailed, e.what());
+  } catch (const std::bad_alloc&) {
+    return report(kRunFailed, "out of memory");
   } catch (const std::exception& e) {
     return report(kInternalError, e.what());
   } catch (...) {

@@ -38,19 +38,19 @@ float nearest_float32(T value, const Array& array, std::size_t i, const std::str
     const auto wide = static_cast<std::int64_t>(value);
     if (wide < -kLargestInteger || wide > kLargestInteger) {
       refuse_element(array, i, where,
-                     fmt::format("{}, expected integers from -2^24 to 2^24, which float32 holds "
+                     fmt::format("{}; expected integers from -2^24 to 2^24, which float32 holds "
                                  "exactly",
                                  wide));
     }
     return static_cast<float>(wide);
   } else {
     if (!std::isfinite(value)) {
-      refuse_element(array, i, where, fmt::format("{}, expected finite values", value));
+      refuse_element(array, i, where, fmt::format("{}; expected finite values", value));
     }
     const auto nearest = static_cast<float>(value);
     if (!std::isfinite(nearest)) {
       refuse_element(array, i, where,
-                     fmt::format("{}, expected at most {}, the largest float32", value,
+                     fmt::format("{}; expected at most {}, the largest float32", value,
                                  std::numeric_limits<float>::max()));
     }
     return nearest;

@@ -30,8 +30,13 @@ const fs::path& require_path(const fs::path& path, const char* key, const char* 
 
 LabelledSplit read_idx_split(const fs::path& images, const fs::path& labels,
                              const Wanted& wanted) {
-  const Bytes image_bytes = read_maybe_gzip(images);
-  const Bytes label_bytes = read_maybe_gzip(labels);
+  const auto read = [](const fs::path& file) {
+    return read_maybe_gzip(file, [&file](std::span<const std::uint8_t> first) {
+      return idx_size(first, file.string());
+    });
+  };
+  const Bytes image_bytes = read(images);
+  const Bytes label_bytes = read(labels);
   return make_split({parse_idx(image_bytes, images.string()), images.string()},
                     {parse_idx(label_bytes, labels.string()), labels.string()}, wanted);
 }
@@ -45,7 +50,7 @@ LabelledSplit read_npy_split(const fs::path& images, const fs::path& labels,
 }
 
 LabelledSplit read_npz_split(const fs::path& file, const Wanted& wanted) {
-  const std::map<std::string, Bytes> members = read_members(file);
+  const std::map<std::string, Bytes> members = read_members(file, {"images", "labels"});
   const auto parse = [&](const char* name) -> NamedArray {
     const auto found = members.find(name);
     if (found == members.end()) {

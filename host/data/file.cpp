@@ -36,8 +36,23 @@ bool write_all(int fd, std::span<const std::uint8_t> bytes) {
   return true;
 }
 
+/// InputError when what was unpacked so far, or what its beginning announces, is too much.
+void check_size(const fs::path& file, std::span<const std::uint8_t> plain, std::uint64_t packed,
+                const SizeOf& size_of) {
+  const std::optional<std::uint64_t> size = size_of(plain);
+  if (!size) return;
+  if (*size > packed_at_most(packed)) {
+    throw InputError(fmt::format("{}: the header needs {} bytes, the packed data holds at most {}",
+                                 file.string(), *size, packed_at_most(packed)));
+  }
+  if (plain.size() > *size) {
+    throw InputError(fmt::format("{}: unpacks to more than the {} bytes expected",
+                                 file.string(), *size));
+  }
+}
+
 /// Inflates all gzip members of `packed`; `file` is for messages.
-Bytes inflate_all(const fs::path& file, const Bytes& packed) {
+Bytes inflate_all(const fs::path& file, const Bytes& packed, const SizeOf& size_of) {
   z_stream stream{};
   constexpr int kGzipOnly = 16 + MAX_WBITS;
   if (inflateInit2(&stream, kGzipOnly) != Z_OK) throw std::bad_alloc();
@@ -58,6 +73,7 @@ Bytes inflate_all(const fs::path& file, const Bytes& packed) {
     const int status = inflate(&stream, Z_NO_FLUSH);
     taken += offered - stream.avail_in;
     made += kChunkBytes - stream.avail_out;
+    check_size(file, std::span(plain).first(made), packed.size(), size_of);
     if (status == Z_STREAM_END) {
       if (taken == packed.size()) break;
       if (packed[taken] != 0x1F) {
@@ -122,10 +138,15 @@ Bytes read_bytes(const fs::path& file) {
   return bytes;
 }
 
-Bytes read_maybe_gzip(const fs::path& file) {
+Bytes read_maybe_gzip(const fs::path& file, const SizeOf& size_of) {
   Bytes bytes = read_bytes(file);
-  if (bytes.size() >= 2 && bytes[0] == 0x1F && bytes[1] == 0x8B) return inflate_all(file, bytes);
-  return bytes;
+  if (bytes.size() < 2 || bytes[0] != 0x1F || bytes[1] != 0x8B) return bytes;
+  return inflate_all(file, bytes, size_of);
+}
+
+std::uint64_t packed_at_most(std::uint64_t packed_bytes) {
+  constexpr std::uint64_t kMostPerByte = 1032;  // Deutsch, RFC 1951: 258 bytes of two bits
+  return packed_bytes > UINT64_MAX / kMostPerByte ? UINT64_MAX : packed_bytes * kMostPerByte;
 }
 
 StagedFile::StagedFile(const fs::path& file, std::span<const std::uint8_t> bytes)

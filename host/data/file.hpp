@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,9 +20,15 @@ using Bytes = std::vector<std::uint8_t>;
 /// The whole file. Throws InputError "<file>: <reason>" when it is missing, no file or unreadable.
 [[nodiscard]] Bytes read_bytes(const std::filesystem::path& file);
 
-/// As read_bytes; a file that begins with the gzip magic (1F 8B) is decompressed, all its members.
-/// Throws InputError for corrupt, truncated or trailing bytes.
-[[nodiscard]] Bytes read_maybe_gzip(const std::filesystem::path& file);
+/// Size of a whole file as its first bytes say; nothing while they do not. Unit: bytes.
+using SizeOf = std::function<std::optional<std::uint64_t>(std::span<const std::uint8_t>)>;
+
+/// As read_bytes; a file that begins with the gzip magic (1F 8B) is decompressed, all its members,
+/// but never beyond what `size_of` says. Throws InputError for corrupt, truncated or trailing bytes.
+[[nodiscard]] Bytes read_maybe_gzip(const std::filesystem::path& file, const SizeOf& size_of);
+
+/// Most bytes that so many packed ones can hold: deflate makes at most 1032 of one.
+[[nodiscard]] std::uint64_t packed_at_most(std::uint64_t packed_bytes);
 
 /// A file that is complete on the disk under a name of its own and not yet under its real one.
 /// Without commit() nothing of it stays.

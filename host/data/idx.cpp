@@ -2,6 +2,9 @@
 // Copyright the qloom authors
 //
 // Reference: LeCun, Cortes, Burges, "The MNIST database", section "FILE FORMATS".
+#include <optional>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "host/data/split.hpp"
@@ -29,12 +32,14 @@ const IdxType* find_type(std::uint8_t code) {
 
 }  // namespace
 
-RawArray parse_idx(std::span<const std::uint8_t> bytes, const std::string& where) {
-  const auto truncated = [&](std::uint64_t expected) {
-    throw InputError(
-        fmt::format("{}: truncated, {} bytes, expected {}", where, bytes.size(), expected));
-  };
-  if (bytes.size() < 4) truncated(4);
+namespace {
+
+/// What an IDX file says before its elements; nothing when `bytes` end before it does, and how many
+/// it takes in `needed`.
+std::optional<RawArray> parse_header(std::span<const std::uint8_t> bytes, const std::string& where,
+                                     std::uint64_t& needed) {
+  needed = 4;
+  if (bytes.size() < needed) return {};
   const IdxType* type = find_type(bytes[2]);
   if (bytes[0] != 0 || bytes[1] != 0 || type == nullptr || bytes[3] == 0) {
     throw InputError(fmt::format(
@@ -42,22 +47,47 @@ RawArray parse_idx(std::span<const std::uint8_t> bytes, const std::string& where
         "08 09 0B 0C 0D or 0E, number of axes",
         where, bytes[0], bytes[1], bytes[2], bytes[3]));
   }
-  const std::size_t header = 4 + 4 * std::size_t{bytes[3]};
-  if (bytes.size() < header) truncated(header);
+  needed = 4 + 4 * std::uint64_t{bytes[3]};
+  if (bytes.size() < needed) return {};
   RawArray raw;
   raw.kind = type->kind;
   raw.size = type->size;
   raw.type = type->name;
   raw.big_endian = true;
-  for (std::size_t at = 4; at < header; at += 4) {
+  for (std::size_t at = 4; at < needed; at += 4) {
     raw.shape.push_back(std::int64_t{bytes[at]} << 24 | std::int64_t{bytes[at + 1]} << 16 |
                         std::int64_t{bytes[at + 2]} << 8 | std::int64_t{bytes[at + 3]});
   }
-  const std::int64_t count = checked_count(raw.shape);
-  if (count < 0) {
+  if (checked_count(raw.shape) < 0) {
     throw InputError(fmt::format("{}: shape {} is too large", where, shape_text(raw.shape)));
   }
-  const std::uint64_t expected = header + static_cast<std::uint64_t>(count) * raw.size;
+  return raw;
+}
+
+std::uint64_t bytes_of(const RawArray& raw) {
+  return static_cast<std::uint64_t>(checked_count(raw.shape)) * raw.size;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> idx_size(std::span<const std::uint8_t> bytes,
+                                      const std::string& where) {
+  std::uint64_t header = 0;
+  const std::optional<RawArray> raw = parse_header(bytes, where, header);
+  if (!raw) return {};
+  return header + bytes_of(*raw);
+}
+
+RawArray parse_idx(std::span<const std::uint8_t> bytes, const std::string& where) {
+  const auto truncated = [&](std::uint64_t expected) {
+    throw InputError(
+        fmt::format("{}: truncated, {} bytes, expected {}", where, bytes.size(), expected));
+  };
+  std::uint64_t header = 0;
+  std::optional<RawArray> parsed = parse_header(bytes, where, header);
+  if (!parsed) truncated(header);
+  RawArray raw = std::move(*parsed);
+  const std::uint64_t expected = header + bytes_of(raw);
   if (bytes.size() < expected) truncated(expected);
   if (bytes.size() > expected) {
     throw InputError(fmt::format("{}: {} bytes follow the {} of shape {}, expected none", where,

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -203,39 +204,73 @@ constexpr const char* type_name() {
 
 }  // namespace
 
-RawArray parse_npy(std::span<const std::uint8_t> bytes, const std::string& where) {
+namespace {
+
+/// What a .npy file says before its elements.
+struct Header {
+  RawArray raw;              ///< without bytes
+  std::uint64_t start = 0;   ///< of the elements. Unit: bytes.
+  std::uint64_t length = 0;  ///< of the elements. Unit: bytes.
+};
+
+/// The header, or nothing when `bytes` end before it does; `needed` is then how many it takes.
+std::optional<Header> parse_header(std::span<const std::uint8_t> bytes, const std::string& where,
+                                   std::uint64_t& needed) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.substr(0, kMagic.size()) != kMagic.substr(0, std::min(kMagic.size(), text.size()))) {
     throw InputError(fmt::format("{}: does not begin with the .npy magic 93 'NUMPY'", where));
   }
-  const auto truncated = [&](std::uint64_t expected) {
+  needed = 10;
+  if (bytes.size() < needed) return {};
+  const unsigned major = bytes[6], minor = bytes[7];
+  if (major < 1 || major > 3 || minor != 0) {
     throw InputError(
-        fmt::format("{}: truncated, {} bytes, expected {}", where, bytes.size(), expected));
-  };
-  if (bytes.size() < 10) truncated(10);
-  const unsigned version = bytes[6];
-  if (version < 1 || version > 3) {
-    throw InputError(fmt::format("{}: .npy version {}, expected 1, 2 or 3", where, version));
+        fmt::format("{}: .npy version {}.{}, expected 1.0, 2.0 or 3.0", where, major, minor));
   }
-  const std::size_t start = version == 1 ? 10 : 12;
-  if (bytes.size() < start) truncated(start);
+  Header header;
+  header.start = needed = major == 1 ? 10 : 12;
+  if (bytes.size() < needed) return {};
   std::uint64_t length = bytes[8] + 256U * bytes[9];
-  if (version > 1) length += (std::uint64_t{bytes[10]} << 16) + (std::uint64_t{bytes[11]} << 24);
-  if (bytes.size() - start < length) truncated(start + length);
-
-  RawArray raw;
-  HeaderParser(text.substr(start, length), where).parse(raw);
+  if (major > 1) length += (std::uint64_t{bytes[10]} << 16) + (std::uint64_t{bytes[11]} << 24);
+  needed += length;
+  if (bytes.size() < needed) return {};
+  RawArray& raw = header.raw;
+  HeaderParser(text.substr(header.start, length), where).parse(raw);
   decode_type(raw, where);
   const std::int64_t count = checked_count(raw.shape);
   if (count < 0) {
     throw InputError(fmt::format("{}: shape {} is too large", where, shape_text(raw.shape)));
   }
-  const std::uint64_t expected = static_cast<std::uint64_t>(count) * raw.size;
-  raw.bytes = bytes.subspan(start + length);
-  if (raw.bytes.size() < expected) truncated(start + length + expected);
-  if (raw.bytes.size() > expected) {
+  header.start = needed;
+  header.length = static_cast<std::uint64_t>(count) * raw.size;
+  return header;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> npy_size(std::span<const std::uint8_t> bytes,
+                                      const std::string& where) {
+  std::uint64_t needed = 0;
+  const std::optional<Header> header = parse_header(bytes, where, needed);
+  if (!header) return {};
+  return header->start + header->length;
+}
+
+RawArray parse_npy(std::span<const std::uint8_t> bytes, const std::string& where) {
+  const auto truncated = [&](std::uint64_t expected) {
+    throw InputError(
+        fmt::format("{}: truncated, {} bytes, expected {}", where, bytes.size(), expected));
+  };
+  std::uint64_t needed = 0;
+  std::optional<Header> header = parse_header(bytes, where, needed);
+  if (!header) truncated(needed);
+  RawArray raw = std::move(header->raw);
+  raw.bytes = bytes.subspan(header->start);
+  if (raw.bytes.size() < header->length) truncated(header->start + header->length);
+  if (raw.bytes.size() > header->length) {
     throw InputError(fmt::format("{}: {} bytes follow the {} of shape {}, expected none", where,
-                                 raw.bytes.size() - expected, expected, shape_text(raw.shape)));
+                                 raw.bytes.size() - header->length, header->length,
+                                 shape_text(raw.shape)));
   }
   return raw;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +31,11 @@ struct RawArray {
 /// Reads a whole .npy file; `where` (file, perhaps a member) begins each InputError. Any plain
 /// numeric type; compound types and objects are refused.
 [[nodiscard]] RawArray parse_npy(std::span<const std::uint8_t> bytes, const std::string& where);
+
+/// Bytes of the whole file, as the header at its beginning says; nothing while `bytes` do not hold
+/// all of that header. InputError as parse_npy().
+[[nodiscard]] std::optional<std::uint64_t> npy_size(std::span<const std::uint8_t> bytes,
+                                                    const std::string& where);
 
 /// The elements in C order and the machine's byte order; T must be the array's type.
 template <class T>

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 #include <zip.h>
 
+#include "host/data/npy.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::data {
@@ -16,7 +19,6 @@ namespace {
 constexpr std::string_view kSuffix = ".npy";
 constexpr std::uint16_t kDosTime = 0, kDosDate = (1 << 5) | 1;  // 1980-01-01 00:00, the earliest
 constexpr std::uint32_t kUnixMode = 0100644;                    // a file, rw-r--r--
-constexpr std::size_t kChunkBytes = std::size_t{1} << 20;       // 1 MiB a call
 constexpr std::size_t kEndRecordBytes = 22;                     // the smallest zip file
 
 struct Discard {
@@ -46,19 +48,61 @@ Zip open_archive(zip_source_t* source, int flags, ZipError& error) {
   return zip;
 }
 
-Bytes read_member(zip_t* zip, zip_uint64_t index, const std::string& where) {
-  const Member member(zip_fopen_index(zip, index, 0));
-  if (member == nullptr) throw InputError(fmt::format("{}: {}", where, zip_strerror(zip)));
-  Bytes bytes;
-  for (;;) {  // grows with what is there, whatever size the archive claims
-    const std::size_t had = bytes.size();
-    bytes.resize(had + std::max(kChunkBytes, had));
-    const zip_int64_t n = zip_fread(member.get(), bytes.data() + had, bytes.size() - had);
-    if (n < 0) throw InputError(fmt::format("{}: {}", where, zip_file_strerror(member.get())));
-    bytes.resize(had + static_cast<std::size_t>(n));
-    if (n == 0) return bytes;
+/// Unpacks a member as far as its .npy header says, and one byte more: nothing is unpacked or
+/// allocated for what no array needs.
+class MemberReader {
+ public:
+  MemberReader(zip_t* zip, zip_uint64_t index, std::string where)
+      : member_(zip_fopen_index(zip, index, 0)), where_(std::move(where)) {
+    if (member_ == nullptr) fail(zip_strerror(zip));
+    zip_stat_t stat;
+    if (zip_stat_index(zip, index, 0, &stat) == 0 && (stat.valid & ZIP_STAT_COMP_SIZE) != 0) {
+      most_ = packed_at_most(stat.comp_size);
+    }
   }
-}
+
+  Bytes read() {
+    while (!size_ && extend(std::max(kHeaderBytes, 2 * bytes_.size()))) {
+      size_ = npy_size(bytes_, where_);
+      if (size_ && *size_ > most_) {
+        fail(fmt::format("the header needs {} bytes, the packed data holds at most {}", *size_,
+                         most_));
+      }
+    }
+    while (size_ && bytes_.size() <= *size_ &&
+           extend(std::min<std::uint64_t>(*size_ + 1, 2 * bytes_.size()))) {
+    }
+    if (size_ && bytes_.size() > *size_) {
+      fail(fmt::format("unpacks to more than the {} bytes expected", *size_));
+    }
+    return std::move(bytes_);
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& why) const {
+    throw InputError(fmt::format("{}: {}", where_, why));
+  }
+  /// Reads until there are `size` bytes; false at the member's end.
+  bool extend(std::uint64_t size) {
+    std::size_t had = bytes_.size();
+    bytes_.resize(size);
+    while (had < size) {
+      const zip_int64_t n = zip_fread(member_.get(), bytes_.data() + had, size - had);
+      if (n < 0) fail(zip_file_strerror(member_.get()));
+      if (n == 0) break;
+      had += static_cast<std::size_t>(n);
+    }
+    bytes_.resize(had);
+    return had == size;
+  }
+
+  static constexpr std::size_t kHeaderBytes = 4096;  // more than a header of NumPy has
+  Member member_;
+  std::string where_;
+  Bytes bytes_;
+  std::optional<std::uint64_t> size_;  ///< as the header says
+  std::uint64_t most_ = UINT64_MAX;    ///< that the packed bytes can hold
+};
 
 [[noreturn]] void fail_to_write(const std::string& why) {
   throw RunError(fmt::format("a zip archive cannot be made: {}", why));
@@ -93,7 +137,8 @@ Bytes bytes_of(zip_source_t* source) {
 
 }  // namespace
 
-std::map<std::string, Bytes> read_members(const std::filesystem::path& file) {
+std::map<std::string, Bytes> read_members(const std::filesystem::path& file,
+                                          const std::set<std::string>& names) {
   const Bytes packed = read_bytes(file);
   ZipError error;
   const Source source(zip_source_buffer_create(packed.data(), packed.size(), 0, &error.raw));
@@ -114,7 +159,8 @@ std::map<std::string, Bytes> read_members(const std::filesystem::path& file) {
       throw InputError(fmt::format("{}: expected a name that ends in {}", where, kSuffix));
     }
     name.resize(name.size() - kSuffix.size());
-    if (!members.emplace(name, read_member(zip.get(), index, where)).second) {
+    if (!names.empty() && !names.contains(name)) continue;
+    if (!members.emplace(name, MemberReader(zip.get(), index, where).read()).second) {
       throw InputError(fmt::format("{}: is there twice, expected once", where));
     }
   }

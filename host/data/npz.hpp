@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 
@@ -13,9 +14,11 @@
 
 namespace qloom::data {
 
-/// The decompressed members by array name (without ".npy"). Throws InputError that names file and
+/// The decompressed members by array name (without ".npy"), of these names where some are given.
+/// No member is unpacked beyond what its .npy header needs. Throws InputError that names file and
 /// member for anything that is no sound zip file.
-[[nodiscard]] std::map<std::string, Bytes> read_members(const std::filesystem::path& file);
+[[nodiscard]] std::map<std::string, Bytes> read_members(const std::filesystem::path& file,
+                                                        const std::set<std::string>& names = {});
 
 /// The bytes of an uncompressed zip file of these members: a function of the members alone (times
 /// are 1980-01-01). Throws RunError.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "host/data/dataset.hpp"
@@ -18,6 +19,11 @@ inline constexpr std::int64_t kMaxClasses = 65536;
 /// An IDX file (plain, decompressed): 00 00 <type> <rank>, big-endian extents, big-endian elements.
 /// Throws InputError that begins with `where`.
 [[nodiscard]] RawArray parse_idx(std::span<const std::uint8_t> bytes, const std::string& where);
+
+/// Bytes of the whole file, as the header at its beginning says; nothing while `bytes` do not hold
+/// all of that header. InputError as parse_idx().
+[[nodiscard]] std::optional<std::uint64_t> idx_size(std::span<const std::uint8_t> bytes,
+                                                    const std::string& where);
 
 /// What a split must be.
 struct Wanted {

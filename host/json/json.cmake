@@ -1,1 +1,2 @@
-qloom_add_floor(json SOURCES names.cpp LIBRARIES qloom_tensor fmt::fmt)
+qloom_add_floor(json SOURCES names.cpp text.cpp
+  LIBRARIES qloom_tensor nlohmann_json::nlohmann_json fmt::fmt)

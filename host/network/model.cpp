@@ -8,8 +8,10 @@
 #include <fmt/format.h>
 
 #include "host/data/array_file.hpp"
+#include "host/data/npy.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
+#include "host/tensor/memory.hpp"
 
 namespace qloom::network {
 namespace {
@@ -100,6 +102,7 @@ class LayerReader {
       case LayerType::kRelu6:
         break;  // out has the shape of in
     }
+    check_size();
     return std::move(layer_);
   }
 
@@ -226,6 +229,30 @@ class LayerReader {
     }
     layer_.out.height = (height - layer_.kernel_h) / layer_.stride_h + 1;
     layer_.out.width = (width - layer_.kernel_w) / layer_.stride_w + 1;
+  }
+
+  /// The weights with their gradient, and one sample of the output, fit into this machine.
+  void check_size() const {
+    std::int64_t weights = 0;
+    if (layer_.type == LayerType::kConv) {
+      weights = data::checked_count({layer_.out.channels, layer_.kernel_h, layer_.kernel_w,
+                                     layer_.in.channels / layer_.groups});
+    } else if (layer_.type == LayerType::kDense) {
+      weights = data::checked_count({layer_.out.channels, layer_.in.size()});
+    }
+    const std::int64_t outputs =
+        data::checked_count({layer_.out.height, layer_.out.width, layer_.out.channels});
+    check_memory(weights, 2 * sizeof(float), "weights with a gradient");
+    check_memory(outputs, sizeof(float), "outputs per sample");
+  }
+  /// `count` is -1 when it is 2^56 or more.
+  void check_memory(std::int64_t count, std::uint64_t bytes_each, const char* what) const {
+    const std::uint64_t memory = machine_memory();
+    if (count >= 0 && static_cast<std::uint64_t>(count) <= memory / bytes_each) return;
+    refuse("", fmt::format("layer \"{}\" has {} {}, which do not fit into the {} bytes of this "
+                           "machine",
+                           layer_.name, count < 0 ? "2^56 or more" : std::to_string(count), what,
+                           memory));
   }
 
   void read_contraction() {

@@ -2,94 +2,11 @@
 // Copyright the qloom authors
 #include "host/pipeline/json_text.hpp"
 
-#include <set>
-#include <utility>
-#include <vector>
-
-#include <fmt/format.h>
-
 #include "host/data/array_file.hpp"
-#include "host/tensor/error.hpp"
 
 namespace qloom::pipeline {
-namespace {
 
-using registry::Json;
-
-/// Follows the parser through the text and knows the place it is at.
-class DuplicateKeys {
- public:
-  explicit DuplicateKeys(std::string name) : name_(std::move(name)) {}
-
-  bool operator()(int, Json::parse_event_t event, Json& value) {
-    switch (event) {
-      case Json::parse_event_t::object_start:
-      case Json::parse_event_t::array_start:
-        next_item();
-        levels_.emplace_back();
-        levels_.back().is_array = event == Json::parse_event_t::array_start;
-        break;
-      case Json::parse_event_t::key:
-        enter(value.get<std::string>());
-        break;
-      case Json::parse_event_t::value:
-        next_item();
-        break;
-      case Json::parse_event_t::object_end:
-      case Json::parse_event_t::array_end:
-        levels_.pop_back();
-        break;
-    }
-    return true;
-  }
-
- private:
-  struct Level {
-    bool is_array = false;
-    int index = -1;
-    std::string key;
-    std::set<std::string> keys;
-  };
-
-  void next_item() {
-    if (!levels_.empty() && levels_.back().is_array) ++levels_.back().index;
-  }
-  void enter(const std::string& key) {
-    if (!levels_.back().keys.insert(key).second) {
-      throw InputError(fmt::format("{}: the key \"{}\" stands twice", at(name_, place()), key));
-    }
-    levels_.back().key = key;
-  }
-  [[nodiscard]] std::string place() const {
-    Json::json_pointer pointer;
-    for (std::size_t i = 0; i + 1 < levels_.size(); ++i) {
-      const Level& level = levels_[i];
-      pointer.push_back(level.is_array ? std::to_string(level.index) : level.key);
-    }
-    return pointer.to_string();
-  }
-
-  std::string name_;
-  std::vector<Level> levels_;
-};
-
-}  // namespace
-
-std::string at(const std::string& name, const std::string& pointer) {
-  return pointer.empty() ? name : name + ": " + pointer;
-}
-
-Json parse_json(const std::string& text, const std::string& name) {
-  try {
-    return Json::parse(text, DuplicateKeys(name));
-  } catch (const Json::exception& e) {
-    std::string message = e.what();  // "[json.exception.parse_error.101] parse error at line ..."
-    if (const auto end = message.find("] "); end != std::string::npos) message.erase(0, end + 2);
-    throw InputError(fmt::format("{}: {}; expected JSON", name, message));
-  }
-}
-
-Json read_json(const std::filesystem::path& file) {
+registry::Json read_json(const std::filesystem::path& file) {
   return parse_json(data::read_text(file), file.string());
 }
 

@@ -138,7 +138,8 @@ std::string Explainer::expected_number(const Json& s, const std::string& noun) c
   return text;
 }
 
-std::string Explainer::expected(const Json& schema) const {
+std::string Explainer::expected(const Json& schema, int levels) const {
+  if (levels == 0) return "a value that follows the schema";  // which may contain itself
   const Json& s = resolve(schema);
   if (!s.is_object()) return s == Json(false) ? "nothing" : "any value";
   if (s.contains("const")) return shown(s["const"]);
@@ -154,7 +155,7 @@ std::string Explainer::expected(const Json& schema) const {
     } else if (type == "string" && s.contains("pattern")) {
       parts.push_back(fmt::format("a string that matches {}", s["pattern"].get<std::string>()));
     } else if (type == "array" && s.contains("items") && s["items"].is_object()) {
-      parts.push_back("an array, each item " + expected(s["items"]));
+      parts.push_back("an array, each item " + expected(s["items"], levels - 1));
     } else if (type == "object" && s.contains("required") && !s["required"].empty()) {
       const auto keys = s["required"].get<std::vector<std::string>>();
       parts.push_back("an object with " + quoted_list(keys));
@@ -164,7 +165,7 @@ std::string Explainer::expected(const Json& schema) const {
   }
   for (const char* word : {"oneOf", "anyOf"}) {
     if (!s.contains(word) || !parts.empty()) continue;
-    for (const Json& branch : s[word]) parts.push_back(expected(branch));
+    for (const Json& branch : s[word]) parts.push_back(expected(branch, levels - 1));
   }
   return parts.empty() ? "a value that follows the schema" : joined(parts, " or ");
 }

@@ -30,7 +30,7 @@ class Explainer {
     return !find(schema, value);
   }
   /// What the schema allows: "an integer from 1 to 16", "one of \"tensor\", \"channel\"".
-  [[nodiscard]] std::string expected(const Json& schema) const;
+  [[nodiscard]] std::string expected(const Json& schema, int levels = 4) const;
   /// The schema itself, or what its "$ref" names.
   [[nodiscard]] const Json& resolve(const Json& schema) const;
 

@@ -3,17 +3,18 @@
 #include "host/registry/registry.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <mutex>
 #include <tuple>
 
 #include <fmt/format.h>
 
+#include "host/json/text.hpp"
 #include "host/registry/call_record.hpp"
 #include "host/registry/floating_point.hpp"
 #include "host/registry/libraries.hpp"
 #include "host/registry/library.hpp"
 #include "host/registry/printable.hpp"
+#include "host/registry/schema.hpp"
 #include "host/registry/services.hpp"
 #include "host/registry/tables.hpp"
 #include "host/tensor/error.hpp"
@@ -23,13 +24,7 @@ namespace fs = std::filesystem;
 namespace {
 
 Json read_json(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw InputError(fmt::format("{}: cannot be read", file.string()));
-  try {
-    return Json::parse(in);
-  } catch (const Json::parse_error& e) {
-    throw InputError(fmt::format("{}: not JSON: {}", file.string(), e.what()));
-  }
+  return json::parse_json(data::read_text(file), file.string());
 }
 
 /// A name under "keeps_state" that is no parameter would keep nothing, silently.
@@ -56,8 +51,12 @@ std::vector<Method> read_manifest(const fs::path& file, const Json& schema) {
   const bool is_list = text.contains("methods");
   const fs::path folder = file.parent_path();
   for (const Json& entry : is_list ? text["methods"] : Json::array({text})) {
-    check_kept_parameters(entry, file.string() + ": " +
-                                     (is_list ? fmt::format("/methods/{}", methods.size()) : ""));
+    const std::string where =
+        file.string() + ": " + (is_list ? fmt::format("/methods/{}", methods.size()) : "");
+    check_kept_parameters(entry, where);
+    if (entry.contains("parameters")) {
+      require_sound_schema(entry["parameters"], where + "/parameters");
+    }
     methods.push_back({.kind = entry["kind"],
                        .id = entry["id"],
                        .version = entry["version"],

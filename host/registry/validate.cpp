@@ -117,9 +117,16 @@ Json validate(const Json& schema, const Json& value, const std::string& where) {
     local.erase("$schema");
   }
   const Explainer explainer(local);
-  if (const auto fault = verdict(local, value)) {
-    const auto found = explainer.find(local, value);
-    throw InputError(message(where, found ? *found : *fault));
+  try {
+    if (const auto fault = verdict(local, value)) {
+      const auto found = explainer.find(local, value);
+      throw InputError(message(where, found ? *found : *fault));
+    }
+  } catch (const InputError&) {
+    throw;
+  } catch (const std::exception& error) {  // of valijson or <regex>: the schema is at fault
+    throw InputError(message(where, {"", fmt::format("cannot be checked, its schema is wrong: {}",
+                                                     error.what())}));
   }
   Json filled = value;
   fill_defaults(explainer, local, filled);

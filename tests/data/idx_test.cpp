@@ -110,6 +110,9 @@ TEST_F(Idx, TrailingBytesAreRefused) {
   Bytes packed = gzip(kImages);
   packed.push_back(1);
   expect_has(refuse(source(packed)), {"1 bytes follow the gzip data"});
+  Bytes longer = kImages;
+  longer.resize(50'000'000);  // 50 kB when packed
+  expect_has(refuse(source(gzip(longer))), {"unpacks to more than the 28 bytes expected"});
 }
 
 TEST_F(Idx, AWrongMagicIsRefusedWithItsBytes) {

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include "host/data/array_file.hpp"
+#include "host/data/npz.hpp"
 #include "tests/data/files.hpp"
 
 namespace qloom::data {
@@ -76,7 +77,12 @@ TEST_F(CorruptArray, TypesThatNoArrayHoldsAreRefusedByName) {
 TEST_F(CorruptArray, ABadVersionOrMagicIsRefusedWithItsValue) {
   Bytes bytes = npy("<f4", "(2,)", kTwoFloats);
   bytes[6] = 9;
-  expect_has(refuse(bytes), {"version 9", "expected 1, 2 or 3"});
+  expect_has(refuse(bytes), {"version 9.0", "expected 1.0, 2.0 or 3.0"});
+  for (const std::uint8_t minor : {1, 4, 8}) {  // NumPy refuses these too
+    bytes[6] = 1;
+    bytes[7] = minor;
+    expect_has(refuse(bytes), {"version 1." + std::to_string(minor), "expected 1.0"});
+  }
   bytes[0] = 'P';
   expect_has(refuse(bytes), {"magic"});
 }
@@ -163,6 +169,28 @@ TEST_F(CorruptArchive, AMemberIsNamed) {
   const auto file = put("x.npz", bytes);
   expect_has(input_error([&] { static_cast<void>(read_npz(file)); }),
              {file.string(), "member \"x.npy\"", "CRC"});
+}
+
+TEST_F(CorruptArchive, AMemberIsNotUnpackedBeyondWhatItsHeaderNeeds) {
+  Bytes longer = npy("<f4", "(2,)", kTwoFloats);
+  longer.resize(100'000);
+  const auto archive = [this](const Bytes& member) {
+    const Bytes bytes = zip_bytes({{"x", member}});
+    return put("x.npz", bytes);
+  };
+  auto file = archive(longer);
+  expect_has(input_error([&] { static_cast<void>(read_npz(file)); }),
+             {"member \"x.npy\"", "unpacks to more than the 136 bytes expected"});
+  file = archive(npy("<f4", "(1099511627776,)", Bytes(10'000)));
+  expect_has(input_error([&] { static_cast<void>(read_npz(file)); }),
+             {"member \"x.npy\"", "the header needs 4398046511232 bytes"});
+}
+
+TEST_F(CorruptArchive, MembersThatAreNotAskedForAreNotRead) {
+  const Bytes text = npy("<U5", "(1,)", Bytes(20));
+  const auto file = put("x.npz", zip_bytes({{"x", npy("<f4", "(2,)", kTwoFloats)}, {"y", text}}));
+  EXPECT_EQ(read_members(file, {"x"}).size(), 1U);
+  EXPECT_THROW(static_cast<void>(read_npz(file)), InputError);
 }
 
 }  // namespace

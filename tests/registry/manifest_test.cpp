@@ -4,6 +4,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <utility>
+#include <vector>
 
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
@@ -94,7 +97,7 @@ TEST_F(Manifests, SameIdInTwoKindsIsFine) {
 
 TEST_F(Manifests, BrokenJsonIsRefusedWithTheFile) {
   write("range.a", "{\"id\": ");
-  expect_refusal("range.a/plugin.json", "not JSON");
+  expect_refusal("range.a/plugin.json", "expected JSON");
 }
 
 TEST_F(Manifests, UnknownKindIsRefused) {
@@ -199,6 +202,95 @@ TEST_F(Manifests, FilesThatAreNoLibrariesAreRefused) {
       const std::string text = e.what();
       EXPECT_EQ(text.rfind(method.library_file.string() + ": cannot be loaded: ", 0), 0U) << text;
     }
+  }
+}
+
+TEST_F(Manifests, AKeyThatStandsTwiceIsRefused) {
+  write("range.a", R"({"id": "a", "kind": "range", "version": "1.0.0", "summary": "x",
+                       "parameters": {"type": "object", "type": "object"}})");
+  expect_refusal("range.a/plugin.json", "/parameters: the key \"type\" stands twice");
+}
+
+TEST_F(Manifests, ParametersThatAreNoSchemaAreRefusedWithTheirPlace) {
+  const std::vector<std::pair<std::string, std::string>> faults{
+      {R"("properties": {"bits": 3})", ": /parameters/properties/bits: 3 is not an object"},
+      {R"("properties": {"bits": {"type": "int"}})",
+       ": /parameters/properties/bits/type: \"int\" is not one of"},
+      {R"("properties": {"bits": {"minimun": 1}})",
+       ": /parameters/properties/bits/minimun: unknown key \"minimun\", did you mean \"minimum\"?"},
+      {R"("properties": {"bits": {"enum": []}})", ": /parameters/properties/bits/enum: "},
+      {R"("required": "bits")", ": /parameters/required: \"bits\" is not an array"},
+      {R"("properties": {"a": {"pattern": "["}})",
+       ": /parameters/properties/a/pattern: \"[\" is no regular expression"},
+      {R"("properties": {"a": {"$ref": "#/definitions/b"}})",
+       ": /parameters/properties/a/$ref: \"#/definitions/b\" is not the pointer of a place"},
+      {R"("properties": {"a": {"$ref": "#/properties/a"}})",
+       ": /parameters/properties/a/$ref: leads back to itself"},
+      {R"("properties": {"a": {"allOf": [{"$ref": "#/properties/a"}]}})", "leads back to itself"},
+      {R"("properties": {"a": {"type": "integer", "maximum": 4, "default": 5}})",
+       ": /parameters/properties/a/default: 5 is above the maximum 4"}};
+  for (const auto& [text, part] : faults) {
+    write("range.a", manifest("range", "a", R"(, "parameters": {"type": "object", )" + text + "}"));
+    expect_refusal("range.a/plugin.json", part);
+  }
+}
+
+TEST_F(Manifests, ASchemaThatContainsItselfInItsPartsIsFine) {
+  write("range.a", manifest("range", "a", R"(, "parameters": {"type": "object",
+        "properties": {"list": {"type": "array", "items": {"$ref": "#/properties/list"}}}})"));
+  const Registry registry({root_});
+  const Method& method = registry.methods().front();
+  EXPECT_NO_THROW(static_cast<void>(
+      registry.resolve_parameters(method, Json::parse(R"({"list": [[], [[]]]})"), "")));
+  EXPECT_THROW(static_cast<void>(
+                   registry.resolve_parameters(method, Json::parse(R"({"list": [[1]]})"), "")),
+               InputError);
+}
+
+/// The document with each value in turn replaced by one of every type, or gone.
+std::vector<Json> with_other_values(const Json& document) {
+  std::vector<Json> all;
+  for (const auto& [pointer, leaf] : document.flatten().items()) {
+    for (Json::json_pointer at(pointer); !at.empty(); at.pop_back()) {
+      for (const char* other : {"null", "true", "-3", "1e300", "\"[\"", "[]", "[1]", "{}",
+                                R"({"$ref": "#"})"}) {
+        all.push_back(document);
+        all.back()[at] = Json::parse(other);
+      }
+    }
+  }
+  return all;
+}
+
+TEST_F(Manifests, DamagedOnesAreTakenOrRefusedButNeverAnInternalError) {
+  const fs::path tree(QLOOM_SOURCE_DIR);
+  std::size_t refused = 0;
+  for (const char* name : {"ranges/percentile", "quantizers/affine"}) {
+    std::ifstream in(tree / "plugins" / name / "plugin.json");
+    for (const Json& changed : with_other_values(Json::parse(in))) {
+      write("some", changed.dump());
+      try {
+        const Registry registry({root_});
+        for (const Method& method : registry.methods()) {
+          static_cast<void>(registry.resolve_parameters(method, Json::object(), "rule"));
+        }
+      } catch (const InputError&) {
+        ++refused;
+      } catch (const std::exception& error) {
+        ADD_FAILURE() << error.what() << "\n" << changed.dump(2);
+      }
+    }
+  }
+  EXPECT_GT(refused, 100U);
+}
+
+TEST_F(Manifests, AnyCutOfATextIsRefused) {
+  std::ifstream in(fs::path(QLOOM_SOURCE_DIR) / "plugins/ranges/percentile/plugin.json");
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  while (text.back() == '\n') text.pop_back();
+  for (std::size_t n = 0; n < text.size(); n += 7) {
+    write("some", text.substr(0, n));
+    expect_refusal("some/plugin.json", "expected JSON");
   }
 }
 

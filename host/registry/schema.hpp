@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace qloom::registry {
+
+/// InputError "<where><pointer>: ..." when a schema that has the form of one (plugin.schema.json)
+/// can still not be used: a "$ref" that names nothing or leads back to itself, a "pattern" that is
+/// no regular expression, a "default" that does not fit.
+void require_sound_schema(const nlohmann::json& schema, const std::string& where);
+
+}  // namespace qloom::registry
