@@ -8,6 +8,7 @@
 
 #include "host/cli/apply.hpp"
 #include "host/cli/json_array.hpp"
+#include "host/data/array_reader.hpp"
 #include "host/network/codes.hpp"
 #include "host/network/norm_call.hpp"
 #include "host/network/site_quantizer.hpp"
@@ -256,7 +257,7 @@ void require_codes(const Tensor& x, const char* option, const std::string& id) {
     throw InputError(fmt::format(
         "{}: element {} is {}, but \"{}\" adds integer codes: expected whole numbers from {:.0f} to "
         "{:.0f}",
-        option, index_text(x.shape(), i), x[i], id, -network::kLargestCode,
+        option, data::index_text(x.shape(), i), x[i], id, -network::kLargestCode,
         network::kLargestCode));
   }
 }

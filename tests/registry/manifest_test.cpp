@@ -250,7 +250,8 @@ TEST_F(Manifests, ASchemaThatContainsItselfInItsPartsIsFine) {
 /// The document with each value in turn replaced by one of every type, or gone.
 std::vector<Json> with_other_values(const Json& document) {
   std::vector<Json> all;
-  for (const auto& [pointer, leaf] : document.flatten().items()) {
+  const Json flat = document.flatten();
+  for (const auto& [pointer, leaf] : flat.items()) {
     for (Json::json_pointer at(pointer); !at.empty(); at.pop_back()) {
       for (const char* other : {"null", "true", "-3", "1e300", "\"[\"", "[]", "[1]", "{}",
                                 R"({"$ref": "#"})"}) {
@@ -265,7 +266,7 @@ std::vector<Json> with_other_values(const Json& document) {
 TEST_F(Manifests, DamagedOnesAreTakenOrRefusedButNeverAnInternalError) {
   const fs::path tree(QLOOM_SOURCE_DIR);
   std::size_t refused = 0;
-  for (const char* name : {"ranges/percentile", "quantizers/affine"}) {
+  for (const char* name : {"ranges/percentile", "ranges/aciq"}) {
     std::ifstream in(tree / "plugins" / name / "plugin.json");
     for (const Json& changed : with_other_values(Json::parse(in))) {
       write("some", changed.dump());
