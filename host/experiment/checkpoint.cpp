@@ -51,12 +51,42 @@ network::Phase phase_of(const Json& p) {
   return {p.at(0), p.at(1), p.at(2), double_of(p.at(3))};
 }
 
+/// InputError unless what the run goes on to append to, and the report prints, are lists.
+void require_lists(const Json& meta, const std::string& file) {
+  const Json& series = meta.at("series");
+  bool is_sound = series.is_object() && meta.at("stages").is_array();
+  for (const auto& [name, list] : series.items()) is_sound = is_sound && list.is_array();
+  for (const char* name : {"reloads", "warnings"}) {
+    is_sound = is_sound && meta.value(name, Json::array()).is_array();
+  }
+  if (!is_sound) {
+    throw InputError(fmt::format("{}: \"@meta\" is damaged: expected lists in \"series\", "
+                                 "\"stages\", \"reloads\" and \"warnings\"",
+                                 file));
+  }
+}
+
 /// What a checkpoint holds beside weights and norm statistics: families of arrays.
 constexpr const char* kOtherFamilies[] = {kMeta,   "velocity/", "second/",    "shadow/",
                                           "site/",  "learned/",  "overflows/", "procedure/",
                                           "removed/", "shadow_norm/"};
 
 }  // namespace
+
+void require_site_arrays(data::ArrayReader& reader, const data::Arrays& arrays) {
+  const std::string family = "site/";
+  if (!reader.contains_below(family)) return;
+  const auto& text = reader.read_list<std::uint8_t>(kMeta);
+  const Json meta = Json::parse(text.begin(), text.end(), nullptr, false);
+  const Json list = meta.is_object() ? meta.value("arrays", Json()) : Json();
+  data::Arrays found;
+  for (const std::string& name : reader.names_below(family)) found[name] = arrays.at(name);
+  Json expected = Json::object();
+  for (const auto& [name, what] : list.items()) {
+    if (name.starts_with(family) && what.is_string()) expected[name] = what;
+  }
+  require_arrays(reader, found, expected);
+}
 
 std::vector<Warning> weights_warnings(data::ArrayReader& reader) {
   for (const char* family : kOtherFamilies) reader.ignore_below(family);
@@ -183,6 +213,7 @@ void Trainer::restore(const data::Arrays& all, const std::string& where) {
   std::vector<std::uint32_t> versions;
   try {
     const Json meta = Json::parse(text.begin(), text.end());
+    require_lists(meta, where);
     versions = read_meta(meta, where);
     require_arrays(reader, all, meta.at("arrays"));
   } catch (const Json::exception& error) {

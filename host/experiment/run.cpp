@@ -43,7 +43,9 @@ KnownSites inherited(const pipeline::Pipeline& pipeline, const registry::Registr
 /// Checks the pipeline; of which activations evaluation knows enough at its end.
 KnownSites known_after(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
                        Warnings& warnings) {
-  Trainer trainer(pipeline, registry, [&](const Warning& w) { warnings.add(w); });
+  const auto purpose =
+      pipeline.weights.empty() ? Trainer::Purpose::kCheck : Trainer::Purpose::kRun;
+  Trainer trainer(pipeline, registry, [&](const Warning& w) { warnings.add(w); }, purpose);
   if (!pipeline.start_from.empty()) {
     return trainer.check_stages(inherited(pipeline, registry, warnings));
   }

@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/array_reader.hpp"
 #include "host/experiment/inputs.hpp"
 #include "host/tensor/error.hpp"
 
@@ -39,19 +39,24 @@ bool has_reload(const Json& report) {
   });
 }
 
+/// InputError unless the text has the form that tables of several runs read.
+void require_report(const Json& text, const std::string& file) {
+  static const Json schema =
+      Json::parse(data::read_text(registry::schema_folder() / "report.schema.json"));
+  static_cast<void>(registry::validate(schema, text, file + ": "));
+}
+
 }  // namespace
 
 Json read_checkpoint_meta(const std::filesystem::path& file) {
   const data::Arrays all = data::read_npz(file);
-  const auto found = all.find("@meta");
-  const auto* bytes = found == all.end()
-                          ? nullptr
-                          : std::get_if<std::vector<std::uint8_t>>(&found->second.values);
-  if (bytes == nullptr) {
+  data::ArrayReader reader(all, file.string());
+  if (!reader.contains("@meta")) {
     throw InputError(fmt::format("{}: no checkpoint of a run (array \"@meta\" is missing)",
                                  file.string()));
   }
-  return Json::parse(bytes->begin(), bytes->end(), nullptr, false);
+  const auto& text = reader.read_list<std::uint8_t>("@meta");
+  return Json::parse(text.begin(), text.end(), nullptr, false);
 }
 
 Standing standing_of(const std::filesystem::path& folder, const pipeline::Pipeline& pipeline,
@@ -63,6 +68,7 @@ Standing standing_of(const std::filesystem::path& folder, const pipeline::Pipeli
     if (std::filesystem::exists(report)) {
       const Json text = Json::parse(data::read_text(report), nullptr, false);
       std::string why = difference(text, pipeline, registry);
+      if (why.empty()) require_report(text, report.string());
       if (why.empty() && has_reload(text)) why = "its plugins were loaded anew while it ran";
       return why.empty() ? Standing{State::kFinished, ""} : Standing{State::kStale, why};
     }

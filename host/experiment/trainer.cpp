@@ -58,13 +58,14 @@ data::Dataset load_data(const pipeline::Pipeline& p) try {
 }  // namespace
 
 Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry,
-                 Warnings::Tell tell)
+                 Warnings::Tell tell, Purpose purpose)
     : warnings_(std::move(tell)),
       pipeline_(std::move(pipeline)),
       registry_(&registry),
       dataset_(load_data(pipeline_)),
       network_(new_network()) {
   install_run_service();
+  if (purpose == Purpose::kCheck) network_->plan_only();
   // Rules that only act later are checked now, before any work.
   check_methods(pipeline_, network_->model(), dataset_, registry, warnings_);
   NormSettings norms(pipeline_, dataset_.train.count, registry);
@@ -81,7 +82,7 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
   check_lengths(pipeline_, dataset_, calibrations, registry, warnings_);
   lower();
   if (pipeline_.start_from.empty() && pipeline_.weights.empty()) check_stages({});
-  network_->initialise();
+  if (purpose == Purpose::kRun) network_->initialise();
   for (const pipeline::Procedure& p : pipeline_.procedures) {
     methods_.insert(&registry.require("procedure", p.id, p.where));
   }
@@ -118,7 +119,10 @@ void Trainer::start_from(const std::filesystem::path& weights, bool takes_state)
   const data::Arrays arrays = data::read_npz(weights);
   data::ArrayReader reader(arrays, weights.string()), sites(arrays, weights.string());
   network_->load_structure(reader);
-  if (takes_state) network_->recall_sites(sites);
+  if (takes_state) {
+    require_site_arrays(reader, arrays);
+    network_->recall_sites(sites);
+  }
   lower();
   check_stages(known_sites(*network_));
   network_->load_weights(reader);

@@ -52,10 +52,12 @@ struct Score {
 
 class Trainer {
  public:
+  /// kCheck: all is checked, but no weights are made; such a trainer cannot run.
+  enum class Purpose { kRun, kCheck };
   /// Loads data and model, lowers, initialises. InputError for wrong input; `tell` gets each
   /// warning when it is found.
   Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry,
-          Warnings::Tell tell = print_warning);
+          Warnings::Tell tell = print_warning, Purpose purpose = Purpose::kRun);
   Trainer(const Trainer&) = delete;  // procedures hold its address
   Trainer& operator=(const Trainer&) = delete;
 
@@ -202,6 +204,10 @@ class Trainer {
   std::chrono::steady_clock::time_point last_checkpoint_;
   std::optional<Trial> trial_;
 };
+
+/// InputError unless the arrays of sites are those that the file's own list names, each in its type
+/// and shape: state of another type would be taken for none.
+void require_site_arrays(data::ArrayReader& reader, const data::Arrays& arrays);
 
 /// What to say about weights that were read: values rounded, arrays that match nothing.
 [[nodiscard]] std::vector<Warning> weights_warnings(data::ArrayReader& reader);

@@ -147,6 +147,8 @@ Parameter* Network::parameter(const Layer& layer, std::uint32_t role, Shape shap
     slot->layer = layer.name;
     slot->role = role;
     slot->fan_in = fan_in;
+    slot->shape = shape;
+    if (!has_values_) return slot.get();
     slot->value.resize(shape);
     slot->value.fill(role == QLOOM_ROLE_GAMMA ? 1.0F : 0.0F);
     slot->gradient.resize(std::move(shape));
@@ -156,7 +158,7 @@ Parameter* Network::parameter(const Layer& layer, std::uint32_t role, Shape shap
 }
 
 void Network::check_weight_groups(const Parameter& weight, const Layer& layer) const {
-  const auto values = static_cast<std::int64_t>(weight.value.size()) / layer.out.channels;
+  const auto values = static_cast<std::int64_t>(element_count(weight.shape)) / layer.out.channels;
   for (const char* site : {"weight/", "gradient/", "update/", "momentum/"}) {
     const auto spec = placement_.quantizers.find(site + layer.name);
     if (spec == placement_.quantizers.end()) continue;

@@ -60,6 +60,8 @@ class Network {
   Network(const Network&) = delete;  // nodes point into the network
   Network& operator=(const Network&) = delete;
 
+  /// For a network that is only checked: from now on parameters are made without their values.
+  void plan_only() { has_values_ = false; }
   /// Builds the nodes for this placement. Each reader of a quantize node keeps what its node held
   /// before, whether it had that node for itself or shared it, where keeps_state() allows it.
   void lower(const Placement& placement);
@@ -213,6 +215,7 @@ class Network {
   std::vector<bool> is_removed_;
   BufferPool buffers_;
   bool fuses_ = true;
+  bool has_values_ = true;
   Pass pass_;
   std::int64_t batch_ = 0;
   std::size_t computed_ = 0;     ///< nodes whose values are those of the last forward()

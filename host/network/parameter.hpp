@@ -24,6 +24,7 @@ struct Parameter {
   std::string layer;
   std::uint32_t role = QLOOM_ROLE_WEIGHT;
   std::int64_t fan_in = 0;
+  Shape shape;  ///< of the value, also where a check has none
   Tensor value, gradient;
   Tensor velocity, second_moment;  ///< momentum or first moment; Adam's second moment
   Tensor quantized;                ///< value through the site's quantizer

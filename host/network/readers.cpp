@@ -61,8 +61,14 @@ void Network::recall_sites(data::ArrayReader& reader) {
     if (holds("shares", &registry::Json::is_string)) {
       shared[key] = rule["shares"].get<std::string>();
     } else if (holds("quantizer", &registry::Json::is_object)) {
-      before_[key] = std::make_shared<SiteState>(SiteState{
-          key, quantizer_spec_of(*registry_, rule), reader.read_below(prefix + key + "/")});
+      QuantizerSpec spec;
+      try {
+        spec = quantizer_spec_of(*registry_, rule);
+      } catch (const registry::Json::exception&) {
+        reader.refuse(name, "the text of a rule");
+      }
+      before_[key] = std::make_shared<SiteState>(
+          SiteState{key, std::move(spec), reader.read_below(prefix + key + "/")});
     } else {
       reader.refuse(name, "the text of a rule");
     }

@@ -100,7 +100,7 @@ TEST_F(ApplyRefuses, TextThatIsNoArray) {
   expect_text_refusal("[1, [2]]", "/1: [2] is not a number");
   expect_text_refusal(R"([1, "2"])", "/1: \"2\" is not a number");
   expect_text_refusal(R"({"x": 1})", "is not a number");
-  expect_text_refusal("[1e60]", "inf");
+  expect_text_refusal("[1e60]", "/0: 1e+60 is larger than 3.4028235e+38, the largest float32");
 }
 
 TEST_F(ApplyRefuses, NothingToDoWithTheResult) {

@@ -142,6 +142,19 @@ TEST_F(Weights, ArraysThatMatchNothingAreNamed) {
   EXPECT_EQ(json("out/report.json")["warnings"].size(), 2U);
 }
 
+TEST_F(Weights, StateOfSitesIsRefusedInAnotherTypeAndWithoutItsList) {
+  const data::Arrays arrays = trained("r.json");
+  data::Arrays changed = arrays;
+  changed["site/weight/d/site/flags"] = {{3}, std::vector<std::int64_t>(3, 1)};
+  expect_refusal(changed, "array \"site/weight/d/site/flags\" is int64 (3,), expected int32 (3,)");
+  changed = arrays;
+  changed.erase("site/weight/d/learned/step");
+  expect_refusal(changed, "array \"site/weight/d/learned/step\" is missing, expected float32 (1,)");
+  changed = arrays;
+  changed.erase("@meta");
+  expect_refusal(changed, "array \"@meta\" is missing");
+}
+
 class Resume : public Weights {
  protected:
   /// A run with every kind of state, stopped before its last stage is done.

@@ -89,6 +89,18 @@ struct Fixture {
   std::vector<std::int32_t> labels;
 };
 
+TEST(Network, APlanHasShapesAndNoValues) {
+  Network network(model(), test::registry(), 3);
+  network.plan_only();
+  network.lower(floating());
+  ASSERT_FALSE(network.parameters().empty());
+  for (const Parameter* p : network.parameters()) {
+    EXPECT_GT(element_count(p->shape), 1U) << p->name();
+    EXPECT_EQ(p->value.capacity(), 0U) << p->name();
+    EXPECT_EQ(p->gradient.capacity(), 0U) << p->name();
+  }
+}
+
 TEST(Network, GradientOfEveryParameterIsTheDirectionalDerivative) {
   Fixture f(floating());
   f.gradients();
