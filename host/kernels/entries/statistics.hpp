@@ -23,6 +23,21 @@ struct Statistics {
     const std::uint64_t n = end - start < kTileElements ? end - start : kTileElements;
     return kCore.reduce_tile[figure](t.data + start, n, center);
   }
+  /// Room for figures of parts: on the stack, or in memory that a thread keeps. Which thread reduces a
+  /// small tensor is chance, and none of them goes to the heap for it.
+  class Partials {
+   public:
+    double* of(std::uint64_t n) {
+      if (n <= kFew) return few_;
+      thread_local std::vector<double> many;
+      if (many.size() < n) many.resize(n);
+      return many.data();
+    }
+
+   private:
+    static constexpr std::uint64_t kFew = 1024;
+    double few_[kFew];
+  };
   /// A group from its first run to its last, by one thread.
   static double one_group(const qloom_tensor& t, std::uint32_t figure, std::uint64_t group,
                           double center) noexcept {
@@ -39,10 +54,9 @@ struct Statistics {
   static double one_run(const qloom_tensor& t, std::uint32_t figure, std::uint64_t start,
                         std::uint64_t end, double center) noexcept {
     constexpr std::uint64_t kTilesPerTask = 16;
-    thread_local std::vector<double> partials;
     const std::uint64_t tiles = (end - start + kTileElements - 1) / kTileElements;
-    if (partials.size() < tiles) partials.resize(tiles);
-    double* const out = partials.data();
+    Partials partials;
+    double* const out = partials.of(tiles);
     for_each((tiles + kTilesPerTask - 1) / kTilesPerTask, [&](std::uint64_t task) {
       const std::uint64_t first = task * kTilesPerTask;
       for (std::uint64_t i = first; i < tiles && i < first + kTilesPerTask; ++i) {
@@ -77,11 +91,10 @@ struct Statistics {
   }
   static void columns(const qloom_tensor& t, std::uint32_t figure, const double* center,
                       double* out) noexcept {
-    thread_local std::vector<double> partials;
     const std::uint64_t rows = t.n / t.groups, chunk = rows_per_chunk(t.groups);
     const std::uint64_t chunks = (rows + chunk - 1) / chunk;
-    if (partials.size() < chunks * t.groups) partials.resize(chunks * t.groups);
-    double* const partial = partials.data();
+    Partials partials;
+    double* const partial = partials.of(chunks * t.groups);
     for_each(chunks, [&](std::uint64_t c) {
       double* const mine = partial + c * t.groups;
       const std::uint64_t first = c * chunk, n = rows - first < chunk ? rows - first : chunk;
