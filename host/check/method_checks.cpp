@@ -107,7 +107,7 @@ void expect_same_workers(Context& context) {
   }
 }
 
-/// Steps of an instance in which a state is watched; a fault may wait for a later one.
+/// Steps in which the state of the first instance is watched; a fault may wait for a later one.
 constexpr std::uint64_t kManyRounds = 8;
 
 }  // namespace
@@ -170,10 +170,13 @@ void check_manifest(Context& context) {
 
 void check_floating_point(Context& context) {
   const Threads three(3);  // a state may be changed on the threads of [pure] calls alone
+  bool is_first = true;
   for_all(context, [&](const Case& c, const Input& input) {
     registry::Instance instance =
         context.call("create", [&] { return context.create(c); });
-    for (std::uint64_t round = 0; round < kManyRounds; ++round) {
+    const std::uint64_t rounds = is_first ? kManyRounds : 1;
+    is_first = false;
+    for (std::uint64_t round = 0; round < rounds; ++round) {
       context.at("{}, {}, step {}", c.text(), input.name, round);
       static_cast<void>(exercise(context, c, instance, input, round));
       expect_same_workers(context);
