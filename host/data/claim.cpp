@@ -105,10 +105,7 @@ Claim::Claim(const fs::path& folder) : folder_(folder), file_(folder / ".qloom-c
     const Lock result = lock();
     if (result == Lock::kTaken) return;
     if (result == Lock::kGone) continue;
-    if (is_own()) {
-      throw InputError(fmt::format("{}: this command would write two results there; expected "
-                                   "folders of their own", folder_.string()));
-    }
+    refuse_own();
     if (const auto owner = owner_in(file_)) {
       throw InputError(fmt::format("{}: in use by {}; wait until it ends, or name another folder",
                                    folder_.string(), name_of(owner)));
@@ -126,10 +123,7 @@ Claim::Claim(const fs::path& folder, const Wait& wait)
     const Lock result = lock();
     if (result == Lock::kTaken) return;
     if (result == Lock::kGone) continue;
-    if (is_own()) {
-      throw InputError(fmt::format("{}: this command would write two results there; expected "
-                                   "folders of their own", folder_.string()));
-    }
+    refuse_own();
     if (!told) wait.tell(fmt::format("{}: waits for {}", folder_.string(), name_of(owner_in(file_))));
     told = true;
     wait.look();
@@ -181,9 +175,11 @@ void Claim::refuse_foreign() const {
                                "remove {}", folder_.string(), name_of(owner), file_.string()));
 }
 
-bool Claim::is_own() const {
+void Claim::refuse_own() const {
   const std::optional<Owner> owner = owner_in(file_);
-  return owner && owner->process == this_process();
+  if (!owner || !(owner->process == this_process())) return;
+  throw InputError(fmt::format("{}: this command would write two results there; expected folders of "
+                               "their own", folder_.string()));
 }
 
 void Claim::write_owner() const {

@@ -37,7 +37,7 @@ class Claim {
   enum class Lock { kTaken, kHeld, kGone };
   [[nodiscard]] Lock lock();
   void refuse_foreign() const;
-  [[nodiscard]] bool is_own() const;
+  void refuse_own() const;
   void write_owner() const;
   std::filesystem::path folder_, file_;
   Descriptor fd_;
