@@ -40,6 +40,18 @@ static const struct qloom_manifest_row {
 ")
 endfunction()
 
+# How C and C++ of a plugin are compiled.
+function(qloom_plugin_options target)
+  set_target_properties(${target} PROPERTIES
+    C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
+  # Neither changes a result: products are not fused with sums, and loops with conditions may be
+  # vectorized, as nobody reads the floating-point exception flags.
+  target_compile_options(${target} PRIVATE
+    -ffp-contract=off -fno-trapping-math
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fno-gnu-unique>)
+endfunction()
+
 function(qloom_add_plugin name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "KIND;MANIFEST;OUTPUT_FOLDER" "SOURCES")
   if(NOT arg_KIND)
@@ -62,14 +74,8 @@ function(qloom_add_plugin name)
   target_include_directories(${target} PRIVATE "${generated}")
   target_link_libraries(${target} PRIVATE qloom::sdk)
   set_target_properties(${target} PROPERTIES
-    OUTPUT_NAME "${arg_KIND}.${name}" PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${folder}"
-    C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
-    CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF)
-  # Neither changes a result: products are not fused with sums, and loops with conditions may be
-  # vectorized, as nobody reads the floating-point exception flags.
-  target_compile_options(${target} PRIVATE
-    -ffp-contract=off -fno-trapping-math
-    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fno-gnu-unique>)
+    OUTPUT_NAME "${arg_KIND}.${name}" PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${folder}")
+  qloom_plugin_options(${target})
   if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     target_link_options(${target} PRIVATE
       "LINKER:--version-script=${qloom_CMAKE_DIR}/only_entry.map"
