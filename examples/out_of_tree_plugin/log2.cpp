@@ -67,8 +67,7 @@ class Log2 {
       for (std::uint64_t end = i + n; i < end; ++i) y[i] = value_of(code[i], g);
     });
   }
-  void apply(const qloom_call&, const qloom_block& block, const float* x,
-             float* y) const noexcept {
+  void apply(const qloom_call&, const qloom_block& block, const float* x, float* y) const noexcept {
     qloom::sdk::for_each_run(block, [&](std::uint64_t i, std::uint64_t n, std::uint64_t g) {
       for (std::uint64_t end = i + n; i < end; ++i) y[i] = value_of(code_of(x[i], top_[g]), g);
     });

@@ -52,7 +52,7 @@ struct QuantizerBlock {
   QuantizerDriver& driver;
   const Tensor& x;
   const Tensor& dy;
-  const std::vector<float>& y;   // of the whole tensor
+  const std::vector<float>& y;  // of the whole tensor
   const std::vector<float>& dx;
   const std::vector<std::int32_t>& codes;
 
@@ -89,9 +89,7 @@ struct QuantizerBlock {
 };
 
 /// The block of a whole tensor.
-qloom_block whole_block(const qloom_tensor& t) {
-  return {0, t.n, t.groups, t.inner, 0, t.groups};
-}
+qloom_block whole_block(const qloom_tensor& t) { return {0, t.n, t.groups, t.inner, 0, t.groups}; }
 
 /// [pure] calls on a copy of x, after release() has taken away what prepare() was given: the host
 /// may move a tensor between two calls.
@@ -151,8 +149,8 @@ void check_quantizer_bounds(Context& context, const Case& c) {
       driver.backward(Rounding::kStochastic, dy, x.size()).front().values);
   std::vector<std::int32_t> codes;
   if (driver.ops().encode != nullptr) {
-    codes = std::get<std::vector<std::int32_t>>(
-        driver.encode(Rounding::kStochastic, x.size()).values);
+    codes =
+        std::get<std::vector<std::int32_t>>(driver.encode(Rounding::kStochastic, x.size()).values);
   }
   const QuantizerBlock blocks{context, driver, x, dy, y, dx, codes};
   for (std::uint64_t n = 0; n <= kMostElements; ++n) {
@@ -237,14 +235,31 @@ void check_tile(Context& context, const registry::Instance& instance, std::uint6
   const std::vector<double> cells((m - 1) * (n + 2) + n, kCell);
   const Guarded<float> left(a.data(), a.size(), side), right(b.data(), b.size(), side);
   const Guarded<double> c(cells.data(), cells.size(), side);
-  const qloom_tile tile{left.data(), right.data(), c.data(), extent(k + 1), extent(n + 3),
-                        extent(n + 2), m, n, k, 0, n};
+  const qloom_tile tile{left.data(),
+                        right.data(),
+                        c.data(),
+                        extent(k + 1),
+                        extent(n + 3),
+                        extent(n + 2),
+                        m,
+                        n,
+                        k,
+                        0,
+                        n};
   qloom_error error = registry::empty_error();
   const qloom_call call = pure_call(Rounding::kStochastic, 0, &error);
   std::uint64_t overflows = 0;
   ops.accumulate(instance.self(), &call, &tile, &overflows);
-  const qloom_tile dense{dense_a.data(), dense_b.data(), expected.data(), extent(k), extent(n),
-                         extent(n),      m,              n,               k,         0,
+  const qloom_tile dense{dense_a.data(),
+                         dense_b.data(),
+                         expected.data(),
+                         extent(k),
+                         extent(n),
+                         extent(n),
+                         m,
+                         n,
+                         k,
+                         0,
                          n};
   ops.accumulate(instance.self(), &call, &dense, &overflows);
   expect_intact(context, c, "accumulate() c");

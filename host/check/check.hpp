@@ -28,7 +28,7 @@ class Context;
 
 struct Check {
   const char* name;
-  const char* kinds;    ///< words with spaces between; "library": once for the file; "*": any kind
+  const char* kinds;  ///< words with spaces between; "library": once for the file; "*": any kind
   Level level;
   const char* promise;  ///< one sentence
   void (*run)(Context&);
@@ -44,20 +44,20 @@ struct Finding {
 
 struct Settings {
   Level level = Level::kSound;
-  std::uint64_t seed = 1;          ///< of inputs and of combinations of parameters
-  std::vector<std::string> only;   ///< names of checks; empty: all of the level
-  bool in_process = false;         ///< for a debugger: no child processes, no time limit
-  double seconds = 60;             ///< processor time that one check of one method may take
-  unsigned jobs = 1;               ///< checks at a time
+  std::uint64_t seed = 1;         ///< of inputs and of combinations of parameters
+  std::vector<std::string> only;  ///< names of checks; empty: all of the level
+  bool in_process = false;        ///< for a debugger: no child processes, no time limit
+  double seconds = 60;            ///< processor time that one check of one method may take
+  unsigned jobs = 1;              ///< checks at a time
 };
 
 struct Result {
   const Check* check = nullptr;
-  std::string method;              ///< "range min_max"; empty for the library's own checks
+  std::string method;  ///< "range min_max"; empty for the library's own checks
   std::vector<Finding> findings;
-  bool was_skipped = false;        ///< there was nothing to check
-  std::string remark;              ///< why, or what was covered
-  std::string printed;             ///< what the plugin wrote to standard output or error
+  bool was_skipped = false;  ///< there was nothing to check
+  std::string remark;        ///< why, or what was covered
+  std::string printed;       ///< what the plugin wrote to standard output or error
   double seconds = 0;
 };
 

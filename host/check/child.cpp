@@ -42,7 +42,8 @@ void write_all(int file, const std::string& text) {
   }
 }
 
-[[noreturn]] void live(const std::function<std::string()>& function, int out, int output, int errors) {
+[[noreturn]] void live(const std::function<std::string()>& function, int out, int output,
+                       int errors) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // ends with the process that started it
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
@@ -175,8 +176,8 @@ void Child::finish(const std::string& late) {
   process_ = -1;
   const std::string output = text_of(output_), errors = text_of(errors_);
   ended_.words = telling_line(errors.empty() ? output : errors);
-  ended_.printed = output.empty() ? printed_on("standard error", errors)
-                                  : printed_on("standard output", output);
+  ended_.printed =
+      output.empty() ? printed_on("standard error", errors) : printed_on("standard output", output);
   if (!text_.empty() && text_.back() == kEndMark) {
     ended_.text = text_.substr(0, text_.size() - 1);
   } else {

@@ -14,9 +14,9 @@ namespace qloom::check {
 
 /// How a child process ended.
 struct Ended {
-  std::string text;   ///< what its function returned
-  std::string fault;  ///< "signal 11 (Segmentation fault)"; empty: the function came to its end
-  std::string words;  ///< what it last wrote to standard error, or the sanitizer's message
+  std::string text;     ///< what its function returned
+  std::string fault;    ///< "signal 11 (Segmentation fault)"; empty: the function came to its end
+  std::string words;    ///< what it last wrote to standard error, or the sanitizer's message
   std::string printed;  ///< "standard output: first line", or of standard error; empty: nothing
 };
 

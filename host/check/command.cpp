@@ -13,8 +13,9 @@
 namespace qloom::check {
 
 void add_options(CLI::App& command, Options& options) {
-  command.add_option("plugin", options.plugins,
-                     "Library, its folder or its plugin.json; several are checked one by one")
+  command
+      .add_option("plugin", options.plugins,
+                  "Library, its folder or its plugin.json; several are checked one by one")
       ->type_name("PLUGIN");
   const std::map<std::string, Level> levels{
       {"abi", Level::kAbi}, {"sound", Level::kSound}, {"strict", Level::kStrict}};
@@ -31,7 +32,9 @@ void add_options(CLI::App& command, Options& options) {
       ->type_name("CHECK");
   command.add_option("--seed", options.settings.seed, "Of inputs and parameters tried")
       ->capture_default_str();
-  command.add_option("--seconds", options.settings.seconds, "Time limit of one check: processor time, or time asleep")
+  command
+      .add_option("--seconds", options.settings.seconds,
+                  "Time limit of one check: processor time, or time asleep")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   options.settings.jobs = std::max(1U, std::thread::hardware_concurrency());
@@ -41,8 +44,9 @@ void add_options(CLI::App& command, Options& options) {
                    "No child processes and no time limit, for a debugger");
   command.add_flag("--json", options.as_json, "Prints JSON");
   command.add_flag("--list", options.list, "Prints the checks and what each promises");
-  command.footer("Each check of each method runs in a process of its own: a plugin that crashes\n"
-                 "or never ends is a finding. Exit status: 0 sound, 1 findings, 2 wrong use.");
+  command.footer(
+      "Each check of each method runs in a process of its own: a plugin that crashes\n"
+      "or never ends is a finding. Exit status: 0 sound, 1 findings, 2 wrong use.");
 }
 
 std::size_t check_and_print(const Options& options) {

@@ -40,8 +40,8 @@ Slope slope(float& at, float h, const Loss& loss) {
 
 /// Each value's slope against its gradient. y has float32's 24 bits and h is at least 2^-11 of the
 /// values' size, so a slope is good to 2^-12 of a term; the tolerance leaves room for some tens of
-/// them and for the curvature of a norm. Near a kink there is no slope to compare with: the two sides
-/// differ by much, or by enough to explain why the gradient does.
+/// them and for the curvature of a norm. Near a kink there is no slope to compare with: the two
+/// sides differ by much, or by enough to explain why the gradient does.
 void compare(Context& context, const std::string& what, std::span<float> values,
              const std::vector<float>& gradient, float h, const Loss& loss) {
   std::size_t compared = 0;
@@ -51,8 +51,10 @@ void compare(Context& context, const std::string& what, std::span<float> values,
     if (bend > 0.05 || (error > 4e-3 && bend > 8e-3)) continue;
     ++compared;
     if (error <= 4e-3) continue;
-    context.find(fmt::format("gradient of {}, element {} is {}, central differences of the "
-                             "surrogate give {}", what, i, gradient[i], expected));
+    context.find(
+        fmt::format("gradient of {}, element {} is {}, central differences of the "
+                    "surrogate give {}",
+                    what, i, gradient[i], expected));
     return;
   }
   if (2 * compared < values.size()) {
@@ -92,8 +94,8 @@ std::optional<Case> declared_case(Context& context, const Json& declared,
 void expect_known(Context& context, const Json& declared, const std::vector<std::string>& known) {
   for (const Json& name : declared.value("of", Json::array())) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    context.find(fmt::format("the manifest declares a gradient of {}, which does not exist",
-                             name.dump()));
+    context.find(
+        fmt::format("the manifest declares a gradient of {}, which does not exist", name.dump()));
   }
 }
 
@@ -117,8 +119,8 @@ void compare_closed(Context& context, QuantizerDriver& driver, Surrogate surroga
     if (is_at_jump(surrogate, x[i], known)) continue;
     const double expected = double{dy[i]} * slope_of(surrogate, x[i], y[i], known);
     if (std::abs(gradient[i] - expected) <= 1e-5 * std::abs(expected)) continue;
-    return context.find(fmt::format("gradient of x, element {} is {}, the surrogate {} gives {}",
-                                    i, gradient[i], declared["surrogate"].dump(), expected));
+    return context.find(fmt::format("gradient of x, element {} is {}, the surrogate {} gives {}", i,
+                                    gradient[i], declared["surrogate"].dump(), expected));
   }
 }
 

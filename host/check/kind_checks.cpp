@@ -140,8 +140,7 @@ void check_inference(Context& context) {
         const double expected = s * double{input.x[i]} + t;
         // Three roundings to float32 of terms no larger than |scale x| + |shift|, and one of each
         // coefficient: fewer than 8 units of 2^-24 of that sum.
-        const double bound =
-            8 * 0x1p-24 * (std::abs(s * double{input.x[i]}) + std::abs(t) + 8.0);
+        const double bound = 8 * 0x1p-24 * (std::abs(s * double{input.x[i]}) + std::abs(t) + 8.0);
         if (std::abs(y[i] - expected) <= bound) continue;
         context.find(fmt::format("element {}: evaluation gives {}, scale * x + shift {}", i, y[i],
                                  expected));
@@ -160,8 +159,7 @@ void check_rounding_values(Context& context) {
     const registry::Instance instance = context.create(c);
     std::vector<float> y(x.size());
     context.at("{}, all float16 values and larger ones", c.text());
-    const std::string refusal =
-        round_values(context, instance, 0, 0, x.data(), y.data(), x.size());
+    const std::string refusal = round_values(context, instance, 0, 0, x.data(), y.data(), x.size());
     if (!refusal.empty()) context.find(refusal);
     for (std::size_t i = 0; refusal.empty() && i < x.size(); ++i) {
       if (y[i] == std::floor(x[i]) || y[i] == std::ceil(x[i])) continue;
@@ -212,8 +210,8 @@ void check_lowered_rounding(Context& context) {
     qloom_call call = pure_call(Rounding::kNearest, 5, nullptr);
     call.rounding = {nullptr, nullptr, rule, argument};
     if (kernels::table().round(&call, 0, x.data(), lowered.data(), x.size()) != QLOOM_OK) {
-      context.find(fmt::format("says it is rule {} with argument {}, which does not exist", rule,
-                               argument));
+      context.find(
+          fmt::format("says it is rule {} with argument {}, which does not exist", rule, argument));
       continue;
     }
     const std::string text = difference(Values{generic}, Values{lowered});

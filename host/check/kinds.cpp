@@ -29,8 +29,8 @@ Record exercise_range(Context& context, const Case&, registry::Instance& instanc
   const Tensor x = scaled(input.x, factor_of(round));
   const qloom_range_context grid{sizeof(qloom_range_context), 4, 1, 0, 16, 1, 0};
   const std::uint64_t inner = std::max<std::uint64_t>(1, x.size() / (input.outer * input.groups));
-  const qloom_tensor t{x.data(),    x.shape().data(), x.shape().size(), x.size(),
-                       input.outer, input.groups,     inner};
+  const qloom_tensor t{
+      x.data(), x.shape().data(), x.shape().size(), x.size(), input.outer, input.groups, inner};
   qloom_error error = registry::empty_error();
   const auto refused = [&](const char* function, qloom_status status) -> Record {
     return {{function, std::vector<double>{}, refusal_of(status, error)}};
@@ -45,9 +45,8 @@ Record exercise_range(Context& context, const Case&, registry::Instance& instanc
     if (status != QLOOM_OK) return refused("end", status);
   }
   std::vector<qloom_range> ranges(input.groups);
-  const qloom_status status = context.call("ranges", [&] {
-    return ops.ranges(instance.self(), ranges.data(), ranges.size(), &error);
-  });
+  const qloom_status status = context.call(
+      "ranges", [&] { return ops.ranges(instance.self(), ranges.data(), ranges.size(), &error); });
   if (status != QLOOM_OK) return refused("ranges", status);
   std::vector<double> ends;
   for (const qloom_range& r : ranges) ends.insert(ends.end(), {r.lo, r.hi});
@@ -75,14 +74,17 @@ std::string round_values(Context& context, const registry::Instance& instance, s
   qloom_error error = registry::empty_error();
   qloom_call call = pure_call(Rounding::kNearest, round, &error);
   call.rounding = {instance.self(), &ops, QLOOM_ROUND_GENERIC, 0};
-  const qloom_status status = context.pure(
-      "round", [&] { return ops.round(instance.self(), &call, first, x, y, n); });
+  const qloom_status status =
+      context.pure("round", [&] { return ops.round(instance.self(), &call, first, x, y, n); });
   return refusal_of(status, error);
 }
 
 Factors factors_of(const qloom_accumulator& ops, const Tensor& x, std::uint64_t seed) {
-  Factors f{static_cast<std::uint64_t>(x.shape().at(0)), 19,
-            static_cast<std::uint64_t>(x.shape().at(1)), x, {}};
+  Factors f{static_cast<std::uint64_t>(x.shape().at(0)),
+            19,
+            static_cast<std::uint64_t>(x.shape().at(1)),
+            x,
+            {}};
   f.b = gaussian({static_cast<std::int64_t>(f.k), static_cast<std::int64_t>(f.n)}, seed + 53, 4.0F);
   if ((ops.caps & QLOOM_ACCUMULATOR_INTEGER) != 0) {
     for (float& v : f.a) v = std::nearbyint(v);
@@ -103,9 +105,17 @@ Product accumulate(Context& context, const registry::Instance& instance, const F
   for_each(across * down, [&](std::uint64_t tile_index) {
     const std::uint64_t i = tile_index / across * rows, j = tile_index % across * columns;
     const auto pitch = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
-    const qloom_tile tile{f.a.data() + i * f.k, f.b.data() + j, product.c.data() + i * f.n + j,
-                          pitch(f.k), pitch(f.n), pitch(f.n), std::min(rows, f.m - i),
-                          std::min(columns, f.n - j), f.k, i * f.n + j, f.n};
+    const qloom_tile tile{f.a.data() + i * f.k,
+                          f.b.data() + j,
+                          product.c.data() + i * f.n + j,
+                          pitch(f.k),
+                          pitch(f.n),
+                          pitch(f.n),
+                          std::min(rows, f.m - i),
+                          std::min(columns, f.n - j),
+                          f.k,
+                          i * f.n + j,
+                          f.n};
     qloom_error error = registry::empty_error();
     const qloom_call call = pure_call(rounding, 0, &error);
     const qloom_status status = context.pure("accumulate", [&] {
@@ -127,8 +137,8 @@ Record exercise_accumulator(Context& context, const Case&, registry::Instance& i
   for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic, Rounding::kGenericNearest}) {
     Product p = accumulate(context, instance, f, r, 4, 8);
     record.push_back({fmt::format("accumulate, {}", name(r)), std::move(p.c), p.refusal});
-    record.push_back({fmt::format("overflows, {}", name(r)), std::vector<std::int64_t>{p.overflows},
-                      p.refusal});
+    record.push_back(
+        {fmt::format("overflows, {}", name(r)), std::vector<std::int64_t>{p.overflows}, p.refusal});
   }
   return record;
 }
@@ -143,8 +153,8 @@ NormDriver::NormDriver(Context& context, registry::Instance& instance, const Ten
       beta_(uniform({x.shape().at(1)}, 43, -0.5F, 0.5F)) {}
 
 qloom_norm_call NormDriver::call(std::uint32_t mode) const {
-  return {sizeof(qloom_norm_call), mode, rows_,       channels_,
-          gamma_.data(),           beta_.data(), -1.0, {nullptr, &keep_slot}};
+  return {sizeof(qloom_norm_call), mode,         rows_, channels_,
+          gamma_.data(),           beta_.data(), -1.0,  {nullptr, &keep_slot}};
 }
 
 std::string NormDriver::begin() {
@@ -208,9 +218,11 @@ Record NormDriver::inference() {
   const qloom_norm_call c = call(QLOOM_MODE_EVALUATE);
   std::vector<float> scale(channels_, kUnwritten), shift(channels_, kUnwritten);
   qloom_error error = registry::empty_error();
-  const std::string refusal = refusal_of(context_.call("inference", [&] {
-    return ops().inference(self(), &c, scale.data(), shift.data(), &error);
-  }), error);
+  const std::string refusal = refusal_of(
+      context_.call(
+          "inference",
+          [&] { return ops().inference(self(), &c, scale.data(), shift.data(), &error); }),
+      error);
   return {{"scale", std::move(scale), refusal}, {"shift", std::move(shift), refusal}};
 }
 

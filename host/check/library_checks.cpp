@@ -50,8 +50,10 @@ void check_exports(Context& context) {
     if (s.name == kEntry) {
       has_entry = true;
     } else if (!kIsSanitized || !starts_with_any(s.name, {"__odr_asan"})) {
-      context.find(fmt::format("exports {}, expected {} alone: hide it (-fvisibility=hidden, a "
-                               "version script)", s.name, kEntry));
+      context.find(
+          fmt::format("exports {}, expected {} alone: hide it (-fvisibility=hidden, a "
+                      "version script)",
+                      s.name, kEntry));
     }
   }
   if (!has_entry) context.find(fmt::format("does not export {}", kEntry));
@@ -61,8 +63,10 @@ void check_imports(Context& context) {
   const registry::ElfSymbols symbols = registry::elf_symbols(context.library());
   for (const std::string& library : symbols.needed) {
     if (is_runtime(library)) continue;
-    context.find(fmt::format("is linked with {}, expected the C and C++ runtime alone: link other "
-                             "libraries statically", library));
+    context.find(
+        fmt::format("is linked with {}, expected the C and C++ runtime alone: link other "
+                    "libraries statically",
+                    library));
   }
   for (const registry::ElfSymbol& s : symbols.imported) {
     if (is_of_runtime(s)) continue;
@@ -75,13 +79,16 @@ void check_unmapping(Context& context) {
   const registry::ElfSymbols symbols = registry::elf_symbols(context.library());
   for (const registry::ElfSymbol& s : symbols.exported) {
     if (!s.is_unique) continue;
-    context.find(fmt::format("{} is a unique symbol, with which a library stays in memory: compile "
-                             "with -fno-gnu-unique", s.name));
+    context.find(
+        fmt::format("{} is a unique symbol, with which a library stays in memory: compile "
+                    "with -fno-gnu-unique",
+                    s.name));
   }
   for (const registry::ElfSymbol& s : symbols.imported) {
     if (s.name.starts_with("__cxa_thread_atexit")) {
-      context.find("has a thread_local object with a destructor, with which a library stays in "
-                   "memory once it was used");
+      context.find(
+          "has a thread_local object with a destructor, with which a library stays in "
+          "memory once it was used");
     }
   }
   if (symbols.stays_loaded) context.find("is linked with -z nodelete, expected without");

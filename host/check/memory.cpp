@@ -14,9 +14,9 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define QLOOM_OTHER_MALLOC  // the sanitizer has replaced malloc itself, and tells who asks
 // Of the sanitizers' allocator interface, whose header gcc does not install.
-extern "C" int __sanitizer_install_malloc_and_free_hooks(
-    void (*malloc_hook)(const volatile void*, std::size_t),
-    void (*free_hook)(const volatile void*));
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void*,
+                                                                             std::size_t),
+                                                         void (*free_hook)(const volatile void*));
 #endif
 
 namespace {
@@ -192,6 +192,5 @@ int posix_memalign(void** out, std::size_t alignment, std::size_t bytes) {
   *out = memory;
   return 0;
 }
-
 }
 #endif

@@ -83,8 +83,7 @@ void check_pure(Context& context) {
     static_cast<void>(fresh_record(context, c, input));  // what the host keeps is made here
     context.watch({.writes = true});
     // An instance that has learned and one that has not: its first calls may fill what is missing.
-    registry::Instance instance =
-        context.call("create", [&] { return context.create(c); });
+    registry::Instance instance = context.call("create", [&] { return context.create(c); });
     for (std::uint64_t round = 0; round < 2; ++round) {
       static_cast<void>(exercise(context, c, instance, input, round));
     }

@@ -115,8 +115,9 @@ constexpr std::uint64_t kManyRounds = 8;
 void check_creation(Context& context) {
   if (context.cases().empty()) {
     context.at("{}", context.method().manifest_file.string());
-    return context.find("the schema of the parameters allows none of the values it names: give "
-                        "\"default\"s or \"examples\"");
+    return context.find(
+        "the schema of the parameters allows none of the values it names: give "
+        "\"default\"s or \"examples\"");
   }
   bool is_first = true;
   for (const Case& c : context.cases()) {
@@ -172,8 +173,7 @@ void check_floating_point(Context& context) {
   const Threads three(3);  // a state may be changed on the threads of [pure] calls alone
   bool is_first = true;
   for_all(context, [&](const Case& c, const Input& input) {
-    registry::Instance instance =
-        context.call("create", [&] { return context.create(c); });
+    registry::Instance instance = context.call("create", [&] { return context.create(c); });
     const std::uint64_t rounds = is_first ? kManyRounds : 1;
     is_first = false;
     for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -36,9 +36,8 @@ class NormDriver {
  private:
   template <class Body>
   void for_rows(std::uint64_t block, const Body& body) const {
-    for_each((rows_ + block - 1) / block, [&](std::uint64_t i) {
-      body(i * block, std::min(block, rows_ - i * block));
-    });
+    for_each((rows_ + block - 1) / block,
+             [&](std::uint64_t i) { body(i * block, std::min(block, rows_ - i * block)); });
   }
   Context& context_;
   registry::Instance& instance_;

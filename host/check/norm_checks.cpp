@@ -50,9 +50,10 @@ void expect_added(Context& context, NormDriver& driver, const Tensor& x, const T
   for (std::size_t i = 0; i < n; ++i) {
     // Other orders of at most some hundred terms of size 10 in double.
     if (std::abs(cut[i] - whole[i]) <= 1e-9 * (1.0 + std::abs(whole[i]))) continue;
-    return context.find(fmt::format("backward_sums() of {} rows after {}: sum {} is {}, expected "
-                                    "{}: it must add to what is there", rows - half, half, i,
-                                    cut[i], whole[i]));
+    return context.find(
+        fmt::format("backward_sums() of {} rows after {}: sum {} is {}, expected "
+                    "{}: it must add to what is there",
+                    rows - half, half, i, cut[i], whole[i]));
   }
 }
 

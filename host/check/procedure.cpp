@@ -168,8 +168,7 @@ qloom_status SmallRun::set_shadow(std::uint64_t index, const float* values) {
   if (values != nullptr) p->shadow.assign(values, values + p->n);
   return QLOOM_OK;
 }
-qloom_status SmallRun::logits(const float** values, float** gradient,
-                              const std::int32_t** labels) {
+qloom_status SmallRun::logits(const float** values, float** gradient, const std::int32_t** labels) {
   if (!has_logits_) return QLOOM_E_ORDER;
   *values = values_.data();
   *gradient = slopes_.data();
@@ -236,8 +235,8 @@ Record SmallRun::take() const {
   for (const Parameter& p : parameters_) {
     const std::string name = fmt::format("{} {}", p.layer, p.role);
     record.push_back({name, std::vector<float>(p.value.data(), p.value.data() + p.n), ""});
-    record.push_back({name + ", gradient",
-                      std::vector<float>(p.gradient.data(), p.gradient.data() + p.n), ""});
+    record.push_back(
+        {name + ", gradient", std::vector<float>(p.gradient.data(), p.gradient.data() + p.n), ""});
     record.push_back({name + ", shadow", p.shadow, ""});
   }
   record.push_back({"gradient of the logits",
@@ -252,45 +251,39 @@ SmallRun& run_of(qloom_run* run) { return *reinterpret_cast<SmallRun*>(run); }
 constexpr qloom_run_api kRun{
     .struct_size = sizeof(qloom_run_api),
     .reserved = 0,
-    .tensor = [](qloom_run* r, std::uint64_t i, qloom_run_tensor* out) noexcept {
-      return run_of(r).tensor(i, *out);
-    },
-    .norm = [](qloom_run* r, std::uint64_t i, qloom_run_norm* out) noexcept {
-      return run_of(r).norm(i, *out);
-    },
-    .norm_inference = [](qloom_run* r, std::uint64_t i, float* scale, float* shift) noexcept {
-      return run_of(r).norm_inference(i, scale, shift);
-    },
+    .tensor = [](qloom_run* r, std::uint64_t i,
+                 qloom_run_tensor* out) noexcept { return run_of(r).tensor(i, *out); },
+    .norm = [](qloom_run* r, std::uint64_t i,
+               qloom_run_norm* out) noexcept { return run_of(r).norm(i, *out); },
+    .norm_inference =
+        [](qloom_run* r, std::uint64_t i, float* scale, float* shift) noexcept {
+          return run_of(r).norm_inference(i, scale, shift);
+        },
     .remove_norm = [](qloom_run* r, std::uint64_t i) noexcept { return run_of(r).remove_norm(i); },
-    .set_shadow = [](qloom_run* r, std::uint64_t i, const float* values) noexcept {
-      return run_of(r).set_shadow(i, values);
-    },
-    .retune_norms = [](qloom_run* r, std::uint64_t batches) noexcept {
-      return run_of(r).retune_norms(batches);
-    },
-    .logits = [](qloom_run* r, const float** values, float** gradient, const std::int32_t** labels,
-                 std::uint64_t* batch, std::uint64_t* classes) noexcept {
-      *batch = kBatch;
-      *classes = kClasses;
-      return run_of(r).logits(values, gradient, labels);
-    },
-    .schedule = [](qloom_run* r, double* rate, std::uint64_t* steps) noexcept {
-      return run_of(r).schedule(*rate, *steps);
-    },
-    .scale_learning_rate = [](qloom_run* r, double factor) noexcept {
-      return run_of(r).scale_rate(factor);
-    },
-    .report = [](qloom_run* r, const char* key, double value) noexcept {
-      return run_of(r).report(key, value);
-    },
-    .random_uniform = [](qloom_run* r, const char* stream, float* out, std::uint64_t n) noexcept {
-      return run_of(r).random(stream, out, n);
-    }};
+    .set_shadow = [](qloom_run* r, std::uint64_t i,
+                     const float* values) noexcept { return run_of(r).set_shadow(i, values); },
+    .retune_norms = [](qloom_run* r,
+                       std::uint64_t batches) noexcept { return run_of(r).retune_norms(batches); },
+    .logits =
+        [](qloom_run* r, const float** values, float** gradient, const std::int32_t** labels,
+           std::uint64_t* batch, std::uint64_t* classes) noexcept {
+          *batch = kBatch;
+          *classes = kClasses;
+          return run_of(r).logits(values, gradient, labels);
+        },
+    .schedule = [](qloom_run* r, double* rate,
+                   std::uint64_t* steps) noexcept { return run_of(r).schedule(*rate, *steps); },
+    .scale_learning_rate = [](qloom_run* r,
+                              double factor) noexcept { return run_of(r).scale_rate(factor); },
+    .report = [](qloom_run* r, const char* key,
+                 double value) noexcept { return run_of(r).report(key, value); },
+    .random_uniform = [](qloom_run* r, const char* stream, float* out,
+                         std::uint64_t n) noexcept { return run_of(r).random(stream, out, n); }};
 
 }  // namespace
 
-Record exercise_procedure(Context& context, const Case&, registry::Instance& instance,
-                          const Input&, std::uint64_t round) {
+Record exercise_procedure(Context& context, const Case&, registry::Instance& instance, const Input&,
+                          std::uint64_t round) {
   registry::set_run_service(&kRun);
   SmallRun run(context.seed(), round);
   const std::string refusal = run.epoch(context, instance);

@@ -57,21 +57,25 @@ std::vector<qloom_range> ranges_of(const qloom_tensor& t) {
 }  // namespace
 
 const char* name(Rounding rounding) {
-  constexpr const char* kNames[] = {"nearest_even", "stochastic", "nearest_even not lowered",
-                                    "stochastic not lowered", "no rounding", "errors kept"};
+  constexpr const char* kNames[] = {
+      "nearest_even",           "stochastic",  "nearest_even not lowered",
+      "stochastic not lowered", "no rounding", "errors kept"};
   return kNames[static_cast<int>(rounding)];
 }
 
 qloom_rounding_ref rounding_ref(Rounding rounding) {
   switch (rounding) {
-    case Rounding::kStochastic: return {&kStochasticTable, &kStochasticTable,
-                                        QLOOM_ROUND_STOCHASTIC, 32};
-    case Rounding::kGenericNearest: return {&kNearestTable, &kNearestTable, QLOOM_ROUND_GENERIC, 0};
+    case Rounding::kStochastic:
+      return {&kStochasticTable, &kStochasticTable, QLOOM_ROUND_STOCHASTIC, 32};
+    case Rounding::kGenericNearest:
+      return {&kNearestTable, &kNearestTable, QLOOM_ROUND_GENERIC, 0};
     case Rounding::kGenericStochastic:
       return {&kStochasticTable, &kStochasticTable, QLOOM_ROUND_GENERIC, 0};
-    case Rounding::kIdentity: return {&kKeepTable, &kKeepTable, QLOOM_ROUND_GENERIC, 0};
+    case Rounding::kIdentity:
+      return {&kKeepTable, &kKeepTable, QLOOM_ROUND_GENERIC, 0};
     case Rounding::kNearest:
-    case Rounding::kErrorKept: break;  // whose table belongs to a driver
+    case Rounding::kErrorKept:
+      break;  // whose table belongs to a driver
   }
   return {&kNearestTable, &kNearestTable, QLOOM_ROUND_NEAREST_EVEN, 0};
 }
@@ -96,8 +100,8 @@ std::string refusal_of(qloom_status status, const qloom_error& error) {
 qloom_tensor geometry_of(const Json& params, std::uint32_t caps, const Tensor& x,
                          int channel_axis) {
   const Shape& shape = x.shape();
-  qloom_tensor t{x.data(), shape.data(), shape.size(), x.size(), 1, 1,
-                 std::max<std::uint64_t>(1, x.size())};
+  qloom_tensor t{
+      x.data(), shape.data(), shape.size(), x.size(), 1, 1, std::max<std::uint64_t>(1, x.size())};
   const Json granularity = params.value("granularity", Json("tensor"));
   if ((caps & QLOOM_QUANTIZER_GROUPS_PER_SAMPLE) != 0) {
     t.groups = static_cast<std::uint64_t>(shape.at(0));
@@ -134,7 +138,8 @@ QuantizerDriver::QuantizerDriver(Context& context, const Case& c, registry::Inst
                                  const Tensor& x, int channel_axis)
     : context_(context), instance_(instance), x_(x) {
   geometry_ = geometry_of(c.resolved, ops().caps, x, channel_axis);
-  if (is_wanted(QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES)) ranges_ = ranges_of(geometry_);
+  if (is_wanted(QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES))
+    ranges_ = ranges_of(geometry_);
 }
 
 qloom_block QuantizerDriver::block(std::uint64_t first, std::uint64_t n) const {

@@ -15,12 +15,12 @@ namespace qloom::check {
 
 /// How the call's rounding is given.
 enum class Rounding {
-  kNearest,            ///< nearest even, lowered: the kernels may fuse it
-  kStochastic,         ///< lowered, 32 random bits
-  kGenericNearest,     ///< nearest even behind a table, not lowered
+  kNearest,         ///< nearest even, lowered: the kernels may fuse it
+  kStochastic,      ///< lowered, 32 random bits
+  kGenericNearest,  ///< nearest even behind a table, not lowered
   kGenericStochastic,
-  kIdentity,           ///< values stay: apply() becomes its own smooth surrogate
-  kErrorKept           ///< each value gets the rounding error that it had when they were recorded
+  kIdentity,  ///< values stay: apply() becomes its own smooth surrogate
+  kErrorKept  ///< each value gets the rounding error that it had when they were recorded
 };
 [[nodiscard]] const char* name(Rounding rounding);
 [[nodiscard]] qloom_rounding_ref rounding_ref(Rounding rounding);
@@ -71,8 +71,8 @@ class QuantizerDriver {
   void spread();
   /// Of Rounding::kErrorKept: those of apply() now.
   void keep_errors();
-  /// Every learned value is moved, each by its own share, as an optimizer would; then after_update().
-  /// The refusal.
+  /// Every learned value is moved, each by its own share, as an optimizer would; then
+  /// after_update(). The refusal.
   [[nodiscard]] std::string move_learned();
   /// Ends of group g from the encoding; empty when there is none.
   [[nodiscard]] std::optional<Ends> ends_of(std::uint64_t g);

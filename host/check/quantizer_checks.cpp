@@ -45,8 +45,10 @@ void expect_near(Context& context, const Entry& found, const Entry& expected,
   for (const float v : b) largest = std::max(largest, std::abs(v));
   for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
     if (!(std::abs(a[i] - b[i]) > 1e-4F * largest)) continue;
-    return context.find(fmt::format("{}, {}: element {} is {}, expected {}: backward() must add up "
-                                    "all of a block", what, expected.name, i, a[i], b[i]));
+    return context.find(
+        fmt::format("{}, {}: element {} is {}, expected {}: backward() must add up "
+                    "all of a block",
+                    what, expected.name, i, a[i], b[i]));
   }
 }
 
@@ -67,7 +69,8 @@ void check_meaning(Context& context, QuantizerDriver& driver,
   } else if (e.kind == QLOOM_ENCODING_CODEBOOK) {
     for (std::uint64_t i = 0; i < t.n; ++i) {
       const auto code = static_cast<std::uint64_t>(codes[i]);
-      if (code < e.codebook_size) y[i] = e.codebook[i / t.inner % t.groups * e.codebook_size + code];
+      if (code < e.codebook_size)
+        y[i] = e.codebook[i / t.inner % t.groups * e.codebook_size + code];
     }
   } else {
     return;
@@ -106,8 +109,8 @@ void check_code_width(Context& context, QuantizerDriver& driver,
   // A grid may leave out codes (the odd ones alone of -15 .. 15 have 4 bits), so they are counted.
   for (std::size_t g = 0; g < used.size(); ++g) {
     if (used[g].size() <= static_cast<std::size_t>(width)) continue;
-    context.find(fmt::format("group {} has {} codes, {} bits hold {}", g, used[g].size(), e.bits,
-                             width));
+    context.find(
+        fmt::format("group {} has {} codes, {} bits hold {}", g, used[g].size(), e.bits, width));
   }
 }
 
@@ -194,8 +197,8 @@ void check_quantizer_non_finite(Context& context) {
                  &b = std::get<std::vector<float>>(y.values);
       for (std::size_t i = 0; i < a.size(); ++i) {
         if (i % 5 == 0 || std::memcmp(&a[i], &b[i], sizeof(float)) == 0) continue;
-        context.find(fmt::format("element {} is {}, but {} where other elements are finite", i,
-                                 a[i], b[i]));
+        context.find(
+            fmt::format("element {} is {}, but {} where other elements are finite", i, a[i], b[i]));
         break;
       }
     }
@@ -210,7 +213,8 @@ void check_quantizer_modes(Context& context) {
                             registry::Instance& instance) {
     const auto values = [&] {
       std::vector<float> all;
-      for (const qloom_learned& l : driver.learned()) all.insert(all.end(), l.value, l.value + l.count);
+      for (const qloom_learned& l : driver.learned())
+        all.insert(all.end(), l.value, l.value + l.count);
       return all;
     };
     const data::Arrays before = instance.save();
@@ -264,8 +268,10 @@ void check_learned(Context& context) {
           after[i].count == before[i].count) {
         continue;
       }
-      context.find(fmt::format("\"{}\" has moved in memory, expected one place from the first "
-                               "prepare() on", before[i].name));
+      context.find(
+          fmt::format("\"{}\" has moved in memory, expected one place from the first "
+                      "prepare() on",
+                      before[i].name));
     }
   });
   if (!learns) context.skip("learns nothing");

@@ -20,8 +20,8 @@ namespace qloom::check {
 namespace {
 
 constexpr unsigned kThreads = 8;
-// Processor time of all threads together, for the first case of a method and for the others: a thread
-// is seldom put off in the middle of a call, and some dozen times in this one.
+// Processor time of all threads together, for the first case of a method and for the others: a
+// thread is seldom put off in the middle of a call, and some dozen times in this one.
 constexpr double kFirstSeconds = 0.15, kSeconds = 0.004;
 
 /// All [pure] calls of an instance on one block, and what they gave.
@@ -54,8 +54,8 @@ void compare_threads(Context& context, std::uint64_t blocks, double seconds, con
 
 constexpr std::uint64_t kBlock = 1024;
 
-Record quantizer_block(Context& context, QuantizerDriver& driver, const Tensor& x,
-                       const Tensor& dy, std::uint64_t b) {
+Record quantizer_block(Context& context, QuantizerDriver& driver, const Tensor& x, const Tensor& dy,
+                       std::uint64_t b) {
   const auto& ops = driver.ops();
   const std::uint64_t first = b * kBlock;
   const qloom_block block = driver.block(first, std::min(kBlock, x.size() - first));
@@ -92,8 +92,7 @@ void race_quantizer(Context& context, const Case& c, double seconds) {
   QuantizerDriver driver(context, c, instance, input.x, input.channel_axis);
   if (!driver.prepare(0).empty()) return;
   static_cast<void>(driver.backward(Rounding::kStochastic, dy, input.x.size()));
-  compare_threads(context, (input.x.size() + kBlock - 1) / kBlock, seconds,
-                  [&](std::uint64_t b) {
+  compare_threads(context, (input.x.size() + kBlock - 1) / kBlock, seconds, [&](std::uint64_t b) {
     return quantizer_block(context, driver, input.x, dy, b);
   });
 }
@@ -105,9 +104,8 @@ Record norm_block(Context& context, NormDriver& driver, const Tensor& x, const T
   const std::uint64_t n = rows * driver.channels(), begin = first * driver.channels();
   std::vector<float> y(n, kUnwritten), dx(n, kUnwritten);
   std::vector<double> sums(ops.sums_per_channel * driver.channels(), 0.0);
-  context.pure("apply", [&] {
-    ops.apply(driver.self(), &call, first, rows, x.data() + begin, y.data());
-  });
+  context.pure("apply",
+               [&] { ops.apply(driver.self(), &call, first, rows, x.data() + begin, y.data()); });
   context.pure("backward_sums", [&] {
     ops.backward_sums(driver.self(), &call, first, rows, x.data() + begin, dy.data() + begin,
                       sums.data());
@@ -115,7 +113,8 @@ Record norm_block(Context& context, NormDriver& driver, const Tensor& x, const T
   context.pure("backward", [&] {
     ops.backward(driver.self(), &call, first, rows, x.data() + begin, dy.data() + begin, dx.data());
   });
-  return {{"apply", std::move(y), ""}, {"backward", std::move(dx), ""},
+  return {{"apply", std::move(y), ""},
+          {"backward", std::move(dx), ""},
           {"backward_sums", std::move(sums), ""}};
 }
 
@@ -138,8 +137,8 @@ void race_rounding(Context& context, const Case& c, double seconds) {
   const Tensor x = gaussian({4 * kBlock}, context.seed() + 7, 30.0F);
   compare_threads(context, 4, seconds, [&](std::uint64_t b) -> Record {
     std::vector<float> y(kBlock, kUnwritten);
-    std::string refusal = round_values(context, instance, b * kBlock, 0, x.data() + b * kBlock,
-                                       y.data(), kBlock);
+    std::string refusal =
+        round_values(context, instance, b * kBlock, 0, x.data() + b * kBlock, y.data(), kBlock);
     return {{"round", std::move(y), std::move(refusal)}};
   });
 }

@@ -63,14 +63,15 @@ void random_quantizer(Context& context, const Case& c) {
   qloom_error error = registry::empty_error();
   for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic}) {
     context.at("{}, apply, {}", c.text(), name(r));
-    expect_random(context, pure_call(r, 0, &error), [&](const qloom_call& call, bool are_equal) -> Values {
-      std::vector<float> y(x.size(), kUnwritten);
-      const float* const in = are_equal ? equal.data() : x.data();
-      context.pure("apply", [&] {
-        return driver.ops().apply(driver.self(), &call, &block, in, y.data());
-      });
-      return y;
-    });
+    expect_random(context, pure_call(r, 0, &error),
+                  [&](const qloom_call& call, bool are_equal) -> Values {
+                    std::vector<float> y(x.size(), kUnwritten);
+                    const float* const in = are_equal ? equal.data() : x.data();
+                    context.pure("apply", [&] {
+                      return driver.ops().apply(driver.self(), &call, &block, in, y.data());
+                    });
+                    return y;
+                  });
   }
 }
 
@@ -96,9 +97,8 @@ void random_accumulator(Context& context, const Case& c) {
   const auto& ops = instance.ops<qloom_accumulator>();
   const Input input = inputs_of("accumulator", context.seed()).front();
   const Factors f = factors_of(ops, input.x, context.seed());
-  const std::vector<float> equal(f.a.size() + f.b.size(), (ops.caps & QLOOM_ACCUMULATOR_INTEGER) != 0
-                                                              ? 1.0F
-                                                              : 0.37F);
+  const std::vector<float> equal(f.a.size() + f.b.size(),
+                                 (ops.caps & QLOOM_ACCUMULATOR_INTEGER) != 0 ? 1.0F : 0.37F);
   const auto pitch = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
   qloom_error error = registry::empty_error();
   expect_random(context, pure_call(Rounding::kStochastic, 0, &error),
@@ -106,9 +106,8 @@ void random_accumulator(Context& context, const Case& c) {
                   std::vector<double> sums(f.m * f.n, double{kUnwritten});
                   const float* const a = are_equal ? equal.data() : f.a.data();
                   const float* const b = are_equal ? equal.data() : f.b.data();
-                  const qloom_tile tile{a,          b,          sums.data(), pitch(f.k),
-                                        pitch(f.n), pitch(f.n), f.m,         f.n,
-                                        f.k,        0,          f.n};
+                  const qloom_tile tile{a,   b,   sums.data(), pitch(f.k), pitch(f.n), pitch(f.n),
+                                        f.m, f.n, f.k,         0,          f.n};
                   std::uint64_t overflows = 0;
                   context.pure("accumulate", [&] {
                     return ops.accumulate(instance.self(), &call, &tile, &overflows);

@@ -57,8 +57,10 @@ void check_range_groups(Context& context) {
         if (found.empty() || expected.empty()) continue;
         for (const std::uint64_t end : {2 * g, 2 * g + 1}) {
           if (found[end] == expected[end]) continue;
-          context.find(fmt::format("its range ends at {}, with other values in the other groups at "
-                                   "{}", expected[end], found[end]));
+          context.find(
+              fmt::format("its range ends at {}, with other values in the other groups at "
+                          "{}",
+                          expected[end], found[end]));
         }
         const std::uint64_t other = input.groups - 1 - g;
         if (found[2 * other] != expected[2 * other]) continue;
@@ -104,9 +106,9 @@ void check_extremes(Context& context) {
       for (const registry::Instance* instance : {&told, &seen}) {
         ops.begin(instance->self(), &grid, 0, &error);
         context.call("observe", [&] {
-          return instance == &seen ? ops.observe(seen.self(), &t, &error)
-                                   : ops.observe_extremes(told.self(), lo.data(), hi.data(),
-                                                          t.groups, &error);
+          return instance == &seen
+                     ? ops.observe(seen.self(), &t, &error)
+                     : ops.observe_extremes(told.self(), lo.data(), hi.data(), t.groups, &error);
         });
         ops.end(instance->self(), 0, &error);
       }

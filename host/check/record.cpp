@@ -50,9 +50,9 @@ std::vector<Input> quantizer_inputs(std::uint64_t seed) {
   list.push_back(input("one element", tensor_of({0.3F})));
   list.push_back(input("subnormals", tensor_of({1e-40F, -1e-41F, 1e-39F, 0.0F, -0.0F, -3e-42F})));
   list.back().is_subnormal = true;
-  list.push_back(input("extremes", tensor_of({0.0F, -0.0F, 1e-40F, -1e-40F, 1e-20F, -3e20F, 1.0F,
-                                              0.5F, -0.5F, 1.5F, 2.5F, 0.24999999F, 1e10F, -1e10F,
-                                              127.5F})));
+  list.push_back(
+      input("extremes", tensor_of({0.0F, -0.0F, 1e-40F, -1e-40F, 1e-20F, -3e20F, 1.0F, 0.5F, -0.5F,
+                                   1.5F, 2.5F, 0.24999999F, 1e10F, -1e10F, 127.5F})));
   list.back().is_ordinary = false;  // a format without saturation may overflow
   return list;
 }
@@ -70,8 +70,8 @@ std::vector<Input> range_inputs(std::uint64_t seed) {
 std::vector<Input> norm_inputs(std::uint64_t seed) {
   std::vector<Input> list;
   for (const Shape& shape : {Shape{523, 5}, Shape{64, 33}, Shape{4099, 16}}) {
-    list.push_back(input(fmt::format("{} x {} normal", shape[0], shape[1]),
-                         gaussian(shape, seed + 5, 3.0F)));
+    list.push_back(
+        input(fmt::format("{} x {} normal", shape[0], shape[1]), gaussian(shape, seed + 5, 3.0F)));
   }
   Tensor x = gaussian({96, 3}, seed + 6);
   for (std::size_t row = 0; row < 96; ++row) x[3 * row + 1] = 2.5F;
@@ -146,8 +146,8 @@ Tensor gaussian(const Shape& shape, std::uint64_t seed, float deviation) {
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double u = 1.0 - double{qloom::uniform(random_word(seed, kStream, 0, 2 * i))};  // (0, 1]
     const double v = double{qloom::uniform(random_word(seed, kStream, 0, 2 * i + 1))};
-    x[i] = deviation * static_cast<float>(std::sqrt(-2.0 * std::log(u)) *
-                                          std::cos(2.0 * std::numbers::pi * v));
+    x[i] = deviation *
+           static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * v));
   }
   return x;
 }
@@ -173,8 +173,8 @@ std::vector<float> float16_values() {
     const int exponent = static_cast<int>(bits >> 10 & 0x1F);
     const auto fraction = static_cast<float>(bits & 0x3FF);
     if (exponent == 31) continue;  // infinity and NaN
-    const float magnitude = exponent == 0 ? std::ldexp(fraction, -24)
-                                          : std::ldexp(1024.0F + fraction, exponent - 25);
+    const float magnitude =
+        exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024.0F + fraction, exponent - 25);
     all.push_back((bits & 0x8000) != 0 ? -magnitude : magnitude);
   }
   return all;

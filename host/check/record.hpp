@@ -18,7 +18,7 @@ namespace qloom::check {
 using Values = decltype(data::Array::values);
 
 struct Entry {
-  std::string name;     ///< "apply, stochastic"
+  std::string name;  ///< "apply, stochastic"
   Values values;
   std::string refusal;  ///< status and message instead of values
 };

@@ -25,7 +25,9 @@ Json result_json(const Result& result) {
           {"check", result.check->name},
           {"level", name(result.check->level)},
           {"promise", result.check->promise},
-          {"outcome", !result.findings.empty() ? "failed" : result.was_skipped ? "skipped" : "ok"},
+          {"outcome", !result.findings.empty() ? "failed"
+                      : result.was_skipped     ? "skipped"
+                                               : "ok"},
           {"remark", result.remark},
           {"seconds", result.seconds},
           {"findings", findings}};

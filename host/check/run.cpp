@@ -141,8 +141,8 @@ class Driver {
       registry::set_log([](std::int32_t, const char*) noexcept {});
       Result result;
       run_check(task, place, result);
-      Json out{{"skipped", result.was_skipped}, {"remark", result.remark},
-               {"findings", Json::array()}};
+      Json out{
+          {"skipped", result.was_skipped}, {"remark", result.remark}, {"findings", Json::array()}};
       for (const Finding& f : result.findings) {
         out["findings"].push_back({{"place", f.place}, {"what", f.what}});
       }
@@ -157,9 +157,8 @@ class Driver {
     const Ended ended = running.child.ended();
     if (!ended.fault.empty()) {
       result.findings.push_back(
-          {running.place->text(),
-           fmt::format("its process was ended by {}{}{}", ended.fault,
-                       ended.words.empty() ? "" : ": ", ended.words)});
+          {running.place->text(), fmt::format("its process was ended by {}{}{}", ended.fault,
+                                              ended.words.empty() ? "" : ": ", ended.words)});
       return result;
     }
     result.printed = ended.printed;
@@ -185,9 +184,9 @@ void require_known(const std::vector<std::string>& names) {
   for (const std::string& wanted : names) {
     if (std::find(known.begin(), known.end(), wanted) != known.end()) continue;
     const std::string nearest = registry::nearest_name(wanted, known);
-    throw InputError(fmt::format("there is no check \"{}\"{}", wanted,
-                                 nearest.empty() ? "; --list shows all"
-                                                 : ", did you mean \"" + nearest + "\"?"));
+    throw InputError(fmt::format(
+        "there is no check \"{}\"{}", wanted,
+        nearest.empty() ? "; --list shows all" : ", did you mean \"" + nearest + "\"?"));
   }
 }
 

@@ -112,9 +112,8 @@ Record later_rounds(Context& context, const Case& c, registry::Instance& instanc
 }
 
 /// The state is taken by `instance`, which then has it and goes on as expected.
-void check_loaded(Context& context, const Case& c, const Input& input,
-                  registry::Instance& instance, const data::Arrays& state,
-                  const Record& expected) {
+void check_loaded(Context& context, const Case& c, const Input& input, registry::Instance& instance,
+                  const data::Arrays& state, const Record& expected) {
   try {
     instance.load(state, instance.state_version());
   } catch (const RunError& e) {
@@ -144,7 +143,8 @@ void check_state(Context& context) {
     registry::Instance never_saved = used_on(context, c, input);
     const Record expected = later_rounds(context, c, never_saved, input);
     text = difference(later_rounds(context, c, used, input), expected);
-    if (!text.empty()) context.find(fmt::format("goes on differently after it was saved: {}", text));
+    if (!text.empty())
+      context.find(fmt::format("goes on differently after it was saved: {}", text));
     registry::Instance begun_one = begun(context, c, &input);
     check_loaded(context, c, input, begun_one, state, expected);
     registry::Instance other = context.create(c);

@@ -17,15 +17,15 @@ struct Ends {
 
 /// dx = dy * slope(x):
 enum class Surrogate {
-  kUnrounded,     ///< apply() with a rounding method that leaves values as they are
-  kErrorKept,     ///< apply() with one that adds the rounding error of the first call (LSQ)
-  kIdentity,      ///< 1
-  kRelu,          ///< 1 where x > 0
-  kClipped,       ///< 1 where lo <= x <= hi
-  kClippedRelu,   ///< 1 where 0 < x <= hi
-  kScaled,        ///< |y|, and 1 where y = 0 (trained ternary quantization)
-  kApproxSign,    ///< 2 - 2 |x| where |x| <= 1 (Bi-Real Net)
-  kSwishSign      ///< b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5 (BNN+)
+  kUnrounded,    ///< apply() with a rounding method that leaves values as they are
+  kErrorKept,    ///< apply() with one that adds the rounding error of the first call (LSQ)
+  kIdentity,     ///< 1
+  kRelu,         ///< 1 where x > 0
+  kClipped,      ///< 1 where lo <= x <= hi
+  kClippedRelu,  ///< 1 where 0 < x <= hi
+  kScaled,       ///< |y|, and 1 where y = 0 (trained ternary quantization)
+  kApproxSign,   ///< 2 - 2 |x| where |x| <= 1 (Bi-Real Net)
+  kSwishSign     ///< b (2 - b x tanh(b x / 2)) / (1 + cosh(b x)), b = 5 (BNN+)
 };
 
 /// Of the word in a manifest; empty for an unknown one.

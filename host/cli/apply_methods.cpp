@@ -113,8 +113,8 @@ class NormCall {
     qloom_error error = registry::empty_error();
     const qloom_status status = ops_.begin(norm_.self(), &context, &error);
     if (status == QLOOM_E_INVALID) {  // parameters that do not fit an array on its own
-      throw InputError(fmt::format("norm \"{}\": {}", norm_.method().id,
-                                   registry::printable(error.message)));
+      throw InputError(
+          fmt::format("norm \"{}\": {}", norm_.method().id, registry::printable(error.message)));
     }
     registry::check(norm_.method(), "begin", status, error);
     call_.struct_size = sizeof call_;
@@ -254,11 +254,12 @@ void require_codes(const Tensor& x, const char* option, const std::string& id) {
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double code = x[i];
     if (code == std::nearbyint(code) && std::fabs(code) <= network::kLargestCode) continue;
-    throw InputError(fmt::format(
-        "{}: element {} is {}, but \"{}\" adds integer codes: expected whole numbers from {:.0f} to "
-        "{:.0f}",
-        option, data::index_text(x.shape(), i), x[i], id, -network::kLargestCode,
-        network::kLargestCode));
+    throw InputError(
+        fmt::format("{}: element {} is {}, but \"{}\" adds integer codes: expected whole numbers "
+                    "from {:.0f} to "
+                    "{:.0f}",
+                    option, data::index_text(x.shape(), i), x[i], id, -network::kLargestCode,
+                    network::kLargestCode));
   }
 }
 
@@ -291,8 +292,17 @@ Result apply_accumulator(const pipeline::Rule& rule, const registry::Registry& r
   const RoundingCall rounding(rule, registry, in);
   const auto m = static_cast<std::uint64_t>(a[0]), n = static_cast<std::uint64_t>(b[1]);
   std::vector<double> c(m * n);
-  const qloom_tile tile{in.x.data(), in.weight->data(), c.data(), a[1], b[1], b[1],
-                        m, n, static_cast<std::uint64_t>(a[1]), 0, n};
+  const qloom_tile tile{in.x.data(),
+                        in.weight->data(),
+                        c.data(),
+                        a[1],
+                        b[1],
+                        b[1],
+                        m,
+                        n,
+                        static_cast<std::uint64_t>(a[1]),
+                        0,
+                        n};
   std::uint64_t overflows = 0;
   const auto status = registry::recorded(method, "accumulate", "", [&] {
     return accumulator.ops<qloom_accumulator>().accumulate(accumulator.self(), &rounding.call,

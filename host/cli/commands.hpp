@@ -36,8 +36,8 @@ void add_apply(CLI::App& app, Action& action);
       [](std::string& text) -> std::string {
         const std::string largest = "18446744073709551615";
         const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
-        const bool fits = text.size() < largest.size() ||
-                          (text.size() == largest.size() && text <= largest);
+        const bool fits =
+            text.size() < largest.size() || (text.size() == largest.size() && text <= largest);
         return digits && fits ? "" : text + " is not a whole number from 0 to " + largest;
       },
       "");

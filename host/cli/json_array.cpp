@@ -39,9 +39,10 @@ float float_of(const Json& number, const std::string& where) {
                                  number.dump(), std::numeric_limits<float>::max()));
   }
   if (number.is_number_integer() && !is_exactly(number, nearest)) {
-    throw InputError(fmt::format("{}: the integer {} is no float32 number; those up to 2^24 are, "
-                                 "and with a decimal point it is rounded to the nearest",
-                                 where, number.dump()));
+    throw InputError(
+        fmt::format("{}: the integer {} is no float32 number; those up to 2^24 are, "
+                    "and with a decimal point it is rounded to the nearest",
+                    where, number.dump()));
   }
   return nearest;
 }

@@ -15,8 +15,8 @@ namespace qloom::cli {
 
 /// A float32 array from a .json or .npy file. float64 is rounded to the nearest, which is said on
 /// standard error when a value changes. InputError for values that are not finite or would not be,
-/// integers that float32 does not hold, and a .json that is no array of numbers in which all rows of
-/// an axis are of one length.
+/// integers that float32 does not hold, and a .json that is no array of numbers in which all rows
+/// of an axis are of one length.
 [[nodiscard]] Tensor read_array(const std::filesystem::path& file);
 /// As the ending of `planned`, the file's later name, says; text holds the shortest decimals that
 /// give back the same float32. RunError with the index where JSON has no number for a value.

@@ -47,7 +47,7 @@ void list(bool as_json) {
     id_width = std::max(id_width, m.id.size());
   }
   data::print("{:<{}}  {:<{}}  {:<8}  {}\n", "kind", kind_width, "id", id_width, "version",
-             "summary");
+              "summary");
   for (const Method& m : registry.methods()) {
     data::print("{:<{}}  {:<{}}  {:<8}  {}\n", m.kind, kind_width, m.id, id_width,
                 printable(m.version), printable(m.summary));
@@ -65,10 +65,10 @@ void list_markdown() {
     if (m.manifest.contains("reference")) {
       const Json& r = m.manifest["reference"];
       const Json& first = r.is_array() && !r.empty() ? r[0] : r;
-      reference = first.is_object() && first.contains("authors") && first.contains("year")
-                      ? fmt::format("{}, {}", first["authors"].get<std::string>(),
-                                    first["year"].dump())
-                      : reference_line(first);
+      reference =
+          first.is_object() && first.contains("authors") && first.contains("year")
+              ? fmt::format("{}, {}", first["authors"].get<std::string>(), first["year"].dump())
+              : reference_line(first);
     }
     data::print("| {} | `{}` | {} | {} |\n", m.kind, m.id, printable(m.summary),
                 printable(reference));

@@ -25,8 +25,8 @@ struct Options {
   fs::path folder;
 };
 
-constexpr std::array kKinds = {"quantizer", "rounding", "range", "norm", "accumulator",
-                               "procedure"};
+constexpr std::array kKinds = {"quantizer", "rounding",    "range",
+                               "norm",      "accumulator", "procedure"};
 bool is_word(const std::string& text) {
   return !text.empty() && text[0] >= 'a' && text[0] <= 'z' &&
          std::all_of(text.begin(), text.end(), [](char c) {
@@ -87,8 +87,8 @@ std::string filled_in(std::string text, const Names& names) {
 void write_layer(const fs::path& layer, const fs::path& to, const std::string& name,
                  const Names& names) {
   if (!fs::is_directory(layer)) {
-    throw InputError(fmt::format("\"{}\" is missing; expected the templates of qloom there",
-                                 layer.string()));
+    throw InputError(
+        fmt::format("\"{}\" is missing; expected the templates of qloom there", layer.string()));
   }
   for (const auto& entry : fs::recursive_directory_iterator(layer)) {
     if (!entry.is_regular_file()) continue;
@@ -141,8 +141,10 @@ void add_plugins_new(CLI::App& plugins, Action& action) {
   CLI::App* command = plugins.add_subcommand(
       "new", "Writes a folder with a method to start from: it builds, has a test and runs.");
   auto options = std::make_shared<Options>();
-  command->add_option("kind", options->kind, "quantizer, rounding, range, norm, accumulator or "
-                                             "procedure")
+  command
+      ->add_option("kind", options->kind,
+                   "quantizer, rounding, range, norm, accumulator or "
+                   "procedure")
       ->required()
       ->type_name("KIND");
   command->add_option("id", options->id, "Id: my_method, or acme.my_method")

@@ -19,9 +19,10 @@ void execute(const Options& options) {
   const registry::Registry registry = open_registry_to_run();
   const registry::Json report = experiment::run(options.run, registry);
   if (report.contains("final")) {
-    data::print("{}: accuracy {:.2f} %, loss {:.4f} on {} samples\n",
-               report["name"].get<std::string>(), 100.0 * report["final"]["accuracy"].get<double>(),
-               report["final"]["loss"].get<double>(), report["final"]["count"].get<std::int64_t>());
+    data::print(
+        "{}: accuracy {:.2f} %, loss {:.4f} on {} samples\n", report["name"].get<std::string>(),
+        100.0 * report["final"]["accuracy"].get<double>(), report["final"]["loss"].get<double>(),
+        report["final"]["count"].get<std::int64_t>());
   } else {
     data::print("{}: done, without an evaluate stage\n", report["name"].get<std::string>());
   }
@@ -31,7 +32,8 @@ void execute(const Options& options) {
 
 void add_run(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "run", "Runs a pipeline; writes report.json, report.html and checkpoint.npz to the output folder.");
+      "run",
+      "Runs a pipeline; writes report.json, report.html and checkpoint.npz to the output folder.");
   auto options = std::make_shared<Options>();
   command->add_option("pipeline", options->run.pipeline, "Pipeline file")
       ->required()
@@ -62,8 +64,9 @@ void add_run(CLI::App& app, Action& action) {
       ->check([](const std::string& text) {
         return experiment::parse_interval(text)
                    ? std::string()
-                   : text + " is no interval; expected a whole number of steps, for instance 200 or "
-                            "200steps, or of seconds, 30s";
+                   : text +
+                         " is no interval; expected a whole number of steps, for instance 200 or "
+                         "200steps, or of seconds, 30s";
       })
       ->type_name("N[steps|s]");
   command->add_flag("--watch-plugins", options->run.watch_plugins,

@@ -14,8 +14,7 @@ void add_sweep(CLI::App& app, Action& action) {
   command->add_option("sweep", options->file, "Sweep file: base pipeline, grid or list, seeds")
       ->required()
       ->type_name("SWEEP.json");
-  command
-      ->add_option("--jobs", options->jobs, "Runs at the same time. Default: one per thread")
+  command->add_option("--jobs", options->jobs, "Runs at the same time. Default: one per thread")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   command

@@ -22,7 +22,7 @@ void execute(const Options& options) {
   experiment::Warnings warnings;
   experiment::check(p, registry, warnings);
   data::print("{}: valid: {} rules, {} procedures, {} stages\n", p.file.string(), p.rules.size(),
-             p.procedures.size(), p.stages.size());
+              p.procedures.size(), p.stages.size());
 }
 
 }  // namespace

@@ -77,8 +77,8 @@ void write_text(const fs::path& file, const std::string& text) {
 void write_texts(const std::vector<std::pair<fs::path, std::string>>& files) {
   std::deque<StagedFile> staged;
   for (const auto& [file, text] : files) {
-    staged.emplace_back(file, std::span(reinterpret_cast<const std::uint8_t*>(text.data()),
-                                        text.size()));
+    staged.emplace_back(file,
+                        std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
   }
   for (StagedFile& file : staged) file.commit();
 }

@@ -83,7 +83,8 @@ std::string name_of(const std::optional<Owner>& owner) {
 
 /// Does the open file still have this name? A holder that ends removes it.
 bool is_same_file(int fd, const fs::path& file) {
-  struct stat opened {}, named {};
+  struct stat opened {
+  }, named{};
   return ::fstat(fd, &opened) == 0 && ::stat(file.c_str(), &named) == 0 &&
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
@@ -113,8 +114,10 @@ Claim::Claim(const fs::path& folder) : folder_(folder), file_(folder / ".qloom-c
     ++unread;
     ::sched_yield();
   }
-  throw InputError(fmt::format("{}: in use by another process; wait until it ends, or name another "
-                               "folder", folder_.string()));
+  throw InputError(
+      fmt::format("{}: in use by another process; wait until it ends, or name another "
+                  "folder",
+                  folder_.string()));
 }
 
 Claim::Claim(const fs::path& folder, const Wait& wait)
@@ -124,7 +127,8 @@ Claim::Claim(const fs::path& folder, const Wait& wait)
     if (result == Lock::kTaken) return;
     if (result == Lock::kGone) continue;
     refuse_own();
-    if (!told) wait.tell(fmt::format("{}: waits for {}", folder_.string(), name_of(owner_in(file_))));
+    if (!told)
+      wait.tell(fmt::format("{}: waits for {}", folder_.string(), name_of(owner_in(file_))));
     told = true;
     wait.look();
     ::usleep(kPollMicroseconds);
@@ -171,15 +175,19 @@ void Claim::refuse_foreign() const {
   const std::optional<Owner> owner = owner_in(file_);
   const Process here = this_process();
   if (!owner || owner->process.host == here.host || owner->process.boot == here.boot) return;
-  throw InputError(fmt::format("{}: in use by {}, as far as can be seen from here; if it ended, "
-                               "remove {}", folder_.string(), name_of(owner), file_.string()));
+  throw InputError(
+      fmt::format("{}: in use by {}, as far as can be seen from here; if it ended, "
+                  "remove {}",
+                  folder_.string(), name_of(owner), file_.string()));
 }
 
 void Claim::refuse_own() const {
   const std::optional<Owner> owner = owner_in(file_);
   if (!owner || !(owner->process == this_process())) return;
-  throw InputError(fmt::format("{}: this command would write two results there; expected folders of "
-                               "their own", folder_.string()));
+  throw InputError(
+      fmt::format("{}: this command would write two results there; expected folders of "
+                  "their own",
+                  folder_.string()));
 }
 
 void Claim::write_owner() const {

@@ -15,7 +15,7 @@ namespace qloom::data {
 /// How to wait for another process.
 struct Wait {
   std::function<void(const std::string&)> tell;  ///< gets one message before
-  std::function<void()> look = [] {};            ///< called ten times a second; ends the wait by throwing
+  std::function<void()> look = [] {};  ///< called ten times a second; ends the wait by throwing
 };
 
 /// A folder that this process alone writes, until the object goes. The file <folder>/.qloom-claim

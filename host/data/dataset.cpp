@@ -28,8 +28,7 @@ const fs::path& require_path(const fs::path& path, const char* key, const char* 
   return path;
 }
 
-LabelledSplit read_idx_split(const fs::path& images, const fs::path& labels,
-                             const Wanted& wanted) {
+LabelledSplit read_idx_split(const fs::path& images, const fs::path& labels, const Wanted& wanted) {
   const auto read = [](const fs::path& file) {
     return read_maybe_gzip(file, [&file](std::span<const std::uint8_t> first) {
       return idx_size(first, file.string());
@@ -41,8 +40,7 @@ LabelledSplit read_idx_split(const fs::path& images, const fs::path& labels,
                     {parse_idx(label_bytes, labels.string()), labels.string()}, wanted);
 }
 
-LabelledSplit read_npy_split(const fs::path& images, const fs::path& labels,
-                             const Wanted& wanted) {
+LabelledSplit read_npy_split(const fs::path& images, const fs::path& labels, const Wanted& wanted) {
   const Bytes image_bytes = read_bytes(images);
   const Bytes label_bytes = read_bytes(labels);
   return make_split({parse_npy(image_bytes, images.string()), images.string()},
@@ -69,8 +67,8 @@ template <class Read>
 Dataset load_splits(const Source& source, std::int64_t classes, const Read& read) {
   Dataset out;
   LabelledSplit train =
-      read(std::string("train"), Wanted{source.train_limit, kTrainLimit,
-                                        classes == 0 ? kMaxClasses : classes, nullptr});
+      read(std::string("train"),
+           Wanted{source.train_limit, kTrainLimit, classes == 0 ? kMaxClasses : classes, nullptr});
   out.train = std::move(train.split);
   out.classes = classes == 0 ? train.classes : classes;
   out.test =
@@ -127,10 +125,10 @@ std::vector<fs::path> fashion_mnist_files(const fs::path& folder, const std::str
 Dataset load_fashion_mnist(const Source& source) {
   const fs::path folder = fashion_mnist_folder(source);
   if (std::error_code error; !fs::is_directory(folder, error)) {
-    throw InputError(fmt::format(
-        "{}: is no folder, expected the Fashion-MNIST files; the Debian package "
-        "dataset-fashion-mnist installs them, /data/folder names another place",
-        folder.string()));
+    throw InputError(
+        fmt::format("{}: is no folder, expected the Fashion-MNIST files; the Debian package "
+                    "dataset-fashion-mnist installs them, /data/folder names another place",
+                    folder.string()));
   }
   Split shape;  // of both splits
   shape.height = shape.width = 28;

@@ -13,10 +13,10 @@ namespace qloom::data {
 
 /// Where a dataset comes from; mirrors "data" of a pipeline. Paths are resolved already.
 struct Source {
-  std::string dataset;  ///< "fashion-mnist", "idx", "cifar-10", "numpy"
+  std::string dataset;           ///< "fashion-mnist", "idx", "cifar-10", "numpy"
   std::filesystem::path folder;  ///< fashion-mnist, cifar-10: folder; empty: the default place
   std::filesystem::path train_images, train_labels, test_images, test_labels;  ///< idx, numpy
-  std::filesystem::path train_file, test_file;  ///< numpy: .npz with arrays "images" and "labels"
+  std::filesystem::path train_file, test_file;   ///< numpy: .npz with arrays "images" and "labels"
   std::int64_t train_limit = 0, test_limit = 0;  ///< first n samples only; 0: all
 };
 
@@ -24,8 +24,8 @@ struct Source {
 /// (byte / 255 - mean[c]) / deviation[c].
 struct Split {
   std::int64_t count = 0, height = 0, width = 0, channels = 0;
-  std::vector<std::uint8_t> bytes;   ///< either this
-  std::vector<float> values;         ///< or this (numpy float images, used as they are)
+  std::vector<std::uint8_t> bytes;  ///< either this
+  std::vector<float> values;        ///< or this (numpy float images, used as they are)
   std::vector<std::int32_t> labels;
 };
 

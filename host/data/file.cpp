@@ -46,8 +46,8 @@ void check_size(const fs::path& file, std::span<const std::uint8_t> plain, std::
                                  file.string(), *size, packed_at_most(packed)));
   }
   if (plain.size() > *size) {
-    throw InputError(fmt::format("{}: unpacks to more than the {} bytes expected",
-                                 file.string(), *size));
+    throw InputError(
+        fmt::format("{}: unpacks to more than the {} bytes expected", file.string(), *size));
   }
 }
 
@@ -81,8 +81,8 @@ Bytes inflate_all(const fs::path& file, const Bytes& packed, const SizeOf& size_
                                      file.string(), packed.size() - taken));
       }
       inflateReset(&stream);
-    } else if (status == Z_BUF_ERROR || (status == Z_OK && taken == packed.size() &&
-                                         stream.avail_out != 0)) {
+    } else if (status == Z_BUF_ERROR ||
+               (status == Z_OK && taken == packed.size() && stream.avail_out != 0)) {
       throw InputError(
           fmt::format("{}: the gzip data is truncated after {} bytes, expected its end",
                       file.string(), packed.size()));

@@ -24,7 +24,8 @@ using Bytes = std::vector<std::uint8_t>;
 using SizeOf = std::function<std::optional<std::uint64_t>(std::span<const std::uint8_t>)>;
 
 /// As read_bytes; a file that begins with the gzip magic (1F 8B) is decompressed, all its members,
-/// but never beyond what `size_of` says. Throws InputError for corrupt, truncated or trailing bytes.
+/// but never beyond what `size_of` says. Throws InputError for corrupt, truncated or trailing
+/// bytes.
 [[nodiscard]] Bytes read_maybe_gzip(const std::filesystem::path& file, const SizeOf& size_of);
 
 /// Most bytes that so many packed ones can hold: deflate makes at most 1032 of one.

@@ -39,7 +39,7 @@ using Stamp =
     std::tuple<dev_t, ino_t, off_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
 
 Stamp stamp_of(const struct stat& s) {
-  return {s.st_dev,          s.st_ino,           s.st_size,        s.st_mtim.tv_sec,
+  return {s.st_dev,          s.st_ino,         s.st_size,        s.st_mtim.tv_sec,
           s.st_mtim.tv_nsec, s.st_ctim.tv_sec, s.st_ctim.tv_nsec};
 }
 
@@ -121,7 +121,8 @@ std::string stamp_of(const fs::path& file) {
 FileHash hash_file(const fs::path& file) {
   static std::mutex mutex;
   static std::map<Stamp, FileHash> known;
-  struct stat before {}, after {};
+  struct stat before {
+  }, after{};
   if (::stat(file.c_str(), &before) != 0) fail(file, std::generic_category().message(errno));
   if (!S_ISREG(before.st_mode)) {  // a pipe would be emptied
     fail(file, "no regular file, so nobody can tell whether it changed");

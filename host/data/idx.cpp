@@ -19,8 +19,8 @@ struct IdxType {
   std::uint32_t size;
   const char* name;
 };
-constexpr IdxType kTypes[] = {{0x08, 'u', 1, "uint8"}, {0x09, 'i', 1, "int8"},
-                              {0x0B, 'i', 2, "int16"}, {0x0C, 'i', 4, "int32"},
+constexpr IdxType kTypes[] = {{0x08, 'u', 1, "uint8"},   {0x09, 'i', 1, "int8"},
+                              {0x0B, 'i', 2, "int16"},   {0x0C, 'i', 4, "int32"},
                               {0x0D, 'f', 4, "float32"}, {0x0E, 'f', 8, "float64"}};
 
 const IdxType* find_type(std::uint8_t code) {

@@ -91,8 +91,8 @@ class HeaderParser {
   std::string type() {
     skip_space();
     if (at_ < text_.size() && text_[at_] == '[') {
-      throw InputError(fmt::format("{}: a compound element type, expected one number per element",
-                                   where_));
+      throw InputError(
+          fmt::format("{}: a compound element type, expected one number per element", where_));
     }
     return quoted();
   }
@@ -142,8 +142,8 @@ void decode_type(RawArray& out, const std::string& where) {
   constexpr std::array<std::string_view, 12> kKnown{"f2", "f4", "f8", "i1", "i2", "i4",
                                                     "i8", "u1", "u2", "u4", "u8", "b1"};
   if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end()) {
-    throw InputError(fmt::format("{}: element type '{}' is not a number of at most 64 bits", where,
-                                 type));
+    throw InputError(
+        fmt::format("{}: element type '{}' is not a number of at most 64 bits", where, type));
   }
   out.kind = name[0];
   out.size = static_cast<std::uint32_t>(name[1] - '0');
@@ -184,8 +184,8 @@ std::vector<std::int64_t> widened(const RawArray& raw, const std::string& where)
   for (std::size_t i = 0; i < values.size(); ++i) {
     if constexpr (std::is_same_v<T, std::uint64_t>) {
       if (values[i] > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-        throw InputError(fmt::format("{}: element {} is {}, expected at most 2^63 - 1", where, i,
-                                     values[i]));
+        throw InputError(
+            fmt::format("{}: element {} is {}, expected at most 2^63 - 1", where, i, values[i]));
       }
     }
     out[i] = static_cast<std::int64_t>(values[i]);
@@ -320,8 +320,7 @@ std::vector<std::int64_t> to_integers(const RawArray& raw, const std::string& wh
   if (raw.is('u', 2)) return widened<std::uint16_t>(raw, where);
   if (raw.is('u', 4)) return widened<std::uint32_t>(raw, where);
   if (raw.is('u', 8)) return widened<std::uint64_t>(raw, where);
-  throw InputError(
-      fmt::format("{}: element type '{}', expected an integer type", where, raw.type));
+  throw InputError(fmt::format("{}: element type '{}', expected an integer type", where, raw.type));
 }
 
 std::string npy_header(const std::string& type, const Shape& shape) {
@@ -332,8 +331,8 @@ std::string npy_header(const std::string& type, const Shape& shape) {
   text.append((kAlign - unpadded % kAlign) % kAlign, ' ');
   text += '\n';
   std::string header(kMagic);
-  header += {'\x01', '\x00', static_cast<char>(text.size() % 256),
-             static_cast<char>(text.size() / 256)};
+  header +=
+      {'\x01', '\x00', static_cast<char>(text.size() % 256), static_cast<char>(text.size() / 256)};
   return header + text;
 }
 

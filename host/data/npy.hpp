@@ -18,12 +18,12 @@ namespace qloom::data {
 
 /// Elements of a type known at run time, in the file's own byte order; a view of a file's bytes.
 struct RawArray {
-  char kind = 0;             ///< 'f' float, 'i' signed, 'u' unsigned, 'b' Boolean, as in NumPy
-  std::uint32_t size = 0;    ///< Unit: bytes of one element.
+  char kind = 0;           ///< 'f' float, 'i' signed, 'u' unsigned, 'b' Boolean, as in NumPy
+  std::uint32_t size = 0;  ///< Unit: bytes of one element.
   bool big_endian = false;
   bool fortran_order = false;
   Shape shape;
-  std::string type;          ///< as the file names it, for messages
+  std::string type;                     ///< as the file names it, for messages
   std::span<const std::uint8_t> bytes;  ///< exactly the elements
   [[nodiscard]] bool is(char k, std::uint32_t s) const { return kind == k && size == s; }
 };

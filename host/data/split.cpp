@@ -16,9 +16,9 @@ namespace {
 void set_shape(Split& split, const RawArray& images, const std::string& where) {
   const Shape& s = images.shape;
   if (s.size() < 2 || s.size() > 4) {
-    throw InputError(fmt::format(
-        "{}: images of shape {}, expected (N, features), (N, H, W) or (N, H, W, C)", where,
-        shape_text(s)));
+    throw InputError(
+        fmt::format("{}: images of shape {}, expected (N, features), (N, H, W) or (N, H, W, C)",
+                    where, shape_text(s)));
   }
   split.count = s[0];
   split.height = s.size() == 2 ? 1 : s[1];
@@ -85,8 +85,7 @@ std::int64_t kept_samples(std::int64_t count, std::int64_t limit, const char* li
   return limit == 0 ? count : limit;
 }
 
-LabelledSplit make_split(const NamedArray& images, const NamedArray& labels,
-                         const Wanted& wanted) {
+LabelledSplit make_split(const NamedArray& images, const NamedArray& labels, const Wanted& wanted) {
   LabelledSplit out;
   Split& split = out.split;
   set_shape(split, images.array, images.where);
@@ -100,8 +99,8 @@ LabelledSplit make_split(const NamedArray& images, const NamedArray& labels,
                                  images.where, images.array.type));
   }
   if (wanted.like != nullptr && text_of(*wanted.like) != text_of(split)) {
-    throw InputError(fmt::format("{}: images of {}, expected {}", images.where,
-                                 text_of(split), text_of(*wanted.like)));
+    throw InputError(fmt::format("{}: images of {}, expected {}", images.where, text_of(split),
+                                 text_of(*wanted.like)));
   }
   out.classes = set_labels(split, labels, wanted.classes);
   split.count = kept_samples(split.count, wanted.limit, wanted.limit_key, images.where);

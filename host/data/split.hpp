@@ -27,10 +27,10 @@ inline constexpr std::int64_t kMaxClasses = 65536;
 
 /// What a split must be.
 struct Wanted {
-  std::int64_t limit = 0;               ///< first n samples only; 0: all
-  const char* limit_key = "";           ///< JSON pointer of `limit`, for messages
-  std::int64_t classes = kMaxClasses;   ///< labels are 0 .. classes - 1
-  const Split* like = nullptr;          ///< images have this one's shape and type; nullptr: any
+  std::int64_t limit = 0;              ///< first n samples only; 0: all
+  const char* limit_key = "";          ///< JSON pointer of `limit`, for messages
+  std::int64_t classes = kMaxClasses;  ///< labels are 0 .. classes - 1
+  const Split* like = nullptr;         ///< images have this one's shape and type; nullptr: any
 };
 
 struct LabelledSplit {

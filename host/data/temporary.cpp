@@ -29,10 +29,9 @@ bool is_leftover(const std::string& name, const Process& here) {
   std::int64_t id = 0;
   std::uint64_t start = 0;
   int end = 0;
-  const int found = std::sscanf(name.c_str(),
-                                ".qloom-%8[0-9a-f]-%8[0-9a-f]-%" SCNd64 "-%" SCNu64
-                                "-%16[0-9a-f].tmp%n",
-                                machine, boot, &id, &start, random, &end);
+  const int found = std::sscanf(
+      name.c_str(), ".qloom-%8[0-9a-f]-%8[0-9a-f]-%" SCNd64 "-%" SCNu64 "-%16[0-9a-f].tmp%n",
+      machine, boot, &id, &start, random, &end);
   if (found != 5 || static_cast<std::size_t>(end) != name.size()) return false;
   if (machine != machine_part(here)) return false;
   if (boot != boot_part(here)) return true;

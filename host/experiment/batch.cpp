@@ -15,8 +15,8 @@ namespace qloom::experiment {
 
 Job job_of(const BatchRun& run) {
   Job job;
-  job.arguments = {"run", run.pipeline.string(), "--seed", std::to_string(run.seed), "--output",
-                   run.folder.string(), "--shared", run.shared.string()};
+  job.arguments = {"run",      run.pipeline.string(), "--seed",   std::to_string(run.seed),
+                   "--output", run.folder.string(),   "--shared", run.shared.string()};
   if (run.threads > 0) {
     job.arguments.insert(job.arguments.end(), {"--threads", std::to_string(run.threads)});
   }

@@ -94,8 +94,7 @@ void check_named(const Rule& rule, const Written& entry, const std::vector<Candi
     for (const Written& site : rule.site_names) {
       if (serves(c, rule, site.name)) continue;
       throw InputError(fmt::format("{}: layer \"{}\" has no site \"{}\"{}", site.where, entry.name,
-                                   site.name,
-                                   registry::nearest_or_known(site.name, sites_of(c))));
+                                   site.name, registry::nearest_or_known(site.name, sites_of(c))));
     }
   }
 }
@@ -117,11 +116,10 @@ void check_site(const Rule& rule, const Written& site, const std::vector<Candida
 
 }  // namespace
 
-std::vector<Candidate> candidates(const pipeline::Pipeline& pipeline,
-                                  const network::Model& model) {
+std::vector<Candidate> candidates(const pipeline::Pipeline& pipeline, const network::Model& model) {
   // What may fold a norm, now or in a run before.
-  const bool may_fold = !pipeline.procedures.empty() || !pipeline.start_from.empty() ||
-                        !pipeline.weights.empty();
+  const bool may_fold =
+      !pipeline.procedures.empty() || !pipeline.start_from.empty() || !pipeline.weights.empty();
   std::vector<Candidate> list;
   const Layer *first = nullptr, *last = nullptr;
   for (const Layer& layer : model.layers) {
@@ -131,12 +129,12 @@ std::vector<Candidate> candidates(const pipeline::Pipeline& pipeline,
   }
   for (const Layer& layer : model.layers) {
     const bool contracts = layer.is_contraction();
-    list.push_back({.layer = &layer,
-                    .names = {layer.name, network::name(layer.type), &layer == first,
-                              &layer == last},
-                    .reads_input = contracts && reads_input(model, layer),
-                    .gives_logits = &layer == &model.layers.back(),
-                    .has_bias = contracts && (layer.has_bias || may_fold)});
+    list.push_back(
+        {.layer = &layer,
+         .names = {layer.name, network::name(layer.type), &layer == first, &layer == last},
+         .reads_input = contracts && reads_input(model, layer),
+         .gives_logits = &layer == &model.layers.back(),
+         .has_bias = contracts && (layer.has_bias || may_fold)});
   }
   return list;
 }

@@ -47,9 +47,7 @@ double double_of(const Json& bits) { return std::bit_cast<double>(bits.get<std::
 Json pass_json(const network::Phase& p) {
   return {p.step, p.epoch, p.training, bits_of(p.learning_rate)};
 }
-network::Phase phase_of(const Json& p) {
-  return {p.at(0), p.at(1), p.at(2), double_of(p.at(3))};
-}
+network::Phase phase_of(const Json& p) { return {p.at(0), p.at(1), p.at(2), double_of(p.at(3))}; }
 
 /// InputError unless what the run goes on to append to, and the report prints, are lists.
 void require_lists(const Json& meta, const std::string& file) {
@@ -60,15 +58,16 @@ void require_lists(const Json& meta, const std::string& file) {
     is_sound = is_sound && meta.value(name, Json::array()).is_array();
   }
   if (!is_sound) {
-    throw InputError(fmt::format("{}: \"@meta\" is damaged: expected lists in \"series\", "
-                                 "\"stages\", \"reloads\" and \"warnings\"",
-                                 file));
+    throw InputError(
+        fmt::format("{}: \"@meta\" is damaged: expected lists in \"series\", "
+                    "\"stages\", \"reloads\" and \"warnings\"",
+                    file));
   }
 }
 
 /// What a checkpoint holds beside weights and norm statistics: families of arrays.
-constexpr const char* kOtherFamilies[] = {kMeta,   "velocity/", "second/",    "shadow/",
-                                          "site/",  "learned/",  "overflows/", "procedure/",
+constexpr const char* kOtherFamilies[] = {kMeta,      "velocity/",   "second/",    "shadow/",
+                                          "site/",    "learned/",    "overflows/", "procedure/",
                                           "removed/", "shadow_norm/"};
 
 }  // namespace
@@ -95,8 +94,8 @@ std::vector<Warning> weights_warnings(data::ArrayReader& reader) {
     all.push_back({reader.file(), text});
   }
   for (const std::string& name : reader.unread()) {
-    all.push_back({reader.where(name), "matches nothing in the model and is not used" +
-                                           reader.nearest_read(name)});
+    all.push_back({reader.where(name),
+                   "matches nothing in the model and is not used" + reader.nearest_read(name)});
   }
   return all;
 }
@@ -106,9 +105,10 @@ std::string loss_of_file(data::ArrayReader& reader) {
   const auto& text = reader.read_list<std::uint8_t>(kMeta);
   const Json meta = Json::parse(text.begin(), text.end(), nullptr, false);
   if (!meta.is_object() || !meta.contains("loss") || !meta["loss"].is_string()) {
-    throw InputError(fmt::format("{}: \"@meta\" does not name the \"loss\" of the training; "
-                                 "another version of qloom wrote it",
-                                 reader.file()));
+    throw InputError(
+        fmt::format("{}: \"@meta\" does not name the \"loss\" of the training; "
+                    "another version of qloom wrote it",
+                    reader.file()));
   }
   return meta["loss"].get<std::string>();
 }
@@ -151,15 +151,16 @@ data::Arrays Trainer::state() const {
   }
   const std::string text = meta.dump();
   all[kMeta] = {{static_cast<std::int64_t>(text.size())},
-                  std::vector<std::uint8_t>(text.begin(), text.end())};
+                std::vector<std::uint8_t>(text.begin(), text.end())};
   return all;
 }
 
 std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::string& file) {
   if (meta.at("format") != kFormat) {
-    throw InputError(fmt::format("{}: a checkpoint of format {}, expected {}; another version of "
-                                 "qloom wrote it",
-                                 file, meta.at("format").dump(), kFormat));
+    throw InputError(
+        fmt::format("{}: a checkpoint of format {}, expected {}; another version of "
+                    "qloom wrote it",
+                    file, meta.at("format").dump(), kFormat));
   }
   if (meta.at("configuration") != pipeline::configuration(pipeline_, *registry_) ||
       meta.at("seed") != pipeline_.seed) {
@@ -168,15 +169,20 @@ std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::strin
         file));
   }
   const Json& c = meta.at("cursor");
-  const Cursor cursor{c.at("stage"), c.at("epoch_of_stage"), c.at("epochs"), c.at("steps"),
-                      c.value("step_of_epoch", std::uint64_t{0}), c.at("is_finalized")};
+  const Cursor cursor{c.at("stage"),
+                      c.at("epoch_of_stage"),
+                      c.at("epochs"),
+                      c.at("steps"),
+                      c.value("step_of_epoch", std::uint64_t{0}),
+                      c.at("is_finalized")};
   auto versions = meta.at("procedure_versions").get<std::vector<std::uint32_t>>();
   if (cursor.stage > pipeline_.stages.size() || versions.size() != procedures_.size() ||
       cursor.step_of_epoch >= steps_per_epoch()) {
-    throw InputError(fmt::format("{}: \"@meta\" is damaged: stage {} of {}, {} of {} procedures, "
-                                 "step {} of {}",
-                                 file, cursor.stage, pipeline_.stages.size(), versions.size(),
-                                 procedures_.size(), cursor.step_of_epoch, steps_per_epoch()));
+    throw InputError(
+        fmt::format("{}: \"@meta\" is damaged: stage {} of {}, {} of {} procedures, "
+                    "step {} of {}",
+                    file, cursor.stage, pipeline_.stages.size(), versions.size(),
+                    procedures_.size(), cursor.step_of_epoch, steps_per_epoch()));
   }
   cursor_ = cursor;
   loss_ = meta.at("loss").get<std::string>();
@@ -206,8 +212,7 @@ void Trainer::load(const std::filesystem::path& file) {
 void Trainer::restore(const data::Arrays& all, const std::string& where) {
   data::ArrayReader reader(all, where);
   if (!reader.contains(kMeta)) {
-    throw InputError(fmt::format("{}: no checkpoint of a run (array \"@meta\" is missing)",
-                                 where));
+    throw InputError(fmt::format("{}: no checkpoint of a run (array \"@meta\" is missing)", where));
   }
   const auto& text = reader.read_list<std::uint8_t>(kMeta);
   std::vector<std::uint32_t> versions;

@@ -93,13 +93,13 @@ std::vector<Entry> entries_of(const CompareOptions& options, const registry::Reg
       entry.pipeline = pipeline::load(file, entry.overrides, registry);
       if (entry.seeds.empty()) entry.seeds.push_back(entry.pipeline.seed);
       check(entry.pipeline, registry, warnings);
-      const std::string row = fmt::format("{}{}{}", file.string(), i > 0 ? " --variant " : "",
-                                          entry.variant);
+      const std::string row =
+          fmt::format("{}{}{}", file.string(), i > 0 ? " --variant " : "", entry.variant);
       const auto [same, is_other] = known.insert(
           {file.string() + pipeline::configuration(entry.pipeline, registry).dump(), row});
       if (!is_other) {
-        throw InputError(fmt::format("{} and {} are the same pipeline; expected each once",
-                                     same->second, row));
+        throw InputError(
+            fmt::format("{} and {} are the same pipeline; expected each once", same->second, row));
       }
       const auto [other, is_new] = folders.insert({entry.folder, file});
       if (!is_new) {
@@ -116,10 +116,12 @@ std::vector<Entry> entries_of(const CompareOptions& options, const registry::Reg
 void print_table(const Json& rows) {
   std::size_t width = 8;
   for (const Json& row : rows) width = std::max(width, row["name"].get<std::string>().size());
-  data::print("\n| {:<{}} | accuracy %     | weight bits | activation bits | model bytes | s/epoch |\n",
-             "pipeline", width);
-  data::print("|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|\n",
-             "", width + 2);
+  data::print(
+      "\n| {:<{}} | accuracy %     | weight bits | activation bits | model bytes | s/epoch |\n",
+      "pipeline", width);
+  data::print(
+      "|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|\n", "",
+      width + 2);
   for (const Json& row : rows) {
     data::print("| {:<{}} | {:>14} | {:>11} | {:>15} | {:>11} | {:>7} |{}\n",
                 row["name"].get<std::string>(), width, accuracy_text(row),
@@ -135,12 +137,11 @@ std::string csv_of(const Json& rows) {
       "seconds_per_epoch,error\n";
   for (const Json& row : rows) {
     const auto number = [&row](const char* key) { return csv_number(row[key]); };
-    csv += fmt::format("{},{},{},{},{},{},{},{},{}\n", csv_field(row["pipeline"]),
-                       csv_field(row["name"]), number("accuracy_mean"),
-                       number("accuracy_deviation"), number("weight_bits"),
-                       number("activation_bits"), number("model_bytes"),
-                       number("seconds_per_epoch"),
-                       row["error"].is_null() ? "" : csv_field(row["error"]));
+    csv += fmt::format(
+        "{},{},{},{},{},{},{},{},{}\n", csv_field(row["pipeline"]), csv_field(row["name"]),
+        number("accuracy_mean"), number("accuracy_deviation"), number("weight_bits"),
+        number("activation_bits"), number("model_bytes"), number("seconds_per_epoch"),
+        row["error"].is_null() ? "" : csv_field(row["error"]));
   }
   return csv;
 }
@@ -201,8 +202,13 @@ class Comparison {
         return fmt::format("start_from {}: {}", entry.pipeline.start_from.string(), failed->second);
       }
     }
-    BatchRun run{entry.file, entry.overrides, seed, output_ / entry.run_folder(seed),
-                 entry.start ? output_ : output_ / "start_from", threads_, false};
+    BatchRun run{entry.file,
+                 entry.overrides,
+                 seed,
+                 output_ / entry.run_folder(seed),
+                 entry.start ? output_ : output_ / "start_from",
+                 threads_,
+                 false};
     if (stop_signal() != 0) return kNotBegun;
     const pipeline::Pipeline pipeline = with_seed(entry.pipeline, seed);
     data::wait_until_free(run.folder, stoppable_wait());
@@ -228,8 +234,11 @@ class Comparison {
   }
 
   Json row_of(const Entry& entry) {
-    Json row{{"pipeline", entry.file.string()}, {"name", name_of(entry)},
-             {"seeds", Json::array()}, {"runs", Json::array()}, {"error", nullptr}};
+    Json row{{"pipeline", entry.file.string()},
+             {"name", name_of(entry)},
+             {"seeds", Json::array()},
+             {"runs", Json::array()},
+             {"error", nullptr}};
     std::vector<Json> reports;
     for (const std::uint64_t seed : entry.seeds) {
       const std::string folder = entry.run_folder(seed);

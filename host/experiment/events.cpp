@@ -79,8 +79,10 @@ Json swap_events(const Trainer& trainer) {
     add_changes(before.accumulators, after.accumulators, "", rows);
     add_changes(before.norms, after.norms, "norm/", rows);
     if (rows.empty()) continue;
-    events.push_back({{"type", "rules"}, {"epoch", now.epochs},
-                      {"step", now.steps}, {"what", summary(rows)},
+    events.push_back({{"type", "rules"},
+                      {"epoch", now.epochs},
+                      {"step", now.steps},
+                      {"what", summary(rows)},
                       {"changes", std::move(rows)}});
   }
   for (const Json& reload : trainer.reloads()) events.push_back(reload);

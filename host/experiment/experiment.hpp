@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "host/experiment/warnings.hpp"
 #include "host/experiment/checkpoint_interval.hpp"
 #include "host/experiment/progress.hpp"
+#include "host/experiment/warnings.hpp"
 #include "host/pipeline/pipeline.hpp"
 #include "host/registry/registry.hpp"
 
@@ -26,7 +26,7 @@ struct RunOptions {
   int threads = 0;                     ///< 0: OpenMP's default
   bool resume = false;
   CheckpointInterval checkpoint_every;  ///< also inside an epoch
-  bool watch_plugins = false;          ///< a library written anew is loaded at the next step
+  bool watch_plugins = false;           ///< a library written anew is loaded at the next step
   /// Folder with finished runs that a "start_from" may use and adds to, <stem>/seed_<seed>; empty:
   /// <output>/start_from.
   std::filesystem::path shared;
@@ -38,9 +38,9 @@ struct CompareOptions {
   std::vector<std::filesystem::path> pipelines;
   std::vector<std::string> overrides;  ///< "/json/pointer=value", of every run
   std::vector<std::string> variants;   ///< the same; each pipeline runs once more with each of them
-  std::vector<std::uint64_t> seeds;  ///< empty: each pipeline's own
-  std::filesystem::path output;      ///< empty: runs/compare
-  int threads = 0;                   ///< 0: OpenMP's default
+  std::vector<std::uint64_t> seeds;    ///< empty: each pipeline's own
+  std::filesystem::path output;        ///< empty: runs/compare
+  int threads = 0;                     ///< 0: OpenMP's default
 };
 
 struct SweepOptions {
@@ -50,8 +50,8 @@ struct SweepOptions {
   int threads = 0;               ///< divided among the processes; 0: one per processor
 };
 
-/// Runs the pipeline; writes report.json, report.html and checkpoint.npz to the output folder. Returns the
-/// report. InputError before any work for wrong input; RunError when the run fails.
+/// Runs the pipeline; writes report.json, report.html and checkpoint.npz to the output folder.
+/// Returns the report. InputError before any work for wrong input; RunError when the run fails.
 registry::Json run(const RunOptions& options, const registry::Registry& registry);
 
 /// Everything run() checks before it starts: pipeline, data files, model, every placement; also of

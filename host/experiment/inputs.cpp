@@ -41,7 +41,8 @@ const Json& program_entries() {
       if (library.build_id.empty()) {
         list.push_back(entry_of("library", library.file.filename().string(), library.file));
       } else {
-        list.push_back({{"what", "library"}, {"name", library.file.filename().string()},
+        list.push_back({{"what", "library"},
+                        {"name", library.file.filename().string()},
                         {"digest", library.build_id}});
       }
     }

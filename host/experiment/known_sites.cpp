@@ -68,9 +68,10 @@ KnownSites follow_stages(const pipeline::Pipeline& pipeline, const network::Mode
         const std::string what =
             missing(registry, spec, before == known.end() ? nullptr : &before->second);
         if (what.empty()) continue;
-        throw InputError(fmt::format("{}: no {} known for \"{}\" ({}); expected a calibrate stage "
-                                     "or training with rules before it",
-                                     stage.where, what, key, spec.quantizer.where));
+        throw InputError(
+            fmt::format("{}: no {} known for \"{}\" ({}); expected a calibrate stage "
+                        "or training with rules before it",
+                        stage.where, what, key, spec.quantizer.where));
       }
     }
   }

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kBins = 128;
 constexpr std::size_t kMostLevels = 256;  // a finer grid is a grey area in a picture
 constexpr std::int64_t kMostSamples = 128;
-constexpr std::int64_t kMostModelledSamples = 8;       // a modelled accumulator is slow
+constexpr std::int64_t kMostModelledSamples = 8;             // a modelled accumulator is slow
 constexpr std::int64_t kMostValues = std::int64_t{1} << 24;  // of all nodes: 64 MiB of float
 
 /// One tensor as evaluation sees it; `after` is null where nothing quantizes it.
@@ -113,7 +113,10 @@ void add_noise(const Observed& o, Json& row) {
 
 Json statistics(const Observed& o) {
   const Histogram h = histogram(o);
-  Json row{{"tensor", o.tensor}, {"layer", o.layer}, {"site", o.site}, {"values", o.count},
+  Json row{{"tensor", o.tensor},
+           {"layer", o.layer},
+           {"site", o.site},
+           {"values", o.count},
            {"histogram", {{"low", h.low}, {"high", h.high}, {"before", h.before}}}};
   if (o.after == nullptr) return row;
   row["histogram"]["after"] = h.after;
@@ -137,8 +140,7 @@ void observe_parameter(const network::Parameter* p, const std::string& site,
   if (site == "bias" && !is_quantized) return;
   list.push_back({p->name(), p->layer, site + "/" + p->layer,
                   is_average ? p->shadow.data() : p->value.data(),
-                  is_quantized ? p->quantized.data() : nullptr, p->value.size(),
-                  p->forward.get()});
+                  is_quantized ? p->quantized.data() : nullptr, p->value.size(), p->forward.get()});
 }
 
 /// Every tensor of the last pass that is worth a picture, in the order of the network.

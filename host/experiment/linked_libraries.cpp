@@ -43,9 +43,9 @@ int add_library(dl_phdr_info* object, std::size_t, void* list) {
   for (int i = 0; i < object->dlpi_phnum && library.build_id.empty(); ++i) {
     const ElfW(Phdr)& segment = object->dlpi_phdr[i];
     if (segment.p_type != PT_NOTE) continue;
-    library.build_id = build_id_in(
-        reinterpret_cast<const std::uint8_t*>(object->dlpi_addr + segment.p_vaddr),
-        segment.p_memsz);
+    library.build_id =
+        build_id_in(reinterpret_cast<const std::uint8_t*>(object->dlpi_addr + segment.p_vaddr),
+                    segment.p_memsz);
   }
   static_cast<std::vector<LinkedLibrary>*>(list)->push_back(std::move(library));
   return 0;

@@ -63,7 +63,9 @@ Json runs_of(const Json& rows, const fs::path& folder) {
       if (run.value("status", "done") != "done" || !fs::exists(file)) continue;
       Json report = pipeline::read_json(file);
       if (count > kMostDetailed) report.erase("layer_statistics");
-      runs.push_back({{"row", i}, {"seed", run["seed"]}, {"folder", run["folder"]},
+      runs.push_back({{"row", i},
+                      {"seed", run["seed"]},
+                      {"folder", run["folder"]},
                       {"report", std::move(report)}});
     }
   }
@@ -76,7 +78,8 @@ Json table_data(const char* kind, const Json& table, const fs::path& folder) {
   for (Json& row : rows) {
     if (!row.contains("label")) row["label"] = row.at("name");
   }
-  Json data{{"kind", kind}, {"title", table.value("name", title)},
+  Json data{{"kind", kind},
+            {"title", table.value("name", title)},
             {"columns", table.value("columns", Json::array())},
             {"pointers", table.value("pointers", Json::array())}};
   data["runs"] = runs_of(rows, folder);
@@ -113,12 +116,13 @@ Json page_data(const fs::path& folder) {
     }
     if (fs::exists(file("report.json"))) return run_page(pipeline::read_json(file("report.json")));
   } catch (const Json::exception& error) {
-    throw InputError(fmt::format("{}: not a result that qloom wrote: {}", folder.string(),
-                                 error.what()));
+    throw InputError(
+        fmt::format("{}: not a result that qloom wrote: {}", folder.string(), error.what()));
   }
   throw InputError(fmt::format(
       "{}: no such file; expected the folder of a run, a comparison (compare.json) or a sweep "
-      "(results.json)", file("report.json").string()));
+      "(results.json)",
+      file("report.json").string()));
 }
 
 std::string page_text(const Json& data) {

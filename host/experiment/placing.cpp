@@ -93,8 +93,8 @@ class Placer {
   void clamp(const std::string& key) {
     const auto found = out_.quantizers.find(key);
     if (found == out_.quantizers.end()) {
-      throw InputError(fmt::format("{}/clamp: no earlier rule puts a quantizer at \"{}\"",
-                                   rule_->where, key));
+      throw InputError(
+          fmt::format("{}/clamp: no earlier rule puts a quantizer at \"{}\"", rule_->where, key));
     }
     const Json& bounds = rule_->body["clamp"];
     found->second.clamp = {bounds.at("low").get<double>(), bounds.at("high").get<double>()};

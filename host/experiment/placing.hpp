@@ -24,8 +24,7 @@ struct Moment {
 /// rules that name what the model has not (candidates.hpp).
 [[nodiscard]] network::Placement place(const pipeline::Pipeline& pipeline,
                                        const network::Model& model,
-                                       const registry::Registry& registry,
-                                       Moment done);
+                                       const registry::Registry& registry, Moment done);
 
 /// The moments at which the placement may change, the start included, in their order.
 [[nodiscard]] std::vector<Moment> changes(const pipeline::Pipeline& pipeline,

@@ -60,8 +60,8 @@ void Progress::draw(std::uint64_t done, const std::string& figures, bool is_fina
     left = fmt::format(", {:.0f} s left", seconds / double(done) * double(total_ - done));
   }
   data::say("\r\033[K{}: {} [{}{}] {}/{}  {}, {:.1f} s{}{}", title_, what_,
-             std::string(filled, '#'), std::string(kWidth - filled, '.'), done, total_, figures,
-             seconds, left, is_final ? "\n" : "");
+            std::string(filled, '#'), std::string(kWidth - filled, '.'), done, total_, figures,
+            seconds, left, is_final ? "\n" : "");
   line_is_open_ = !is_final;
 }
 

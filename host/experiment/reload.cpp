@@ -73,9 +73,10 @@ void Trainer::go_back(const std::string& reason, Progress& progress) {
   reloads_ = std::move(events);
   inputs_ = std::move(trial.inputs);
   for (const auto& [index, library] : trial.events) {
-    std::string what = fmt::format("{}: loaded anew, failed at its first step ({}); the run goes "
-                                   "on with the old code",
-                                   library, reason);
+    std::string what = fmt::format(
+        "{}: loaded anew, failed at its first step ({}); the run goes "
+        "on with the old code",
+        library, reason);
     progress.note(what);
     reloads_[index]["what"] = std::move(what);
   }

@@ -32,11 +32,14 @@ Json parameter_rows(Trainer& trainer, Json& totals) {
   for (const network::Parameter* p : trainer.network().parameters()) {
     const auto n = static_cast<std::int64_t>(p->value.size());
     // An averaged weight (shadow) is what evaluation uses, in float32.
-    const std::uint32_t bits =
-        p->forward != nullptr && p->shadow.empty() ? p->forward->bits() : 32;
+    const std::uint32_t bits = p->forward != nullptr && p->shadow.empty() ? p->forward->bits() : 32;
     const std::uint32_t stored = p->on_update != nullptr ? p->on_update->bits() : 32;
-    rows.push_back({{"name", p->name()}, {"shape", p->value.shape()}, {"elements", n},
-                    {"bits", bits}, {"bytes", packed_bytes(n, bits)}, {"stored_bits", stored}});
+    rows.push_back({{"name", p->name()},
+                    {"shape", p->value.shape()},
+                    {"elements", n},
+                    {"bits", bits},
+                    {"bytes", packed_bytes(n, bits)},
+                    {"stored_bits", stored}});
     bytes += packed_bytes(n, bits);
     if (p->role != QLOOM_ROLE_WEIGHT) continue;
     weight_bits += n * bits;
@@ -58,7 +61,9 @@ Json activation_rows(const Trainer& trainer, Json& totals) {
     const bool quantized = from.type == network::Node::Type::kQuantize;
     const std::uint32_t bits = quantized ? from.site->bits() : 32;
     const std::int64_t n = from.out_shape.size();
-    rows.push_back({{"name", "input of " + node->name}, {"elements", n}, {"bits", bits},
+    rows.push_back({{"name", "input of " + node->name},
+                    {"elements", n},
+                    {"bits", bits},
                     {"bytes", packed_bytes(n, bits)}});
     all_bits += n * bits;
     all += n;
@@ -101,8 +106,10 @@ Json report_of(Trainer& trainer, int threads) {
   if (!trainer.custom().empty()) report["procedures"] = trainer.custom();
   if (trainer.final_score()) {
     const Score& score = *trainer.final_score();
-    report["final"] = {{"accuracy", score.accuracy}, {"loss", score.loss},
-                       {"correct", score.correct}, {"count", score.count}};
+    report["final"] = {{"accuracy", score.accuracy},
+                       {"loss", score.loss},
+                       {"correct", score.correct},
+                       {"count", score.count}};
   }
   report["layer_statistics"] = std::move(statistics);
   const double epochs = trainer.epochs_run();

@@ -43,9 +43,9 @@ KnownSites inherited(const pipeline::Pipeline& pipeline, const registry::Registr
 /// Checks the pipeline; of which activations evaluation knows enough at its end.
 KnownSites known_after(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
                        Warnings& warnings) {
-  const auto purpose =
-      pipeline.weights.empty() ? Trainer::Purpose::kCheck : Trainer::Purpose::kRun;
-  Trainer trainer(pipeline, registry, [&](const Warning& w) { warnings.add(w); }, purpose);
+  const auto purpose = pipeline.weights.empty() ? Trainer::Purpose::kCheck : Trainer::Purpose::kRun;
+  Trainer trainer(
+      pipeline, registry, [&](const Warning& w) { warnings.add(w); }, purpose);
   if (!pipeline.start_from.empty()) {
     return trainer.check_stages(inherited(pipeline, registry, warnings));
   }
@@ -94,9 +94,10 @@ struct Prepared {
     const Json inputs = meta.value("inputs", Json());
     const std::string changes = changes_since(inputs, pipeline, registry);
     if (!changes.empty()) {
-      throw InputError(fmt::format("{}: {}; going on would mix two results: put back what changed, "
-                                   "or leave --resume out to start anew",
-                                   folder.checkpoint.string(), changes));
+      throw InputError(
+          fmt::format("{}: {}; going on would mix two results: put back what changed, "
+                      "or leave --resume out to start anew",
+                      folder.checkpoint.string(), changes));
     }
     stamps.require_unchanged(trainer.methods());
     trainer.set_inputs(inputs);

@@ -150,19 +150,10 @@ qloom_status random_uniform(qloom_run* run, const char* stream, float* out,
   });
 }
 
-constexpr qloom_run_api kTable{sizeof(qloom_run_api),
-                               0,
-                               &tensor,
-                               &norm,
-                               &norm_inference,
-                               &remove_norm,
-                               &set_shadow,
-                               &retune_norms,
-                               &logits,
-                               &schedule,
-                               &scale_learning_rate,
-                               &report,
-                               &random_uniform};
+constexpr qloom_run_api kTable{
+    sizeof(qloom_run_api), 0,           &tensor,        &norm,   &norm_inference,
+    &remove_norm,          &set_shadow, &retune_norms,  &logits, &schedule,
+    &scale_learning_rate,  &report,     &random_uniform};
 
 }  // namespace
 

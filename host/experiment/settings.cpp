@@ -62,9 +62,8 @@ void check_epoch(const Json& params, const std::string& pointer, const std::stri
   if (!params.contains(place) || !params.at(place).is_number_integer()) return;
   const Json& epoch = params.at(place);
   if (epoch < epochs) return;
-  warnings.add({where + pointer,
-                fmt::format("{} has no effect: training ends after epoch {}", epoch.dump(),
-                            epochs)});
+  warnings.add({where + pointer, fmt::format("{} has no effect: training ends after epoch {}",
+                                             epoch.dump(), epochs)});
 }
 
 /// The parameters that a manifest's "epochs" names.
@@ -162,8 +161,9 @@ void check_calibrations(const pipeline::Pipeline& p, const Length& length,
       if (c.from.steps <= steps) is_wanted = c.is_wanted;
     }
     if (is_wanted) continue;
-    warnings.add({stage.where + "/calibrate", "no site has anything to calibrate: the stage has no "
-                                              "effect"});
+    warnings.add({stage.where + "/calibrate",
+                  "no site has anything to calibrate: the stage has no "
+                  "effect"});
   }
 }
 
@@ -199,18 +199,17 @@ void check_data_and_model(const pipeline::Pipeline& p, const network::Model& mod
                               "are",
                               p.as_written["data"]["normalisation"].dump())});
   }
-  const bool has_norms =
-      std::any_of(model.layers.begin(), model.layers.end(), [](const network::Layer& layer) {
-        return layer.type == network::LayerType::kNorm;
-      });
+  const bool has_norms = std::any_of(
+      model.layers.begin(), model.layers.end(),
+      [](const network::Layer& layer) { return layer.type == network::LayerType::kNorm; });
   if (!p.as_written.contains("norm") || has_norms) return;
   warnings.add({file + ": /norm", fmt::format("{} has no effect: the model has no norm layer",
                                               p.as_written["norm"]["plugin"].dump())});
 }
 
-constexpr std::uint32_t kStepEvents =
-    1U << QLOOM_EVENT_BEFORE_STEP | 1U << QLOOM_EVENT_LOSS | 1U << QLOOM_EVENT_AFTER_BACKWARD |
-    1U << QLOOM_EVENT_AFTER_STEP | 1U << QLOOM_EVENT_AFTER_EPOCH;
+constexpr std::uint32_t kStepEvents = 1U << QLOOM_EVENT_BEFORE_STEP | 1U << QLOOM_EVENT_LOSS |
+                                      1U << QLOOM_EVENT_AFTER_BACKWARD |
+                                      1U << QLOOM_EVENT_AFTER_STEP | 1U << QLOOM_EVENT_AFTER_EPOCH;
 
 }  // namespace
 

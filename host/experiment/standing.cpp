@@ -52,8 +52,8 @@ Json read_checkpoint_meta(const std::filesystem::path& file) {
   const data::Arrays all = data::read_npz(file);
   data::ArrayReader reader(all, file.string());
   if (!reader.contains("@meta")) {
-    throw InputError(fmt::format("{}: no checkpoint of a run (array \"@meta\" is missing)",
-                                 file.string()));
+    throw InputError(
+        fmt::format("{}: no checkpoint of a run (array \"@meta\" is missing)", file.string()));
   }
   const auto& text = reader.read_list<std::uint8_t>("@meta");
   return Json::parse(text.begin(), text.end(), nullptr, false);

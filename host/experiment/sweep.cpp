@@ -190,7 +190,12 @@ class Sweep {
   [[nodiscard]] BatchRun batch_run(const fs::path& pipeline, std::uint64_t seed,
                                    const std::vector<std::string>& overrides,
                                    const fs::path& folder, const Standing& standing) const {
-    return {pipeline, overrides, seed, folder, output_ / "start_from", 0,
+    return {pipeline,
+            overrides,
+            seed,
+            folder,
+            output_ / "start_from",
+            0,
             standing.state == Standing::State::kBegun};
   }
 
@@ -215,9 +220,9 @@ class Sweep {
     const double seconds = std::chrono::duration<double>(Clock::now() - begun_).count();
     const double left = seconds / double(done_) * double(total_ - done_);
     data::say("{}: {}/{} [{}] {}{}{}\n", plan_.name, done_, total_, what,
-               error.empty() ? run_figures(folder) : "failed: " + error,
-               failed_ > 0 ? fmt::format(", {} failed so far", failed_) : "",
-               done_ < total_ ? fmt::format(", {:.0f} s left", left) : "");
+              error.empty() ? run_figures(folder) : "failed: " + error,
+              failed_ > 0 ? fmt::format(", {} failed so far", failed_) : "",
+              done_ < total_ ? fmt::format(", {:.0f} s left", left) : "");
   }
 
   const registry::Registry& registry_;

@@ -201,8 +201,8 @@ class Planner {
 
   void add_run(SweepRun run, const Variant& variant) {
     const Json& what = run.configuration.is_null() ? variant.settings : run.configuration;
-    run.hash = folder_name(fmt::format("{}\n{}\n{}", what.dump(), run.seed,
-                                       registry::host_services().version));
+    run.hash = folder_name(
+        fmt::format("{}\n{}\n{}", what.dump(), run.seed, registry::host_services().version));
     const auto [other, is_new] = labels_.insert({run.hash, variant.label});
     if (!is_new) {
       throw InputError(

@@ -22,8 +22,11 @@ Json read_report(const std::filesystem::path& folder) {
 /// The row of variant `index`: its settings, its runs, figures over those that are done.
 Json row_of(const SweepPlan& plan, std::size_t index, const std::vector<RunResult>& results,
             const std::filesystem::path& output) {
-  Json row{{"label", plan.variants[index].label}, {"settings", plan.variants[index].settings},
-           {"seeds", Json::array()}, {"runs", Json::array()}, {"error", nullptr}};
+  Json row{{"label", plan.variants[index].label},
+           {"settings", plan.variants[index].settings},
+           {"seeds", Json::array()},
+           {"runs", Json::array()},
+           {"error", nullptr}};
   std::vector<Json> reports;
   for (std::size_t i = 0; i < plan.runs.size(); ++i) {
     if (plan.runs[i].variant != index) continue;
@@ -90,8 +93,9 @@ Json sweep_results(const SweepPlan& plan, const std::vector<RunResult>& results,
 std::string sweep_csv(const SweepPlan& plan, const Json& results) {
   std::string csv;
   for (const auto& pointer : plan.pointers) csv += csv_field(pointer) + ",";
-  csv += "seeds,accuracy_mean,accuracy_deviation,weight_bits,activation_bits,model_bytes,"
-         "seconds_per_epoch,pareto,error\n";
+  csv +=
+      "seeds,accuracy_mean,accuracy_deviation,weight_bits,activation_bits,model_bytes,"
+      "seconds_per_epoch,pareto,error\n";
   for (const Json& row : results["rows"]) {
     for (const auto& pointer : plan.pointers) {
       const Json value = row["settings"].value(pointer, Json());
@@ -100,8 +104,8 @@ std::string sweep_csv(const SweepPlan& plan, const Json& results) {
                                  : csv_field(value.dump()) + ",";
     }
     csv += std::to_string(row["seeds"].size());
-    for (const char* key : {"accuracy_mean", "accuracy_deviation", "weight_bits",
-                            "activation_bits", "model_bytes", "seconds_per_epoch"}) {
+    for (const char* key : {"accuracy_mean", "accuracy_deviation", "weight_bits", "activation_bits",
+                            "model_bytes", "seconds_per_epoch"}) {
       csv += "," + csv_number(row[key]);
     }
     csv += row["pareto"] == true ? ",yes," : ",no,";
@@ -115,16 +119,20 @@ void print_sweep_table(const Json& results) {
   for (const Json& row : results["rows"]) {
     width = std::max(width, width_of(row["label"].get<std::string>()));
   }
-  data::print("\n| {:<{}} | accuracy %     | weight bits | activation bits | model bytes | s/epoch "
-             "| front |\n", "combination", width);
-  data::print("|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|"
-             "-------|\n", "", width + 2);
+  data::print(
+      "\n| {:<{}} | accuracy %     | weight bits | activation bits | model bytes | s/epoch "
+      "| front |\n",
+      "combination", width);
+  data::print(
+      "|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|"
+      "-------|\n",
+      "", width + 2);
   for (const Json& row : results["rows"]) {
     data::print("| {:<{}} | {:>14} | {:>11} | {:>15} | {:>11} | {:>7} | {:<5} |{}\n",
-               row["label"].get<std::string>(), width, accuracy_text(row),
-               number_text(row["weight_bits"], 2), number_text(row["activation_bits"], 2),
-               number_text(row["model_bytes"], 0), number_text(row["seconds_per_epoch"], 2),
-               row["pareto"] == true ? "*" : "", failure_text(row));
+                row["label"].get<std::string>(), width, accuracy_text(row),
+                number_text(row["weight_bits"], 2), number_text(row["activation_bits"], 2),
+                number_text(row["model_bytes"], 0), number_text(row["seconds_per_epoch"], 2),
+                row["pareto"] == true ? "*" : "", failure_text(row));
   }
 }
 

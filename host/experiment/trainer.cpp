@@ -33,8 +33,8 @@ constexpr const char* kStageAnew =
     "the stage begins anew with --resume, the last checkpoint stays as it is";
 
 network::Model model_of(const pipeline::Pipeline& p, const data::Dataset& d) {
-  return network::parse_model(
-      p.model, p.model_where, {d.train.height, d.train.width, d.train.channels}, d.classes);
+  return network::parse_model(p.model, p.model_where,
+                              {d.train.height, d.train.width, d.train.channels}, d.classes);
 }
 
 void collect_methods(const network::Placement& placement,
@@ -234,8 +234,8 @@ std::uint64_t Trainer::calibrate(const pipeline::Stage& stage, Progress& progres
 
 Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
   const data::Split& split = dataset_.test;
-  const auto all = static_cast<std::uint64_t>((split.count + pipeline_.batch_size - 1) /
-                                              pipeline_.batch_size);
+  const auto all =
+      static_cast<std::uint64_t>((split.count + pipeline_.batch_size - 1) / pipeline_.batch_size);
   const std::uint64_t batches =
       stage.batches > 0 ? std::min(all, static_cast<std::uint64_t>(stage.batches)) : all;
   progress.begin("evaluate", batches);
@@ -253,8 +253,8 @@ Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
     load_batch(split, order_.data(), first, n);
     const Tensor& logits = network_->forward(batch_, pass);
     stop_if_asked(kStageAnew);
-    const network::Loss loss = loss_of(loss_, logits, labels_, n,
-                                       static_cast<std::int64_t>(logits.size()) / n, nullptr);
+    const network::Loss loss =
+        loss_of(loss_, logits, labels_, n, static_cast<std::int64_t>(logits.size()) / n, nullptr);
     score.loss += loss.sum;
     score.correct += loss.correct;
     score.count += n;

@@ -32,8 +32,8 @@ using registry::Json;
 
 /// Where a run stands; what a checkpoint holds beside the arrays.
 struct Cursor {
-  std::uint64_t stage = 0;          ///< stages that are complete
-  std::uint64_t epoch_of_stage = 0; ///< epochs of the present stage that are complete
+  std::uint64_t stage = 0;              ///< stages that are complete
+  std::uint64_t epoch_of_stage = 0;     ///< epochs of the present stage that are complete
   std::uint64_t epochs = 0, steps = 0;  ///< training epochs and steps done
   std::uint64_t step_of_epoch = 0;      ///< steps of the present epoch that are complete
   bool is_finalized = false;
@@ -125,9 +125,7 @@ class Trainer {
   [[nodiscard]] const std::set<const registry::Method*>& methods() const { return methods_; }
   [[nodiscard]] const registry::Registry& registry() const { return *registry_; }
   /// In this process; an epoch that it did a part of counts as that part.
-  [[nodiscard]] double epochs_run() const {
-    return double(steps_run_) / double(steps_per_epoch());
-  }
+  [[nodiscard]] double epochs_run() const { return double(steps_run_) / double(steps_per_epoch()); }
   [[nodiscard]] double seconds() const { return seconds_; }
   [[nodiscard]] double training_seconds() const { return training_seconds_; }
 

@@ -39,9 +39,8 @@ network::OptimizerSettings settings_of(const pipeline::Optimizer& o, double rate
 
 /// As docs/abi.md calls it.
 const char* event_name(std::uint32_t event) {
-  static constexpr const char* kNames[] = {
-      "prepare",    "before_step", "loss",  "after_backward",
-      "after_step", "after_epoch", "stage", "finalize"};
+  static constexpr const char* kNames[] = {"prepare",    "before_step", "loss",  "after_backward",
+                                           "after_step", "after_epoch", "stage", "finalize"};
   return event < std::size(kNames) ? kNames[event] : "";
 }
 
@@ -52,7 +51,8 @@ network::Loss loss_of(const std::string& name, const Tensor& logits,
                       std::int64_t classes, float* gradient) {
   return name == "sum_of_squares"
              ? network::sum_of_squares(logits.data(), labels.data(), batch, classes, gradient)
-             : network::softmax_cross_entropy(logits.data(), labels.data(), batch, classes, gradient);
+             : network::softmax_cross_entropy(logits.data(), labels.data(), batch, classes,
+                                              gradient);
 }
 
 void Trainer::emit(std::uint32_t event) {
@@ -233,8 +233,8 @@ void Trainer::require_floating_point() const {
   for (const registry::Method* m : methods_) {
     names += fmt::format("{}{} \"{}\"", names.empty() ? "" : ", ", m->kind, m->id);
   }
-  throw RunError(fmt::format("one of {} changed the floating-point state of a thread: {}", names,
-                             change));
+  throw RunError(
+      fmt::format("one of {} changed the floating-point state of a thread: {}", names, change));
 }
 
 }  // namespace qloom::experiment

@@ -17,8 +17,8 @@ namespace qloom::kernels {
 
 /// Rounding rules as the loops are instantiated: QLOOM_ROUND_* with some differences.
 enum Rule : std::uint32_t {
-  kGiven = 0,            // rounded already: take the results in RoundInput
-  kStochasticWide = 9,   // stochastic with more than 24 random bits
+  kGiven = 0,           // rounded already: take the results in RoundInput
+  kStochasticWide = 9,  // stochastic with more than 24 random bits
   kRules = 10,
   // Loops beside the tables of rules. QLOOM_ROUND_STOCHASTIC and kStochasticWide cut the fraction
   // off; they round two's complement in affine, affine_mask and round, magnitudes in minifloat and

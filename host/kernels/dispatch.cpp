@@ -58,10 +58,10 @@ constexpr qloom_kernels table_of(Isa isa, const char* isa_name) {
       .minifloat = &Elementwise<kCore>::minifloat,
       .minifloat_decode = &Elementwise<kCore>::minifloat_decode,
       .round = &Elementwise<kCore>::round,
-      .random_u32 = [](std::uint64_t seed, std::uint64_t stream, std::uint64_t step,
-                       std::uint64_t first, std::uint32_t* out, std::uint64_t n) noexcept {
-        kCore.random_u32(seed, stream, step, first, out, n);
-      },
+      .random_u32 =
+          [](std::uint64_t seed, std::uint64_t stream, std::uint64_t step, std::uint64_t first,
+             std::uint32_t* out,
+             std::uint64_t n) noexcept { kCore.random_u32(seed, stream, step, first, out, n); },
       .reduce = &Statistics<kCore>::reduce,
       .extremes = &Extremes<kCore>::extremes,
       .histogram = &Statistics<kCore>::histogram,
@@ -78,8 +78,10 @@ constexpr qloom_kernels kAvx512Table = table_of<kAvx512Core>(Isa::kAvx512, "avx5
 bool runs(Isa isa) {
 #if QLOOM_X86
   switch (isa) {
-    case Isa::kScalar: return true;
-    case Isa::kSse2: return __builtin_cpu_supports("sse2") != 0;
+    case Isa::kScalar:
+      return true;
+    case Isa::kSse2:
+      return __builtin_cpu_supports("sse2") != 0;
     case Isa::kAvx2:
       return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
     case Isa::kAvx512:
@@ -135,10 +137,14 @@ std::vector<Isa> runnable() {
 const qloom_kernels& table(Isa isa) {
 #if QLOOM_X86
   switch (isa) {
-    case Isa::kScalar: return kScalarTable;
-    case Isa::kSse2: return kSse2Table;
-    case Isa::kAvx2: return kAvx2Table;
-    case Isa::kAvx512: return kAvx512Table;
+    case Isa::kScalar:
+      return kScalarTable;
+    case Isa::kSse2:
+      return kSse2Table;
+    case Isa::kAvx2:
+      return kAvx2Table;
+    case Isa::kAvx512:
+      return kAvx512Table;
   }
 #endif
   return kScalarTable;

@@ -14,25 +14,25 @@ namespace qloom::kernels {
 /// Codes are sign << sign_shift | magnitude. See qloom_float_format for the meaning of the format.
 struct FloatSpec {
   std::int32_t mantissa_bits;
-  std::int32_t exponent_min;    // of the smallest normal: 1 - bias
-  std::int32_t sign_shift;      // exponent_bits + mantissa_bits
-  std::int32_t infinity_code;   // magnitude that means infinity, or -1
-  std::int32_t nan_from;        // magnitudes from here mean NaN; INT32_MAX: none
-  std::int32_t unsigned_zero;   // 1: no negative zero, its code is NaN
-  float max_value;              // largest finite value
-  std::int32_t max_code;        // its magnitude
-  float flush_below;            // smaller magnitudes become 0; 0: none do
-  std::int32_t overflow_code;   // what overflow gives: largest value, infinity or NaN
+  std::int32_t exponent_min;   // of the smallest normal: 1 - bias
+  std::int32_t sign_shift;     // exponent_bits + mantissa_bits
+  std::int32_t infinity_code;  // magnitude that means infinity, or -1
+  std::int32_t nan_from;       // magnitudes from here mean NaN; INT32_MAX: none
+  std::int32_t unsigned_zero;  // 1: no negative zero, its code is NaN
+  float max_value;             // largest finite value
+  std::int32_t max_code;       // its magnitude
+  float flush_below;           // smaller magnitudes become 0; 0: none do
+  std::int32_t overflow_code;  // what overflow gives: largest value, infinity or NaN
   float overflow_value;
-  std::int32_t overflow_signed; // 1: with the sign of the number
-  std::int32_t keep_positive;   // 1: a finite positive number overflows to the largest value,
-  std::int32_t keep_negative;   // whatever overflow gives; the same for negative ones. Set by
-                                // ref::set_overflow_sides, 0 in make_spec
-  std::int32_t nan_code;        // what NaN gives: the NaN, or the largest value where there is none
+  std::int32_t overflow_signed;  // 1: with the sign of the number
+  std::int32_t keep_positive;    // 1: a finite positive number overflows to the largest value,
+  std::int32_t keep_negative;    // whatever overflow gives; the same for negative ones. Set by
+                                 // ref::set_overflow_sides, 0 in make_spec
+  std::int32_t nan_code;  // what NaN gives: the NaN, or the largest value where there is none
   float nan_value;
-  std::int32_t one_factor;      // 1: for every float32, 2^(mantissa_bits - E) and its inverse are
-                                // normal float32 numbers, dividing by a step is exact, and
-                                // nothing is flushed
+  std::int32_t one_factor;  // 1: for every float32, 2^(mantissa_bits - E) and its inverse are
+                            // normal float32 numbers, dividing by a step is exact, and
+                            // nothing is flushed
 };
 
 /// Fills `spec` but for the sides of overflow; otherwise returns what is wrong with the format:

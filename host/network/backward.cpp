@@ -75,7 +75,9 @@ void Network::backward_layer(Node& node) {
   };
   switch (layer.type) {
     case LayerType::kConv:
-    case LayerType::kDense: backward_contraction(node, dy); break;
+    case LayerType::kDense:
+      backward_contraction(node, dy);
+      break;
     case LayerType::kMaxPool:
       gradient_of(input, [&](float* dx) {
         max_pool_gradient(pool_shape(layer, batch_), dy->tensor.data(), node.argmax.data(), dx);

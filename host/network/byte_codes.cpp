@@ -82,9 +82,8 @@ bool extract_bytes(const float* values, float scale, Digits digits, int index,
     const std::uint64_t count = std::min(kBlock, n - first);
     extract_digit(values + first, scale, digits, index, digit.data(), count);
     std::uint32_t furthest = 0;
-    kernels::vectorized([=, &digit, &furthest] {
-      furthest = narrow(digit.data(), codes, out + first, count);
-    });
+    kernels::vectorized(
+        [=, &digit, &furthest] { furthest = narrow(digit.data(), codes, out + first, count); });
     if (furthest > codes.span) return false;
   }
   return true;

@@ -95,11 +95,10 @@ void extract_digit(const float* values, float scale, Digits digits, int index, f
 void extract_digits(const Operand& operand, std::int64_t rows, std::int64_t pitch, Digits digits,
                     int index, float* out) {
   if (operand.scale_count == 1) {
-    for_each_tile(static_cast<std::uint64_t>(rows * pitch),
-                  [&](std::uint64_t first, std::uint64_t n) {
-                    extract_digit(operand.values + first, *operand.scale, digits, index,
-                                  out + first, n);
-                  });
+    for_each_tile(
+        static_cast<std::uint64_t>(rows * pitch), [&](std::uint64_t first, std::uint64_t n) {
+          extract_digit(operand.values + first, *operand.scale, digits, index, out + first, n);
+        });
     return;
   }
   const auto n = static_cast<std::uint64_t>(pitch);

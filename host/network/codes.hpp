@@ -23,7 +23,8 @@ inline constexpr double kFloatExact = 16777216;  // 2^24
 
 /// The operand's codes can be recovered and multiplied exactly.
 [[nodiscard]] inline bool is_coded(const Operand& operand) {
-  return operand.scale_count > 0 && operand.scale != nullptr && operand.largest_code() <= kLargestCode;
+  return operand.scale_count > 0 && operand.scale != nullptr &&
+         operand.largest_code() <= kLargestCode;
 }
 
 /// code = sum over i < count of digit[i] * 2^(i * bits), |digit| <= 2^(bits - 1) for all but the

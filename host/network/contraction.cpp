@@ -15,14 +15,22 @@ namespace {
 
 Sliced forward_role(const ContractionShape& s, const Operand& x, const Operand& w,
                     const float* bias, float* y) {
-  return {Role::kForward,     s,       x,         w, bias, y, s.x_size() / s.batch,
+  return {Role::kForward,       s,       x,         w, bias, y, s.x_size() / s.batch,
           s.y_size() / s.batch, s.out_c, s.fan_in()};
 }
 
 Sliced input_gradient_role(const ContractionShape& s, const Operand& dy, const Operand& w,
                            float* dx) {
-  return {Role::kInputGradient, s,      dy, w, nullptr, dx, s.y_size() / s.batch,
-          s.x_size() / s.batch, s.in_c, s.kernel_h * s.kernel_w * s.out_c / s.groups};
+  return {Role::kInputGradient,
+          s,
+          dy,
+          w,
+          nullptr,
+          dx,
+          s.y_size() / s.batch,
+          s.x_size() / s.batch,
+          s.in_c,
+          s.kernel_h * s.kernel_w * s.out_c / s.groups};
 }
 
 /// Does accumulate() add up the products? An exact sum of codes is the same in any order and by any
@@ -72,8 +80,7 @@ void Contraction::forward(const ContractionShape& s, const Operand& x, const Ope
 void Contraction::input_gradient(const ContractionShape& s, const Operand& dy, const Operand& w,
                                  float* dx, const AccumulatorRef& accumulator) {
   check(s);
-  const bool are_coded =
-      is_coded(dy) && is_coded(w) && dy.scale_count == 1 && w.scale_count == 1;
+  const bool are_coded = is_coded(dy) && is_coded(w) && dy.scale_count == 1 && w.scale_count == 1;
   if (is_modelled(accumulator, are_coded)) {
     state_->modelled.input_gradient(s, dy, w, dx, accumulator);
     return;
@@ -89,8 +96,7 @@ void Contraction::input_gradient(const ContractionShape& s, const Operand& dy, c
 void Contraction::weight_gradient(const ContractionShape& s, const Operand& x, const Operand& dy,
                                   float* dw, const AccumulatorRef& accumulator) {
   check(s);
-  const bool are_coded =
-      is_coded(x) && is_coded(dy) && x.scale_count == 1 && dy.scale_count == 1;
+  const bool are_coded = is_coded(x) && is_coded(dy) && x.scale_count == 1 && dy.scale_count == 1;
   if (is_modelled(accumulator, are_coded)) {
     state_->modelled.weight_gradient(s, x, dy, dw, accumulator);
   } else if (are_coded) {

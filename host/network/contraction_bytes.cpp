@@ -43,10 +43,10 @@ bool Contraction::State::byte_weight_slice(const ContractionShape& s, const Sour
                                            std::int32_t* sums) {
   Area& area = scratch_->areas[slot];
   const std::int64_t x_size = s.x_size(), y_size = s.y_size();
-  const auto* left = static_cast<const std::int8_t*>(
-      elements(x, first * (x_size / s.batch), x_size, area.left));
-  const auto* right = static_cast<const std::int8_t*>(
-      elements(dy, first * (y_size / s.batch), y_size, area.right));
+  const auto* left =
+      static_cast<const std::int8_t*>(elements(x, first * (x_size / s.batch), x_size, area.left));
+  const auto* right =
+      static_cast<const std::int8_t*>(elements(dy, first * (y_size / s.batch), y_size, area.right));
   if (left == nullptr || right == nullptr) return false;
   const std::int64_t pixels = y_size / s.out_c, k = s.fan_in(), together = pixels_together(s);
   if (is_pointwise(s)) {
@@ -61,8 +61,8 @@ bool Contraction::State::byte_weight_slice(const ContractionShape& s, const Sour
     for (std::int64_t r = 0; r < rows; ++r, corner.next()) {
       gather_patch(s, left, 0, corner, 0, k, patches + r * k, zero);
     }
-    multiply_bytes(s.out_c, k, rows, right + done * s.out_c, patches, k, x.bytes->shift,
-                   done == 0, sums);
+    multiply_bytes(s.out_c, k, rows, right + done * s.out_c, patches, k, x.bytes->shift, done == 0,
+                   sums);
   }
   return true;
 }

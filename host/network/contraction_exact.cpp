@@ -157,8 +157,10 @@ bool Contraction::State::run_passes(const Sliced& c, const ExactPlan& plan) {
     for (std::size_t o = 0; o < factors_.size(); ++o) factors_[o] *= double{c.weights.scale[o]};
   }
   const std::int64_t left = slices.size * c.left_size;
-  reserve_areas(plan.is_plain_left ? 0 : plan.in_bytes ? (left + 3) / 4 : left, 0,
-                plan.passes.is_single() ? 0 : slices.size * c.out_size);
+  reserve_areas(plan.is_plain_left ? 0
+                : plan.in_bytes    ? (left + 3) / 4
+                                   : left,
+                0, plan.passes.is_single() ? 0 : slices.size * c.out_size);
   std::atomic<bool> fits = true;
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
     SlicePrimitive& chosen = *primitives[i + 1 == slices.count ? 1 : 0];
@@ -178,7 +180,11 @@ bool Contraction::State::run_slice(const Sliced& c, const ExactPlan& plan, Slice
   }
   float* pass = plan.passes.is_single() ? out : grown(area.pass, out_n);
   for (int i = 0; i < x.count; ++i) {
-    const Source source{c.left.values, plan.is_plain_left, *c.left.scale, x, i,
+    const Source source{c.left.values,
+                        plan.is_plain_left,
+                        *c.left.scale,
+                        x,
+                        i,
                         plan.in_bytes ? &plan.left : nullptr};
     const void* left = elements(source, first * c.left_size, samples * c.left_size, area.left);
     if (left == nullptr) return false;
@@ -196,9 +202,12 @@ bool Contraction::State::run_slice(const Sliced& c, const ExactPlan& plan, Slice
     }
   }
   const auto scale = [&](auto sums) { scale_sums(sums, factors_, c.bias, rows, out); };
-  if (!plan.passes.is_single()) scale(WideSums{area.sums.data()});
-  else if (plan.in_bytes) scale(IntegerSums{out});
-  else scale(FloatSums{out});
+  if (!plan.passes.is_single())
+    scale(WideSums{area.sums.data()});
+  else if (plan.in_bytes)
+    scale(IntegerSums{out});
+  else
+    scale(FloatSums{out});
   return true;
 }
 

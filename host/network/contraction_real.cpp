@@ -72,13 +72,13 @@ const void* elements(const Source& source, std::int64_t first, std::int64_t n, T
   if (source.is_plain) return source.values + first;
   if (source.bytes != nullptr) {
     std::uint8_t* bytes = bytes_of(buffer, n);
-    const bool fits = extract_bytes(source.values + first, source.scale, source.digits,
-                                    source.index, *source.bytes, bytes,
-                                    static_cast<std::uint64_t>(n));
+    const bool fits =
+        extract_bytes(source.values + first, source.scale, source.digits, source.index,
+                      *source.bytes, bytes, static_cast<std::uint64_t>(n));
     return fits ? bytes : nullptr;
   }
-  extract_digit(source.values + first, source.scale, source.digits, source.index,
-                grown(buffer, n), static_cast<std::uint64_t>(n));
+  extract_digit(source.values + first, source.scale, source.digits, source.index, grown(buffer, n),
+                static_cast<std::uint64_t>(n));
   return buffer.data();
 }
 
@@ -98,8 +98,7 @@ void Contraction::State::dense_weight_gradient(const ContractionShape& s, const 
   const auto of = [&](std::int64_t i) {
     ContractionShape part = s;
     part.out_c = rows.samples(i);
-    return &primitive(
-        {.role = Role::kDenseWeightGradient, .shape = part, .row_pitch = s.out_c});
+    return &primitive({.role = Role::kDenseWeightGradient, .shape = part, .row_pitch = s.out_c});
   };
   SlicePrimitive *full = of(0), *last = of(rows.count - 1);
   for_each_slice(rows.count, [&](std::int64_t i, std::size_t slot) {

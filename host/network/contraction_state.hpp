@@ -117,12 +117,11 @@ struct Contraction::State {
   void reserve_areas(std::int64_t left, std::int64_t right, std::int64_t pass);
   SlicePrimitive& primitive(const PrimitiveKey& key);
   /// The primitive of a full slice and that of the last one (the same unless it is shorter).
-  std::array<SlicePrimitive*, 2> slice_primitives(const PrimitiveKey& whole,
-                                                  const Slices& slices);
+  std::array<SlicePrimitive*, 2> slice_primitives(const PrimitiveKey& whole, const Slices& slices);
   void dense_weight_gradient(const ContractionShape& s, const Source& x, const Source& dy,
                              float* dw);
-  /// Fills the partials with one weight gradient per slice of the batch and returns their number; with
-  /// one slice only, its gradient goes to `single`.
+  /// Fills the partials with one weight gradient per slice of the batch and returns their number;
+  /// with one slice only, its gradient goes to `single`.
   std::int64_t weight_parts(const ContractionShape& s, const Source& x, const Source& dy,
                             float* single);
   /// False when it cannot be had so.

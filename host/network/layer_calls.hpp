@@ -21,10 +21,18 @@ namespace qloom::network {
 }
 
 [[nodiscard]] inline PoolShape pool_shape(const Layer& l, std::int64_t batch) {
-  PoolShape s{.batch = batch, .in_h = l.in.height, .in_w = l.in.width, .channels = l.in.channels,
-              .kernel_h = l.kernel_h, .kernel_w = l.kernel_w, .stride_h = l.stride_h,
-              .stride_w = l.stride_w, .pad_top = l.pad_top, .pad_bottom = l.pad_bottom,
-              .pad_left = l.pad_left, .pad_right = l.pad_right};
+  PoolShape s{.batch = batch,
+              .in_h = l.in.height,
+              .in_w = l.in.width,
+              .channels = l.in.channels,
+              .kernel_h = l.kernel_h,
+              .kernel_w = l.kernel_w,
+              .stride_h = l.stride_h,
+              .stride_w = l.stride_w,
+              .pad_top = l.pad_top,
+              .pad_bottom = l.pad_bottom,
+              .pad_left = l.pad_left,
+              .pad_right = l.pad_right};
   if (l.type == LayerType::kGlobalPool) {
     s.kernel_h = s.stride_h = l.in.height;
     s.kernel_w = s.stride_w = l.in.width;
@@ -38,8 +46,8 @@ void at_contraction(const char* role, const Layer& layer, Body&& body) try {
   body();
   registry::require_floating_point();
 } catch (const RunError& error) {
-  throw RunError(fmt::format("{} of \"{}\": {}", role, layer.name,
-                             registry::printable(error.what())));
+  throw RunError(
+      fmt::format("{} of \"{}\": {}", role, layer.name, registry::printable(error.what())));
 }
 
 }  // namespace qloom::network

@@ -81,17 +81,20 @@ bool Network::is_after_relu(int node) const {
   if (n.type != Node::Type::kLayer) return false;
   switch (n.layer->type) {
     case LayerType::kRelu:
-    case LayerType::kRelu6: return true;
+    case LayerType::kRelu6:
+      return true;
     case LayerType::kMaxPool:
     case LayerType::kAveragePool:
     case LayerType::kGlobalPool:
     case LayerType::kFlatten:
     case LayerType::kConcat:
-      return std::all_of(n.inputs.begin(), n.inputs.end(), [this](int i) { return is_after_relu(i); });
+      return std::all_of(n.inputs.begin(), n.inputs.end(),
+                         [this](int i) { return is_after_relu(i); });
     case LayerType::kConv:
     case LayerType::kDense:
     case LayerType::kNorm:
-    case LayerType::kAdd: return false;
+    case LayerType::kAdd:
+      return false;
   }
   return false;
 }
@@ -101,8 +104,8 @@ bool Network::is_network_input(int node) const {
   if (n.type == Node::Type::kInput) return true;
   if (n.type != Node::Type::kLayer) return false;
   const LayerType type = n.layer->type;
-  const bool keeps = type == LayerType::kFlatten || type == LayerType::kMaxPool ||
-                     type == LayerType::kAveragePool;
+  const bool keeps =
+      type == LayerType::kFlatten || type == LayerType::kMaxPool || type == LayerType::kAveragePool;
   return keeps && is_network_input(n.inputs[0]);
 }
 
@@ -177,9 +180,10 @@ void Network::attach_update_sites(Parameter& p, const Layer& layer) {
 void Network::lower_contraction(Node& node, bool has_input_gradient) {
   const Layer& layer = *node.layer;
   const std::string suffix = "/" + layer.name;
-  const std::int64_t fan_in = layer.type == LayerType::kDense
-                                  ? layer.in.size()
-                                  : layer.kernel_h * layer.kernel_w * layer.in.channels / layer.groups;
+  const std::int64_t fan_in =
+      layer.type == LayerType::kDense
+          ? layer.in.size()
+          : layer.kernel_h * layer.kernel_w * layer.in.channels / layer.groups;
   const Shape shape = layer.type == LayerType::kDense
                           ? Shape{layer.out.channels, 1, 1, fan_in}
                           : Shape{layer.out.channels, layer.kernel_h, layer.kernel_w,
@@ -220,16 +224,18 @@ void Network::check_accumulators(const Node& node, bool has_input_gradient) cons
     const bool error = has("error") || has(is_dx ? "error.dx" : "error.dw");
     if ((is_forward && !(weight && data)) || (is_dx && !(weight && error)) ||
         (!is_forward && !is_dx && !(data && error))) {
-      throw InputError(fmt::format(
-          "{}: \"{}\" adds integer codes, but not both operands of {} in layer \"{}\" are quantized",
-          spec.where, spec.method->id, role, node.layer->name));
+      throw InputError(
+          fmt::format("{}: \"{}\" adds integer codes, but not both operands of {} in layer \"{}\" "
+                      "are quantized",
+                      spec.where, spec.method->id, role, node.layer->name));
     }
     if (is_dx && node.weight->forward != nullptr &&
         granularity_of(node.weight->forward->spec().quantizer) != "tensor") {
-      throw InputError(fmt::format("{}: \"{}\" adds integer codes, but the weights of \"{}\" have a "
-                                   "scale per {} that changes along the sum of {}",
-                                   spec.where, spec.method->id, node.layer->name,
-                                   granularity_of(node.weight->forward->spec().quantizer).dump(), role));
+      throw InputError(
+          fmt::format("{}: \"{}\" adds integer codes, but the weights of \"{}\" have a "
+                      "scale per {} that changes along the sum of {}",
+                      spec.where, spec.method->id, node.layer->name,
+                      granularity_of(node.weight->forward->spec().quantizer).dump(), role));
     }
   }
 }
@@ -237,16 +243,18 @@ void Network::check_accumulators(const Node& node, bool has_input_gradient) cons
 void Network::lower_norm(Node& node, int index) {
   const Layer& layer = *node.layer;
   const int producer = producer_of(index);
-  const Node* from = producer < 0 ? nullptr
-                                  : nodes_[static_cast<std::size_t>(
-                                               node_of_layer_[static_cast<std::size_t>(producer)])].get();
+  const Node* from =
+      producer < 0
+          ? nullptr
+          : nodes_[static_cast<std::size_t>(node_of_layer_[static_cast<std::size_t>(producer)])]
+                .get();
   const MethodSpec& spec = placement_.norms.at(layer.name);
   const auto old = old_norms_.find(layer.name);
   if (old != old_norms_.end() && old->second->spec == spec) {
     node.norm = old->second;
   } else {
     node.norm = std::make_shared<NormLayer>(*registry_, spec, layer,
-                                             from != nullptr ? from->weight->fan_in : 0);
+                                            from != nullptr ? from->weight->fan_in : 0);
     if (old != old_norms_.end()) node.norm->adopt(*old->second);  // in the middle of a run
   }
   norms_[layer.name] = node.norm;
@@ -277,7 +285,8 @@ void Network::add_layer(std::size_t index) {
   node->layer = &layer;
   node->out_shape = layer.out;
   if (layer.is_contraction()) {
-    inputs[0] = add_quantize(is_network_input(inputs[0]) ? "input" : "activation", layer, inputs[0]);
+    inputs[0] =
+        add_quantize(is_network_input(inputs[0]) ? "input" : "activation", layer, inputs[0]);
     lower_contraction(*node, nodes_[static_cast<std::size_t>(inputs[0])]->needs_gradient);
   } else if (layer.type == LayerType::kNorm) {
     lower_norm(*node, static_cast<int>(index));
@@ -293,7 +302,8 @@ void Network::add_layer(std::size_t index) {
 
 int Network::producer_of(int norm_layer) const {
   const int producer = model_.layers[static_cast<std::size_t>(norm_layer)].inputs[0];
-  if (producer < 0 || !model_.layers[static_cast<std::size_t>(producer)].is_contraction()) return -1;
+  if (producer < 0 || !model_.layers[static_cast<std::size_t>(producer)].is_contraction())
+    return -1;
   int readers = 0;
   for (const Layer& layer : model_.layers) {
     readers += static_cast<int>(std::count(layer.inputs.begin(), layer.inputs.end(), producer));

@@ -127,8 +127,9 @@ class LayerReader {
       if (key == "name" || key == "type" || key == "input" || row.keys.contains(key)) continue;
       refuse("/" + key,
              fmt::format("{} has no meaning in a layer of type \"{}\"{}", value.dump(), row.name,
-                         row.keys.empty() ? "" : registry::nearest_or_known(
-                                                     key, {row.keys.begin(), row.keys.end()})));
+                         row.keys.empty() ? ""
+                                          : registry::nearest_or_known(
+                                                key, {row.keys.begin(), row.keys.end()})));
     }
   }
   const Json& required(const char* key) const {

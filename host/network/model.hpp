@@ -14,12 +14,12 @@
 namespace qloom::network {
 
 enum class LayerType {
-  kConv,         ///< "conv": filters, kernel, stride, padding ("same", "valid" or number), groups, bias
-  kDense,        ///< "dense": units, bias; flattens its input
-  kNorm,         ///< "norm": method chosen by the pipeline
-  kRelu,         ///< "relu"
-  kRelu6,        ///< "relu6"
-  kMaxPool,      ///< "max_pool": kernel, stride, padding
+  kConv,     ///< "conv": filters, kernel, stride, padding ("same", "valid" or number), groups, bias
+  kDense,    ///< "dense": units, bias; flattens its input
+  kNorm,     ///< "norm": method chosen by the pipeline
+  kRelu,     ///< "relu"
+  kRelu6,    ///< "relu6"
+  kMaxPool,  ///< "max_pool": kernel, stride, padding
   kAveragePool,  ///< "average_pool": kernel, stride, padding
   kGlobalPool,   ///< "global_average_pool"
   kAdd,          ///< "add": two inputs of one shape
@@ -55,7 +55,7 @@ struct Layer {
 struct Model {
   std::string name;
   SampleShape input;
-  std::vector<Layer> layers;  ///< the last one gives the logits
+  std::vector<Layer> layers;                               ///< the last one gives the logits
   [[nodiscard]] int find(const std::string& layer) const;  ///< index or -1
 };
 

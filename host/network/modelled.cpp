@@ -71,9 +71,16 @@ void ModelledContraction::run(const Product& p, const AccumulatorRef& accumulato
     area.c.resize(std::max(area.c.size(), static_cast<std::size_t>(p.row_tile * p.col_tile)));
     const View a = gather_a(area, group, row, rows), b = gather_b(area, group, col, cols);
     const std::int64_t first = store.index(group, row, col);
-    const qloom_tile tile{a.values, b.values, area.c.data(), a.pitch, b.pitch, cols,
-                          static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(cols),
-                          static_cast<std::uint64_t>(p.k), static_cast<std::uint64_t>(first),
+    const qloom_tile tile{a.values,
+                          b.values,
+                          area.c.data(),
+                          a.pitch,
+                          b.pitch,
+                          cols,
+                          static_cast<std::uint64_t>(rows),
+                          static_cast<std::uint64_t>(cols),
+                          static_cast<std::uint64_t>(p.k),
+                          static_cast<std::uint64_t>(first),
                           static_cast<std::uint64_t>(p.pitch)};
     qloom_error error{sizeof(qloom_error), QLOOM_OK, {}};
     qloom_call call = accumulator.call;
@@ -84,8 +91,8 @@ void ModelledContraction::run(const Product& p, const AccumulatorRef& accumulato
             ? accumulator.around(accumulator, call, tile, overflows)
             : accumulator.ops->accumulate(accumulator.self, &call, &tile, &overflows);
     if (status != QLOOM_OK) {
-      throw RunError("the accumulator refused a tile with status " + std::to_string(status) +
-                     ": " + error.message);
+      throw RunError("the accumulator refused a tile with status " + std::to_string(status) + ": " +
+                     error.message);
     }
     store(first, rows, cols, area.c.data());
   });
@@ -157,9 +164,10 @@ void ModelledContraction::forward(const ContractionShape& s, const Operand& x, c
     float* to = turned + o / outputs * outputs * k + o % outputs;
     for (std::int64_t i = 0; i < k; ++i) to[i * outputs] = weights[o * k + i];
   });
-  const Product product{s.y_size() / s.out_c, outputs, k, s.groups, s.out_c, row_tile_for(k),
-                        kColumnTile};
-  run(product, accumulator,
+  const Product product{s.y_size() / s.out_c, outputs,    k, s.groups, s.out_c,
+                        row_tile_for(k),      kColumnTile};
+  run(
+      product, accumulator,
       [&](Area& area, std::int64_t group, std::int64_t row, std::int64_t rows) -> View {
         if (is_pointwise(s)) return {values + row * s.in_c, s.in_c};
         float* a = grown(area.a, rows * k);
@@ -194,9 +202,10 @@ void ModelledContraction::input_gradient(const ContractionShape& s, const Operan
                   turned + ((o / outputs * places + place) * outputs + o % outputs) * inputs);
     }
   });
-  const Product product{s.x_size() / s.in_c, inputs, k, s.groups, s.in_c, row_tile_for(k),
-                        kColumnTile};
-  run(product, accumulator,
+  const Product product{s.x_size() / s.in_c, inputs,     k, s.groups, s.in_c,
+                        row_tile_for(k),     kColumnTile};
+  run(
+      product, accumulator,
       [&](Area& area, std::int64_t group, std::int64_t row, std::int64_t rows) -> View {
         if (is_pointwise(s)) return {errors + row * s.out_c, s.out_c};
         float* a = grown(area.a, rows * k);
@@ -235,7 +244,8 @@ void ModelledContraction::weight_gradient(const ContractionShape& s, const Opera
   const std::int64_t tiles = s.groups * pieces(s.fan_in(), kColumns);
   const std::int64_t rows = tiles >= 8 ? 64 : std::clamp<std::int64_t>(outputs * tiles / 8, 4, 64);
   const Product product{outputs, s.fan_in(), k, s.groups, s.fan_in(), rows, kColumns};
-  run(product, accumulator,
+  run(
+      product, accumulator,
       [&](Area&, std::int64_t group, std::int64_t row, std::int64_t) -> View {
         return {turned + (group * outputs + row) * k, k};
       },

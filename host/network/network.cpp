@@ -33,10 +33,19 @@ ContractionShape Network::contraction_shape(const Node& node) const {
   if (l.type == LayerType::kDense) {
     return {.batch = batch_, .in_c = l.in.size(), .out_c = l.out.channels};
   }
-  return {.batch = batch_, .in_h = l.in.height, .in_w = l.in.width, .in_c = l.in.channels,
-          .out_c = l.out.channels, .kernel_h = l.kernel_h, .kernel_w = l.kernel_w,
-          .stride_h = l.stride_h, .stride_w = l.stride_w, .pad_top = l.pad_top,
-          .pad_bottom = l.pad_bottom, .pad_left = l.pad_left, .pad_right = l.pad_right,
+  return {.batch = batch_,
+          .in_h = l.in.height,
+          .in_w = l.in.width,
+          .in_c = l.in.channels,
+          .out_c = l.out.channels,
+          .kernel_h = l.kernel_h,
+          .kernel_w = l.kernel_w,
+          .stride_h = l.stride_h,
+          .stride_w = l.stride_w,
+          .pad_top = l.pad_top,
+          .pad_bottom = l.pad_bottom,
+          .pad_left = l.pad_left,
+          .pad_right = l.pad_right,
           .groups = l.groups};
 }
 
@@ -54,7 +63,8 @@ AccumulatorRef Network::accumulator(const std::string& key) {
   if (!site.accumulator) {
     site.spec = spec->second;
     site.name = key;
-    site.accumulator = registry_->create(*site.spec.accumulator.method, site.spec.accumulator.params);
+    site.accumulator =
+        registry_->create(*site.spec.accumulator.method, site.spec.accumulator.params);
     site.rounding = registry_->create(*site.spec.rounding.method, site.spec.rounding.params);
   }
   AccumulatorRef ref;
@@ -77,7 +87,8 @@ const Tensor& Network::forward(const Tensor& x, const Pass& pass) {
   batch_ = x.shape().at(0);
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     Node& node = *nodes_[i];
-    node.shape.assign({batch_, node.out_shape.height, node.out_shape.width, node.out_shape.channels});
+    node.shape.assign(
+        {batch_, node.out_shape.height, node.out_shape.width, node.out_shape.channels});
   }
   has_gradients_ = false;
   for (std::size_t i = 0; i < nodes_.size();) {
@@ -114,7 +125,9 @@ void Network::forward_layer(Node& node) {
   const Layer& layer = *node.layer;
   switch (layer.type) {
     case LayerType::kConv:
-    case LayerType::kDense: forward_contraction(node); break;
+    case LayerType::kDense:
+      forward_contraction(node);
+      break;
     case LayerType::kMaxPool:
       node.argmax.resize(node.out.size());
       max_pool(pool_shape(layer, batch_), x.data(), node.out.data(), node.argmax.data());
@@ -138,7 +151,8 @@ void Network::forward_layer(Node& node) {
     case LayerType::kRelu:
     case LayerType::kRelu6:
     case LayerType::kAdd:
-    case LayerType::kFlatten: break;  // element by element (runs.cpp), or nothing to do
+    case LayerType::kFlatten:
+      break;  // element by element (runs.cpp), or nothing to do
   }
 }
 
@@ -146,8 +160,9 @@ void Network::forward_contraction(Node& node) {
   const Node& from = *nodes_[static_cast<std::size_t>(node.inputs[0])];
   Parameter& weight = *node.weight;
   const bool on = pass_.rules == Pass::Rules::kOn;
-  node.input_operand = on && from.type == Node::Type::kQuantize ? from.site->operand(*from.value)
-                                                                : Operand{.values = from.value->data()};
+  node.input_operand = on && from.type == Node::Type::kQuantize
+                           ? from.site->operand(*from.value)
+                           : Operand{.values = from.value->data()};
   node.weight_operand = Operand{.values = weight.value.data()};
   if (pass_.use_shadows && !weight.shadow.empty()) {
     node.weight_operand.values = weight.shadow.data();
@@ -172,7 +187,8 @@ void Network::forward_contraction(Node& node) {
 }
 
 void Network::update(const OptimizerSettings& settings, const Phase& phase, std::uint64_t count) {
-  for (Parameter* parameter : ordered_parameters_) network::update(*parameter, settings, phase, count);
+  for (Parameter* parameter : ordered_parameters_)
+    network::update(*parameter, settings, phase, count);
   if (pass_.rules != Pass::Rules::kOn) return;  // the learned parameters have no gradient
   for (auto& [key, site] : sites_) {
     if (!site->learns() || site->context().name != key) continue;  // once for all its readers

@@ -29,9 +29,9 @@ inline constexpr const char* kSiteMethods = "@methods";
 /// One step of the lowered plan.
 struct Node {
   enum class Type { kInput, kQuantize, kLayer } type = Type::kLayer;
-  std::string name;            ///< layer name, or "<site>/<layer>" of the first reader
+  std::string name;              ///< layer name, or "<site>/<layer>" of the first reader
   const Layer* layer = nullptr;  ///< kLayer
-  std::vector<int> inputs;     ///< nodes
+  std::vector<int> inputs;       ///< nodes
   SampleShape out_shape;
   bool needs_gradient = true;  ///< false: nothing trainable lies below
   int readers = 0;             ///< nodes that read the value
@@ -39,7 +39,7 @@ struct Node {
   Tensor out;
   const Tensor* value = nullptr;  ///< out, the input's value where the node does nothing, or the
                                   ///< reader's where one pass computed both and only that is kept
-  Gradient gradient;           ///< dL/d(value), pending
+  Gradient gradient;              ///< dL/d(value), pending
 
   std::shared_ptr<SiteQuantizer> site;  ///< kQuantize
   std::vector<std::string> keys;        ///< kQuantize: "<site>/<layer>" of each reader
@@ -48,8 +48,9 @@ struct Node {
   std::shared_ptr<SiteQuantizer> error, error_dx, error_dw;
   Contraction contraction;
   Operand input_operand, weight_operand;  ///< as the last forward saw them
-  const Tensor *error_dx_value = nullptr, *error_dw_value = nullptr;  ///< quantized dL/d(value) of
-                                                  ///< the last backward, where all are kept
+  const Tensor *error_dx_value = nullptr,
+               *error_dw_value = nullptr;   ///< quantized dL/d(value) of
+                                            ///< the last backward, where all are kept
   std::array<std::string, 3> accumulators;  ///< names of the sites accumulator.{forward, dx, dw}
   std::vector<std::int32_t> argmax;
 };
@@ -116,8 +117,8 @@ class Network {
   [[nodiscard]] std::string first_non_finite() const;
   /// The form of a parameter that the contraction saw in the last pass.
   [[nodiscard]] const Tensor& last_seen(const Parameter& parameter) const;
-  /// The quantized form of a parameter with its present value (evaluation's random words); the value
-  /// itself where nothing has been trained or calibrated with the quantizer.
+  /// The quantized form of a parameter with its present value (evaluation's random words); the
+  /// value itself where nothing has been trained or calibrated with the quantizer.
   const Tensor& quantized(Parameter& parameter);
 
   /// Parameters and norm statistics; with `everything` also optimizer state, sites and shadows.
@@ -129,8 +130,8 @@ class Network {
   void load_weights(data::ArrayReader& reader);
   /// All that save(true) wrote, types and shapes exactly; InputError as above.
   void load_everything(data::ArrayReader& reader);
-  /// What save(true) wrote of the quantize nodes becomes what the next lower() finds at each reader.
-  /// InputError when an array is not what save() writes.
+  /// What save(true) wrote of the quantize nodes becomes what the next lower() finds at each
+  /// reader. InputError when an array is not what save() writes.
   void recall_sites(data::ArrayReader& reader);
   /// Shadows, and their norm statistics, where the file has them.
   void load_shadows(data::ArrayReader& reader);
@@ -218,8 +219,8 @@ class Network {
   bool has_values_ = true;
   Pass pass_;
   std::int64_t batch_ = 0;
-  std::size_t computed_ = 0;     ///< nodes whose values are those of the last forward()
-  bool has_gradients_ = false;   ///< backward() has got through since
+  std::size_t computed_ = 0;    ///< nodes whose values are those of the last forward()
+  bool has_gradients_ = false;  ///< backward() has got through since
 };
 
 }  // namespace qloom::network

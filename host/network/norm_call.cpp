@@ -40,9 +40,8 @@ void norm_forward(const registry::Instance& norm, const qloom_norm_call& call, c
                   float* y) {
   const auto& ops = norm.ops<qloom_norm>();
   qloom_error error = registry::empty_error();
-  const auto status = registry::recorded(norm.method(), "prepare", "", [&] {
-    return ops.prepare(norm.self(), &call, x, &error);
-  });
+  const auto status = registry::recorded(
+      norm.method(), "prepare", "", [&] { return ops.prepare(norm.self(), &call, x, &error); });
   registry::check(norm.method(), "prepare", status, error);
   for_each_block(call, [&](std::uint64_t, std::uint64_t first, std::uint64_t rows) {
     const registry::CallRecord record(norm.method(), "apply");

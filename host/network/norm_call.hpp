@@ -11,9 +11,9 @@
 
 namespace qloom::network {
 
-/// Elements of the blocks that passes over `channels` innermost channels hand out: whole rows, whole
-/// tiles of kTileElements unless channels are awkward, and enough that a norm's sums per block are
-/// few beside its elements. A function of channels alone.
+/// Elements of the blocks that passes over `channels` innermost channels hand out: whole rows,
+/// whole tiles of kTileElements unless channels are awkward, and enough that a norm's sums per
+/// block are few beside its elements. A function of channels alone.
 [[nodiscard]] std::uint64_t pass_block(std::uint64_t channels);
 
 /// prepare() and apply().

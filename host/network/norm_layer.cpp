@@ -141,8 +141,7 @@ void NormLayer::backward_prepare() {
   qloom_error error = registry::empty_error();
   const auto status = recorded("backward_prepare", [&] {
     return acting().ops<qloom_norm>().backward_prepare(
-        acting().self(), &call_, sums_.total(),
-        gamma != nullptr ? gamma->gradient.data() : nullptr,
+        acting().self(), &call_, sums_.total(), gamma != nullptr ? gamma->gradient.data() : nullptr,
         beta != nullptr ? beta->gradient.data() : nullptr, &error);
   });
   check("backward", status, error);

@@ -110,9 +110,11 @@ class InsideRow {
           ++column;
         }
         if (is_contiguous) {
-          lanes(x, row, [from = offset[0]](std::int32_t l) { return from + l; }, most, place);
+          lanes(
+              x, row, [from = offset[0]](std::int32_t l) { return from + l; }, most, place);
         } else {
-          lanes(x, row, [&offset](std::int32_t l) { return offset[l]; }, most, place);
+          lanes(
+              x, row, [&offset](std::int32_t l) { return offset[l]; }, most, place);
         }
         if (count == kLanes) {
           std::memcpy(y + j, most, sizeof most);
@@ -188,8 +190,7 @@ void max_pool(const PoolShape& s, const float* x, float* y, std::int32_t* argmax
   });
 }
 
-void max_pool_gradient(const PoolShape& s, const float* dy, const std::int32_t* argmax,
-                       float* dx) {
+void max_pool_gradient(const PoolShape& s, const float* dy, const std::int32_t* argmax, float* dx) {
   const std::int64_t in_size = s.in_h * s.in_w * s.channels;
   const std::int64_t out_size = s.out_h() * s.out_w() * s.channels;
   for_each(static_cast<std::uint64_t>(s.batch), [&](std::uint64_t index) {
@@ -282,7 +283,8 @@ void scale_shift(const float* x, const float* scale, const float* shift, std::ui
   kernels::vectorized([=] {
     for (std::uint64_t first = 0; first < rows * channels; first += channels) {
 #pragma GCC ivdep
-      for (std::uint64_t c = 0; c < channels; ++c) y[first + c] = x[first + c] * scale[c] + shift[c];
+      for (std::uint64_t c = 0; c < channels; ++c)
+        y[first + c] = x[first + c] * scale[c] + shift[c];
     }
   });
 }

@@ -49,7 +49,7 @@ void concat_part(const float* x, std::int64_t rows, std::int64_t channels, float
 void concat_part_gradient(const float* dy, std::int64_t rows, std::int64_t channels, float* dx,
                           std::int64_t y_channels, std::int64_t offset);
 struct Loss {
-  double sum = 0;          ///< over the batch
+  double sum = 0;            ///< over the batch
   std::int64_t correct = 0;  ///< samples whose largest logit (the first one) is the label
 };
 /// Softmax cross-entropy, natural logarithm. gradient (may be null) is of the batch mean.

@@ -96,10 +96,14 @@ void quantize_in_place(SiteQuantizer* site, Tensor& x, Tensor& scratch, const Ph
 
 const char* role_name(std::uint32_t role) {
   switch (role) {
-    case QLOOM_ROLE_WEIGHT: return "weight";
-    case QLOOM_ROLE_BIAS: return "bias";
-    case QLOOM_ROLE_GAMMA: return "gamma";
-    case QLOOM_ROLE_BETA: return "beta";
+    case QLOOM_ROLE_WEIGHT:
+      return "weight";
+    case QLOOM_ROLE_BIAS:
+      return "bias";
+    case QLOOM_ROLE_GAMMA:
+      return "gamma";
+    case QLOOM_ROLE_BETA:
+      return "beta";
   }
   throw RunError(fmt::format("a parameter has the role {}, which is none", role));
 }

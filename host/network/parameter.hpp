@@ -31,7 +31,7 @@ struct Parameter {
   Tensor scratch;                  ///< of the update's quantizers
   Tensor shadow;                   ///< evaluation uses it in place of the value when not empty
 
-  std::shared_ptr<SiteQuantizer> forward;   ///< site weight or bias
+  std::shared_ptr<SiteQuantizer> forward;  ///< site weight or bias
   std::shared_ptr<SiteQuantizer> on_gradient, on_update, on_momentum;
 
   [[nodiscard]] std::string name() const;

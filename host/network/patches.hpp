@@ -15,9 +15,14 @@ namespace qloom::network {
 class Corner {
  public:
   Corner(const ContractionShape& s, std::int64_t pixel)
-      : shape_(s), ow_(pixel % s.out_w()), oh_(pixel / s.out_w() % s.out_h()),
-        out_h_(s.out_h()), out_w_(s.out_w()), sample(pixel / (s.out_w() * s.out_h())),
-        h(oh_ * s.stride_h - s.pad_top), w(ow_ * s.stride_w - s.pad_left) {}
+      : shape_(s),
+        ow_(pixel % s.out_w()),
+        oh_(pixel / s.out_w() % s.out_h()),
+        out_h_(s.out_h()),
+        out_w_(s.out_w()),
+        sample(pixel / (s.out_w() * s.out_h())),
+        h(oh_ * s.stride_h - s.pad_top),
+        w(ow_ * s.stride_w - s.pad_left) {}
   void next() {
     w += shape_.stride_w;
     if (++ow_ < out_w_) return;
@@ -71,8 +76,10 @@ void gather_patch(const ContractionShape& s, const T* x, std::int64_t group, con
   std::int64_t h = corner.h + first / length, from = first % length;
   for (; n > 0; ++h, from = 0) {
     const std::int64_t count = std::min(length - from, n);
-    if (h < 0 || h >= s.in_h) std::fill_n(out, count, zero);
-    else gather_kernel_row(s, image + h * pitch, corner.w, from, count, out, zero);
+    if (h < 0 || h >= s.in_h)
+      std::fill_n(out, count, zero);
+    else
+      gather_kernel_row(s, image + h * pitch, corner.w, from, count, out, zero);
     out += count;
     n -= count;
   }

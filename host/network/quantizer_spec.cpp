@@ -16,7 +16,8 @@ using registry::Json;
 MethodSpec resolve_method(const registry::Registry& registry, const std::string& kind,
                           const Json& object, const std::string& where) {
   if (!object.is_object() || !object.contains("plugin") || !object["plugin"].is_string()) {
-    throw InputError(fmt::format("{}: {} is not an object with a \"plugin\"", where, object.dump()));
+    throw InputError(
+        fmt::format("{}: {} is not an object with a \"plugin\"", where, object.dump()));
   }
   const registry::Method& method =
       registry.require(kind, object["plugin"].get<std::string>(), where + "/plugin");
@@ -34,15 +35,15 @@ bool accepts(const MethodSpec& spec, const char* parameter) {
 }  // namespace
 
 registry::Json granularity_of(const MethodSpec& spec) {
-  return spec.params.is_object() && spec.params.contains("granularity")
-             ? spec.params["granularity"]
-             : Json("tensor");
+  return spec.params.is_object() && spec.params.contains("granularity") ? spec.params["granularity"]
+                                                                        : Json("tensor");
 }
 
 QuantizerSpec resolve_quantizer(const registry::Registry& registry, const Json& rule,
                                 const std::string& where) {
   QuantizerSpec spec;
-  spec.quantizer = resolve_method(registry, "quantizer", rule.at("quantizer"), where + "/quantizer");
+  spec.quantizer =
+      resolve_method(registry, "quantizer", rule.at("quantizer"), where + "/quantizer");
   const Json rounding = rule.value("rounding", Json{{"plugin", "nearest_even"}});
   spec.rounding = resolve_method(registry, "rounding", rounding, where + "/rounding");
   if (rule.contains("clamp")) {

@@ -2,8 +2,8 @@
 // Copyright the qloom authors
 //
 // Which quantize node a reader gets when the network is lowered again, and what the node takes
-// over. The identity of a site is its reader, "<site>/<layer>": readers that share a node keep their
-// own keys, and what the node held is theirs alike when a later rule parts them.
+// over. The identity of a site is its reader, "<site>/<layer>": readers that share a node keep
+// their own keys, and what the node held is theirs alike when a later rule parts them.
 #include <algorithm>
 #include <string_view>
 
@@ -39,8 +39,7 @@ std::optional<QuantizerSpec> Network::spec_at(const std::string& key) const {
   if (found == placement_.quantizers.end()) return std::nullopt;
   QuantizerSpec spec = found->second;
   registry::Json& params = spec.quantizer.params;
-  const bool finds_sign =
-      params.is_object() && params.value("signed", registry::Json()) == "auto";
+  const bool finds_sign = params.is_object() && params.value("signed", registry::Json()) == "auto";
   if (finds_sign && takes_both_signs(key)) params["signed"] = true;
   return spec;
 }
@@ -90,8 +89,8 @@ void Network::remember_sites() {
   for (const auto& [key, site] : sites_) {
     auto& state = of_node[site.get()];
     if (state == nullptr) {
-      state = std::make_shared<SiteState>(
-          SiteState{site->context().name, site->spec(), site->save()});
+      state =
+          std::make_shared<SiteState>(SiteState{site->context().name, site->spec(), site->save()});
     }
     before_[key] = state;
   }

@@ -39,9 +39,8 @@ bool is_relu(const Node& node) {
 template <class Body>
 void for_each_pass_block(std::uint64_t n, std::uint64_t channels, const Body& body) {
   const std::uint64_t block = pass_block(channels);
-  for_each((n + block - 1) / block, [&](std::uint64_t i) {
-    body(i, i * block, std::min(block, n - i * block));
-  });
+  for_each((n + block - 1) / block,
+           [&](std::uint64_t i) { body(i, i * block, std::min(block, n - i * block)); });
 }
 
 }  // namespace
@@ -53,14 +52,16 @@ bool Network::is_pointwise(const Node& node) const {
     case LayerType::kNorm:
     case LayerType::kRelu:
     case LayerType::kRelu6:
-    case LayerType::kAdd: return true;
+    case LayerType::kAdd:
+      return true;
     case LayerType::kConv:
     case LayerType::kDense:
     case LayerType::kMaxPool:
     case LayerType::kAveragePool:
     case LayerType::kGlobalPool:
     case LayerType::kConcat:
-    case LayerType::kFlatten: return false;
+    case LayerType::kFlatten:
+      return false;
   }
   return false;
 }
@@ -69,7 +70,8 @@ bool Network::continues_run(std::size_t index) const {
   if (!fuses_ || index >= nodes_.size()) return false;
   const Node &node = *nodes_[index], &before = *nodes_[index - 1];
   if (!is_pointwise(node) || node.norm != nullptr || before.readers != 1) return false;
-  const auto reads = std::count(node.inputs.begin(), node.inputs.end(), static_cast<int>(index) - 1);
+  const auto reads =
+      std::count(node.inputs.begin(), node.inputs.end(), static_cast<int>(index) - 1);
   if (reads != 1) return false;
   return node.type != Node::Type::kQuantize || has_whole_tiles(node);
 }
@@ -77,8 +79,8 @@ bool Network::continues_run(std::size_t index) const {
 std::size_t Network::forward_run(std::size_t first) {
   Node& head = *nodes_[first];
   const Tensor& x = *nodes_[static_cast<std::size_t>(head.inputs[0])]->value;
-  if (head.type == Node::Type::kQuantize && (head.site->needs_tensor(pass_.phase) ||
-                                             !has_whole_tiles(head))) {
+  if (head.type == Node::Type::kQuantize &&
+      (head.site->needs_tensor(pass_.phase) || !has_whole_tiles(head))) {
     head.site->forward(x, head.out, pass_.phase);
     head.value = &head.out;
     return 1;
@@ -118,7 +120,8 @@ std::size_t Network::forward_run(std::size_t first) {
 
 void Network::apply_run(std::size_t first, std::size_t count, std::uint64_t begin,
                         std::uint64_t n) {
-  const float* x = nodes_[static_cast<std::size_t>(nodes_[first]->inputs[0])]->value->data() + begin;
+  const float* x =
+      nodes_[static_cast<std::size_t>(nodes_[first]->inputs[0])]->value->data() + begin;
   for (std::size_t i = first; i < first + count; ++i) {
     Node& node = *nodes_[i];
     float* y = const_cast<float*>(node.value->data()) + begin;
@@ -140,9 +143,9 @@ void Network::apply_run(std::size_t first, std::size_t count, std::uint64_t begi
 
 /// The run in reverse order: gradients of quantizers and relus in place, then the sums of a norm.
 struct Network::BackwardRun {
-  std::size_t last, count;       ///< nodes last, last - 1, ...
-  const float *dy, *more;        ///< addends; more may be null
-  float* dx;                     ///< dy itself where nothing changes it
+  std::size_t last, count;  ///< nodes last, last - 1, ...
+  const float *dy, *more;   ///< addends; more may be null
+  float* dx;                ///< dy itself where nothing changes it
 };
 
 std::size_t Network::backward_run(std::size_t last) {
@@ -151,7 +154,8 @@ std::size_t Network::backward_run(std::size_t last) {
       (head.site->backward_needs_tensor() || !has_whole_tiles(head))) {
     Node& input = *nodes_[static_cast<std::size_t>(head.inputs[0])];
     Buffer* dy = collect(head);
-    Buffer* dx = BufferPool::is_writable(*dy) ? BufferPool::share(dy) : buffers_.acquire(head.shape);
+    Buffer* dx =
+        BufferPool::is_writable(*dy) ? BufferPool::share(dy) : buffers_.acquire(head.shape);
     head.site->backward(*input.value, dy->tensor, dx->tensor);
     buffers_.release(dy);
     deliver(input, dx);
@@ -180,9 +184,9 @@ std::size_t Network::backward_run(std::size_t last) {
   }
   Buffer *const a = head.gradient.addends[0], *const b = head.gradient.addends[1];
   if (fuses_) head.gradient = {};
-  Buffer* dx = !changes || BufferPool::is_writable(*a)  ? BufferPool::share(a)
+  Buffer* dx = !changes || BufferPool::is_writable(*a)       ? BufferPool::share(a)
                : b != nullptr && BufferPool::is_writable(*b) ? BufferPool::share(b)
-                                                            : buffers_.acquire(head.shape);
+                                                             : buffers_.acquire(head.shape);
   const BackwardRun run{last, count, a->tensor.data(), b == nullptr ? nullptr : b->tensor.data(),
                         dx->tensor.data()};
   const auto channels = static_cast<std::uint64_t>(head.out_shape.channels);
@@ -243,11 +247,10 @@ void Network::finish_backward_run(const BackwardRun& run, Buffer* dx) {
   const auto channels = static_cast<std::uint64_t>(end.out_shape.channels);
   const float *x = input.value->data(), *from = dy->tensor.data();
   float* to = dx->tensor.data();
-  for_each_pass_block(dx->tensor.size(), channels,
-                      [&](std::uint64_t, std::uint64_t begin, std::uint64_t n) {
-                        end.norm->backward(begin / channels, n / channels, x + begin, from + begin,
-                                           to + begin);
-                      });
+  for_each_pass_block(
+      dx->tensor.size(), channels, [&](std::uint64_t, std::uint64_t begin, std::uint64_t n) {
+        end.norm->backward(begin / channels, n / channels, x + begin, from + begin, to + begin);
+      });
   buffers_.release(dy);
   deliver(input, dx);
 }

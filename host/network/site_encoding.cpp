@@ -36,9 +36,10 @@ qloom_encoding SiteQuantizer::encoding() const {
     e.kind = QLOOM_ENCODING_NONE;
   }
   if (e.kind > QLOOM_ENCODING_CODEBOOK) {
-    throw RunError(fmt::format("{}: quantizer \"{}\" gives an encoding of kind {}, which this host "
-                               "does not know",
-                               context_.name, quantizer_.method().id, e.kind));
+    throw RunError(
+        fmt::format("{}: quantizer \"{}\" gives an encoding of kind {}, which this host "
+                    "does not know",
+                    context_.name, quantizer_.method().id, e.kind));
   }
   return e;
 }
@@ -50,7 +51,9 @@ std::uint32_t SiteQuantizer::bits() const {
 
 Json SiteQuantizer::encoding_json() const {
   const qloom_encoding e = encoding();
-  Json json{{"bits", e.bits}, {"is_signed", e.is_signed != 0}, {"groups", e.groups},
+  Json json{{"bits", e.bits},
+            {"is_signed", e.is_signed != 0},
+            {"groups", e.groups},
             {"granularity", granularity_of(spec_.quantizer)}};
   switch (e.kind) {
     case QLOOM_ENCODING_AFFINE:
@@ -89,8 +92,7 @@ Operand SiteQuantizer::operand(const Tensor& y) const {
   if (e.kind != QLOOM_ENCODING_AFFINE || e.grid.offset != nullptr || e.groups == 0) return operand;
   const bool is_uniform = std::all_of(e.grid.scale, e.grid.scale + e.groups,
                                       [&](float s) { return s == e.grid.scale[0]; });
-  const bool is_per_output = is_per_channel_ &&
-                             context_.channel_axis == 0 && !y.shape().empty() &&
+  const bool is_per_output = is_per_channel_ && context_.channel_axis == 0 && !y.shape().empty() &&
                              e.groups == static_cast<std::uint64_t>(y.shape()[0]);
   if (!is_uniform && !is_per_output) return operand;
   operand.scale_count = is_uniform ? 1 : e.groups;
@@ -113,16 +115,17 @@ data::Arrays SiteQuantizer::save() const {
   add("quantizer", quantizer_);
   add("range", range_);
   add("rounding", rounding_);
-  all["site/versions"] = {{3}, std::vector<std::int32_t>{version_of(quantizer_), version_of(range_),
-                                                          version_of(rounding_)}};
+  all["site/versions"] = {
+      {3},
+      std::vector<std::int32_t>{version_of(quantizer_), version_of(range_), version_of(rounding_)}};
   all["site/flags"] = {{3}, std::vector<std::int32_t>{has_range_, is_initialised_, round_is_open_}};
   std::vector<double> ranges;
   for (const auto& r : ranges_) ranges.insert(ranges.end(), {r.lo, r.hi});
   if (range_) {
     const qloom_range_context c = range_context();
-    all["site/grid"] = {{4}, std::vector<std::int64_t>{c.bits, c.is_signed,
-                                                       static_cast<std::int64_t>(c.levels),
-                                                       c.symmetric}};
+    all["site/grid"] = {{4},
+                        std::vector<std::int64_t>{
+                            c.bits, c.is_signed, static_cast<std::int64_t>(c.levels), c.symmetric}};
   }
   all["site/ranges"] = {{static_cast<std::int64_t>(ranges.size())}, std::move(ranges)};
   for (const auto& l : learned_) {
@@ -136,7 +139,8 @@ void SiteQuantizer::load(data::ArrayReader& reader, const std::string& prefix) {
   const auto versions = reader.read<std::int32_t>(prefix + "site/versions", {3});
   const auto flags = reader.read<std::int32_t>(prefix + "site/flags", {3});
   const auto& ranges = reader.read_list<double>(prefix + "site/ranges");
-  if (ranges.size() % 2 != 0) reader.refuse(prefix + "site/ranges", "a low and a high end per group");
+  if (ranges.size() % 2 != 0)
+    reader.refuse(prefix + "site/ranges", "a low and a high end per group");
   quantizer_.load(reader, prefix + "quantizer/", static_cast<std::uint32_t>(versions[0]));
   if (range_) range_.load(reader, prefix + "range/", static_cast<std::uint32_t>(versions[1]));
   rounding_.load(reader, prefix + "rounding/", static_cast<std::uint32_t>(versions[2]));

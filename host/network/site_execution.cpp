@@ -62,9 +62,8 @@ void SiteQuantizer::for_tiles(const char* what, std::uint64_t first, std::uint64
   c.error = &error;
   for (std::uint64_t end = first + n; first < end; first += kTileElements) {
     const std::uint64_t count = std::min(kTileElements, end - first);
-    const qloom_status status = recorded(quantizer_, what, [&] {
-      return body(c, tile_block(first, count), first / kTileElements);
-    });
+    const qloom_status status = recorded(
+        quantizer_, what, [&] { return body(c, tile_block(first, count), first / kTileElements); });
     if (status == QLOOM_OK) continue;
     failures_.note(first / kTileElements, status, error);
     error = registry::empty_error();
@@ -132,7 +131,7 @@ void SiteQuantizer::forward_end() {
 void SiteQuantizer::require_finite(std::uint64_t non_finite) const {
   if (non_finite == 0) return;
   throw NotFinite(fmt::format("{}: {} of {} values are NaN or infinite", context_.name, non_finite,
-                             geometry_.n));
+                              geometry_.n));
 }
 
 void SiteQuantizer::forward(const Tensor& x, Tensor& y, const Phase& phase) {
@@ -149,17 +148,15 @@ void SiteQuantizer::forward(const Tensor& x, Tensor& y, const Phase& phase) {
   forward_end();
 }
 
-bool SiteQuantizer::wants_extremes() const {
-  return has_cap(QLOOM_QUANTIZER_WANTS_EXTREMES);
-}
+bool SiteQuantizer::wants_extremes() const { return has_cap(QLOOM_QUANTIZER_WANTS_EXTREMES); }
 
 /// One pass over x, from which those who ask for extremes also get them.
 void SiteQuantizer::require_finite_tensor(const Tensor& x) {
   shape_ = x.shape();
   geometry_ = geometry(shape_, nullptr);
   if (geometry_.n == 0) return;
-  const bool are_observed = observes(phase_) &&
-                            range_.ops<qloom_range_estimator>().observe_extremes != nullptr;
+  const bool are_observed =
+      observes(phase_) && range_.ops<qloom_range_estimator>().observe_extremes != nullptr;
   has_extremes_ = (are_observed || wants_extremes()) && !spec_.clamp;
   if (!has_extremes_) return require_finite(count_non_finite(x.data(), x.size()));
   qloom_tensor t = geometry_;
@@ -269,8 +266,8 @@ void SiteQuantizer::add_sums() {
   for (auto& l : learned()) gradients_.push_back(l.gradient.data());
   qloom_error error = registry::empty_error();
   const auto status = recorded(quantizer_, "learned_gradients", [&] {
-    return ops.learned_gradients(acting().self(), sums_.data(), geometry_.groups,
-                                 gradients_.data(), &error);
+    return ops.learned_gradients(acting().self(), sums_.data(), geometry_.groups, gradients_.data(),
+                                 &error);
   });
   check(quantizer_, "learned_gradients", status, error);
   for (const auto& l : learned_) {

@@ -49,7 +49,8 @@ qloom_tensor SiteQuantizer::geometry(const Shape& shape, const float* data) cons
   }
   if (is_per_channel_) {
     const auto rank = static_cast<int>(shape.size());
-    const int axis = context_.channel_axis < 0 ? context_.channel_axis + rank : context_.channel_axis;
+    const int axis =
+        context_.channel_axis < 0 ? context_.channel_axis + rank : context_.channel_axis;
     if (axis < 0 || axis >= rank) {
       throw InputError(fmt::format("{}: an array of rank {} has no channel axis {}", context_.name,
                                    rank, context_.channel_axis));
@@ -65,7 +66,8 @@ qloom_tensor SiteQuantizer::geometry(const Shape& shape, const float* data) cons
     const std::uint64_t k = group_size_;
     t.inner = k;
     if (context_.tracks_range && range_ && context_.has_batch_axis && !shape.empty()) {
-      const std::uint64_t sample = t.n / static_cast<std::uint64_t>(std::max<std::int64_t>(shape[0], 1));
+      const std::uint64_t sample =
+          t.n / static_cast<std::uint64_t>(std::max<std::int64_t>(shape[0], 1));
       if (sample % k != 0) {
         throw InputError(fmt::format("{}: {} values per sample do not divide into groups of {}",
                                      context_.name, sample, k));
@@ -93,7 +95,8 @@ qloom_call SiteQuantizer::call() const {
 const Tensor& SiteQuantizer::clamped(const Tensor& x) {
   if (!spec_.clamp) return x;
   clamped_.resize(x.shape());
-  const auto lo = static_cast<float>(spec_.clamp->first), hi = static_cast<float>(spec_.clamp->second);
+  const auto lo = static_cast<float>(spec_.clamp->first),
+             hi = static_cast<float>(spec_.clamp->second);
   for_each_tile(x.size(), [&](std::uint64_t first, std::uint64_t n) {
     for (std::uint64_t i = first; i < first + n; ++i) clamped_[i] = std::clamp(x[i], lo, hi);
   });
@@ -109,10 +112,10 @@ qloom_range_context SiteQuantizer::range_context() const {
   c.levels = 256;
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   if (ops.context != nullptr) {
-    registry::check(quantizer_.method(), "context",
-                    recorded(quantizer_, "context",
-                             [&] { return ops.context(quantizer_.self(), &c); }),
-                    registry::empty_error());
+    registry::check(
+        quantizer_.method(), "context",
+        recorded(quantizer_, "context", [&] { return ops.context(quantizer_.self(), &c); }),
+        registry::empty_error());
   }
   c.after_relu = context_.after_relu ? 1 : 0;
   return c;
@@ -179,8 +182,7 @@ void SiteQuantizer::end_pass(std::uint32_t pass) {
   if (!range_) return;
   qloom_error error = registry::empty_error();
   const auto& ops = range_.ops<qloom_range_estimator>();
-  const auto status =
-      recorded(range_, "end", [&] { return ops.end(range_.self(), pass, &error); });
+  const auto status = recorded(range_, "end", [&] { return ops.end(range_.self(), pass, &error); });
   registry::check(range_.method(), "end", status, error);
   if (pass + 1 == ops.passes) read_ranges(groups_);
   if (first_.empty() || pass + 1 < ops.passes) return;
@@ -240,9 +242,10 @@ void SiteQuantizer::choose_acting() {
   uses_trial_ = !phase_.training && !is_initialised_ && (quantizer_.has_state() || learns());
   if (!uses_trial_) return;
   if (context_.tracks_range && has_cap(QLOOM_QUANTIZER_WANTS_FIRST_TENSOR)) {
-    throw RunError(fmt::format("{}: quantizer \"{}\" has seen no tensor of training or calibration "
-                               "that is not 0; add a calibrate stage before this one",
-                               context_.name, quantizer_.method().id));
+    throw RunError(
+        fmt::format("{}: quantizer \"{}\" has seen no tensor of training or calibration "
+                    "that is not 0; add a calibrate stage before this one",
+                    context_.name, quantizer_.method().id));
   }
   trial_ = registry_->create(*spec_.quantizer.method, spec_.quantizer.params);
   refresh_learned(trial_, context_.name, trial_learned_);
@@ -283,9 +286,8 @@ void SiteQuantizer::refresh_learned(const registry::Instance& quantizer, const s
   for (std::uint32_t i = 0;; ++i) {
     qloom_learned l{};
     l.struct_size = sizeof l;
-    const auto status = registry::recorded(quantizer.method(), "learned", site.c_str(), [&] {
-      return ops.learned(quantizer.self(), i, &l);
-    });
+    const auto status = registry::recorded(quantizer.method(), "learned", site.c_str(),
+                                           [&] { return ops.learned(quantizer.self(), i, &l); });
     if (status != QLOOM_OK) return;
     if (learned.size() <= i) learned.emplace_back();
     LearnedParameter& own = learned[i];
@@ -300,8 +302,8 @@ void SiteQuantizer::refresh_learned(const registry::Instance& quantizer, const s
   }
 }
 
-void SiteQuantizer::check(const registry::Instance& instance, const char* what,
-                          qloom_status status, const qloom_error& error) const {
+void SiteQuantizer::check(const registry::Instance& instance, const char* what, qloom_status status,
+                          const qloom_error& error) const {
   if (status == QLOOM_OK) return registry::require_floating_point();
   registry::check(instance.method(), (std::string(what) + " " + context_.name).c_str(), status,
                   error);
@@ -311,9 +313,8 @@ void SiteQuantizer::after_update() {
   const auto& ops = quantizer_.ops<qloom_quantizer>();
   if (ops.after_update == nullptr) return;
   qloom_error error = registry::empty_error();
-  const auto status = recorded(quantizer_, "after_update", [&] {
-    return ops.after_update(quantizer_.self(), &error);
-  });
+  const auto status = recorded(quantizer_, "after_update",
+                               [&] { return ops.after_update(quantizer_.self(), &error); });
   check(quantizer_, "after_update", status, error);
 }
 

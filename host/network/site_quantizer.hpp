@@ -39,8 +39,7 @@ struct QuantizerSpec {
 /// nearest_even. The range inherits the quantizer's granularity; two different ones are an
 /// InputError. `where` is the file and pointer of the rule.
 [[nodiscard]] QuantizerSpec resolve_quantizer(const registry::Registry& registry,
-                                              const registry::Json& rule,
-                                              const std::string& where);
+                                              const registry::Json& rule, const std::string& where);
 
 /// Does a method keep its state where `before` becomes `now`: the same method, and the same
 /// parameters but for those that its manifest lists under "keeps_state"?
@@ -60,9 +59,9 @@ struct QuantizerSpec {
 
 /// What a tensor at a site looks like.
 struct SiteContext {
-  std::string name{};     ///< site and layer, for instance "weight/conv1": messages, random stream
+  std::string name{};  ///< site and layer, for instance "weight/conv1": messages, random stream
   std::uint64_t seed = 0;
-  int channel_axis = -1;  ///< axis of granularity "channel"; negative counts from the last
+  int channel_axis = -1;        ///< axis of granularity "channel"; negative counts from the last
   bool has_batch_axis = false;  ///< axis 0 is the batch: groups of k stay inside one sample
   bool tracks_range = false;    ///< activations: ranges are learned in training and calibration,
                                 ///< kept for evaluation; otherwise each tensor has its own range
@@ -71,7 +70,7 @@ struct SiteContext {
 
 /// What a quantize node holds between steps, as values.
 struct SiteState {
-  std::string key;      ///< of the node that it comes from: its first reader
+  std::string key;  ///< of the node that it comes from: its first reader
   QuantizerSpec spec;
   data::Arrays arrays;  ///< of SiteQuantizer::save()
 };
@@ -119,8 +118,8 @@ class SiteQuantizer {
   /// Projection of the learned parameters; after the optimizer changed them.
   void after_update();
 
-  /// forward() in steps, for a pass that does the work of several layers on a block while it lies in
-  /// the cache. Not for a site that needs_tensor(): it must see all of x first.
+  /// forward() in steps, for a pass that does the work of several layers on a block while it lies
+  /// in the cache. Not for a site that needs_tensor(): it must see all of x first.
   [[nodiscard]] bool needs_tensor(const Phase& phase) const;
   void forward_start(const Shape& shape, const Phase& phase);
   /// Elements first .. first + n - 1, first a multiple of kTileElements; on any thread.
@@ -219,8 +218,7 @@ class SiteQuantizer {
   void start(const Shape& shape, const float* data, const Phase& phase);
   /// body(call, block, tile) for the tiles of first .. first + n - 1; refusals are noted.
   template <class Body>
-  void for_tiles(const char* what, std::uint64_t first, std::uint64_t n,
-                 const Body& body) noexcept;
+  void for_tiles(const char* what, std::uint64_t first, std::uint64_t n, const Body& body) noexcept;
   /// body(), a call of the instance at this site.
   template <class Body>
   qloom_status recorded(const registry::Instance& instance, const char* what,
@@ -245,22 +243,22 @@ class SiteQuantizer {
   Tensor clamped_;
   Tensor first_;  ///< calibration: the first tensor, until its range is known too
   Phase phase_;
-  bool is_per_channel_ = false;          ///< granularity of the quantizer's parameters: channel,
-  std::uint64_t group_size_ = 0;         ///< group of so many elements, or (0) the whole tensor
+  bool is_per_channel_ = false;   ///< granularity of the quantizer's parameters: channel,
+  std::uint64_t group_size_ = 0;  ///< group of so many elements, or (0) the whole tensor
   std::uint64_t stream_ = 0, evaluation_stream_ = 0;
-  Shape shape_;                          ///< of the last tensor; geometry_ points to it
-  qloom_tensor geometry_{};              ///< without data
-  std::uint64_t groups_ = 0;             ///< of the last observed tensor
+  Shape shape_;               ///< of the last tensor; geometry_ points to it
+  qloom_tensor geometry_{};   ///< without data
+  std::uint64_t groups_ = 0;  ///< of the last observed tensor
   bool has_range_ = false, is_initialised_ = false, round_is_open_ = false, is_observing_ = false;
-  bool uses_trial_ = false;              ///< of the present tensor, as the next three
-  bool is_prepared_ = false;             ///< the acting quantizer has an encoding
-  bool is_waiting_ = false;              ///< 0 everywhere while first values are awaited
-  bool passes_gradient_ = false;         ///< 0 everywhere: it has no scale that dx could depend on
+  bool uses_trial_ = false;       ///< of the present tensor, as the next three
+  bool is_prepared_ = false;      ///< the acting quantizer has an encoding
+  bool is_waiting_ = false;       ///< 0 everywhere while first values are awaited
+  bool passes_gradient_ = false;  ///< 0 everywhere: it has no scale that dx could depend on
   Failures failures_;
-  bool is_checked_ = false;              ///< the present tensor is known to be finite
-  bool has_extremes_ = false;            ///< and its extremes per group are in lo_ and hi_
+  bool is_checked_ = false;    ///< the present tensor is known to be finite
+  bool has_extremes_ = false;  ///< and its extremes per group are in lo_ and hi_
   std::vector<double> lo_, hi_;
-  std::vector<qloom_range> extremes_;    ///< the same for prepare()
+  std::vector<qloom_range> extremes_;  ///< the same for prepare()
   std::vector<std::uint64_t> non_finite_;
   std::vector<std::uint64_t> offsets_;   ///< of each tile's sums in partials_
   std::vector<double> partials_, sums_;  ///< of learned parameters

@@ -29,8 +29,8 @@ MethodSpec method_spec_of(const registry::Registry& registry, const std::string&
 /// The arrays of one part, "quantizer/" for instance, by the names that the method gave them.
 data::Arrays part_of(const data::Arrays& arrays, const std::string& prefix) {
   data::Arrays part;
-  for (auto it = arrays.lower_bound(prefix);
-       it != arrays.end() && it->first.starts_with(prefix); ++it) {
+  for (auto it = arrays.lower_bound(prefix); it != arrays.end() && it->first.starts_with(prefix);
+       ++it) {
     part[it->first.substr(prefix.size())] = it->second;
   }
   return part;

@@ -104,17 +104,28 @@ void SlicePrimitive::make_byte_convolution() {
   };
   if (is_forward) {
     const memory::desc any(weight_dims(s), Type::s8, memory::format_tag::any);
-    const dnnl::convolution_forward::primitive_desc forward(
-        {kInference, dnnl::algorithm::convolution_direct, left_, any, out_, strides, before,
-         {s.pad_bottom, s.pad_right}},
-        attr, engine_);
+    const dnnl::convolution_forward::primitive_desc forward({kInference,
+                                                             dnnl::algorithm::convolution_direct,
+                                                             left_,
+                                                             any,
+                                                             out_,
+                                                             strides,
+                                                             before,
+                                                             {s.pad_bottom, s.pad_right}},
+                                                            attr, engine_);
     adopt(forward);
     primitive_ = dnnl::convolution_forward(forward);
   } else {
     const memory::desc any({s.in_c, s.out_c, s.kernel_h, s.kernel_w}, Type::s8,
                            memory::format_tag::any);
     const dnnl::deconvolution_forward::primitive_desc transposed(
-        {kInference, dnnl::algorithm::deconvolution_direct, left_, any, out_, strides, before,
+        {kInference,
+         dnnl::algorithm::deconvolution_direct,
+         left_,
+         any,
+         out_,
+         strides,
+         before,
          {s.pad_bottom - s.unread_rows(), s.pad_right - s.unread_columns()}},
         attr, engine_);
     adopt(transposed);
@@ -128,20 +139,19 @@ void SlicePrimitive::make_byte_reorder() {
   const ContractionShape& s = key_.shape;
   const memory::dim place = s.in_c, row = s.kernel_w * place, kernel = s.kernel_h * row;
   constexpr auto kS8 = memory::data_type::s8;
-  plain_weights_ =
-      key_.role == Role::kForward
-          ? memory::desc(weight_dims(s), kS8, memory::dims{kernel, 1, row, place})
-          : memory::desc({s.in_c, s.out_c, s.kernel_h, s.kernel_w}, kS8,
-                         memory::dims{1, kernel, row, place});
+  plain_weights_ = key_.role == Role::kForward
+                       ? memory::desc(weight_dims(s), kS8, memory::dims{kernel, 1, row, place})
+                       : memory::desc({s.in_c, s.out_c, s.kernel_h, s.kernel_w}, kS8,
+                                      memory::dims{1, kernel, row, place});
   has_reorder_ = true;  // also sums the weights, which the shift needs
   reorder_ = dnnl::reorder({engine_, plain_weights_, engine_, weights_});
 }
 
 void SlicePrimitive::make_reorder() {
   const bool is_gradient = key_.role == Role::kWeightGradient;
-  plain_weights_ = memory::desc(
-      weight_dims(key_.shape), kF32,
-      key_.shape.groups == 1 ? memory::format_tag::ohwi : memory::format_tag::gohwi);
+  plain_weights_ =
+      memory::desc(weight_dims(key_.shape), kF32,
+                   key_.shape.groups == 1 ? memory::format_tag::ohwi : memory::format_tag::gohwi);
   if (is_gradient) out_ = plain_weights_;
   has_reorder_ = weights_ != plain_weights_;
   if (!has_reorder_) return;
@@ -229,8 +239,8 @@ void SlicePrimitive::execute(const dnnl::primitive& primitive, Slot& slot,
   slot.list.clear();
   for (const auto& [index, memory] : arguments) slot.list.push_back({index, memory.get()});
   dnnl::error::wrap_c_api(
-      dnnl_primitive_execute(primitive.get(), slot.stream.get(),
-                             static_cast<int>(slot.list.size()), slot.list.data()),
+      dnnl_primitive_execute(primitive.get(), slot.stream.get(), static_cast<int>(slot.list.size()),
+                             slot.list.data()),
       "a oneDNN primitive did not run");
 }
 

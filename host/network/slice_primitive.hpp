@@ -51,9 +51,7 @@ class SlicePrimitive {
   /// Makes work areas 0 .. slots - 1.
   void reserve(std::size_t slots);
   /// Bytes of the weights in the format that the primitive likes best; 0: the plain layout.
-  [[nodiscard]] std::size_t packed_size() const {
-    return has_reorder_ ? weights_.get_size() : 0;
-  }
+  [[nodiscard]] std::size_t packed_size() const { return has_reorder_ ? weights_.get_size() : 0; }
   /// Weights number `index` in the plain layout; `plain` and `packed`, of packed_size() bytes and
   /// 64-byte aligned, must live until the last run() with them.
   void set_weights(std::size_t index, const void* plain, void* packed);
@@ -64,7 +62,7 @@ class SlicePrimitive {
   struct Slot {
     dnnl::stream stream;
     Arguments arguments, reorder_arguments;
-    dnnl::memory shift{};  ///< of left, in bytes
+    dnnl::memory shift{};                 ///< of left, in bytes
     std::vector<dnnl_exec_arg_t> list{};  ///< of the present call
   };
   /// The role whose arguments the primitive takes: a transposed convolution has those of a forward.

@@ -106,7 +106,8 @@ data::Arrays Network::save(bool everything) const {
     if (everything && norm->shadow) save_norm(norm->shadow, "shadow_norm/" + layer + "/", all);
   }
   for (std::size_t i = 0; i < is_removed_.size(); ++i) {
-    if (is_removed_[i]) all["removed/" + model_.layers[i].name] = {{1}, std::vector<std::int32_t>{1}};
+    if (is_removed_[i])
+      all["removed/" + model_.layers[i].name] = {{1}, std::vector<std::int32_t>{1}};
   }
   if (!everything) return all;
   for (const auto& [name, site] : sites_) {
@@ -243,12 +244,12 @@ void Network::load_learned_state(data::ArrayReader& reader) {
     if (slash < first || !name.ends_with("/velocity")) continue;  // "second" is read with it
     const std::string key = name.substr(first, slash - first);
     const auto known = length.find(key);
-    const Shape shape = known != length.end()
-                            ? Shape{known->second}
-                            : Shape{static_cast<std::int64_t>(reader.read_list<float>(name).size())};
-    learned_state_[key] = {
-        reader.read<float>(name, shape),
-        reader.read<float>("learned/" + key + "/second", shape)};
+    const Shape shape =
+        known != length.end()
+            ? Shape{known->second}
+            : Shape{static_cast<std::int64_t>(reader.read_list<float>(name).size())};
+    learned_state_[key] = {reader.read<float>(name, shape),
+                           reader.read<float>("learned/" + key + "/second", shape)};
   }
 }
 

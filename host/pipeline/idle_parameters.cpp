@@ -21,8 +21,8 @@ std::vector<Warning> idle_parameters(const registry::Method& method, const Json&
       if (std::find(values.begin(), values.end(), now) != values.end()) continue;
       const std::string present = now.is_null() ? "without \"" + other + '"'
                                                 : fmt::format("with \"{}\": {}", other, now.dump());
-      warnings.push_back({where + "/" + name, fmt::format("{} has no effect {}",
-                                                          written[name].dump(), present)});
+      warnings.push_back(
+          {where + "/" + name, fmt::format("{} has no effect {}", written[name].dump(), present)});
       break;
     }
   }

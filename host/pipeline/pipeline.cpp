@@ -41,9 +41,10 @@ class Loader {
       read_start();
       check_chain();
       if (!p_.weights.empty()) {
-        throw InputError(fmt::format("{}: {} has no effect beside \"start_from\", whose weights this "
-                                     "run takes; expected one of them",
-                                     where("/model/weights"), value("/model/weights").dump()));
+        throw InputError(
+            fmt::format("{}: {} has no effect beside \"start_from\", whose weights this "
+                        "run takes; expected one of them",
+                        where("/model/weights"), value("/model/weights").dump()));
       }
     }
     read_methods();
@@ -188,9 +189,8 @@ class Loader {
       document_["norm"] =
           resolve_method(registry_, "norm", document_["norm"], where("/norm"), p_.warnings);
     } else if (registry_.find("norm", "batch_norm") != nullptr) {
-      document_["norm"] =
-          resolve_method(registry_, "norm", {{"plugin", "batch_norm"}}, where("/norm"),
-                         p_.warnings);
+      document_["norm"] = resolve_method(registry_, "norm", {{"plugin", "batch_norm"}},
+                                         where("/norm"), p_.warnings);
     } else {
       document_["norm"] = {{"plugin", "batch_norm"}};  // missed only by a model that has a norm
     }

@@ -19,10 +19,21 @@ namespace qloom::pipeline {
 using registry::Json;
 
 /// Sites in the order of docs/architecture.md, section 1.
-inline constexpr const char* kSites[] = {
-    "weight",   "bias",     "activation", "error",  "error.dx", "error.dw",
-    "gradient", "update",   "momentum",   "norm",   "input",    "logits",
-    "accumulator.forward", "accumulator.dx", "accumulator.dw"};
+inline constexpr const char* kSites[] = {"weight",
+                                         "bias",
+                                         "activation",
+                                         "error",
+                                         "error.dx",
+                                         "error.dw",
+                                         "gradient",
+                                         "update",
+                                         "momentum",
+                                         "norm",
+                                         "input",
+                                         "logits",
+                                         "accumulator.forward",
+                                         "accumulator.dx",
+                                         "accumulator.dw"};
 
 /// Internals of a norm that a rule for the site "norm" may name.
 inline constexpr const char* kNormSlots[] = {"mean", "inv_scale", "gamma", "beta"};
@@ -42,20 +53,20 @@ struct Rule {
   std::uint64_t from_epoch = 0;     ///< active once this many epochs are done
   std::uint64_t from_step = 0;      ///< and this many steps
   std::optional<std::string> slot;  ///< site norm: only this internal, e.g. "inv_scale"
-  Json body;  ///< "quantizer" (object, or null: none), "range", "rounding", "clamp",
-              ///< "accumulator" (object or null), "norm" (object)
+  Json body;          ///< "quantizer" (object, or null: none), "range", "rounding", "clamp",
+                      ///< "accumulator" (object or null), "norm" (object)
   std::string where;  ///< "<file>: /rules/2"; "<file>: " or "RULE: " for a rule on its own
   std::vector<Warning> warnings;  ///< parameters that were written and have no effect
 };
 
 struct Optimizer {
-  std::string type = "sgd";  ///< "sgd" or "adam"
+  std::string type = "sgd";                                       ///< "sgd" or "adam"
   double learning_rate = 0.05, momentum = 0.9, weight_decay = 0;  ///< momentum: sgd
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;              ///< adam
   bool nesterov = false;
 };
 struct Schedule {
-  std::string type = "constant";  ///< "constant", "step", "cosine"
+  std::string type = "constant";     ///< "constant", "step", "cosine"
   std::vector<std::int64_t> epochs;  ///< step: multiply by factor at each of these (of the stage)
   double factor = 0.1;               ///< step
   double final_rate = 0;             ///< cosine: rate at the end
@@ -67,8 +78,8 @@ struct Stage {
   Optimizer optimizer;
   Schedule schedule;
   std::string loss = "softmax_cross_entropy";  ///< or "sum_of_squares"
-  bool apply_rules = true;    ///< train, evaluate: false runs the network in float
-  std::int64_t batches = 0;   ///< calibrate: number of training batches, default 8; evaluate: 0 all
+  bool apply_rules = true;                     ///< train, evaluate: false runs the network in float
+  std::int64_t batches = 0;  ///< calibrate: number of training batches, default 8; evaluate: 0 all
   std::string where;
 };
 struct Procedure {
@@ -85,18 +96,18 @@ struct Pipeline {
   data::Normalisation normalisation = data::Normalisation::kStandard;
   std::int64_t batch_size = 128;
   std::filesystem::path model_file;
-  Json model;                            ///< text of the model file (or inline object)
-  std::string model_where;               ///< its file, or "<file>: /model/inline"; for messages
-  std::filesystem::path weights;         ///< "model": {"weights": "x.npz"}: start from these
-  std::filesystem::path start_from;      ///< pipeline whose trained state this one starts from
-  bool takes_state = true;               ///< false: of start_from the weights alone
-  Json norm;                             ///< {"plugin": ..., parameters}, default batch_norm
+  Json model;                        ///< text of the model file (or inline object)
+  std::string model_where;           ///< its file, or "<file>: /model/inline"; for messages
+  std::filesystem::path weights;     ///< "model": {"weights": "x.npz"}: start from these
+  std::filesystem::path start_from;  ///< pipeline whose trained state this one starts from
+  bool takes_state = true;           ///< false: of start_from the weights alone
+  Json norm;                         ///< {"plugin": ..., parameters}, default batch_norm
   std::vector<Rule> rules;
   std::vector<Procedure> procedures;
   std::vector<Stage> stages;
-  Json as_written;                       ///< the whole file after --set
-  Json as_used;                          ///< the same with defaults
-  std::vector<Warning> warnings;         ///< those of the rules too
+  Json as_written;                ///< the whole file after --set
+  Json as_used;                   ///< the same with defaults
+  std::vector<Warning> warnings;  ///< those of the rules too
 };
 
 /// Reads, overrides ("/json/pointer=value", value is JSON or else a string), checks against
@@ -106,8 +117,8 @@ struct Pipeline {
                             const std::vector<std::string>& overrides,
                             const registry::Registry& registry);
 
-/// Everything that decides a run's result but the data files: "pipeline" as used, "model" as its file
-/// says, and "start_from", the same of the pipeline that this one starts from.
+/// Everything that decides a run's result but the data files: "pipeline" as used, "model" as its
+/// file says, and "start_from", the same of the pipeline that this one starts from.
 [[nodiscard]] Json configuration(const Pipeline& pipeline, const registry::Registry& registry);
 
 /// A rule object on its own, as `qloom apply` takes it: file name or inline JSON. "site" is

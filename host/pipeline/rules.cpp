@@ -64,10 +64,9 @@ class Resolver {
     check_sites();
     for (const char* kind : kMethodKinds) {
       if (!has(kind)) continue;
-      rule_.body[kind] = text_[kind].is_null()
-                             ? Json(nullptr)
-                             : resolve_method(registry_, kind, text_[kind], key(kind),
-                                              rule_.warnings);
+      rule_.body[kind] = text_[kind].is_null() ? Json(nullptr)
+                                               : resolve_method(registry_, kind, text_[kind],
+                                                                key(kind), rule_.warnings);
     }
     if (has("clamp")) rule_.body["clamp"] = text_["clamp"];
     check_meaning();

@@ -22,8 +22,8 @@ namespace qloom::registry {
 /// threads:  each thread has its own record
 class CallRecord {
  public:
-  /// `what` is the function of the method, `site` where it acts ("weight/conv1"; may be empty); both
-  /// outlive the record.
+  /// `what` is the function of the method, `site` where it acts ("weight/conv1"; may be empty);
+  /// both outlive the record.
   CallRecord(const Method& method, const char* what, const char* site = "") noexcept
       : method_(&method), what_(what), site_(site), outer_(innermost_) {
     innermost_ = this;

@@ -59,8 +59,9 @@ std::string quoted_list(const std::vector<std::string>& names) {
 
 /// Characters of UTF-8 text.
 std::size_t length_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned>(c) & 0xC0U) != 0x80U; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned>(c) & 0xC0U) != 0x80U;
+  }));
 }
 
 /// A key of the object that no property has and that is near to the missing one.
@@ -349,9 +350,8 @@ Explainer::Result Explainer::check_array(const Json& s, const Json& v,
     }
   }
   if (s.contains("contains")) {
-    const bool is_there = std::any_of(v.begin(), v.end(), [&](const Json& item) {
-      return matches(s["contains"], item);
-    });
+    const bool is_there = std::any_of(
+        v.begin(), v.end(), [&](const Json& item) { return matches(s["contains"], item); });
     if (!is_there) {
       return Finding{at, fmt::format("no item is {}", expected(s["contains"]))};
     }

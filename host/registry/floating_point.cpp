@@ -63,8 +63,6 @@ std::string restore_program_floating_point() {
 FloatingPointGuard::FloatingPointGuard() { std::fegetenv(&saved_); }
 FloatingPointGuard::~FloatingPointGuard() { std::fesetenv(&saved_); }
 
-std::string FloatingPointGuard::change() const {
-  return difference(saved_, present());
-}
+std::string FloatingPointGuard::change() const { return difference(saved_, present()); }
 
 }  // namespace qloom::registry

@@ -20,10 +20,15 @@ qloom_error empty_error() {
 void check(const Method& method, const char* what, qloom_status status, const qloom_error& error) {
   require_floating_point();
   if (status == QLOOM_OK) return;
-  static constexpr const char* kWords[] = {
-      "done",          "refused",           "not supported",        "out of memory",
-      "out of order",  "value not finite",  "state does not fit",   "internal error",
-      "instance is unusable"};
+  static constexpr const char* kWords[] = {"done",
+                                           "refused",
+                                           "not supported",
+                                           "out of memory",
+                                           "out of order",
+                                           "value not finite",
+                                           "state does not fit",
+                                           "internal error",
+                                           "instance is unusable"};
   std::string text = printable(error.message);
   if (text.empty()) {
     text = status > 0 && status <= QLOOM_E_POISONED ? kWords[status] : "unknown failure";
@@ -54,8 +59,7 @@ data::Arrays Instance::save() const {
   qloom_writer writer{&arrays};
   qloom_error error = empty_error();
   check(*method_, "save",
-        recorded(*method_, "save", "",
-                 [&] { return raw_.base->save(raw_.self, &writer, &error); }),
+        recorded(*method_, "save", "", [&] { return raw_.base->save(raw_.self, &writer, &error); }),
         error);
   return arrays;
 }

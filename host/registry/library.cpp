@@ -7,8 +7,8 @@
 #include <string>
 
 #define BOOST_DLL_USE_STD_FS
-#include <boost/dll/shared_library.hpp>
 #include <fmt/format.h>
+#include <boost/dll/shared_library.hpp>
 
 #include "host/registry/elf.hpp"
 #include "host/registry/floating_point.hpp"
@@ -89,9 +89,9 @@ std::string descriptor_fault(const qloom_descriptor* d, std::uint32_t index) {
     return fmt::format("descriptor {} has struct_size {}, this host ({}) needs {}", index,
                        d->struct_size, host_version(), sizeof(qloom_descriptor));
   }
-  for (const auto& [name, text] : {std::pair{"kind", d->kind}, std::pair{"id", d->id},
-                                   std::pair{"version", d->version},
-                                   std::pair{"manifest", d->manifest}}) {
+  for (const auto& [name, text] :
+       {std::pair{"kind", d->kind}, std::pair{"id", d->id}, std::pair{"version", d->version},
+        std::pair{"manifest", d->manifest}}) {
     if (text == nullptr) return fmt::format("descriptor {} has no {}", index, name);
   }
   if (d->create == nullptr) {

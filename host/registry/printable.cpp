@@ -63,8 +63,7 @@ std::string printable(std::string_view text) {
 }
 
 std::string printable_json(const nlohmann::json& value, int indent) {
-  const std::string text =
-      value.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string text = value.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const Character c = character(text, at);

@@ -77,8 +77,8 @@ std::vector<fs::path> manifests_in(const fs::path& folder) {
     if (fs::is_regular_file(file)) files.push_back(fs::absolute(file).lexically_normal());
   }
   if (error) {
-    throw InputError(fmt::format("{}: cannot be searched for plugins: {}", folder.string(),
-                                 error.message()));
+    throw InputError(
+        fmt::format("{}: cannot be searched for plugins: {}", folder.string(), error.message()));
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -105,16 +105,15 @@ const qloom_descriptor* agreed_descriptor(const Method& method, std::size_t meth
   }
   std::string present;
   for (const qloom_descriptor* d : descriptors) {
-    present += fmt::format("{}\"{}\" of kind \"{}\"", present.empty() ? "" : ", ",
-                           printable(d->id), printable(d->kind));
+    present += fmt::format("{}\"{}\" of kind \"{}\"", present.empty() ? "" : ", ", printable(d->id),
+                           printable(d->kind));
     if (d->id != method.id || d->kind != kind_id(method.kind)) continue;
     if (d->version != method.version) {
       throw InputError(fmt::format("{}: \"{}\" has version {}, the manifest says {}", place,
                                    method.id, printable(d->version), printable(method.version)));
     }
     if (Json::parse(d->manifest, nullptr, false) != method.manifest) {
-      throw InputError(
-          fmt::format("{}: \"{}\" was built from another manifest", place, method.id));
+      throw InputError(fmt::format("{}: \"{}\" was built from another manifest", place, method.id));
     }
     return d;
   }
@@ -166,11 +165,13 @@ const Method& Registry::require(const std::string& kind, const std::string& id,
     if (method.id == id) other = fmt::format(" (it is a {})", method.kind);
   }
   if (methods_.empty()) {
-    throw InputError(fmt::format("{}: {} \"{}\" is unknown: no plugins were found; "
-                                 "QLOOM_PLUGIN_PATH names their folder", where, kind, id));
+    throw InputError(
+        fmt::format("{}: {} \"{}\" is unknown: no plugins were found; "
+                    "QLOOM_PLUGIN_PATH names their folder",
+                    where, kind, id));
   }
-  throw InputError(fmt::format("{}: unknown {} \"{}\"{}{}", where, kind, id, other,
-                               nearest_or_known(id, ids)));
+  throw InputError(
+      fmt::format("{}: unknown {} \"{}\"{}{}", where, kind, id, other, nearest_or_known(id, ids)));
 }
 
 Json Registry::resolve_parameters(const Method& method, const Json& params,
@@ -182,9 +183,8 @@ Json Registry::resolve_parameters(const Method& method, const Json& params,
 
 std::size_t Registry::siblings(const Method& method) const {
   return static_cast<std::size_t>(
-      std::count_if(methods_.begin(), methods_.end(), [&](const Method& m) {
-        return m.manifest_file == method.manifest_file;
-      }));
+      std::count_if(methods_.begin(), methods_.end(),
+                    [&](const Method& m) { return m.manifest_file == method.manifest_file; }));
 }
 
 Instance Registry::create(const Method& method, const Json& resolved) const {

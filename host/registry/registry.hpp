@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
 #include <qloom/abi.h>
+#include <nlohmann/json.hpp>
 
 #include "host/data/array_reader.hpp"
 #include "host/json/names.hpp"
@@ -27,7 +27,7 @@ using Json = nlohmann::json;
 struct Method {
   std::string kind;  ///< "quantizer", "rounding", "range", "norm", "accumulator", "procedure"
   std::string id, version, summary;
-  Json manifest;     ///< the method's entry in plugin.json
+  Json manifest;  ///< the method's entry in plugin.json
   std::filesystem::path manifest_file, library_file;
 };
 
@@ -74,15 +74,15 @@ class Refusal : public RunError {
   qloom_status status_;
 };
 
-/// Throws Refusal "<kind> "<id>": <what>: <message>" unless status is QLOOM_OK; RunError when a call
-/// changed the floating-point state.
+/// Throws Refusal "<kind> "<id>": <what>: <message>" unless status is QLOOM_OK; RunError when a
+/// call changed the floating-point state.
 void check(const Method& method, const char* what, qloom_status status, const qloom_error& error);
 [[nodiscard]] qloom_error empty_error();
 
 class Registry {
  public:
-  /// Reads the manifests below the folders (each <folder>/*/plugin.json). Duplicate (kind, id) pairs
-  /// are an InputError that names both files; so is a manifest that does not follow
+  /// Reads the manifests below the folders (each <folder>/*/plugin.json). Duplicate (kind, id)
+  /// pairs are an InputError that names both files; so is a manifest that does not follow
   /// schemas/plugin.schema.json.
   explicit Registry(const std::vector<std::filesystem::path>& folders);
   /// The methods of this plugin.json alone.
@@ -111,8 +111,8 @@ class Registry {
   [[nodiscard]] Instance create(const Method& method, const Json& resolved) const;
 
   /// New code of a library whose file was written anew: from now on create() uses it. What was
-  /// created before keeps the old code, which stays loaded. Without keep() the registry goes back to
-  /// the old code when this object goes.
+  /// created before keeps the old code, which stays loaded. Without keep() the registry goes back
+  /// to the old code when this object goes.
   class Reload {
    public:
     /// InputError as create() when the file is not a sound library for its manifest; then nothing

@@ -38,7 +38,8 @@ void for_parts(const Json& s, const std::string& at, const Visit& visit) {
       if (!part.is_array()) visit(part, at + "/" + word + pointer_part(key));
     }
   }
-  for (const char* word : {"additionalProperties", "propertyNames", "contains", "additionalItems"}) {
+  for (const char* word :
+       {"additionalProperties", "propertyNames", "contains", "additionalItems"}) {
     if (s.contains(word)) visit(s[word], at + "/" + word);
   }
   if (!s.contains("items")) return;
@@ -83,7 +84,9 @@ class SchemaCheck {
         refuse(at + "/default" + fault->pointer, fault->text);
       }
     }
-    const auto below = [this](const Json& part, const std::string& place) { defaults(part, place); };
+    const auto below = [this](const Json& part, const std::string& place) {
+      defaults(part, place);
+    };
     for_same_value(s, at, below);
     for_parts(s, at, below);
   }
@@ -96,7 +99,9 @@ class SchemaCheck {
       if (before == &s) refuse(at, "leads back to itself without end");
     }
     path.push_back(&s);
-    const auto next = [&](const Json& part, const std::string& place) { follow(part, place, path); };
+    const auto next = [&](const Json& part, const std::string& place) {
+      follow(part, place, path);
+    };
     if (s.contains("$ref")) {
       next(target(s, at), at + "/$ref");
     } else {

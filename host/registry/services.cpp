@@ -75,8 +75,8 @@ qloom_status get_size(const qloom_params* params, const char* pointer,
   *out = value->size();
   return QLOOM_OK;
 }
-constexpr qloom_params_api kParams{sizeof(qloom_params_api), 0, &get_i64, &get_f64, &get_bool,
-                                   &get_string, &get_size};
+constexpr qloom_params_api kParams{
+    sizeof(qloom_params_api), 0, &get_i64, &get_f64, &get_bool, &get_string, &get_size};
 
 // ---- qloom.state/1
 template <class T>
@@ -93,11 +93,21 @@ qloom_status put(qloom_writer* writer, const char* key, std::uint32_t dtype, con
     if (writer->arrays->contains(key)) return QLOOM_E_STATE;  // written twice
     data::Array& array = (*writer->arrays)[key];
     switch (dtype) {
-      case QLOOM_F32: array = copy_of<float>(values, count); return QLOOM_OK;
-      case QLOOM_F64: array = copy_of<double>(values, count); return QLOOM_OK;
-      case QLOOM_I32: array = copy_of<std::int32_t>(values, count); return QLOOM_OK;
-      case QLOOM_I64: array = copy_of<std::int64_t>(values, count); return QLOOM_OK;
-      case QLOOM_U8: array = copy_of<std::uint8_t>(values, count); return QLOOM_OK;
+      case QLOOM_F32:
+        array = copy_of<float>(values, count);
+        return QLOOM_OK;
+      case QLOOM_F64:
+        array = copy_of<double>(values, count);
+        return QLOOM_OK;
+      case QLOOM_I32:
+        array = copy_of<std::int32_t>(values, count);
+        return QLOOM_OK;
+      case QLOOM_I64:
+        array = copy_of<std::int64_t>(values, count);
+        return QLOOM_OK;
+      case QLOOM_U8:
+        array = copy_of<std::uint8_t>(values, count);
+        return QLOOM_OK;
     }
     writer->arrays->erase(key);  // no type of array
     return QLOOM_E_INVALID;
@@ -121,11 +131,16 @@ qloom_status get(const qloom_reader* reader, const char* key, std::uint32_t dtyp
     const auto found = reader->arrays->find(key);
     if (found == reader->arrays->end()) return QLOOM_E_STATE;
     switch (dtype) {
-      case QLOOM_F32: return borrow<float>(found->second, values, count);
-      case QLOOM_F64: return borrow<double>(found->second, values, count);
-      case QLOOM_I32: return borrow<std::int32_t>(found->second, values, count);
-      case QLOOM_I64: return borrow<std::int64_t>(found->second, values, count);
-      case QLOOM_U8: return borrow<std::uint8_t>(found->second, values, count);
+      case QLOOM_F32:
+        return borrow<float>(found->second, values, count);
+      case QLOOM_F64:
+        return borrow<double>(found->second, values, count);
+      case QLOOM_I32:
+        return borrow<std::int32_t>(found->second, values, count);
+      case QLOOM_I64:
+        return borrow<std::int64_t>(found->second, values, count);
+      case QLOOM_U8:
+        return borrow<std::uint8_t>(found->second, values, count);
     }
     return QLOOM_E_STATE;  // no type of array
   } catch (const std::exception&) {

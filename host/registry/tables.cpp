@@ -40,8 +40,8 @@ std::string fault(const std::string& id, const qloom_quantizer& t) {
            {"apply", t.apply != nullptr},
            {"encoding", t.encoding != nullptr},
            {"learned_gradients", t.learned == nullptr || t.learned_gradients != nullptr},
-           {"backward_prepare", (t.caps & QLOOM_QUANTIZER_WHOLE_BACKWARD) == 0 ||
-                                    t.backward_prepare != nullptr}});
+           {"backward_prepare",
+            (t.caps & QLOOM_QUANTIZER_WHOLE_BACKWARD) == 0 || t.backward_prepare != nullptr}});
   if (!missing.empty()) return missing;
   if ((t.encode == nullptr) != (t.decode == nullptr)) {
     return fmt::format("the {} table has only one of encode() and decode()", id);

@@ -125,8 +125,8 @@ Json validate(const Json& schema, const Json& value, const std::string& where) {
   } catch (const InputError&) {
     throw;
   } catch (const std::exception& error) {  // of valijson or <regex>: the schema is at fault
-    throw InputError(message(where, {"", fmt::format("cannot be checked, its schema is wrong: {}",
-                                                     error.what())}));
+    throw InputError(message(
+        where, {"", fmt::format("cannot be checked, its schema is wrong: {}", error.what())}));
   }
   Json filled = value;
   fill_defaults(explainer, local, filled);

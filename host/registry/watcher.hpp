@@ -10,8 +10,8 @@
 
 namespace qloom::registry {
 
-/// Looks whether files were written anew since the last look. A file counts once it has stayed as it
-/// is for a moment, so that no half-written library is taken.
+/// Looks whether files were written anew since the last look. A file counts once it has stayed as
+/// it is for a moment, so that no half-written library is taken.
 class FileWatcher {
  public:
   explicit FileWatcher(const std::set<std::filesystem::path>& files);

@@ -32,11 +32,11 @@ namespace qloom {
 [[nodiscard]] constexpr std::uint32_t random_word(std::uint64_t seed, std::uint64_t stream,
                                                   std::uint64_t step, std::uint64_t index) {
   const std::uint64_t block = index / 4;
-  const auto words = philox(
-      {static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(step),
-       static_cast<std::uint32_t>(stream),
-       static_cast<std::uint32_t>(stream >> 32) ^ static_cast<std::uint32_t>(block >> 32)},
-      {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+  const auto words =
+      philox({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(step),
+              static_cast<std::uint32_t>(stream),
+              static_cast<std::uint32_t>(stream >> 32) ^ static_cast<std::uint32_t>(block >> 32)},
+             {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
   return words[index % 4];
 }
 

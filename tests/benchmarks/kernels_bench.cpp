@@ -139,8 +139,10 @@ void accumulate(benchmark::State& state, const qloom_kernels& kernels, std::uint
   const qloom_call call = call_with(rule, rule == QLOOM_ROUND_STOCHASTIC ? 16 : 0);
   std::uint64_t overflows = 0;
   for (auto _ : state) {
-    if (width > 0) kernels.accumulate_integer(&tile, width, 0, &overflows);
-    else kernels.accumulate_float(&call, &tile, &format, 64, &overflows);
+    if (width > 0)
+      kernels.accumulate_integer(&tile, width, 0, &overflows);
+    else
+      kernels.accumulate_float(&call, &tile, &format, 64, &overflows);
     benchmark::DoNotOptimize(c.data());
     benchmark::ClobberMemory();
   }

@@ -34,8 +34,8 @@ pipeline::Pipeline pipeline_of(const std::string& model, const std::string& rule
   text["data"] = {{"dataset", "fashion-mnist"}};
   text["model"] = {{"file", std::filesystem::absolute(model).string()}};
   text["stages"] = Json::array({Json{{"train", {{"epochs", 1}}}}});
-  const auto file = std::filesystem::temp_directory_path() /
-                    ("qloom_step_" + std::to_string(getpid()) + ".json");
+  const auto file =
+      std::filesystem::temp_directory_path() / ("qloom_step_" + std::to_string(getpid()) + ".json");
   std::ofstream(file) << text.dump();
   pipeline::Pipeline p = pipeline::load(file, {}, registry);
   std::filesystem::remove(file);

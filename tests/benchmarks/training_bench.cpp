@@ -18,8 +18,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <omp.h>
+#include <CLI/CLI.hpp>
 
 #include "tests/benchmarks/stepper.hpp"
 
@@ -88,7 +88,8 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("Seconds of one training step under rule files, in turn");
   app.add_option("--model", options.network.model, "model file")->required();
-  app.add_option("--input", options.network.input, "height x width x channels")->capture_default_str();
+  app.add_option("--input", options.network.input, "height x width x channels")
+      ->capture_default_str();
   app.add_option("--classes", options.network.classes)->capture_default_str();
   app.add_option("--batch", options.network.batch)->capture_default_str();
   app.add_option("--repeats", options.repeats)->capture_default_str();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// A checker that cannot find a fault is worth nothing: each plugin of tests/abi/hostile/unsound*.cpp
-// breaks one promise, and the check that makes the promise must say so.
+// A checker that cannot find a fault is worth nothing: each plugin of
+// tests/abi/hostile/unsound*.cpp breaks one promise, and the check that makes the promise must say
+// so.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -59,7 +60,9 @@ std::string findings_of(const Report& report, const std::string& check) {
 struct Fault {
   std::string group, name, check, part;  ///< part: what one of the check's findings says
 };
-std::ostream& operator<<(std::ostream& out, const Fault& f) { return out << f.group << "." << f.name; }
+std::ostream& operator<<(std::ostream& out, const Fault& f) {
+  return out << f.group << "." << f.name;
+}
 
 class UnsoundPlugin : public testing::TestWithParam<Fault> {};
 
@@ -124,7 +127,8 @@ const Fault kFaults[] = {
     {"quantizer", "assigns_sums", "blocks", "must add up all of a block"},
     {"quantizer", "wrong_in_channels", "gradient", "\"channel\""},
     {"quantizer", "rounds_late", "floating_point", "prepare() left"},
-    {"quantizer", "rounds_in_parallel", "floating_point", "a parallel loop: the call changed the floating-point state"},
+    {"quantizer", "rounds_in_parallel", "floating_point",
+     "a parallel loop: the call changed the floating-point state"},
     {"quantizer", "rounds_on_workers", "floating_point", "apply() left"},
     {"quantizer", "counts_calls", "pure", "wrote to memory of the instance"},
     {"quantizer", "races_in_instance", "pure", "wrote to memory of the instance"},
@@ -189,9 +193,7 @@ const Fault kFaults[] = {
     {"procedure", "forgets_state", "state", "after a load"},
 };
 INSTANTIATE_TEST_SUITE_P(EachFault, UnsoundPlugin, testing::ValuesIn(kFaults),
-                         [](const auto& test) {
-                           return test.param.group + "_" + test.param.name;
-                         });
+                         [](const auto& test) { return test.param.group + "_" + test.param.name; });
 
 /// The limit counts processor time: the message says which end it came to.
 TEST(UnsoundPlugin, ThatNeverEndsIsEndedByItsTimeLimit) {
@@ -218,8 +220,8 @@ TEST(SoundPlugin, PassesEveryCheckAtTheStrictestLevel) {
 
 /// The copies without a fault: of every kind, so that no check finds what is not there.
 TEST(SoundPlugin, OfEveryKindPassesEveryCheck) {
-  for (const char* group : {"quantizer", "codebook", "rounding", "range", "norm", "accumulator",
-                            "procedure"}) {
+  for (const char* group :
+       {"quantizer", "codebook", "rounding", "range", "norm", "accumulator", "procedure"}) {
     const Report report = run_all(unsound(group, "sound"));
     EXPECT_TRUE(report.is_sound()) << table(report);
   }
@@ -254,8 +256,8 @@ TEST(Tree, HasMethodsOfEveryKind) {
 }
 
 TEST(Cases, ComeFromTheSchemaAlone) {
-  const registry::Registry registry = registry::Registry::of_manifest(
-      manifest_of(unsound("quantizer", "sound")));
+  const registry::Registry registry =
+      registry::Registry::of_manifest(manifest_of(unsound("quantizer", "sound")));
   const std::vector<Case> cases = cases_of(registry, registry.methods().at(0), 1);
   const auto has = [&](const char* text) {
     return std::any_of(cases.begin(), cases.end(),
@@ -293,7 +295,8 @@ TEST(Program, TellsSoundFindingsAndWrongUseApartByItsExitStatus) {
     const int code = std::system(line.c_str());
     return WIFEXITED(code) ? WEXITSTATUS(code) : -1;
   };
-  const std::string sound = "'" + unsound("quantizer", "sound").string() + "' --only creation,codes";
+  const std::string sound =
+      "'" + unsound("quantizer", "sound").string() + "' --only creation,codes";
   EXPECT_EQ(status(sound), 0) << data::read_text(out);
   EXPECT_EQ(status("--in-process " + sound), 0) << data::read_text(out);
   EXPECT_EQ(status("--json " + sound), 0);

@@ -82,10 +82,12 @@ TEST_F(ApplyRefuses, RealValuesForAnIntegerAccumulator) {
   expect_refusal(kInteger, {"--input", "large.json", "--weight", "ones.json"},
                  {"--input: element [0, 2] is -4194305"});
   EXPECT_EQ(qloom({"apply", kInteger, "--input", "x.npy", "--weight", "codes.json", "--expect",
-                   "codes.json"}).status, 2);  // another shape: the codes themselves are taken
+                   "codes.json"})
+                .status,
+            2);  // another shape: the codes themselves are taken
   write("y.json", "[[13, 19], [28, 37]]");
-  const Outcome o = qloom({"apply", kInteger, "--input", "x.npy", "--weight", "codes.json",
-                           "--expect", "y.json"});
+  const Outcome o = qloom(
+      {"apply", kInteger, "--input", "x.npy", "--weight", "codes.json", "--expect", "y.json"});
   EXPECT_EQ(o.status, 0) << o.err;
 }
 
@@ -106,8 +108,7 @@ TEST_F(ApplyRefuses, TextThatIsNoArray) {
 TEST_F(ApplyRefuses, NothingToDoWithTheResult) {
   const Outcome o = qloom({"apply", kRound, "--input", "x.npy"});
   EXPECT_EQ(o.status, 2) << o.err;
-  EXPECT_NE(o.err.find("expected --output, a file for the result, or --expect"),
-            std::string::npos)
+  EXPECT_NE(o.err.find("expected --output, a file for the result, or --expect"), std::string::npos)
       << o.err;
 }
 

@@ -31,8 +31,8 @@ class DamagedFiles : public SmallRun {
         damaged[place] ^= static_cast<std::uint8_t>(change);
       }
       data::write_bytes(folder_ / name, damaged);
-      expect_outcome(command, name + (i % 2 == 0 ? " cut at " : " changed at ") +
-                                  std::to_string(place));
+      expect_outcome(command,
+                     name + (i % 2 == 0 ? " cut at " : " changed at ") + std::to_string(place));
     }
     data::write_bytes(folder_ / name, whole);
   }

@@ -82,9 +82,10 @@ TEST_F(Run, CompareWritesOneRowPerPipeline) {
 }
 
 TEST_F(Run, CompareExchangesMethodsFromTheCommandLine) {
-  const Outcome o = qloom({"compare", "p.json", "--set", "/stages/0/train/epochs=1", "--variant",
-                           R"(/rules/0/quantizer={"plugin": "twn"})", "--variant",
-                           R"(/rules/0/quantizer={"plugin": "lsq", "bits": 3})", "--output", "out"});
+  const Outcome o =
+      qloom({"compare", "p.json", "--set", "/stages/0/train/epochs=1", "--variant",
+             R"(/rules/0/quantizer={"plugin": "twn"})", "--variant",
+             R"(/rules/0/quantizer={"plugin": "lsq", "bits": 3})", "--output", "out"});
   ASSERT_EQ(o.status, 0) << o.err;
   const Json rows = json("out/compare.json")["rows"];
   ASSERT_EQ(rows.size(), 3U);

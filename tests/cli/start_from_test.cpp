@@ -31,7 +31,8 @@ class StartFrom : public SmallRun {
 
 TEST_F(StartFrom, AnEvaluationGivesTheFigureOfTheTrainingForEveryBatchSize) {
   derive("trained.json", {{"rules", lsq_rules()}});
-  derive("tested.json", {{"rules", lsq_rules()}, {"start_from", "trained.json"},
+  derive("tested.json", {{"rules", lsq_rules()},
+                         {"start_from", "trained.json"},
                          {"stages", Json::parse(R"([{"evaluate": {}}])")}});
   const Json trained = run("trained.json")["final"];
   for (const char* size : {"16", "5", "64"}) {
@@ -54,7 +55,8 @@ TEST_F(StartFrom, ACheckpointAsWeightsGivesTheSame) {
 TEST_F(StartFrom, WithoutStateActivationsHaveToBeCalibrated) {
   derive("trained.json", {{"rules", lsq_rules()}});
   const Json start{{"pipeline", "trained.json"}, {"state", false}};
-  derive("refused.json", {{"rules", lsq_rules()}, {"start_from", start},
+  derive("refused.json", {{"rules", lsq_rules()},
+                          {"start_from", start},
                           {"stages", Json::parse(R"([{"evaluate": {}}])")}});
   for (const char* command : {"validate", "run"}) {
     const Outcome o = qloom({command, "refused.json"});
@@ -64,12 +66,14 @@ TEST_F(StartFrom, WithoutStateActivationsHaveToBeCalibrated) {
         << o.err;
   }
   EXPECT_FALSE(std::filesystem::exists(folder_ / "runs")) << "before any work";
-  derive("calibrated.json", {{"rules", lsq_rules()}, {"start_from", start},
+  derive("calibrated.json", {{"rules", lsq_rules()},
+                             {"start_from", start},
                              {"stages", Json::parse(R"([{"calibrate": {}}, {"evaluate": {}}])")}});
   const Json report = run("calibrated.json");
   EXPECT_EQ(report["configuration"]["pipeline"]["start_from"], start);
   derive("float.json", {{"rules", Json::array()}});
-  derive("later.json", {{"rules", lsq_rules()}, {"start_from", "float.json"},
+  derive("later.json", {{"rules", lsq_rules()},
+                        {"start_from", "float.json"},
                         {"stages", Json::parse(R"([{"evaluate": {}}])")}});
   EXPECT_EQ(qloom({"validate", "later.json"}).status, 2) << "a float network has no steps";
 }
@@ -120,8 +124,8 @@ TEST_F(StartFrom, AnEvaluationFirstChangesNothingOfTheTraining) {
       R"([{"site": "weight", "quantizer": {"plugin": "qil", "part": "weight"}},
           {"site": "activation", "quantizer": {"plugin": "pact"}}])");
   derive("train.json", {{"rules", weights}});
-  derive("look.json", {{"rules", weights},
-                       {"stages", Json::parse(R"([{"evaluate": {}}, {"train": {"epochs": 2}},
+  derive("look.json",
+         {{"rules", weights}, {"stages", Json::parse(R"([{"evaluate": {}}, {"train": {"epochs": 2}},
                                                   {"evaluate": {}}])")}});
   EXPECT_EQ(run("look.json")["final"], run("train.json")["final"]);
 }

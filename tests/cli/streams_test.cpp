@@ -40,8 +40,8 @@ class Streams : public SmallRun, public testing::WithParamInterface<Sink> {
       close(ends[0]);
       const int out = sink == Sink::kFull ? open("/dev/full", O_WRONLY) : ends[1];
       if (dup2(out, STDOUT_FILENO) < 0) _exit(127);
-      const int file = open(errors != nullptr ? errors : err.c_str(),
-                            O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      const int file =
+          open(errors != nullptr ? errors : err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
       if (dup2(file, STDERR_FILENO) < 0 || chdir(folder_.c_str()) != 0) _exit(127);
       for (int fd = STDERR_FILENO + 1; fd < 20; ++fd) close(fd);
       if (sink == Sink::kClosed) close(STDOUT_FILENO);
@@ -100,8 +100,10 @@ TEST_P(Streams, FilesOfARunAreThereThoughItsLineIsLost) {
 
 TEST_P(Streams, ACommandThatPrintsNothingLosesNothing) {
   write_array("x.npy", {0.1F, 0.7F});
-  const Outcome o = run("qloom", {"apply", R"({"rounding": {"plugin": "nearest_even"}})", "--input",
-                                  "x.npy", "--output", "y.npy"}, GetParam());
+  const Outcome o = run("qloom",
+                        {"apply", R"({"rounding": {"plugin": "nearest_even"}})", "--input", "x.npy",
+                         "--output", "y.npy"},
+                        GetParam());
   EXPECT_EQ(o.status, 0) << o.err;
   EXPECT_EQ(array("y.npy"), (std::vector<float>{0, 1}));
 }

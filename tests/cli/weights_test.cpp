@@ -132,9 +132,10 @@ TEST_F(Weights, ArraysThatMatchNothingAreNamed) {
   arrays["norm/n/runing_mean"] = arrays["norm/n/running_mean"];
   const Outcome o = run_with(arrays);
   ASSERT_EQ(o.status, 0) << o.err;
-  EXPECT_NE(o.err.find("array \"parameter/e/weigth\": matches nothing in the model and is not used, "
-                       "did you mean \"parameter/e/weight\"?"),
-            std::string::npos)
+  EXPECT_NE(
+      o.err.find("array \"parameter/e/weigth\": matches nothing in the model and is not used, "
+                 "did you mean \"parameter/e/weight\"?"),
+      std::string::npos)
       << o.err;
   EXPECT_NE(o.err.find("array \"norm/n/runing_mean\": is none of the norm's arrays"),
             std::string::npos)

@@ -56,9 +56,10 @@ TEST_F(ArrayFile, AWrittenFileIsWhatTheFormatSays) {
 
 TEST_F(ArrayFile, FortranOrderAndBigEndianBecomeRowMajor) {
   // [[1, 2, 3], [4, 5, 6]] by columns: 1 4 2 5 3 6.
-  const auto file = put("f.npy", npy(">i4", "(2, 3)",
-                                     {0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 2,
-                                      0, 0, 0, 5, 0, 0, 0, 3, 0, 0, 0, 6}, "True"));
+  const auto file =
+      put("f.npy",
+          npy(">i4", "(2, 3)",
+              {0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 5, 0, 0, 0, 3, 0, 0, 0, 6}, "True"));
   const Array a = read_npy_any(file);
   EXPECT_EQ(a.shape, (Shape{2, 3}));
   EXPECT_EQ(std::get<std::vector<std::int32_t>>(a.values),

@@ -21,8 +21,9 @@ std::vector<float> weights(const Arrays& arrays, const Shape& shape, RoundedValu
 
 TEST(ArrayReader, RoundsFloat64ToTheNearestFloat32AndCountsWhatChanged) {
   // 1 + 2^-24 is a tie and goes to the even 1; 1 + 3 * 2^-24 to the even 1 + 2^-22.
-  const Arrays arrays = one("w", {{4}, std::vector<double>{0.5, 0.1, 1 + std::ldexp(1.0, -24),
-                                                           1 + 3 * std::ldexp(1.0, -24)}});
+  const Arrays arrays = one(
+      "w",
+      {{4}, std::vector<double>{0.5, 0.1, 1 + std::ldexp(1.0, -24), 1 + 3 * std::ldexp(1.0, -24)}});
   RoundedValues rounded;
   EXPECT_EQ(weights(arrays, {4}, &rounded),
             (std::vector<float>{0.5F, 0.1F, 1.0F, 1.0F + std::ldexp(1.0F, -22)}));
@@ -46,7 +47,9 @@ TEST(ArrayReader, TakesIntegersUpToTwoToThe24) {
             (std::vector<float>{255}));
   for (const std::int64_t wide : {kLargest + 1L, -kLargest - 1L, 1L << 62}) {
     const Arrays arrays = one("w", {{1, 2}, std::vector<std::int64_t>{0, wide}});
-    expect_has(input_error([&] { static_cast<void>(weights(arrays, {1, 2})); }),
+    expect_has(input_error([&] {
+                 static_cast<void>(weights(arrays, {1, 2}));
+               }),
                {"w.npz: array \"w\": element [0, 1] is " + std::to_string(wide), "2^24"});
   }
 }
@@ -69,9 +72,13 @@ TEST(ArrayReader, RefusesWhatWouldBeInfiniteAndWhatIsNotFinite) {
 TEST(ArrayReader, NamesFileArrayAndBothTypesAndShapes) {
   const Arrays arrays{{"a", {{2, 3}, std::vector<double>(6)}}, {"b", {{0}, std::vector<float>()}}};
   ArrayReader reader(arrays, "c.npz");
-  EXPECT_EQ(input_error([&] { static_cast<void>(reader.read<float>("a", {3, 2})); }),
+  EXPECT_EQ(input_error([&] {
+              static_cast<void>(reader.read<float>("a", {3, 2}));
+            }),
             "c.npz: array \"a\" is float64 (2, 3), expected float32 (3, 2)");
-  EXPECT_EQ(input_error([&] { static_cast<void>(reader.read<float>("a", {2, 3})); }),
+  EXPECT_EQ(input_error([&] {
+              static_cast<void>(reader.read<float>("a", {2, 3}));
+            }),
             "c.npz: array \"a\" is float64 (2, 3), expected float32 (2, 3)");
   EXPECT_EQ(input_error([&] { static_cast<void>(reader.read<float>("b", {6})); }),
             "c.npz: array \"b\" is float32 (0,), expected float32 (6,)");
@@ -84,9 +91,10 @@ TEST(ArrayReader, NamesFileArrayAndBothTypesAndShapes) {
 TEST(ArrayReader, NamesTheNearestArrayWhenOneIsMissing) {
   const Arrays arrays{{"parameter/dence1/weight", {{1}, std::vector<float>{1}}}};
   ArrayReader reader(arrays, "w.npz");
-  EXPECT_EQ(input_error([&] { static_cast<void>(reader.read_weights("parameter/dense1/weight", {1})); }),
-            "w.npz: array \"parameter/dense1/weight\" is missing, expected float32 (1,), "
-            "did you mean \"parameter/dence1/weight\"?");
+  EXPECT_EQ(
+      input_error([&] { static_cast<void>(reader.read_weights("parameter/dense1/weight", {1})); }),
+      "w.npz: array \"parameter/dense1/weight\" is missing, expected float32 (1,), "
+      "did you mean \"parameter/dence1/weight\"?");
 }
 
 TEST(ArrayReader, KnowsWhatNobodyRead) {

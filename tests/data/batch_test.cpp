@@ -80,10 +80,10 @@ TEST(MakeBatch, FollowsTheOrderAndTheNormalisationsFormula) {
           const std::size_t c = i % static_cast<std::size_t>(channels);
           const double byte = set.train.bytes[sample * pixels + i];
           const double expected =
-              how == Normalisation::kUnit        ? byte / 255.0
-              : how == Normalisation::kSymmetric ? byte / 127.5 - 1.0
-                                                 : (byte / 255.0 - double{set.mean[c]}) /
-                                                       double{set.deviation[c]};
+              how == Normalisation::kUnit ? byte / 255.0
+              : how == Normalisation::kSymmetric
+                  ? byte / 127.5 - 1.0
+                  : (byte / 255.0 - double{set.mean[c]}) / double{set.deviation[c]};
           ASSERT_EQ(x[row * pixels + i], static_cast<float>(expected));
         }
       }

@@ -61,9 +61,9 @@ TEST_F(CorruptArray, TheFoundElementTypeIsNamed) {
   expect_has(refuse(npy("<i4", "(2,)", kTwoFloats)), {"'<i4'", "expected float32"});
   expect_has(refuse(npy("<U2", "(1,)", kTwoFloats)), {"'<U2'"});
   expect_has(refuse(npy("|O", "(1,)", kTwoFloats)), {"'|O'"});
-  expect_has(refuse(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }",
-                        kTwoFloats)),
-             {"compound"});
+  expect_has(
+      refuse(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", kTwoFloats)),
+      {"compound"});
 }
 
 TEST_F(CorruptArray, TypesThatNoArrayHoldsAreRefusedByName) {
@@ -112,8 +112,8 @@ TEST_F(CorruptArray, AHugeExtentBesideAZeroOneIsRefused) {
 
 TEST_F(CorruptArray, MissingDoubleAndUnknownKeysAreRefused) {
   refuse(npy("{'descr': '<f4', 'shape': (2,), }", kTwoFloats));
-  refuse(npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,), }",
-             kTwoFloats));
+  refuse(
+      npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", kTwoFloats));
   expect_has(refuse(npy("{'descr': '<f4', 'order': False, 'shape': (2,), }", kTwoFloats)),
              {"'order'"});
   refuse(npy("{'descr': '<f4', 'fortran_order': Maybe, 'shape': (2,), }", kTwoFloats));

@@ -39,8 +39,8 @@ TEST_F(NumpyData, RanksTwoToFourBecomeImages) {
     const char* shape;
     std::int64_t height, width, channels;
   };
-  for (const Case& c : {Case{"(2, 6)", 1, 1, 6}, Case{"(2, 3, 2)", 3, 2, 1},
-                        Case{"(2, 1, 2, 3)", 1, 2, 3}}) {
+  for (const Case& c :
+       {Case{"(2, 6)", 1, 1, 6}, Case{"(2, 3, 2)", 3, 2, 1}, Case{"(2, 1, 2, 3)", 1, 2, 3}}) {
     const Dataset set = load(source(npy("|u1", c.shape, pixels), kTwoLabels));
     EXPECT_EQ(set.train.height, c.height) << c.shape;
     EXPECT_EQ(set.train.width, c.width) << c.shape;
@@ -61,8 +61,10 @@ TEST_F(NumpyData, OtherRanksAreRefusedWithTheShape) {
 TEST_F(NumpyData, LabelsOfEveryIntegerTypeAreRead) {
   const Bytes images = npy("|u1", "(2, 1)", {0, 1});
   const std::vector<Bytes> labels{
-      npy("|u1", "(2,)", {1, 0}),          npy("|i1", "(2,)", {1, 0}),
-      npy("<u2", "(2,)", {1, 0, 0, 0}),    npy(">i2", "(2,)", {0, 1, 0, 0}),
+      npy("|u1", "(2,)", {1, 0}),
+      npy("|i1", "(2,)", {1, 0}),
+      npy("<u2", "(2,)", {1, 0, 0, 0}),
+      npy(">i2", "(2,)", {0, 1, 0, 0}),
       npy("<u4", "(2,)", {1, 0, 0, 0, 0, 0, 0, 0}),
       npy(">i4", "(2,)", {0, 0, 0, 1, 0, 0, 0, 0}),
       npy("<u8", "(2,)", {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}),
@@ -78,8 +80,7 @@ TEST_F(NumpyData, LabelsThatAreNoClassAreRefused) {
              {"labels.npy", "'<f4'", "integer"});
   expect_has(refuse(source(images, npy("|b1", "(2,)", {0, 1}))), {"'|b1'", "integer"});
   expect_has(refuse(source(images, npy("|u1", "(2, 1)", {0, 1}))), {"(2, 1)", "expected (2,)"});
-  expect_has(refuse(source(images, npy("<u8", "(2,)", Bytes(16, 0xFF)))),
-             {"18446744073709551615"});
+  expect_has(refuse(source(images, npy("<u8", "(2,)", Bytes(16, 0xFF)))), {"18446744073709551615"});
   expect_has(refuse(source(images, npy("<i4", "(2,)", {0, 0, 1, 0, 0, 0, 0, 0}))),
              {"label 0 is 65536", "expected 0 to 65535"});
 }
@@ -89,9 +90,9 @@ TEST_F(NumpyData, FloatImagesMustBeFinite) {
     expect_has(refuse(source(npy("<f4", "(2, 2)", float_bytes({0, 1, bad, 3})), kTwoLabels)),
                {"images.npy", "element 2 is ", "expected a finite number"});
   }
-  EXPECT_EQ(load(source(npy("<f4", "(2, 2)", float_bytes({0, 1, -2, 3e38F})), kTwoLabels))
-                .train.values,
-            (std::vector<float>{0, 1, -2, 3e38F}));
+  EXPECT_EQ(
+      load(source(npy("<f4", "(2, 2)", float_bytes({0, 1, -2, 3e38F})), kTwoLabels)).train.values,
+      (std::vector<float>{0, 1, -2, 3e38F}));
 }
 
 TEST_F(NumpyData, OtherImageTypesAreRefusedByName) {

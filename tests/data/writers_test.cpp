@@ -5,8 +5,8 @@
 #include <csignal>
 #include <cstddef>
 #include <fstream>
-#include <set>
 #include <functional>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -146,7 +146,8 @@ TEST_F(Writers, AClaimedFolderIsRefusedWithTheNameOfItsHolder) {
   Peer peer([this] { new Claim(folder_); });
   const std::string message = refusal(folder_);
   EXPECT_NE(message.find(fmt::format("{}: in use by process {} on host {} since ", folder_.string(),
-                                     peer.id(), this_process().host)), std::string::npos)
+                                     peer.id(), this_process().host)),
+            std::string::npos)
       << message;
   EXPECT_NE(message.find("name another folder"), std::string::npos) << message;
   peer.kill_it();
@@ -176,10 +177,14 @@ TEST_F(Writers, AWaitEndsWhenItsLookThrows) {
   Peer peer([this] { new Claim(folder_); });
   int looks = 0;
   const Wait wait{.tell = [](const std::string&) {},
-                  .look = [&looks] { if (++looks == 3) throw RunError("enough"); }};
+                  .look =
+                      [&looks] {
+                        if (++looks == 3) throw RunError("enough");
+                      }};
   EXPECT_THROW(Claim(folder_, wait), RunError);
   EXPECT_THROW(wait_until_free(folder_, {.tell = [](const std::string&) {},
-                                         .look = [] { throw RunError("at once"); }}), RunError);
+                                         .look = [] { throw RunError("at once"); }}),
+               RunError);
   EXPECT_EQ(looks, 3);
   EXPECT_TRUE(fs::exists(claim_file()));  // still the peer's
 }
@@ -188,9 +193,9 @@ TEST_F(Writers, AWaitingClaimTakesOverWhenTheHolderDies) {
   Peer peer([this] { new Claim(folder_); });
   std::string told;
   const Claim claim(folder_, {.tell = [&](const std::string& text) {
-    told += text;
-    peer.kill_it();
-  }});
+                      told += text;
+                      peer.kill_it();
+                    }});
   EXPECT_NE(told.find(": waits for process "), std::string::npos) << told;
 }
 
@@ -207,7 +212,8 @@ TEST_F(Writers, AClaimOfAnotherMachineIsRespectedAndOneOfAnEarlierBootIsNot) {
   write_text(claim_file(), claim_of("elsewhere", "another"));
   const std::string message = refusal(folder_);
   EXPECT_NE(message.find("process 7 on host elsewhere since 2020-01-01 00:00:00 UTC"),
-            std::string::npos) << message;
+            std::string::npos)
+      << message;
   EXPECT_NE(message.find("remove " + claim_file().string()), std::string::npos) << message;
   write_text(claim_file(), claim_of(here.host, "another"));
   EXPECT_EQ(refusal(folder_), "");
@@ -219,11 +225,10 @@ TEST_F(Writers, AClaimOfAnotherMachineIsRespectedAndOneOfAnEarlierBootIsNot) {
 
 /// From now on this process has no flock(), as on file systems without locks.
 void forbid_locks() {
-  sock_filter code[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_flock, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_flock, 0, 1),
+                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOLCK),
+                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   const sock_fprog program{4, code};
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {

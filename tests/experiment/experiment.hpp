@@ -24,35 +24,41 @@ namespace qloom::test {
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-/// Every site quantized, stochastic rounding, learned parameters, a swap after one epoch, averaging.
+/// Every site quantized, stochastic rounding, learned parameters, a swap after one epoch,
+/// averaging.
 inline Json pipeline() {
   const Json sr = {{"plugin", "stochastic"}};
-  return {
-      {"name", "test"},
-      {"seed", 5},
-      {"data", {{"dataset", "fashion-mnist"}, {"batch_size", 64}, {"train_limit", 1280},
-                {"test_limit", 320}}},
-      {"model", {{"file", std::string(QLOOM_SOURCE_DIR) + "/examples/models/lenet5.json"}}},
-      {"norm", {{"plugin", "range_bn"}}},
-      {"rules",
-       {{{"site", "weight"}, {"quantizer", {{"plugin", "lsq"}, {"bits", 4}}}},
-        {{"site", {"input", "activation"}},
-         {"quantizer", {{"plugin", "affine"}, {"bits", 8}, {"symmetric", false}}},
-         {"range", {{"plugin", "moving_average_min_max"}, {"momentum", 0.1}}}},
-        {{"site", {"error", "gradient"}}, {"quantizer", {{"plugin", "affine"}, {"bits", 8}}},
-         {"rounding", sr}},
-        {{"site", "update"},
-         {"quantizer", {{"plugin", "fixed_point"}, {"bits", 16}, {"fraction_bits", 13}}},
-         {"rounding", sr}},
-        {{"site", "momentum"}, {"quantizer", {{"plugin", "minifloat"}, {"exponent_bits", 6},
-                                              {"mantissa_bits", 9}}}, {"rounding", sr}},
-        {{"site", "norm"}, {"quantizer", {{"plugin", "affine"}, {"bits", 16}}}},
-        {{"site", "activation"}, {"from", {{"epoch", 1}}},
-         {"quantizer", {{"plugin", "pact"}, {"bits", 4}}}}}},
-      {"procedures", {{{"plugin", "swalp"}, {"start_epoch", 1}, {"cycle_steps", 4}}}},
-      {"stages",
-       {{{"train", {{"epochs", 3}, {"optimizer", {{"learning_rate", 0.02}}}}}},
-        {{"evaluate", Json::object()}}}}};
+  return {{"name", "test"},
+          {"seed", 5},
+          {"data",
+           {{"dataset", "fashion-mnist"},
+            {"batch_size", 64},
+            {"train_limit", 1280},
+            {"test_limit", 320}}},
+          {"model", {{"file", std::string(QLOOM_SOURCE_DIR) + "/examples/models/lenet5.json"}}},
+          {"norm", {{"plugin", "range_bn"}}},
+          {"rules",
+           {{{"site", "weight"}, {"quantizer", {{"plugin", "lsq"}, {"bits", 4}}}},
+            {{"site", {"input", "activation"}},
+             {"quantizer", {{"plugin", "affine"}, {"bits", 8}, {"symmetric", false}}},
+             {"range", {{"plugin", "moving_average_min_max"}, {"momentum", 0.1}}}},
+            {{"site", {"error", "gradient"}},
+             {"quantizer", {{"plugin", "affine"}, {"bits", 8}}},
+             {"rounding", sr}},
+            {{"site", "update"},
+             {"quantizer", {{"plugin", "fixed_point"}, {"bits", 16}, {"fraction_bits", 13}}},
+             {"rounding", sr}},
+            {{"site", "momentum"},
+             {"quantizer", {{"plugin", "minifloat"}, {"exponent_bits", 6}, {"mantissa_bits", 9}}},
+             {"rounding", sr}},
+            {{"site", "norm"}, {"quantizer", {{"plugin", "affine"}, {"bits", 16}}}},
+            {{"site", "activation"},
+             {"from", {{"epoch", 1}}},
+             {"quantizer", {{"plugin", "pact"}, {"bits", 4}}}}}},
+          {"procedures", {{{"plugin", "swalp"}, {"start_epoch", 1}, {"cycle_steps", 4}}}},
+          {"stages",
+           {{{"train", {{"epochs", 3}, {"optimizer", {{"learning_rate", 0.02}}}}}},
+            {{"evaluate", Json::object()}}}}};
 }
 
 class Experiment : public testing::Test {

@@ -92,8 +92,8 @@ TEST_F(Stages, ADamagedCheckpointIsNamed) {
 
 TEST_F(Stages, AReportNamesTheMethodsOfBothSidesOfASwap) {
   Json p = small();
-  p["rules"].push_back({{"site", "weight"}, {"from", {{"epoch", 1}}},
-                        {"quantizer", {{"plugin", "twn"}}}});
+  p["rules"].push_back(
+      {{"site", "weight"}, {"from", {{"epoch", 1}}}, {"quantizer", {{"plugin", "twn"}}}});
   write(p);
   ASSERT_EQ(run("swapped"), 0);
   const std::string methods = report("swapped")["methods"].dump();

@@ -58,24 +58,28 @@ TEST_F(WarningsOfARun, ARuleThatBeginsAfterTheEnd) {
   expect({kFar}, {{"/rules/0/from", kNever}});
   // At the very end it acts in the evaluation that follows, and only there.
   expect({"/rules/0/site=weight", "/rules/0/from={\"epoch\": 2}"}, {});
-  expect({"/rules/0/from={\"epoch\": 2}", "/stages=[{\"evaluate\": {}}, {\"train\": {\"epochs\": 2}}]"},
-         {{"/rules/0/from", "the rule never acts: it begins after step 32, and training ends after "
-                            "step 32 (epoch 2)"}});
+  expect({"/rules/0/from={\"epoch\": 2}",
+          "/stages=[{\"evaluate\": {}}, {\"train\": {\"epochs\": 2}}]"},
+         {{"/rules/0/from",
+           "the rule never acts: it begins after step 32, and training ends after "
+           "step 32 (epoch 2)"}});
   expect({"/rules/0/from={\"step\": 33}"},
-         {{"/rules/0/from", "the rule never acts: it begins after step 33, and training ends after "
-                            "step 32 (epoch 2)"}});
+         {{"/rules/0/from",
+           "the rule never acts: it begins after step 33, and training ends after "
+           "step 32 (epoch 2)"}});
 }
 
 TEST_F(WarningsOfARun, MoreBatchesThanThereAre) {
-  expect({"/stages=[{\"calibrate\": {\"batches\": 17}}, {\"evaluate\": {\"batches\": 5}}]"},
-         {{"/stages/0/calibrate/batches",
-           "17 is more than the 16 batches of the training set; 16 are used"},
-          {"/stages/1/evaluate/batches",
-           "5 is more than the 4 batches of the test set; 4 are used"}});
+  expect(
+      {"/stages=[{\"calibrate\": {\"batches\": 17}}, {\"evaluate\": {\"batches\": 5}}]"},
+      {{"/stages/0/calibrate/batches",
+        "17 is more than the 16 batches of the training set; 16 are used"},
+       {"/stages/1/evaluate/batches", "5 is more than the 4 batches of the test set; 4 are used"}});
   EXPECT_EQ(json("out/report.json")["stages"][0]["batches"], 16);
 }
 
-std::string rule(const char* site, const std::string& quantizer, const char* rounding = "stochastic") {
+std::string rule(const char* site, const std::string& quantizer,
+                 const char* rounding = "stochastic") {
   return std::string("/rules=[{\"site\": \"") + site + "\", \"quantizer\": " + quantizer +
          ", \"rounding\": {\"plugin\": \"" + rounding + "\"}}]";
 }
@@ -96,11 +100,12 @@ TEST_F(WarningsOfARun, ARoundingForAMethodThatDoesNotRound) {
   expect({rule("gradient", R"({"plugin": "wage", "part": "gradient"})")},
          {{kPlace, idle_rounding("quantizer", "wage")}});
   expect({rule("weight", R"({"plugin": "dorefa", "part": "weight", "bits": 2})")}, {});
-  expect({"/rules/-={\"site\": \"input\", \"quantizer\": {\"plugin\": \"affine\"}}",
-          "/rules/-={\"site\": \"accumulator.forward\", \"accumulator\": {\"plugin\": \"integer\"}, "
-          "\"rounding\": {\"plugin\": \"stochastic\"}}", "/rules/0/quantizer/symmetric=true",
-          "/rules/1/quantizer/symmetric=true"},
-         {{"/rules/2/rounding", idle_rounding("accumulator", "integer")}});
+  expect(
+      {"/rules/-={\"site\": \"input\", \"quantizer\": {\"plugin\": \"affine\"}}",
+       "/rules/-={\"site\": \"accumulator.forward\", \"accumulator\": {\"plugin\": \"integer\"}, "
+       "\"rounding\": {\"plugin\": \"stochastic\"}}",
+       "/rules/0/quantizer/symmetric=true", "/rules/1/quantizer/symmetric=true"},
+      {{"/rules/2/rounding", idle_rounding("accumulator", "integer")}});
 }
 
 TEST_F(WarningsOfARun, ASchedulePartThatNeverComes) {
@@ -129,15 +134,15 @@ TEST_F(WarningsOfARun, WhatIsOfTrainingWhereNoneIs) {
   expect({evaluate, R"(/rules/0/site=["weight", "activation", "update", "error"])",
           R"(/procedures=[{"plugin": "swalp"}])"},
          {{"/procedures/0", "\"swalp\" acts in training, and no stage trains"},
-          {"/rules/0/site", "\"update\", \"error\" has no effect: it is of training, and no stage "
-                            "trains with the rules"}});
+          {"/rules/0/site",
+           "\"update\", \"error\" has no effect: it is of training, and no stage "
+           "trains with the rules"}});
   expect({evaluate, R"(/procedures=[{"plugin": "fold_bn"}])"}, {});
 }
 
 TEST_F(WarningsOfARun, AStageWithoutWork) {
   expect({R"(/stages=[{"calibrate": {}}, {"evaluate": {}}])", "/rules/0/site=weight"},
-         {{"/stages/0/calibrate",
-           "no site has anything to calibrate: the stage has no effect"}});
+         {{"/stages/0/calibrate", "no site has anything to calibrate: the stage has no effect"}});
   expect({"/stages/0/train/apply_rules=false", "/stages/1/evaluate/apply_rules=false"},
          {{"/rules/0", "no stage applies the rules"}});
 }
@@ -172,7 +177,8 @@ TEST_F(WarningsOfARun, ParametersWithoutEffectBesideOthers) {
 constexpr const char* kOneLeft = "/data/train_limit=33";  // batches of 16, 16 and 1
 
 TEST_F(WarningsOfARun, ANormOverOneValue) {
-  const std::string same = "the smallest batch of an epoch has 1 value per channel of \"n\": there ";
+  const std::string same =
+      "the smallest batch of an epoch has 1 value per channel of \"n\": there ";
   expect({kOneLeft}, {{"/norm", same + "\"batch_norm\" gives the same output for every input"}});
   expect({kOneLeft, "/norm={\"plugin\": \"l1_bn\"}"},
          {{"/norm", same + "\"l1_bn\" gives the same output for every input"}});
@@ -213,9 +219,10 @@ TEST_F(Refusals, APartOrAMethodAtASiteItIsNotFor) {
   const auto with = [](const char* site, const char* quantizer) {
     return std::string("/rules/-={\"site\": \"") + site + "\", \"quantizer\": " + quantizer + "}";
   };
-  expect_refusal({with("activation", R"({"plugin": "dorefa", "part": "gradient", "bits": 4})")},
-                 "/rules/1/quantizer/part: \"gradient\" is for the sites \"error\", \"error.dx\", "
-                 "\"error.dw\", \"gradient\", not for \"activation\", did you mean \"activation\"?");
+  expect_refusal(
+      {with("activation", R"({"plugin": "dorefa", "part": "gradient", "bits": 4})")},
+      "/rules/1/quantizer/part: \"gradient\" is for the sites \"error\", \"error.dx\", "
+      "\"error.dw\", \"gradient\", not for \"activation\", did you mean \"activation\"?");
   expect_refusal({with("weight", R"({"plugin": "pact"})")},
                  "/rules/1/quantizer/plugin: \"pact\" is for the sites \"input\", \"activation\", "
                  "\"logits\", not for \"weight\"");
@@ -227,10 +234,11 @@ TEST_F(Refusals, APartOrAMethodAtASiteItIsNotFor) {
 }
 
 TEST_F(Refusals, AnInternalThatTheNormHasNot) {
-  expect_refusal({"/norm={\"plugin\": \"const_scale\"}",
-                  R"(/rules/-={"site": "norm", "slot": "gamma", "quantizer": {"plugin": "affine"}})"},
-                 "/rules/1/slot: no norm of the layers that the rule names has the internal "
-                 "\"gamma\"; known: \"inv_scale\"");
+  expect_refusal(
+      {"/norm={\"plugin\": \"const_scale\"}",
+       R"(/rules/-={"site": "norm", "slot": "gamma", "quantizer": {"plugin": "affine"}})"},
+      "/rules/1/slot: no norm of the layers that the rule names has the internal "
+      "\"gamma\"; known: \"inv_scale\"");
 }
 
 TEST_F(Refusals, RepeatedRunsOfAComparison) {
@@ -267,8 +275,7 @@ TEST_F(WarningsOfARun, AResumedRunListsThemAsAWholeOne) {
   expect({kFar}, {{"/rules/0/from", kNever}});
   const Json whole = json("out/report.json");
   std::filesystem::remove(folder_ / "out/report.json");
-  const Outcome o =
-      qloom({"run", "p.json", "--output", "out", "--set", kFar, "--resume"});
+  const Outcome o = qloom({"run", "p.json", "--output", "out", "--set", kFar, "--resume"});
   ASSERT_EQ(o.status, 0) << o.err;
   EXPECT_EQ(json("out/report.json")["warnings"], whole["warnings"]);
 }

@@ -31,8 +31,10 @@ std::int64_t integer_oracle(const Matrices& x, std::uint64_t i, std::uint64_t j,
     total += static_cast<__int128>(x.left(i, p)) * static_cast<__int128>(x.right(p, j));
     if (total >= -half && total < half) continue;
     ++overflows;
-    if (wrap) total = ((total + half) % modulus + modulus) % modulus - half;
-    else total = total < 0 ? -half : half - 1;
+    if (wrap)
+      total = ((total + half) % modulus + modulus) % modulus - half;
+    else
+      total = total < 0 ? -half : half - 1;
   }
   return static_cast<std::int64_t>(total);
 }
@@ -52,8 +54,8 @@ void check_integer(const qloom_kernels& kernels, Matrices& x, int width, bool wr
 }
 
 TEST_P(AccumulateInteger, EqualsOneProductAtATime) {
-  for (const auto [m, n, k] : {std::array<std::uint64_t, 3>{9, 37, 150}, {1, 1, 40}, {17, 16, 9},
-                               {8, 3, 64}, {2, 5, 0}}) {
+  for (const auto [m, n, k] :
+       {std::array<std::uint64_t, 3>{9, 37, 150}, {1, 1, 40}, {17, 16, 9}, {8, 3, 64}, {2, 5, 0}}) {
     for (const std::int64_t largest : {7, 127, 32767, 65536}) {
       Matrices x(m, n, k);
       fill_codes(x.a, largest, 1);

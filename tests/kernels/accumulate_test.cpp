@@ -64,9 +64,9 @@ TEST_P(Accumulate, FloatThirtyTwoEqualsAFloatLoop) {
 }
 
 const qloom_float_format kFormats[] = {
-    {6, 9, 31, QLOOM_SPECIALS_IEEE, 1, 0},  {5, 10, 15, QLOOM_SPECIALS_IEEE, 0, 1},
-    {4, 3, 7, QLOOM_SPECIALS_FN, 1, 0},     {5, 2, 16, QLOOM_SPECIALS_FNUZ, 1, 0},
-    {5, 7, 15, QLOOM_SPECIALS_NONE, 1, 1},  {8, 23, 127, QLOOM_SPECIALS_IEEE, 1, 0},
+    {6, 9, 31, QLOOM_SPECIALS_IEEE, 1, 0}, {5, 10, 15, QLOOM_SPECIALS_IEEE, 0, 1},
+    {4, 3, 7, QLOOM_SPECIALS_FN, 1, 0},    {5, 2, 16, QLOOM_SPECIALS_FNUZ, 1, 0},
+    {5, 7, 15, QLOOM_SPECIALS_NONE, 1, 1}, {8, 23, 127, QLOOM_SPECIALS_IEEE, 1, 0},
     {5, 2, 15, QLOOM_SPECIALS_IEEE, 1, 0}};
 
 /// Operands of very different sizes, so that additions hit ties, sticky bits and overflow.
@@ -91,8 +91,8 @@ void expect_same(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 TEST_P(Accumulate, FloatHasTheBitsOfTheDefinition) {
-  for (const auto [m, n, k] : {std::array<std::uint64_t, 3>{6, 21, 90}, {1, 1, 70}, {4, 16, 5},
-                               {3, 2, 0}}) {
+  for (const auto [m, n, k] :
+       {std::array<std::uint64_t, 3>{6, 21, 90}, {1, 1, 70}, {4, 16, 5}, {3, 2, 0}}) {
     Matrices x(m, n, k), expected(m, n, k);
     fill_wild(x);
     fill_wild(expected);
@@ -115,9 +115,12 @@ TEST_P(Accumulate, FloatHasTheBitsOfTheDefinition) {
 }
 
 /// Rules whose additions have a quick form, and the same ones where they have not.
-const RuleCase kQuickRules[] = {{QLOOM_ROUND_NEAREST_EVEN, 0}, {QLOOM_ROUND_STOCHASTIC, 1},
-                                {QLOOM_ROUND_STOCHASTIC, 16},  {QLOOM_ROUND_STOCHASTIC, 22},
-                                {QLOOM_ROUND_STOCHASTIC, 23},  {QLOOM_ROUND_STOCHASTIC, 24},
+const RuleCase kQuickRules[] = {{QLOOM_ROUND_NEAREST_EVEN, 0},
+                                {QLOOM_ROUND_STOCHASTIC, 1},
+                                {QLOOM_ROUND_STOCHASTIC, 16},
+                                {QLOOM_ROUND_STOCHASTIC, 22},
+                                {QLOOM_ROUND_STOCHASTIC, 23},
+                                {QLOOM_ROUND_STOCHASTIC, 24},
                                 {QLOOM_ROUND_STOCHASTIC, 3 | kNearestFraction}};
 
 /// Operands of 24 significant bits from 2^-70 to 2^20, a quarter of them zeros of either sign.

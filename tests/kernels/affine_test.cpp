@@ -23,8 +23,8 @@ struct Grids {
   }
   [[nodiscard]] qloom_grid view(bool with_offset) const {
     const float* const offsets = with_offset ? offset.data() : nullptr;
-    return {scale.data(), inv_scale.data(), zero_point.data(), offsets, code_min.data(),
-            code_max.data()};
+    return {scale.data(), inv_scale.data(), zero_point.data(),
+            offsets,      code_min.data(),  code_max.data()};
   }
   std::vector<float> scale, inv_scale, zero_point, offset, code_min, code_max;
 };
@@ -32,9 +32,9 @@ struct Grids {
 /// Blocks of every kind: one group, long and short runs, columns, wrapping and not.
 std::vector<qloom_block> blocks() {
   std::vector<qloom_block> out;
-  const std::uint64_t shapes[][2] = {{1, 5000}, {3, 1},  {16, 1}, {64, 1},  {100, 1},
-                                     {1500, 1}, {5, 7},  {9, 31}, {4, 100}, {2, 3000},
-                                     {700, 3},  {90, 20}, {600, 2}, {2, 2},  {530, 9}};
+  const std::uint64_t shapes[][2] = {{1, 5000}, {3, 1},   {16, 1},  {64, 1},  {100, 1},
+                                     {1500, 1}, {5, 7},   {9, 31},  {4, 100}, {2, 3000},
+                                     {700, 3},  {90, 20}, {600, 2}, {2, 2},   {530, 9}};
   for (const auto& s : shapes) {
     for (const std::uint64_t first : {0U, 1U, 37U, 4096U}) {
       for (const std::uint64_t n : {0U, 1U, 67U, 2100U}) {
@@ -59,10 +59,11 @@ TEST_P(Affine, QuantizesByTheFormula) {
   const float scale = 0.5F, inverse = 2.0F, zero = 3.0F, lo = 0.0F, hi = 15.0F;
   const qloom_grid grid{&scale, &inverse, &zero, nullptr, &lo, &hi};
   const float infinity = from_bits(0x7F800000U);
-  const std::vector<float> x{0.0F, 0.25F, 0.75F, -1.5F, -2.0F, 6.0F, 6.5F, infinity, -infinity,
-                             from_bits(0x7FC00000U), -0.0F};
-  const std::vector<float> value{0.0F, 0.0F, 1.0F, -1.5F, -1.5F, 6.0F, 6.0F, 6.0F, -1.5F,
-                                 -1.5F, 0.0F};
+  const std::vector<float> x{0.0F, 0.25F, 0.75F,    -1.5F,     -2.0F,
+                             6.0F, 6.5F,  infinity, -infinity, from_bits(0x7FC00000U),
+                             -0.0F};
+  const std::vector<float> value{0.0F, 0.0F, 1.0F,  -1.5F, -1.5F, 6.0F,
+                                 6.0F, 6.0F, -1.5F, -1.5F, 0.0F};
   const std::vector<std::int32_t> code{3, 3, 5, 0, 0, 15, 15, 15, 0, 0, 3};
   const qloom_block block{0, x.size(), 1, x.size(), 0, 1};
   const qloom_call call = call_with(QLOOM_ROUND_NEAREST_EVEN);
@@ -172,8 +173,8 @@ TEST_P(Affine, TakesEveryLengthAndOffsetAndWritesNothingElse) {
 
 TEST_P(Affine, ClipBackwardKeepsTheGradientInsideItsBounds) {
   const float lo = -1.0F, hi = 2.0F;
-  const std::vector<float> x{-1.0F, -1.0000001F, 2.0F, 2.0000002F, 0.0F, from_bits(0x7FC00000U),
-                             from_bits(0x7F800000U)};
+  const std::vector<float> x{
+      -1.0F, -1.0000001F, 2.0F, 2.0000002F, 0.0F, from_bits(0x7FC00000U), from_bits(0x7F800000U)};
   const std::vector<float> dy(x.size(), 3.0F), expected{3, 0, 3, 0, 3, 0, 0};
   std::vector<float> dx(x.size());
   const qloom_block block{0, x.size(), 1, x.size(), 0, 1};

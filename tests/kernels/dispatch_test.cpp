@@ -20,8 +20,10 @@ namespace {
 
 /// Ends the process: 0 and the table's name, or 2 and the message, on standard error.
 [[noreturn]] void choose(const char* wanted) {
-  if (wanted != nullptr) setenv("QLOOM_ISA", wanted, 1);
-  else unsetenv("QLOOM_ISA");
+  if (wanted != nullptr)
+    setenv("QLOOM_ISA", wanted, 1);
+  else
+    unsetenv("QLOOM_ISA");
   try {
     std::fprintf(stderr, "runs %s", table().isa_name);
     std::exit(0);
@@ -73,8 +75,10 @@ std::vector<std::string> weak_symbols(const std::string& object) {
     std::istringstream words(line);
     std::string address, type, symbol;
     words >> address;
-    if (address.size() == 1) type = address;  // undefined: no address
-    else words >> type;
+    if (address.size() == 1)
+      type = address;  // undefined: no address
+    else
+      words >> type;
     words >> symbol;
     if (type == "V" || type == "W" || type == "u" || type == "v" || type == "w") {
       out.push_back(symbol);

@@ -52,10 +52,22 @@ struct RuleCase {
   std::uint32_t rule, argument;
 };
 inline const std::vector<RuleCase>& rule_cases() {
-  static const std::vector<RuleCase> cases{{1, 0}, {2, 0}, {3, 0},  {4, 0},  {5, 0},  {6, 0},
-                                           {7, 1}, {7, 8}, {7, 24}, {7, 25}, {7, 32}, {8, 0},
-                                           {7, 1 | kMagnitude}, {7, 24 | kMagnitude},
-                                           {7, 25 | kMagnitude}, {7, 2 | kNearestFraction},
+  static const std::vector<RuleCase> cases{{1, 0},
+                                           {2, 0},
+                                           {3, 0},
+                                           {4, 0},
+                                           {5, 0},
+                                           {6, 0},
+                                           {7, 1},
+                                           {7, 8},
+                                           {7, 24},
+                                           {7, 25},
+                                           {7, 32},
+                                           {8, 0},
+                                           {7, 1 | kMagnitude},
+                                           {7, 24 | kMagnitude},
+                                           {7, 25 | kMagnitude},
+                                           {7, 2 | kNearestFraction},
                                            {7, 32 | kNearestFraction},
                                            {7, 9 | kMagnitude | kNearestFraction}};
   return cases;
@@ -123,11 +135,32 @@ inline std::vector<float> all_top_halves() {
 
 /// Ties, near-ties and specials of every rule.
 inline std::vector<float> hard_values() {
-  std::vector<float> x{0.0F, -0.0F, 0x1p-149F, -0x1p-149F, 0x1p-126F, -0x1p-30F, 1e-10F, -1e-10F,
-                       0.49999997F, -0.49999997F, 0.50000006F, 8388607.5F, -8388607.5F, 8388608.0F,
-                       8388609.0F, -8388609.0F, 16777217.0F, 4194303.75F, 1e30F, -1e30F,
-                       3.4028235e38F, from_bits(0x7F800000U), from_bits(0xFF800000U),
-                       from_bits(0x7FC00000U), from_bits(0x7F800001U), from_bits(0xFFC12345U)};
+  std::vector<float> x{0.0F,
+                       -0.0F,
+                       0x1p-149F,
+                       -0x1p-149F,
+                       0x1p-126F,
+                       -0x1p-30F,
+                       1e-10F,
+                       -1e-10F,
+                       0.49999997F,
+                       -0.49999997F,
+                       0.50000006F,
+                       8388607.5F,
+                       -8388607.5F,
+                       8388608.0F,
+                       8388609.0F,
+                       -8388609.0F,
+                       16777217.0F,
+                       4194303.75F,
+                       1e30F,
+                       -1e30F,
+                       3.4028235e38F,
+                       from_bits(0x7F800000U),
+                       from_bits(0xFF800000U),
+                       from_bits(0x7FC00000U),
+                       from_bits(0x7F800001U),
+                       from_bits(0xFFC12345U)};
   for (int i = -40; i <= 40; ++i) x.push_back(0.25F * static_cast<float>(i));
   return x;
 }

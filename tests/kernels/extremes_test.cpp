@@ -68,7 +68,7 @@ class ExtremesTest : public EveryIsa {
  protected:
   static void expect_definition(const Geometry& s, const std::vector<float>& x) {
     SCOPED_TRACE(testing::Message() << s.outer << " x " << s.groups << " x " << s.inner);
-    const qloom_tensor t{x.data(), nullptr, 0, s.outer * s.groups * s.inner - s.missing,
+    const qloom_tensor t{x.data(), nullptr,  0,      s.outer * s.groups * s.inner - s.missing,
                          s.outer,  s.groups, s.inner};
     const Found expected = found(ref::extremes, t);
     for (const int threads : {1, 2, 7}) {
@@ -128,8 +128,8 @@ TEST_P(ExtremesTest, AZeroEndIsPositive) {
 TEST_P(ExtremesTest, OfNothingAreInfinite) {
   const float x = 1.0F;
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  for (const qloom_tensor t : {qloom_tensor{&x, nullptr, 0, 0, 1, 1, 1},
-                               qloom_tensor{&x, nullptr, 0, 1, 1, 2, 4}}) {
+  for (const qloom_tensor t :
+       {qloom_tensor{&x, nullptr, 0, 0, 1, 1, 1}, qloom_tensor{&x, nullptr, 0, 1, 1, 2, 4}}) {
     const Found out = found(kernels().extremes, t);
     EXPECT_EQ(out.lo[t.groups - 1], kInfinity);
     EXPECT_EQ(out.hi[t.groups - 1], -kInfinity);

@@ -16,8 +16,17 @@ struct Matrices {
   Matrices(std::uint64_t rows, std::uint64_t columns, std::uint64_t depth)
       : m(rows), n(columns), k(depth), a(m * (k + 3)), b(k * (n + 2) + 1), c(m * (n + 1), kGuard) {}
   [[nodiscard]] qloom_tile tile() {
-    return {a.data(), b.data(), c.data(), static_cast<std::int64_t>(k + 3),
-            static_cast<std::int64_t>(n + 2), static_cast<std::int64_t>(n + 1), m, n, k, 11, n + 5};
+    return {a.data(),
+            b.data(),
+            c.data(),
+            static_cast<std::int64_t>(k + 3),
+            static_cast<std::int64_t>(n + 2),
+            static_cast<std::int64_t>(n + 1),
+            m,
+            n,
+            k,
+            11,
+            n + 5};
   }
   [[nodiscard]] float left(std::uint64_t i, std::uint64_t p) const { return a[i * (k + 3) + p]; }
   [[nodiscard]] float right(std::uint64_t p, std::uint64_t j) const { return b[p * (n + 2) + j]; }

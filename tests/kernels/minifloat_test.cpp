@@ -133,10 +133,11 @@ TEST_P(Minifloat, GivesTheHandbooksNumbers) {
   const qloom_float_format e4m3{4, 3, 7, QLOOM_SPECIALS_FN, 1, 1};
   const qloom_float_format e5m2{5, 2, 15, QLOOM_SPECIALS_IEEE, 1, 1};
   const qloom_float_format hfp8{4, 3, 11, QLOOM_SPECIALS_NONE, 1, 1};
-  EXPECT_EQ(values(kNearest, e4m3, {0.3F, 1.0625F, 1.1875F, 464.0F, 465.0F, 0x1p-10F, 0x1.8p-10F,
-                                    17.0F, 19.0F, 240.0F}),
-            (std::vector<float>{0.3125F, 1.0F, 1.25F, 448.0F, 448.0F, 0.0F, 0x1p-9F, 16.0F, 20.0F,
-                                240.0F}));
+  EXPECT_EQ(
+      values(kNearest, e4m3,
+             {0.3F, 1.0625F, 1.1875F, 464.0F, 465.0F, 0x1p-10F, 0x1.8p-10F, 17.0F, 19.0F, 240.0F}),
+      (std::vector<float>{0.3125F, 1.0F, 1.25F, 448.0F, 448.0F, 0.0F, 0x1p-9F, 16.0F, 20.0F,
+                          240.0F}));
   EXPECT_EQ(values(kNearest, e5m2, {0.3F, 240.0F}), (std::vector<float>{0.3125F, 256.0F}));
   EXPECT_EQ(values(kNearest, hfp8, {0.3F, 240.0F}), (std::vector<float>{0.3125F, 30.0F}));
 }
@@ -145,8 +146,9 @@ TEST_P(Minifloat, OverflowsAsTheFormatSays) {
   const float infinity = from_bits(0x7F800000U), nan = from_bits(0x7FC00000U);
   const std::vector<float> x{61439.0F, 61440.0F, 1e30F, infinity, -infinity, -61440.0F, nan};
   const qloom_float_format ieee{5, 2, 15, QLOOM_SPECIALS_IEEE, 1, 0};
-  EXPECT_SAME_BITS(values(kNearest, ieee, x), (std::vector<float>{57344, infinity, infinity,
-                   infinity, -infinity, -infinity, nan}), x);
+  EXPECT_SAME_BITS(
+      values(kNearest, ieee, x),
+      (std::vector<float>{57344, infinity, infinity, infinity, -infinity, -infinity, nan}), x);
   EXPECT_EQ(codes(kNearest, ieee, x),
             (std::vector<std::int32_t>{0x7B, 0x7C, 0x7C, 0x7C, 0xFC, 0xFC, 0x7E}));
   const qloom_float_format clamped{5, 2, 15, QLOOM_SPECIALS_IEEE, 1, 1};

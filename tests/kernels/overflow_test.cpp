@@ -118,8 +118,9 @@ TEST_P(Overflow, IsTheSameAtTheEndOfFloat) {
   for (const Sides& s : kSides) {
     if (s.rule >= 7) continue;  // they may round to the largest value
     const Result r = quantized(call_with(s.rule, s.argument), kBfloat, x);
-    EXPECT_EQ(r.value, (std::vector<float>{s.positive ? most : kInfinity,
-                                           s.negative ? -most : -kInfinity})) << "rule " << s.rule;
+    EXPECT_EQ(r.value,
+              (std::vector<float>{s.positive ? most : kInfinity, s.negative ? -most : -kInfinity}))
+        << "rule " << s.rule;
   }
 }
 

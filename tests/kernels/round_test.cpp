@@ -23,21 +23,20 @@ QLOOM_ON_EVERY_ISA(Rounding);
 
 TEST_P(Rounding, FollowsTheTableOfModes) {
   const std::vector<float> x{-2.5F, -1.5F, -1.2F, -0.5F, 0.5F, 1.2F, 1.5F, 2.5F};
-  const std::vector<std::vector<float>> expected{
-      {-2, -2, -1, 0, 0, 1, 2, 2},    // nearest_even
-      {-3, -2, -1, -1, 1, 1, 2, 3},   // nearest_away
-      {-2, -1, -1, 0, 1, 1, 2, 3},    // nearest_up
-      {-2, -1, -1, 0, 0, 1, 1, 2},    // toward_zero
-      {-3, -2, -2, -1, 0, 1, 1, 2},   // toward_negative
-      {-2, -1, -1, 0, 1, 2, 2, 3}};   // toward_positive
+  const std::vector<std::vector<float>> expected{{-2, -2, -1, 0, 0, 1, 2, 2},   // nearest_even
+                                                 {-3, -2, -1, -1, 1, 1, 2, 3},  // nearest_away
+                                                 {-2, -1, -1, 0, 1, 1, 2, 3},   // nearest_up
+                                                 {-2, -1, -1, 0, 0, 1, 1, 2},   // toward_zero
+                                                 {-3, -2, -2, -1, 0, 1, 1, 2},  // toward_negative
+                                                 {-2, -1, -1, 0, 1, 2, 2, 3}};  // toward_positive
   for (std::uint32_t rule = 1; rule <= 6; ++rule) {
     EXPECT_EQ(rounded(call_with(rule), x), expected[rule - 1]) << "rule " << rule;
   }
 }
 
 TEST_P(Rounding, NearestRulesAreRightWhereAddingOneHalfIsNot) {
-  const std::vector<float> x{0.49999997F, -0.49999997F, 8388607.5F, 8388609.0F, -8388609.0F,
-                             16777217.0F, 4194303.75F};
+  const std::vector<float> x{0.49999997F, -0.49999997F, 8388607.5F, 8388609.0F,
+                             -8388609.0F, 16777217.0F,  4194303.75F};
   const std::vector<float> away{0, 0, 8388608.0F, 8388609.0F, -8388609.0F, 16777217.0F, 4194304.0F};
   EXPECT_EQ(rounded(call_with(QLOOM_ROUND_NEAREST_AWAY), x), away);
   EXPECT_EQ(rounded(call_with(QLOOM_ROUND_NEAREST_UP), x), away);

@@ -19,9 +19,9 @@ struct Shape {
 };
 const std::vector<Shape>& shapes() {
   static const std::vector<Shape> all{
-      {1, 1, 1, 0},    {1, 1, 67, 0},     {1, 1, 300000, 0}, {3, 1, 100001, 0}, {2000, 3, 1, 0},
-      {900, 64, 1, 0}, {70, 1500, 1, 0},  {1, 40, 9, 0},     {1, 40, 288, 5},   {1, 3, 200000, 9},
-      {4, 6, 5000, 0}, {3, 100, 7, 0},    {1, 7, 16, 15},    {1, 4, 8, 0},      {100000, 17, 1, 0}};
+      {1, 1, 1, 0},    {1, 1, 67, 0},    {1, 1, 300000, 0}, {3, 1, 100001, 0}, {2000, 3, 1, 0},
+      {900, 64, 1, 0}, {70, 1500, 1, 0}, {1, 40, 9, 0},     {1, 40, 288, 5},   {1, 3, 200000, 9},
+      {4, 6, 5000, 0}, {3, 100, 7, 0},   {1, 7, 16, 15},    {1, 4, 8, 0},      {100000, 17, 1, 0}};
   return all;
 }
 
@@ -37,8 +37,8 @@ class Threads {
 };
 
 qloom_tensor tensor(const Shape& s, const std::vector<float>& x) {
-  return {x.data(), nullptr, 0, s.outer * s.groups * s.inner - s.missing, s.outer, s.groups,
-          s.inner};
+  return {x.data(), nullptr,  0,      s.outer * s.groups * s.inner - s.missing,
+          s.outer,  s.groups, s.inner};
 }
 
 class Statistics : public EveryIsa {
@@ -68,8 +68,8 @@ TEST_P(Statistics, HaveTheBitsOfTheDefinitionOnAnyNumberOfThreads) {
     std::vector<double> center(s.groups);
     for (std::size_t g = 0; g < s.groups; ++g) center[g] = 0.1 * static_cast<double>(g % 7);
     for (std::uint32_t figure = QLOOM_REDUCE_MIN; figure <= QLOOM_REDUCE_COUNT; ++figure) {
-      SCOPED_TRACE(testing::Message() << "groups " << s.groups << " inner " << s.inner
-                                      << " figure " << figure);
+      SCOPED_TRACE(testing::Message()
+                   << "groups " << s.groups << " inner " << s.inner << " figure " << figure);
       std::vector<double> expected(s.groups + 1, -77.0);
       ref::reduce(&t, figure, center.data(), expected.data());
       for (const int threads : {1, 2, 7}) {
@@ -181,8 +181,17 @@ TEST_P(Statistics, TakeEveryLengthAndOffset) {
 }
 
 TEST_P(Statistics, HistogramCountsWhatFallsIntoEachBin) {
-  const std::vector<float> x{-5.0F, 0.0F, 0.24F, 0.25F, 0.5F, 0.99F, 1.0F, 7.0F, -0.3F,
-                             from_bits(0x7FC00000U), from_bits(0x7F800000U),
+  const std::vector<float> x{-5.0F,
+                             0.0F,
+                             0.24F,
+                             0.25F,
+                             0.5F,
+                             0.99F,
+                             1.0F,
+                             7.0F,
+                             -0.3F,
+                             from_bits(0x7FC00000U),
+                             from_bits(0x7F800000U),
                              from_bits(0xFF800000U)};
   const double lo = 0.0, hi = 1.0;
   const qloom_tensor t{x.data(), nullptr, 0, x.size(), 1, 1, x.size()};

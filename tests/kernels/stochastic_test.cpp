@@ -96,8 +96,16 @@ TEST(StochasticDefinition, MoreThanTwentyFourBitsHelpMagnitudesOnly) {
 class Stochastic : public EveryIsa {};
 QLOOM_ON_EVERY_ISA(Stochastic);
 
-constexpr std::uint32_t kArguments[] = {1, 2, 7, 16, 24, 25, 32, 1 | kNearestFraction,
-                                        4 | kNearestFraction, 24 | kNearestFraction,
+constexpr std::uint32_t kArguments[] = {1,
+                                        2,
+                                        7,
+                                        16,
+                                        24,
+                                        25,
+                                        32,
+                                        1 | kNearestFraction,
+                                        4 | kNearestFraction,
+                                        24 | kNearestFraction,
                                         32 | kNearestFraction};
 
 void expect_mirrored(const std::vector<float>& y, const std::vector<float>& mirrored,
@@ -135,8 +143,8 @@ TEST_P(Stochastic, ASumAndItsOppositeAreMirrorImages) {
     std::uint64_t overflows = 0;
     for (const float sign : {1.0F, -1.0F}) {
       const std::vector<float> a(20, sign);
-      const qloom_tile tile{a.data(), x.data(), sign > 0 ? c.data() : mirrored.data(), 20, 20, 20,
-                            1,        20,       20,       0,                               20};
+      const qloom_tile tile{
+          a.data(), x.data(), sign > 0 ? c.data() : mirrored.data(), 20, 20, 20, 1, 20, 20, 0, 20};
       ASSERT_EQ(kernels().accumulate_float(&call, &tile, &e4m2, 0, &overflows), QLOOM_OK);
     }
     for (std::size_t j = 0; j < c.size(); ++j) ASSERT_EQ(mirrored[j], -c[j]) << argument;

@@ -16,9 +16,17 @@ using network::Operand;
 
 /// Rows of 16 bytes and more, so that the weight gradient runs in bytes too.
 std::vector<NamedShape> wide_shapes() {
-  const ContractionShape same{.batch = 3, .in_h = 6, .in_w = 5, .in_c = 24, .out_c = 20,
-                              .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_bottom = 1,
-                              .pad_left = 1, .pad_right = 1};
+  const ContractionShape same{.batch = 3,
+                              .in_h = 6,
+                              .in_w = 5,
+                              .in_c = 24,
+                              .out_c = 20,
+                              .kernel_h = 3,
+                              .kernel_w = 3,
+                              .pad_top = 1,
+                              .pad_bottom = 1,
+                              .pad_left = 1,
+                              .pad_right = 1};
   ContractionShape strided = same, unread = same, wide_kernel = same, pointwise = same;
   strided.stride_h = strided.stride_w = 2;
   unread.in_h = unread.in_w = 9;
@@ -38,8 +46,15 @@ std::vector<NamedShape> wide_shapes() {
 
 TEST(ByteContraction, EveryRangeAtTheEdgesOfAByteEqualsTheIntegerSum) {
   for (const auto& [name, shape] : wide_shapes()) {
-    for (const auto [lo, hi] : {std::array<std::int64_t, 2>{0, 255}, {-128, 127}, {-127, 127},
-                                {-255, 0}, {-200, 55}, {-1, 254}, {0, 1}, {0, 256}, {-129, 127}}) {
+    for (const auto [lo, hi] : {std::array<std::int64_t, 2>{0, 255},
+                                {-128, 127},
+                                {-127, 127},
+                                {-255, 0},
+                                {-200, 55},
+                                {-1, 254},
+                                {0, 1},
+                                {0, 256},
+                                {-129, 127}}) {
       const std::string what = name + ", " + std::to_string(lo) + " to " + std::to_string(hi);
       check_roles(shape, {lo, hi, 127, 127}, {0.0123F}, {0.00345F}, what);
     }
@@ -51,15 +66,23 @@ TEST(ByteContraction, EveryRangeAtTheEdgesOfAByteEqualsTheIntegerSum) {
 TEST(ByteContraction, DigitsOfLargerCodesAndScalesPerChannelEqualTheIntegerSum) {
   for (const auto& [name, shape] : wide_shapes()) {
     check_roles(shape, {-2047, 2047, 2047, 2047}, {0.0123F}, {0.00345F}, name + ", 12 bits");
-    check_roles(shape, {0, 255, 127, 127}, {0.0123F},
-                random_values(shape.out_c, 9, 0.001F, 0.1F), name + ", per channel");
+    check_roles(shape, {0, 255, 127, 127}, {0.0123F}, random_values(shape.out_c, 9, 0.001F, 0.1F),
+                name + ", per channel");
   }
 }
 
 TEST(ByteContraction, PatchesOfManyPixelsAreCutWithoutATrace) {
-  const ContractionShape s{.batch = 9, .in_h = 40, .in_w = 32, .in_c = 20, .out_c = 3,
-                           .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_bottom = 1,
-                           .pad_left = 1, .pad_right = 1};
+  const ContractionShape s{.batch = 9,
+                           .in_h = 40,
+                           .in_w = 32,
+                           .in_c = 20,
+                           .out_c = 3,
+                           .kernel_h = 3,
+                           .kernel_w = 3,
+                           .pad_top = 1,
+                           .pad_bottom = 1,
+                           .pad_left = 1,
+                           .pad_right = 1};
   const Coded x(random_codes(s.x_size(), 1, 0, 255), {0.5F});
   const Coded dy(random_codes(s.y_size(), 2, -127, 127), {0.0123F});
   const Codes expected = sums(s, Target::kDw, x.codes, dy.codes);

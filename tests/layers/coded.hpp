@@ -29,9 +29,7 @@ struct Coded {
       code_max = std::max(code_max, static_cast<double>(codes[i]));
     }
   }
-  [[nodiscard]] float scale_at(std::size_t row) const {
-    return scale[scale.size() == 1 ? 0 : row];
-  }
+  [[nodiscard]] float scale_at(std::size_t row) const { return scale[scale.size() == 1 ? 0 : row]; }
   [[nodiscard]] network::Operand operand() const {
     return {values.data(), scale.data(), scale.size(), code_min, code_max};
   }
@@ -73,8 +71,8 @@ inline bool exceeds_float(const Codes& sum) {
 }
 
 inline void expect_bits(const std::vector<float>& actual, const Codes& sum, const Coded& left,
-                 const Coded& right, std::int64_t channels, const float* bias,
-                 const std::string& what) {
+                        const Coded& right, std::int64_t channels, const float* bias,
+                        const std::string& what) {
   ASSERT_EQ(actual.size(), sum.size());
   for (std::size_t i = 0; i < sum.size(); ++i) {
     const std::size_t channel = i % static_cast<std::size_t>(channels);
@@ -92,7 +90,7 @@ struct Widths {
 
 /// All three roles on random codes; returns whether some sum was beyond float32.
 inline bool check_roles(const ContractionShape& s, const Widths& widths, std::vector<float> x_scale,
-                 std::vector<float> w_scale, const std::string& name) {
+                        std::vector<float> w_scale, const std::string& name) {
   const Coded x(random_codes(s.x_size(), 1, widths.x_lo, widths.x_hi), std::move(x_scale));
   const Coded w(random_codes(s.w_size(), 2, -widths.w_limit, widths.w_limit), std::move(w_scale),
                 s.fan_in());

@@ -105,14 +105,41 @@ TEST(Contraction, ManyChannelsHaveTheRightBiasGradient) {
 
 std::vector<NamedShape> layers_of_a_network() {
   return {{"first layer",
-           {.batch = 37, .in_h = 12, .in_w = 12, .in_c = 1, .out_c = 16, .kernel_h = 3,
-            .kernel_w = 3, .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1}},
+           {.batch = 37,
+            .in_h = 12,
+            .in_w = 12,
+            .in_c = 1,
+            .out_c = 16,
+            .kernel_h = 3,
+            .kernel_w = 3,
+            .pad_top = 1,
+            .pad_bottom = 1,
+            .pad_left = 1,
+            .pad_right = 1}},
           {"5x5",
-           {.batch = 37, .in_h = 7, .in_w = 7, .in_c = 16, .out_c = 32, .kernel_h = 5,
-            .kernel_w = 5, .pad_top = 2, .pad_bottom = 2, .pad_left = 2, .pad_right = 2}},
+           {.batch = 37,
+            .in_h = 7,
+            .in_w = 7,
+            .in_c = 16,
+            .out_c = 32,
+            .kernel_h = 5,
+            .kernel_w = 5,
+            .pad_top = 2,
+            .pad_bottom = 2,
+            .pad_left = 2,
+            .pad_right = 2}},
           {"depthwise",
-           {.batch = 37, .in_h = 7, .in_w = 7, .in_c = 32, .out_c = 32, .kernel_h = 3,
-            .kernel_w = 3, .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1,
+           {.batch = 37,
+            .in_h = 7,
+            .in_w = 7,
+            .in_c = 32,
+            .out_c = 32,
+            .kernel_h = 3,
+            .kernel_w = 3,
+            .pad_top = 1,
+            .pad_bottom = 1,
+            .pad_left = 1,
+            .pad_right = 1,
             .groups = 32}},
           {"1x1", {.batch = 37, .in_h = 7, .in_w = 7, .in_c = 32, .out_c = 48}},
           {"dense", {.batch = 37, .in_c = 300, .out_c = 100}}};
@@ -150,8 +177,8 @@ TEST(Contraction, OneObjectServesChangingThreadsAndBatches) {
 
 TEST(Contraction, ImpossibleGeometryIsNamed) {
   Contraction contraction;
-  const ContractionShape shape{.batch = 1, .in_h = 2, .in_w = 9, .in_c = 3, .out_c = 4,
-                               .kernel_h = 5};
+  const ContractionShape shape{
+      .batch = 1, .in_h = 2, .in_w = 9, .in_c = 3, .out_c = 4, .kernel_h = 5};
   const Case c({.batch = 1, .in_c = 1, .out_c = 1});
   std::vector<float> y(1);
   try {

@@ -24,8 +24,7 @@ TEST(ExactContraction, EightBitCodesOfEveryGeometryEqualTheIntegerSum) {
 
 TEST(ExactContraction, SixteenBitCodesOfEveryGeometryEqualTheIntegerSum) {
   for (const auto& [name, shape] : small_shapes()) {
-    EXPECT_TRUE(
-        check_roles(shape, {-32768, 32767, 32767, 32767}, kPowerOfTwo, kPowerOfTwo, name));
+    EXPECT_TRUE(check_roles(shape, {-32768, 32767, 32767, 32767}, kPowerOfTwo, kPowerOfTwo, name));
     check_roles(shape, {-32768, 32767, 32767, 32767}, kOdd, {0.00345F}, name);
     check_roles(shape, {0, 65535, 7, 127}, kOdd, {0.00345F}, name + ", 16 x 4 bits");
   }
@@ -63,9 +62,17 @@ void check_extremes(const ContractionShape& s, std::int64_t x_code, std::int64_t
 }
 
 TEST(ExactContraction, EightTimesEightBitsOver4608ProductsAreExact) {
-  const ContractionShape s{.batch = 2, .in_h = 4, .in_w = 4, .in_c = 512, .out_c = 5,
-                           .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_bottom = 1,
-                           .pad_left = 1, .pad_right = 1};
+  const ContractionShape s{.batch = 2,
+                           .in_h = 4,
+                           .in_w = 4,
+                           .in_c = 512,
+                           .out_c = 5,
+                           .kernel_h = 3,
+                           .kernel_w = 3,
+                           .pad_top = 1,
+                           .pad_bottom = 1,
+                           .pad_left = 1,
+                           .pad_right = 1};
   ASSERT_EQ(s.fan_in(), 4608);
   check_extremes(s, 255, 127);
   check_extremes(s, 255, -127);
@@ -81,9 +88,17 @@ TEST(ExactContraction, SixteenTimesSixteenBitsAreExactAtTheLimits) {
 }
 
 TEST(ExactContraction, WeightGradientIsExactAcrossTheSlicesOfABatch) {
-  const ContractionShape s{.batch = 37, .in_h = 8, .in_w = 8, .in_c = 2, .out_c = 3,
-                           .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_bottom = 1,
-                           .pad_left = 1, .pad_right = 1};
+  const ContractionShape s{.batch = 37,
+                           .in_h = 8,
+                           .in_w = 8,
+                           .in_c = 2,
+                           .out_c = 3,
+                           .kernel_h = 3,
+                           .kernel_w = 3,
+                           .pad_top = 1,
+                           .pad_bottom = 1,
+                           .pad_left = 1,
+                           .pad_right = 1};
   // Codes of one sign: each slice fits float32, their total does not.
   const Coded x(random_codes(s.x_size(), 1, 200, 255), kOdd);
   const Coded dy(random_codes(s.y_size(), 2, 90, 127), kPowerOfTwo);

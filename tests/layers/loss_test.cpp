@@ -54,8 +54,8 @@ std::int64_t naive_correct(const std::vector<float>& logits) {
 TEST(SoftmaxCrossEntropy, ValueAndGradientEqualTheDefinition) {
   const auto logits = random_values(kBatch * kClasses, 1, -4, 4);
   std::vector<float> gradient(logits.size(), NAN);
-  const Loss loss = network::softmax_cross_entropy(logits.data(), labels().data(), kBatch,
-                                                   kClasses, gradient.data());
+  const Loss loss = network::softmax_cross_entropy(logits.data(), labels().data(), kBatch, kClasses,
+                                                   gradient.data());
   EXPECT_NEAR(loss.sum, naive_cross_entropy(widened(logits)), 1e-10);
   EXPECT_EQ(loss.correct, naive_correct(logits));
   const auto expected = differences(widened(logits), [](const std::vector<double>& z) {
@@ -68,8 +68,8 @@ TEST(SoftmaxCrossEntropy, LargeLogitsStayFinite) {
   const std::vector<float> logits{1e4F, 0, -1e4F, 0, 1e4F, -1e4F};
   const std::vector<std::int32_t> label{0, 0};
   std::vector<float> gradient(6);
-  const Loss loss = network::softmax_cross_entropy(logits.data(), label.data(), 2, 3,
-                                                   gradient.data());
+  const Loss loss =
+      network::softmax_cross_entropy(logits.data(), label.data(), 2, 3, gradient.data());
   EXPECT_DOUBLE_EQ(loss.sum, 1e4);
   EXPECT_EQ(loss.correct, 1);
   EXPECT_EQ(gradient, (std::vector<float>{0, 0, 0, -0.5F, 0.5F, 0}));
@@ -82,8 +82,7 @@ TEST(SumOfSquares, ValueAndGradientEqualTheDefinition) {
       network::sum_of_squares(logits.data(), labels().data(), kBatch, kClasses, gradient.data());
   EXPECT_NEAR(loss.sum, naive_squares(widened(logits)), 1e-10);
   EXPECT_EQ(loss.correct, naive_correct(logits));
-  expect_near(gradient, differences(widened(logits), naive_squares), 1e-6,
-              "gradient of the sum");
+  expect_near(gradient, differences(widened(logits), naive_squares), 1e-6, "gradient of the sum");
 }
 
 TEST(Losses, TheFirstOfEqualLogitsDecides) {

@@ -37,10 +37,10 @@ void for_each_result(const qloom_tile& tile, const Add& add) {
     for (std::uint64_t col = 0; col < tile.n; ++col) {
       double sum = 0;
       for (std::uint64_t k = 0; k < tile.k; ++k) {
-        const float a = tile.a[static_cast<std::int64_t>(row) * tile.lda +
-                               static_cast<std::int64_t>(k)];
-        const float b = tile.b[static_cast<std::int64_t>(k) * tile.ldb +
-                               static_cast<std::int64_t>(col)];
+        const float a =
+            tile.a[static_cast<std::int64_t>(row) * tile.lda + static_cast<std::int64_t>(k)];
+        const float b =
+            tile.b[static_cast<std::int64_t>(k) * tile.ldb + static_cast<std::int64_t>(col)];
         sum = add(sum, double{a} * double{b}, tile.first + row * tile.row_step + col, k);
       }
       tile.c[static_cast<std::int64_t>(row) * tile.ldc + static_cast<std::int64_t>(col)] = sum;
@@ -95,8 +95,8 @@ struct Sums {
     std::vector<double> out(all.size() / static_cast<std::size_t>(k));
     for (std::size_t i = 0; i < out.size(); ++i) {
       for (std::int64_t j = 0; j < k; ++j) {
-        out[i] = add_real(out[i], at(static_cast<std::int64_t>(i), j), i,
-                          static_cast<std::uint64_t>(j));
+        out[i] =
+            add_real(out[i], at(static_cast<std::int64_t>(i), j), i, static_cast<std::uint64_t>(j));
       }
     }
     return out;
@@ -167,7 +167,8 @@ TEST(ModelledContraction, RealProductsAreAddedInOrderByIndex) {
 
 struct Coded {
   Coded(std::int64_t n, std::uint64_t stream, float unit, std::int64_t most = 20)
-      : codes(random_codes(n, stream, -most, most)), scale(unit),
+      : codes(random_codes(n, stream, -most, most)),
+        scale(unit),
         max_code(static_cast<double>(most)) {
     for (const std::int64_t code : codes) values.push_back(static_cast<float>(code) * scale);
   }
@@ -189,16 +190,19 @@ TEST(ModelledContraction, IntegerAccumulatorsGetCodesAndCountOverflows) {
     Contraction contraction;
     contraction.forward(s, x.operand(), w.operand(), nullptr, y.data(),
                         reference(kInteger, &overflows));
-    EXPECT_EQ(y, narrowed(expected.y.integer(expected_overflows),
-                          double{x.scale} * double{w.scale})) << name;
+    EXPECT_EQ(y,
+              narrowed(expected.y.integer(expected_overflows), double{x.scale} * double{w.scale}))
+        << name;
     contraction.input_gradient(s, dy.operand(), w.operand(), dx.data(),
                                reference(kInteger, &overflows));
-    EXPECT_EQ(dx, narrowed(expected.dx.integer(expected_overflows),
-                           double{dy.scale} * double{w.scale})) << name;
+    EXPECT_EQ(dx,
+              narrowed(expected.dx.integer(expected_overflows), double{dy.scale} * double{w.scale}))
+        << name;
     contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data(),
                                 reference(kInteger, &overflows));
-    EXPECT_EQ(dw, narrowed(expected.dw.integer(expected_overflows),
-                           double{x.scale} * double{dy.scale})) << name;
+    EXPECT_EQ(dw,
+              narrowed(expected.dw.integer(expected_overflows), double{x.scale} * double{dy.scale}))
+        << name;
     EXPECT_EQ(overflows, expected_overflows) << name;
     seen += overflows;
   }
@@ -206,8 +210,14 @@ TEST(ModelledContraction, IntegerAccumulatorsGetCodesAndCountOverflows) {
 }
 
 TEST(ModelledContraction, IntegerResultsTakeTheScaleOfTheirOutputChannel) {
-  const ContractionShape s{.batch = 3, .in_h = 4, .in_w = 4, .in_c = 4, .out_c = 6,
-                           .kernel_h = 3, .kernel_w = 3, .groups = 2};
+  const ContractionShape s{.batch = 3,
+                           .in_h = 4,
+                           .in_w = 4,
+                           .in_c = 4,
+                           .out_c = 6,
+                           .kernel_h = 3,
+                           .kernel_w = 3,
+                           .groups = 2};
   const Coded x(s.x_size(), 1, 0.0123F);
   Coded w(s.w_size(), 2, 1.0F);
   const std::vector<float> scale = random_values(s.out_c, 3, 0.01F, 0.1F);
@@ -227,8 +237,15 @@ TEST(ModelledContraction, IntegerResultsTakeTheScaleOfTheirOutputChannel) {
 }
 
 TEST(ModelledContraction, BitsAndCountsDoNotDependOnTheNumberOfThreads) {
-  const ContractionShape s{.batch = 19, .in_h = 9, .in_w = 8, .in_c = 3, .out_c = 70,
-                           .kernel_h = 3, .kernel_w = 3, .pad_top = 1, .pad_left = 1};
+  const ContractionShape s{.batch = 19,
+                           .in_h = 9,
+                           .in_w = 8,
+                           .in_c = 3,
+                           .out_c = 70,
+                           .kernel_h = 3,
+                           .kernel_w = 3,
+                           .pad_top = 1,
+                           .pad_left = 1};
   const Coded x(s.x_size(), 1, 0.5F), w(s.w_size(), 2, 0.25F), dy(s.y_size(), 3, 0.5F);
   expect_same_for_any_threads([&] {
     Contraction contraction;
@@ -283,9 +300,19 @@ TEST(ModelledContraction, TilesAndTheirEdgesLeaveNoTraceInSumsAndCounts) {
                                      accumulate_on_tiles, no, no};
   std::uint64_t seen = 0;
   for (const std::int64_t groups : {1, 2}) {  // columns of the weight gradient end within a place
-    const ContractionShape s{.batch = 3, .in_h = 9, .in_w = 8, .in_c = 14, .out_c = 70,
-                             .kernel_h = 3, .kernel_w = 3, .stride_h = 2, .pad_top = 1,
-                             .pad_bottom = 1, .pad_left = 2, .pad_right = 1, .groups = groups};
+    const ContractionShape s{.batch = 3,
+                             .in_h = 9,
+                             .in_w = 8,
+                             .in_c = 14,
+                             .out_c = 70,
+                             .kernel_h = 3,
+                             .kernel_w = 3,
+                             .stride_h = 2,
+                             .pad_top = 1,
+                             .pad_bottom = 1,
+                             .pad_left = 2,
+                             .pad_right = 1,
+                             .groups = groups};
     const Coded x(s.x_size(), 1, 0.5F, 120), w(s.w_size(), 2, 0.25F, 90);
     const Coded dy(s.y_size(), 3, 0.5F, 100);
     Products expected = products(s, x.codes, w.codes, dy.codes);
@@ -308,8 +335,8 @@ TEST(ModelledContraction, TilesAndTheirEdgesLeaveNoTraceInSumsAndCounts) {
 /// Real operands: float32 passes would not be exact, so the accumulator itself adds up.
 TEST(ModelledContraction, AnExactAccumulatorOfRealValuesAddsThemUp) {
   constexpr qloom_accumulator kExactReal{sizeof(qloom_accumulator), 0, accumulate_real, yes, no};
-  const ContractionShape s{.batch = 4, .in_h = 3, .in_w = 3, .in_c = 5, .out_c = 6,
-                           .kernel_h = 2, .kernel_w = 2};
+  const ContractionShape s{
+      .batch = 4, .in_h = 3, .in_w = 3, .in_c = 5, .out_c = 6, .kernel_h = 2, .kernel_w = 2};
   const auto x = random_values(s.x_size(), 1), w = random_values(s.w_size(), 2),
              dy = random_values(s.y_size(), 3);
   const auto of = [](const std::vector<float>& v) { return Operand{.values = v.data()}; };
@@ -359,15 +386,19 @@ TEST(ModelledContraction, ErrorsNameTheOperandAndTheReason) {
   const Operand per_channel{w.values.data(), scales.data(), scales.size(), -20, 20};
   std::vector<float> y(20), dx(120);
   Contraction contraction;
-  expect_error([&] {
-    contraction.forward(s, real, w.operand(), nullptr, y.data(), reference(kInteger));
-  }, "the input has real values");
-  expect_error([&] {
-    contraction.input_gradient(s, dy.operand(), per_channel, dx.data(), reference(kInteger));
-  }, "the weight has 5 scales");
-  expect_error([&] {
-    contraction.forward(s, x.operand(), w.operand(), nullptr, y.data(), reference(kRefusing));
-  }, "width 99 is above the maximum 32");
+  expect_error(
+      [&] { contraction.forward(s, real, w.operand(), nullptr, y.data(), reference(kInteger)); },
+      "the input has real values");
+  expect_error(
+      [&] {
+        contraction.input_gradient(s, dy.operand(), per_channel, dx.data(), reference(kInteger));
+      },
+      "the weight has 5 scales");
+  expect_error(
+      [&] {
+        contraction.forward(s, x.operand(), w.operand(), nullptr, y.data(), reference(kRefusing));
+      },
+      "width 99 is above the maximum 32");
 }
 
 }  // namespace

@@ -19,16 +19,39 @@ std::vector<Pool> pools() {
   return {
       {"2x2", {.batch = 2, .in_h = 6, .in_w = 4, .channels = 3}},
       {"3x3 stride 2 padding 1",
-       {.batch = 2, .in_h = 7, .in_w = 6, .channels = 2, .kernel_h = 3, .kernel_w = 3,
-        .pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1}},
+       {.batch = 2,
+        .in_h = 7,
+        .in_w = 6,
+        .channels = 2,
+        .kernel_h = 3,
+        .kernel_w = 3,
+        .pad_top = 1,
+        .pad_bottom = 1,
+        .pad_left = 1,
+        .pad_right = 1}},
       {"overlapping, asymmetric",
-       {.batch = 2, .in_h = 5, .in_w = 6, .channels = 2, .kernel_h = 3, .kernel_w = 2,
-        .stride_h = 1, .stride_w = 2, .pad_top = 0, .pad_bottom = 2, .pad_left = 1,
+       {.batch = 2,
+        .in_h = 5,
+        .in_w = 6,
+        .channels = 2,
+        .kernel_h = 3,
+        .kernel_w = 2,
+        .stride_h = 1,
+        .stride_w = 2,
+        .pad_top = 0,
+        .pad_bottom = 2,
+        .pad_left = 1,
         .pad_right = 0}},
       {"with rows left over", {.batch = 1, .in_h = 5, .in_w = 7, .channels = 70}},
       {"global",
-       {.batch = 3, .in_h = 4, .in_w = 5, .channels = 5, .kernel_h = 4, .kernel_w = 5,
-        .stride_h = 1, .stride_w = 1}},
+       {.batch = 3,
+        .in_h = 4,
+        .in_w = 5,
+        .channels = 5,
+        .kernel_h = 4,
+        .kernel_w = 5,
+        .stride_h = 1,
+        .stride_w = 1}},
   };
 }
 
@@ -106,9 +129,8 @@ TEST(MaxPool, GradientEqualsCentralDifferences) {
     std::vector<std::int32_t> argmax(y.size());
     network::max_pool(s, x.data(), y.data(), argmax.data());
     network::max_pool_gradient(s, dy.data(), argmax.data(), dx.data());
-    const auto expected = differences(widened(x), [&](const std::vector<double>& v) {
-      return dot(naive_max(s, v), dy);
-    }, 1e-6);
+    const auto expected = differences(
+        widened(x), [&](const std::vector<double>& v) { return dot(naive_max(s, v), dy); }, 1e-6);
     expect_near(dx, expected, 1e-6, name);
   }
 }
@@ -144,9 +166,8 @@ TEST(AveragePool, GradientEqualsCentralDifferences) {
     const auto dy = random_values(static_cast<std::int64_t>(y_size(s)), 2);
     std::vector<float> dx(x.size(), NAN);
     network::average_pool_gradient(s, dy.data(), dx.data());
-    const auto expected = differences(widened(x), [&](const std::vector<double>& v) {
-      return dot(naive_mean(s, v), dy);
-    });
+    const auto expected = differences(
+        widened(x), [&](const std::vector<double>& v) { return dot(naive_mean(s, v), dy); });
     expect_near(dx, expected, 1e-6, name);
   }
 }

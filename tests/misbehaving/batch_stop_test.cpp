@@ -36,8 +36,7 @@ TEST_F(BatchStop, ASweepTellsItsRunsAndWritesItsTable) {
   const Outcome stopped =
       batch({"sweep", "s.json", "--output", "out", "--jobs", "1", "--threads", "1"}, "+15 5");
   EXPECT_EQ(stopped.status, 128 + SIGTERM) << stopped.err;
-  EXPECT_NE(stopped.err.find("stopped by SIGTERM; the table holds what is done"),
-            std::string::npos)
+  EXPECT_NE(stopped.err.find("stopped by SIGTERM; the table holds what is done"), std::string::npos)
       << stopped.err;
   const Json rows = json("out/results.json")["rows"];
   ASSERT_EQ(rows.size(), 1U);
@@ -53,8 +52,8 @@ TEST_F(BatchStop, ASweepTellsItsRunsAndWritesItsTable) {
 }
 
 TEST_F(BatchStop, AComparisonWritesTheRowsThatAreDone) {
-  const Outcome o = batch({"compare", "p.json", "q.json", "--output", "out", "--threads", "1"},
-                          "+15 5");
+  const Outcome o =
+      batch({"compare", "p.json", "q.json", "--output", "out", "--threads", "1"}, "+15 5");
   EXPECT_EQ(o.status, 128 + SIGTERM) << o.err;
   const Json rows = json("out/compare.json")["rows"];
   ASSERT_GE(rows.size(), 1U);

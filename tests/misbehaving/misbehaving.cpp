@@ -83,8 +83,7 @@ class Misbehaving {
     if (fault_ == "exit_0") std::exit(0);
     if (fault_ == "flush_to_zero_in_loop") services.parallel->for_each(64, &flush_to_zero, nullptr);
   }
-  void apply(const qloom_call&, const qloom_block& block, const float* x,
-             float* y) const noexcept {
+  void apply(const qloom_call&, const qloom_block& block, const float* x, float* y) const noexcept {
     if (is_due_ && fault_ == "segv_in_apply") *nowhere = 1;
     for (std::uint64_t i = 0; i < block.n; ++i) y[i] = x[i];
     if (is_due_ && fault_ == "rounding_in_apply") std::fesetround(FE_UPWARD);

@@ -18,9 +18,14 @@ class MisbehavingPlugin : public SmallRun {
   /// A run whose weights' quantizer does this from step 5 on, on one thread or two.
   Outcome run(const std::string& fault, const std::vector<std::string>& more = {}) const {
     std::vector<std::string> words{
-        "run", "p.json", "--output", "out", "--set",
+        "run",
+        "p.json",
+        "--output",
+        "out",
+        "--set",
         R"(/rules/0={"site": "weight", "quantizer": {"plugin": "misbehaving", "step": 5, )"
-        R"("fault": ")" + fault + "\"}}"};
+        R"("fault": ")" +
+            fault + "\"}}"};
     words.insert(words.end(), more.begin(), more.end());
     return qloom(words, {{"QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/tests/misbehaving_plugins"}});
   }

@@ -32,19 +32,21 @@ class Resume : public SmallRun {
       return r;
     };
     const Json affine{{"plugin", "affine"}, {"bits", 8}};
-    Json rules{
-        rule("bias", {{"plugin", "misbehaving"}}, Json::object()),
-        rule("weight", {{"plugin", "lsq"}, {"bits", 4}}, Json::object()),
-        rule("activation", affine, {{"range", {{"plugin", "moving_average_min_max"}}}}),
-        rule({"error", "gradient"}, affine, {{"rounding", stochastic}}),
-        rule("update", {{"plugin", "fixed_point"}, {"bits", 16}, {"fraction_bits", 13}},
-             {{"rounding", stochastic}}),
-        rule("activation", {{"plugin", "pact"}, {"bits", 4}}, {{"from", {{"step", 21}}}}),
-        rule("weight", affine, {{"from", {{"epoch", 1}}}, {"rounding", stochastic}})};
+    Json rules{rule("bias", {{"plugin", "misbehaving"}}, Json::object()),
+               rule("weight", {{"plugin", "lsq"}, {"bits", 4}}, Json::object()),
+               rule("activation", affine, {{"range", {{"plugin", "moving_average_min_max"}}}}),
+               rule({"error", "gradient"}, affine, {{"rounding", stochastic}}),
+               rule("update", {{"plugin", "fixed_point"}, {"bits", 16}, {"fraction_bits", 13}},
+                    {{"rounding", stochastic}}),
+               rule("activation", {{"plugin", "pact"}, {"bits", 4}}, {{"from", {{"step", 21}}}}),
+               rule("weight", affine, {{"from", {{"epoch", 1}}}, {"rounding", stochastic}})};
     return {{"name", "resumed"},
             {"seed", 7},
-            {"data", {{"dataset", "numpy"}, {"train_file", "train.npz"},
-                      {"test_file", "test.npz"}, {"batch_size", 16}}},
+            {"data",
+             {{"dataset", "numpy"},
+              {"train_file", "train.npz"},
+              {"test_file", "test.npz"},
+              {"batch_size", 16}}},
             {"model",
              {{"inline",
                {{"layers",
@@ -56,7 +58,8 @@ class Resume : public SmallRun {
             {"procedures", {{{"plugin", "swalp"}, {"start_epoch", 0}, {"cycle_steps", 3}}}},
             {"stages",
              {{{"train",
-                {{"epochs", 2}, {"optimizer", {{"type", optimizer}, {"learning_rate", 0.02}}},
+                {{"epochs", 2},
+                 {"optimizer", {{"type", optimizer}, {"learning_rate", 0.02}}},
                  {"schedule", {{"type", "cosine"}}}}}},
               {{"evaluate", Json::object()}}}}};
   }
@@ -120,8 +123,7 @@ TEST_F(Resume, AfterAKillTheRunGoesOnFromTheLastCheckpointInsideTheEpoch) {
   run_whole();
   for (const int step : {4, 9, 17, 22, 31}) {
     const std::string output = "killed_" + std::to_string(step);
-    const Outcome killed =
-        run(output, {"--checkpoint-every", "3"}, "9 " + std::to_string(step));
+    const Outcome killed = run(output, {"--checkpoint-every", "3"}, "9 " + std::to_string(step));
     ASSERT_EQ(killed.status, -SIGKILL) << killed.err;
     const int last = std::max(step / 3 * 3, step / kStepsOfEpoch * kStepsOfEpoch);
     EXPECT_EQ(meta(output)["cursor"]["steps"], last);

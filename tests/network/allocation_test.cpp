@@ -2,8 +2,8 @@
 // Copyright the qloom authors
 //
 // A training step takes nothing from the heap once it runs steadily. This program's own malloc and
-// operator new count what the host and the plugins ask for; what oneDNN and OpenMP take inside their
-// calls (argument lists, packing buffers of small matrix products) is theirs.
+// operator new count what the host and the plugins ask for; what oneDNN and OpenMP take inside
+// their calls (argument lists, packing buffers of small matrix products) is theirs.
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -44,7 +44,8 @@ std::string places() {
   for (std::uint64_t i = 0; i < std::min<std::uint64_t>(own_calls, callers.size()); ++i) {
     Dl_info info{};
     if (dladdr(callers[i], &info) == 0) continue;
-    const auto offset = static_cast<const char*>(callers[i]) - static_cast<const char*>(info.dli_fbase);
+    const auto offset =
+        static_cast<const char*>(callers[i]) - static_cast<const char*>(info.dli_fbase);
     text += fmt::format("\n  {}+{:#x}", info.dli_fname, offset);
   }
   return text;

@@ -47,7 +47,8 @@ TEST_P(Fusion, ChangesNoBitOfATrainingStep) {
     EXPECT_EQ(plain.step(step), fused.step(step)) << "logits of step " << step;
     const auto a = plain.network.parameters(), b = fused.network.parameters();
     for (std::size_t i = 0; i < a.size(); ++i) {
-      ASSERT_EQ(values(a[i]->gradient), values(b[i]->gradient)) << a[i]->name() << ", step " << step;
+      ASSERT_EQ(values(a[i]->gradient), values(b[i]->gradient))
+          << a[i]->name() << ", step " << step;
       ASSERT_EQ(values(a[i]->value), values(b[i]->value)) << a[i]->name() << ", step " << step;
     }
     for (const auto& [name, site] : plain.network.sites()) {

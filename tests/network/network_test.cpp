@@ -39,7 +39,8 @@ constexpr std::int64_t kBatch = 6, kClasses = 5;
 
 Model model() { return parse_model(Json::parse(kModel), "test", {8, 8, 2}, kClasses); }
 
-MethodSpec method(const std::string& kind, const std::string& id, const Json& params = Json::object()) {
+MethodSpec method(const std::string& kind, const std::string& id,
+                  const Json& params = Json::object()) {
   const auto& r = test::registry();
   const registry::Method& m = r.require(kind, id, "test");
   return {&m, r.resolve_parameters(m, params, "test"), "test"};
@@ -68,15 +69,16 @@ Pass training(std::uint64_t step = 0) {
 
 struct Fixture {
   Fixture(const Placement& placement, std::uint64_t seed = 3)
-      : network(model(), test::registry(), seed),
-        x(test::gaussian({kBatch, 8, 8, 2}, 11)) {
+      : network(model(), test::registry(), seed), x(test::gaussian({kBatch, 8, 8, 2}, 11)) {
     network.lower(placement);
     network.initialise();
-    for (std::int64_t i = 0; i < kBatch; ++i) labels.push_back(static_cast<std::int32_t>(i % kClasses));
+    for (std::int64_t i = 0; i < kBatch; ++i)
+      labels.push_back(static_cast<std::int32_t>(i % kClasses));
   }
   double loss(std::uint64_t step = 0) {
     const Tensor& logits = network.forward(x, training(step));
-    return softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, nullptr).sum / kBatch;
+    return softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, nullptr).sum /
+           kBatch;
   }
   void gradients(std::uint64_t step = 0) {
     const Tensor& logits = network.forward(x, training(step));
@@ -155,7 +157,8 @@ TEST(Network, QuantizeNodesStandAtTheInputsOfContractions) {
 
 TEST(Network, AnErrorQuantizerActsOnBothUsesOrOnOne) {
   const char* rule = R"({"quantizer": {"plugin": "affine", "bits": 2}})";
-  Fixture plain(floating()), dx(quantized(rule, {"error.dx/fc"})), dw(quantized(rule, {"error.dw/fc"}));
+  Fixture plain(floating()), dx(quantized(rule, {"error.dx/fc"})),
+      dw(quantized(rule, {"error.dw/fc"}));
   const auto gradient = [](Fixture& f, const char* name) {
     f.gradients();
     for (Parameter* p : f.network.parameters()) {

@@ -13,7 +13,7 @@ namespace qloom::test {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr const char* kKinds[] = {"quantizer", "rounding", "range",
+constexpr const char* kKinds[] = {"quantizer", "rounding",    "range",
                                   "norm",      "accumulator", "procedure"};
 
 class NewPlugin : public Installed {
@@ -90,8 +90,9 @@ TEST_F(NewPlugin, AMethodInCppHasAboutFortyLines) {
 
 TEST_F(NewPlugin, AllKindsInBothLanguagesBuildPassTheirTestsAndAreShown) {
   build("built", projects());
-  const Outcome tested = run("ctest --test-dir built --output-on-failure --no-tests=error "
-                             "--parallel 2");
+  const Outcome tested =
+      run("ctest --test-dir built --output-on-failure --no-tests=error "
+          "--parallel 2");
   EXPECT_EQ(tested.status, 0) << tested.text;
   const Outcome list = qloom("built", "plugins list");
   EXPECT_EQ(list.status, 0) << list.text;

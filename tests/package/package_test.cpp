@@ -28,10 +28,11 @@ class Package : public Installed {
 
 TEST_F(Package, HoldsProgramPluginsHeadersSchemasAndTemplates) {
   for (const char* file :
-       {"bin/qloom", "bin/qloom-check", "include/qloom/abi.h", "include/qloom/sdk.hpp", "include/qloom/xtensor.hpp",
-        "include/qloom/kinds/quantizer.hpp", "share/qloom/schemas/pipeline.schema.json",
-        "include/qloom/method.h", "share/qloom/template/c/norm/method.c",
-        "share/qloom/template/common/CMakeLists.txt", "lib/qloom/plugins/quantizer.twn/plugin.json",
+       {"bin/qloom", "bin/qloom-check", "include/qloom/abi.h", "include/qloom/sdk.hpp",
+        "include/qloom/xtensor.hpp", "include/qloom/kinds/quantizer.hpp",
+        "share/qloom/schemas/pipeline.schema.json", "include/qloom/method.h",
+        "share/qloom/template/c/norm/method.c", "share/qloom/template/common/CMakeLists.txt",
+        "lib/qloom/plugins/quantizer.twn/plugin.json",
         "lib/qloom/plugins/quantizer.twn/quantizer.twn.so"}) {
     EXPECT_TRUE(fs::is_regular_file(prefix() / file)) << file;
   }
@@ -47,8 +48,8 @@ TEST_F(Package, NamesNoFolderOfTheBuildTree) {
 }
 
 TEST_F(Package, TheInstalledProgramFindsItsOwnPlugins) {
-  const Outcome list = run("QLOOM_PLUGIN_PATH= " + quoted(prefix() / "bin" / "qloom") +
-                           " plugins list");
+  const Outcome list =
+      run("QLOOM_PLUGIN_PATH= " + quoted(prefix() / "bin" / "qloom") + " plugins list");
   EXPECT_EQ(list.status, 0) << list.text;
   for (const char* id : {"twn", "nearest_even", "min_max"}) {
     EXPECT_NE(list.text.find(id), std::string::npos) << id << " is not in " << list.text;
@@ -63,9 +64,9 @@ TEST_F(Package, AnOutsidePluginIsShown) {
 
 TEST_F(Package, AnOutsideQuantizerGivesTheNumbersOfItsReadme) {
   data::write_npy(folder() / "x.npy", row({3.1F, 2.9F, 2.8F, 1, 0.71F, 0.70F, -0.2F, 0}));
-  const Outcome applied = qloom(
-      "log2", R"(apply '{"quantizer":{"plugin":"acme.log2","bits":3}}' --input x.npy )"
-              "--output y.npy --codes c.npy --encoding e.json");
+  const Outcome applied =
+      qloom("log2", R"(apply '{"quantizer":{"plugin":"acme.log2","bits":3}}' --input x.npy )"
+                    "--output y.npy --codes c.npy --encoding e.json");
   ASSERT_EQ(applied.status, 0) << applied.text;
   EXPECT_EQ(values(data::read_npy(folder() / "y.npy")),
             (std::vector<float>{4, 4, 2, 1, 1, 0, 0, 0}));

@@ -198,10 +198,9 @@ TEST(Model, RefusesAnUnknownInputWithTheNearestName) {
   EXPECT_EQ(error_of(R"({"name": "conv1", "type": "relu"},
                         {"name": "d", "type": "dense", "units": 10, "input": "cnov1"})"),
             "m.json: /layers/1/input: \"cnov1\" is no earlier layer, did you mean \"conv1\"?");
-  EXPECT_EQ(
-      error_of(R"({"name": "a", "type": "relu"},
+  EXPECT_EQ(error_of(R"({"name": "a", "type": "relu"},
                         {"name": "s", "type": "add", "input": ["a", "zzzzzzzz"]})"),
-      "m.json: /layers/1/input/1: \"zzzzzzzz\" is no earlier layer; known: \"input\", \"a\"");
+            "m.json: /layers/1/input/1: \"zzzzzzzz\" is no earlier layer; known: \"input\", \"a\"");
 }
 
 TEST(Model, RefusesACycle) {

@@ -117,13 +117,16 @@ TEST_F(PipelineFile, NamesWeightsAndAnotherPipelineToStartFrom) {
   const std::string both = input_error([&] {
     return load({{"start_from", "base.json"}, {"model", {{"weights", "w.npz"}}}});
   });
-  EXPECT_EQ(both, place("/model/weights") + ": \"w.npz\" has no effect beside \"start_from\", whose "
-                                            "weights this run takes; expected one of them");
+  EXPECT_EQ(both, place("/model/weights") +
+                      ": \"w.npz\" has no effect beside \"start_from\", whose "
+                      "weights this run takes; expected one of them");
 }
 
 TEST_F(PipelineFile, RefusesAProcedureTwice) {
   const Json twice = Json::parse(R"([{"plugin": "swalp"}, {"plugin": "swalp", "start_epoch": 1}])");
-  EXPECT_EQ(input_error([&] { return load({{"procedures", twice}}); }),
+  EXPECT_EQ(input_error([&] {
+              return load({{"procedures", twice}});
+            }),
             place("/procedures/1") + ": \"swalp\" is there twice; the other is /procedures/0");
 }
 

@@ -83,8 +83,7 @@ TEST_F(Rules, RefuseAnUnknownSiteWithTheNearestName) {
   EXPECT_EQ(error_of(R"({"site": ["weight", "accumulater"], "quantizer": null})"),
             place() + "/site/1: \"accumulater\" is not a site, did you mean \"accumulator\"?");
   const std::string far = error_of(R"({"site": "qqqqqqqq", "quantizer": null})");
-  EXPECT_NE(far.find("\"qqqqqqqq\" is not a site; known: \"weight\", \"bias\""),
-            std::string::npos)
+  EXPECT_NE(far.find("\"qqqqqqqq\" is not a site; known: \"weight\", \"bias\""), std::string::npos)
       << far;
 }
 
@@ -102,8 +101,9 @@ TEST_F(Rules, RefuseUnknownPluginsWithTheNearestId) {
 
 TEST_F(Rules, RefuseAMethodOfAnotherKind) {
   EXPECT_EQ(error_of(R"({"site": "weight", "quantizer": {"plugin": "stochastic"}})"),
-            place() + "/quantizer/plugin: unknown quantizer \"stochastic\" (it is a rounding); "
-                      "known: \"affine\", \"pact\"");
+            place() +
+                "/quantizer/plugin: unknown quantizer \"stochastic\" (it is a rounding); "
+                "known: \"affine\", \"pact\"");
 }
 
 TEST_F(Rules, RefuseUnknownParametersWithTheNearestName) {

@@ -57,8 +57,8 @@ class Manifests : public testing::Test {
 TEST_F(Manifests, AreListedByKindThenId) {
   write("rounding.b", manifest("rounding", "b"));
   write("range.z", manifest("range", "z"));
-  write("rounding.many", R"({"methods": [)" + manifest("rounding", "c") + ", " +
-                             manifest("rounding", "a") + "]}");
+  write("rounding.many",
+        R"({"methods": [)" + manifest("rounding", "c") + ", " + manifest("rounding", "a") + "]}");
   const Registry registry({root_});
   std::string ids;
   for (const Method& m : registry.methods()) ids += m.kind + "." + m.id + " ";
@@ -139,8 +139,9 @@ TEST_F(Manifests, RequireNamesTheNearestIdOfTheKind) {
       return e.what();
     }
   };
-  EXPECT_EQ(message("range", "minmax"), "a.json: /rules/0/range/plugin: unknown range \"minmax\" (it is a rounding), "
-                                        "did you mean \"min_max\"?");
+  EXPECT_EQ(message("range", "minmax"),
+            "a.json: /rules/0/range/plugin: unknown range \"minmax\" (it is a rounding), "
+            "did you mean \"min_max\"?");
   EXPECT_EQ(message("range", "percentile"),
             "a.json: /rules/0/range/plugin: unknown range \"percentile\"; known: \"min_max\"");
   EXPECT_EQ(message("norm", "batch_norm"),
@@ -169,8 +170,9 @@ TEST_F(Manifests, ParametersAreResolvedBySchema) {
     static_cast<void>(registry.resolve_parameters(a, {{"percent", 101}}, "p.json: /rules/1/range"));
     FAIL() << "accepted";
   } catch (const InputError& e) {
-    EXPECT_STREQ(e.what(), "p.json: /rules/1/range/percent: 101 is above the maximum 100; expected "
-                           "a number from 0 to 100");
+    EXPECT_STREQ(e.what(),
+                 "p.json: /rules/1/range/percent: 101 is above the maximum 100; expected "
+                 "a number from 0 to 100");
   }
   const Method& bare = registry.require("range", "bare", "w");
   EXPECT_THROW(static_cast<void>(registry.resolve_parameters(bare, {{"x", 1}}, "w")), InputError);
@@ -183,7 +185,8 @@ TEST_F(Manifests, MissingLibraryIsNamedWhenCreated) {
     static_cast<void>(registry.create(registry.methods().at(0), Json::object()));
     FAIL() << "accepted";
   } catch (const InputError& e) {
-    EXPECT_EQ(e.what(), (root_ / "range.a/range.a.so").string() + ": there is no such library file");
+    EXPECT_EQ(e.what(),
+              (root_ / "range.a/range.a.so").string() + ": there is no such library file");
   }
 }
 
@@ -242,9 +245,9 @@ TEST_F(Manifests, ASchemaThatContainsItselfInItsPartsIsFine) {
   const Method& method = registry.methods().front();
   EXPECT_NO_THROW(static_cast<void>(
       registry.resolve_parameters(method, Json::parse(R"({"list": [[], [[]]]})"), "")));
-  EXPECT_THROW(static_cast<void>(
-                   registry.resolve_parameters(method, Json::parse(R"({"list": [[1]]})"), "")),
-               InputError);
+  EXPECT_THROW(
+      static_cast<void>(registry.resolve_parameters(method, Json::parse(R"({"list": [[1]]})"), "")),
+      InputError);
 }
 
 /// The document with each value in turn replaced by one of every type, or gone.
@@ -253,8 +256,8 @@ std::vector<Json> with_other_values(const Json& document) {
   const Json flat = document.flatten();
   for (const auto& [pointer, leaf] : flat.items()) {
     for (Json::json_pointer at(pointer); !at.empty(); at.pop_back()) {
-      for (const char* other : {"null", "true", "-3", "1e300", "\"[\"", "[]", "[1]", "{}",
-                                R"({"$ref": "#"})"}) {
+      for (const char* other :
+           {"null", "true", "-3", "1e300", "\"[\"", "[]", "[1]", "{}", R"({"$ref": "#"})"}) {
         all.push_back(document);
         all.back()[at] = Json::parse(other);
       }

@@ -34,7 +34,7 @@ class Environment {
 };
 
 TEST(NearestName, OneSlipIsForgiven) {
-  EXPECT_EQ(nearest_name("bist", {"granularity", "bits"}), "bits");          // swapped letters
+  EXPECT_EQ(nearest_name("bist", {"granularity", "bits"}), "bits");  // swapped letters
   EXPECT_EQ(nearest_name("nearest_evn", {"nearest_up", "nearest_even"}), "nearest_even");
   EXPECT_EQ(nearest_name("minmax", {"min_max", "percentile"}), "min_max");
 }

@@ -10,8 +10,14 @@ namespace {
 TEST(Printable, EscapesControlCharactersOfEveryKind) {
   EXPECT_EQ(printable("\x1b[2Jgone\r\n\tx\x7f"), "\\x1b[2Jgone\\r\\n\\tx\\x7f");
   EXPECT_EQ(printable(std::string_view("a\0b", 3)), "a\\x00b");
-  EXPECT_EQ(printable("\xc2\x9b" "31m"), "\\x9b31m") << "C1: CSI in one character";
-  EXPECT_EQ(printable("\xe2\x80\xae" "txt.exe"), "\\u202etxt.exe") << "right-to-left override";
+  EXPECT_EQ(printable("\xc2\x9b"
+                      "31m"),
+            "\\x9b31m")
+      << "C1: CSI in one character";
+  EXPECT_EQ(printable("\xe2\x80\xae"
+                      "txt.exe"),
+            "\\u202etxt.exe")
+      << "right-to-left override";
 }
 
 TEST(Printable, LeavesTextAsItIs) {

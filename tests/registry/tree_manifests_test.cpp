@@ -32,9 +32,8 @@ std::vector<Json> alternatives(const Json& schema) {
 
 bool may_be_number(const Json& schema) {
   const std::vector<Json> all = alternatives(schema);
-  return std::any_of(all.begin(), all.end(), [](const Json& s) {
-    return is_type(s, "number") || is_type(s, "integer");
-  });
+  return std::any_of(all.begin(), all.end(),
+                     [](const Json& s) { return is_type(s, "number") || is_type(s, "integer"); });
 }
 
 bool says_what_holds_without_it(const std::string& description) {
@@ -62,7 +61,8 @@ void expect_explained(const Json& schema, const std::string& where) {
   }
 }
 
-/// Values of the parameter "part" and names of parameters in the other keys are those of the schema.
+/// Values of the parameter "part" and names of parameters in the other keys are those of the
+/// schema.
 void expect_names_parameters(const Json& method, const std::string& place) {
   const Json properties = method["parameters"].value("properties", Json::object());
   const Json sites = method.value("sites", Json());

@@ -114,8 +114,8 @@ TEST(Validate, StringsAndArraysAreChecked) {
 }
 
 TEST(Validate, KeyWithSlashAndTildeIsEscapedInThePointer) {
-  EXPECT_EQ(refusal(Json::parse(R"({"additionalProperties": {"type": "null"}})"),
-                    R"({"a/b~c": 1})", "f: "),
+  EXPECT_EQ(refusal(Json::parse(R"({"additionalProperties": {"type": "null"}})"), R"({"a/b~c": 1})",
+                    "f: "),
             "f: /a~1b~0c: 1 is not null");
 }
 
@@ -152,7 +152,8 @@ TEST(Validate, DefaultsOfABranchComeOnlyWhenItAloneFits) {
   const Json schema = Json::parse(R"({"anyOf": [
     {"required": ["a"], "properties": {"x": {"default": 1}}},
     {"required": ["b"], "properties": {"x": {"default": 2}}}]})");
-  EXPECT_EQ(validate(schema, Json::parse(R"({"b": 0})"), "f: "), Json::parse(R"({"b": 0, "x": 2})"));
+  EXPECT_EQ(validate(schema, Json::parse(R"({"b": 0})"), "f: "),
+            Json::parse(R"({"b": 0, "x": 2})"));
   EXPECT_EQ(validate(schema, Json::parse(R"({"a": 0, "b": 0})"), "f: "),
             Json::parse(R"({"a": 0, "b": 0})"));
 }

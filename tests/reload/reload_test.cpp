@@ -53,21 +53,25 @@ class Reload : public testing::Test {
   /// Trains; `after_first_epoch` acts between the first and the second.
   std::unique_ptr<Trainer> train(const std::function<void()>& after_first_epoch) {
     const Json text{
-        {"data", {{"dataset", "fashion-mnist"}, {"train_limit", 128 * kStepsOfEpoch},
-                  {"test_limit", 128}}},
+        {"data",
+         {{"dataset", "fashion-mnist"}, {"train_limit", 128 * kStepsOfEpoch}, {"test_limit", 128}}},
         {"model", {{"file", QLOOM_SOURCE_DIR "/examples/models/mlp.json"}}},
         {"rules", {{{"site", "weight"}, {"quantizer", {{"plugin", "swapped"}}}}}},
         {"stages", {{{"train", {{"epochs", kEpochs}}}}}}};
     std::ofstream(folder_ / "p.json") << text.dump();
-    registry_ = std::make_unique<registry::Registry>(std::vector<fs::path>{
-        fs::path(QLOOM_BINARY_DIR "/plugins"), folder_ / "plugins"});
-    auto trainer = std::make_unique<Trainer>(
-        pipeline::load(folder_ / "p.json", {}, *registry_), *registry_);
+    registry_ = std::make_unique<registry::Registry>(
+        std::vector<fs::path>{fs::path(QLOOM_BINARY_DIR "/plugins"), folder_ / "plugins"});
+    auto trainer =
+        std::make_unique<Trainer>(pipeline::load(folder_ / "p.json", {}, *registry_), *registry_);
     trainer->watch_plugins();
     trainer->prepare();
     Progress progress("reload");
     int checkpoints = 0;
-    trainer->run_stages([&] { if (checkpoints++ == 0) after_first_epoch(); }, progress);
+    trainer->run_stages(
+        [&] {
+          if (checkpoints++ == 0) after_first_epoch();
+        },
+        progress);
     return trainer;
   }
 

@@ -20,7 +20,8 @@ class Browser : public SmallRun {
   /// The page's elements after its scripts have run.
   [[nodiscard]] std::string dom(const std::string& file) const {
     const std::string command =
-        "cd '" + folder_.string() + "' && HOME=\"$PWD\" timeout 120 " QLOOM_CHROMIUM
+        "cd '" + folder_.string() +
+        "' && HOME=\"$PWD\" timeout 120 " QLOOM_CHROMIUM
         " --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run"
         " --disable-background-networking --host-resolver-rules='MAP * ~NOTFOUND'"
         " --user-data-dir=\"$PWD/profile\" --virtual-time-budget=20000 --dump-dom \"file://$PWD/" +
@@ -63,7 +64,8 @@ TEST_F(Browser, DrawsTheChartsOfARun) {
   ASSERT_EQ(o.status, 0) << o.err;
   const std::string page = dom("out/report.html");
   expect_drawn(page, {"accuracy", "loss", "bits", "bytes", "sqnr"});
-  EXPECT_EQ(inside(page, "title", "</h1>"), "id=\"title\">a &lt;/script&gt;&lt;b&gt;bold&lt;/b&gt;");
+  EXPECT_EQ(inside(page, "title", "</h1>"),
+            "id=\"title\">a &lt;/script&gt;&lt;b&gt;bold&lt;/b&gt;");
   EXPECT_EQ(count(page, "class=\"histogram\" "), 4U);  // two weights, two inputs
   EXPECT_EQ(rows(page, "tensors"), 7U);  // two weights, gamma, beta, a bias, two inputs
   EXPECT_EQ(rows(page, "events"), 1U);
@@ -90,7 +92,8 @@ TEST_F(Browser, DrawsASweepWithAFailure) {
   expect_drawn(page, {"scatter", "accuracy", "loss", "bits", "bytes", "sqnr"});
   EXPECT_EQ(rows(page, "rows"), 3U);
   EXPECT_GE(count(page, "class=\"front\""), 1U);
-  EXPECT_NE(inside(page, "rows", "</table>").find("/rules/0/quantizer/bits: 99"), std::string::npos);
+  EXPECT_NE(inside(page, "rows", "</table>").find("/rules/0/quantizer/bits: 99"),
+            std::string::npos);
 }
 
 TEST_F(Browser, DrawsARunWithoutTrainingOrRules) {
@@ -101,8 +104,8 @@ TEST_F(Browser, DrawsARunWithoutTrainingOrRules) {
 }
 
 TEST_F(Browser, ListsTheWarnings) {
-  const Outcome o = qloom({"run", "p.json", "--output", "out", "--set",
-                           "/rules/0/from={\"epoch\": 9}"});
+  const Outcome o =
+      qloom({"run", "p.json", "--output", "out", "--set", "/rules/0/from={\"epoch\": 9}"});
   ASSERT_EQ(o.status, 0) << o.err;
   const std::string page = dom("out/report.html");
   EXPECT_EQ(page.find("id=\"warnings-section\" hidden"), std::string::npos);

@@ -149,18 +149,20 @@ TEST_F(Page, TheNoiseOfAWeightIsThatOfItsGrid) {
 }
 
 TEST_F(Page, SwapsAreEventsWithTheirMoment) {
-  const Json report =
-      run({"--set", R"(/rules/-={"site": "activation", "from": {"epoch": 1}, )"
-                    R"("quantizer": {"plugin": "pact", "bits": 3}})",
-           "--set", R"(/rules/-={"site": "weight", "layers": "d", "from": {"epoch": 1}, )"
-                    R"("quantizer": null})"});
+  const Json report = run({"--set",
+                           R"(/rules/-={"site": "activation", "from": {"epoch": 1}, )"
+                           R"("quantizer": {"plugin": "pact", "bits": 3}})",
+                           "--set",
+                           R"(/rules/-={"site": "weight", "layers": "d", "from": {"epoch": 1}, )"
+                           R"("quantizer": null})"});
   ASSERT_EQ(report["events"].size(), 1U);
   const Json& event = report["events"][0];
   EXPECT_EQ(event["type"], "rules");
   EXPECT_EQ(event["epoch"], 1);
   EXPECT_EQ(event["step"], 16);
-  EXPECT_EQ(event["changes"],
-            Json::parse(R"([{"site": "activation/e", "before": "affine, bits 8", "after": "pact, bits 3"},
+  EXPECT_EQ(
+      event["changes"],
+      Json::parse(R"([{"site": "activation/e", "before": "affine, bits 8", "after": "pact, bits 3"},
                             {"site": "weight/d", "before": "affine, bits 8", "after": "none"}])"));
   EXPECT_EQ(report["stages"][1]["epoch"], 2);
   EXPECT_EQ(run()["events"], Json::array());

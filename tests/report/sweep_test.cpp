@@ -91,7 +91,8 @@ TEST_F(Sweep, GivesWhatRunWithSetGives) {
   ASSERT_EQ(sweep().status, 0);
   ASSERT_EQ(qloom({"run", "p.json", "--output", "one", "--seed", "2", "--set",
                    "/rules/0/quantizer/bits=4", "--set", "/rules/0/rounding/plugin=stochastic"})
-                .status, 0);
+                .status,
+            0);
   const Json run = results()["rows"][1]["runs"][1];
   Json a = json("one/report.json");
   Json b = json("out/" + run["folder"].get<std::string>() + "/report.json");

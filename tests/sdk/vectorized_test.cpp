@@ -22,12 +22,13 @@ struct Layout {
   std::uint64_t n, groups, inner, first, count;
 };
 const std::vector<Layout>& layouts() {
-  static const std::vector<Layout> all{
-      {5000, 1, 5000, 0, 5000}, {5000, 1, 5000, 3, 15},      {5000, 1, 5000, 100, 4096},
-      {6000, 3, 1000, 0, 6000}, {6000, 4, 1500, 1400, 2049}, {999, 111, 9, 5, 777},
-      {4100, 10, 1, 7, 4091},   {6400, 64, 1, 0, 4096},      {6400, 64, 1, 63, 2},
-      {9000, 300, 1, 299, 602}, {9000, 3000, 1, 10, 2500},   {9000, 3000, 1, 2990, 4096},
-      {40, 7, 2, 1, 37},        {3, 3, 1, 1, 1}};
+  static const std::vector<Layout> all{{5000, 1, 5000, 0, 5000},    {5000, 1, 5000, 3, 15},
+                                       {5000, 1, 5000, 100, 4096},  {6000, 3, 1000, 0, 6000},
+                                       {6000, 4, 1500, 1400, 2049}, {999, 111, 9, 5, 777},
+                                       {4100, 10, 1, 7, 4091},      {6400, 64, 1, 0, 4096},
+                                       {6400, 64, 1, 63, 2},        {9000, 300, 1, 299, 602},
+                                       {9000, 3000, 1, 10, 2500},   {9000, 3000, 1, 2990, 4096},
+                                       {40, 7, 2, 1, 37},           {3, 3, 1, 1, 1}};
   return all;
 }
 
@@ -53,8 +54,7 @@ float clipped(float x, float limit) { return x < -limit ? -limit : x > limit ? l
 void use(const qloom_kernels& table) {
   const qloom_host& host = registry::host_services();
   services.kernels = &table;
-  services.parallel =
-      static_cast<const qloom_parallel*>(host.service(&host, "qloom.parallel/1"));
+  services.parallel = static_cast<const qloom_parallel*>(host.service(&host, "qloom.parallel/1"));
 }
 
 /// Two float terms of which the gradient of a clip consists, or three doubles.

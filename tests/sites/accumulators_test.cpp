@@ -33,15 +33,26 @@ std::vector<Captured> capture(Bench& bench, const std::string& layer) {
   const std::vector<float> x = bench.x(layer), w = bench.w(layer), e = values(error);
   std::vector<float> bias;
   if (node.bias != nullptr) bias = values(node.bias->value);
-  std::vector<Captured> all{
-      {Role::kForward, "accumulator.forward", x, w, bench.y(layer), bias, node.input_operand,
-       node.weight_operand},
-      {Role::kWeightGradient, "accumulator.dw", x, e,
-       values(bench.parameter(layer + "/weight").gradient), {}, node.input_operand, dy}};
+  std::vector<Captured> all{{Role::kForward, "accumulator.forward", x, w, bench.y(layer), bias,
+                             node.input_operand, node.weight_operand},
+                            {Role::kWeightGradient,
+                             "accumulator.dw",
+                             x,
+                             e,
+                             values(bench.parameter(layer + "/weight").gradient),
+                             {},
+                             node.input_operand,
+                             dy}};
   if (layer == "conv2" || layer == "fc") {  // the only readers of their inputs
     network::Node* input = &bench.input_of(layer);
     if (input->type == network::Node::Type::kQuantize) {
-      all.push_back({Role::kInputGradient, "accumulator.dx", e, w, values(input->gradient.value()), {}, dy,
+      all.push_back({Role::kInputGradient,
+                     "accumulator.dx",
+                     e,
+                     w,
+                     values(input->gradient.value()),
+                     {},
+                     dy,
                      node.weight_operand});
     }
   }
@@ -63,8 +74,8 @@ Json coded(int bits) {
     {"site": ["weight", "error"], "quantizer": {"plugin": "affine", "bits": )" +
                      std::to_string(bits) + R"(}},
     {"site": ["input", "activation"],
-     "quantizer": {"plugin": "affine", "symmetric": false, "bits": )" + std::to_string(bits) +
-                     "}}]");
+     "quantizer": {"plugin": "affine", "symmetric": false, "bits": )" +
+                     std::to_string(bits) + "}}]");
 }
 
 Json accumulator_rule(const Json& accumulator, const Json& site = "accumulator") {
@@ -72,8 +83,7 @@ Json accumulator_rule(const Json& accumulator, const Json& site = "accumulator")
 }
 
 ProductRows integer_products(const Captured& c, const ContractionShape& shape) {
-  return product_rows(c.role, shape, codes(c.left, c.left_operand),
-                      codes(c.right, c.right_operand),
+  return product_rows(c.role, shape, codes(c.left, c.left_operand), codes(c.right, c.right_operand),
                       [](std::int64_t a, std::int64_t b) { return a * b; });
 }
 
@@ -85,8 +95,8 @@ TEST(Accumulators, IntegerOnesEqualAScalarLoopOverTheOperandsOfEachContraction) 
   for (const std::string overflow : {"saturate", "wrap"}) {
     for (const int bits : {12, 16, 32}) {
       Json rules = coded(8);
-      rules.push_back(accumulator_rule({{"plugin", "integer"}, {"bits", bits},
-                                        {"overflow", overflow}}));
+      rules.push_back(
+          accumulator_rule({{"plugin", "integer"}, {"bits", bits}, {"overflow", overflow}}));
       Bench bench(rules);
       bench.gradients();
       for (const std::string layer : {"conv1", "conv2", "left", "right", "fc"}) {
@@ -242,9 +252,9 @@ TEST(IntegerCodes, SixteenBitOperandsInANetworkEqualAnInt64Loop) {
   for (const bool per_channel : {false, true}) {
     Json rules = coded(16);
     if (per_channel) {
-      rules.push_back({{"site", "weight"},
-                       {"quantizer", {{"plugin", "affine"}, {"bits", 16},
-                                      {"granularity", "channel"}}}});
+      rules.push_back(
+          {{"site", "weight"},
+           {"quantizer", {{"plugin", "affine"}, {"bits", 16}, {"granularity", "channel"}}}});
     }
     Bench bench(rules);
     bench.gradients();

@@ -73,8 +73,8 @@ TEST(Granularity, AnActivationHasARangePerTensorChannelOrGroupOfASample) {
   for (const Granularity& g :
        {Granularity{"tensor", 1, [](std::size_t) { return 0; }},
         Granularity{"channel", channels, [=](std::size_t i) { return i % channels; }},
-        Granularity{{{"group", 16}}, sample / 16,
-                    [=](std::size_t i) { return i % sample / 16; }}}) {
+        Granularity{
+            {{"group", 16}}, sample / 16, [=](std::size_t i) { return i % sample / 16; }}}) {
     Bench bench(Json::array({affine_rule("activation", "conv2", g.text)}));
     bench.forward();
     SCOPED_TRACE(g.text.dump());
@@ -182,7 +182,8 @@ TEST(Clamp, AWeightIsClippedBeforeItsQuantizerAndHasNoGradientOutside) {
 
 TEST(Clamp, ExtremesForAQuantizerAreThoseOfTheClippedTensor) {
   const float low = -0.05F, high = 0.11F;  // largest exponent -4: steps of 2^-10
-  Json rule{{"site", "weight"}, {"layers", {"conv2"}},
+  Json rule{{"site", "weight"},
+            {"layers", {"conv2"}},
             {"quantizer", {{"plugin", "block_float"}, {"bits", 8}}}};
   Bench unclamped(Json::array({rule}));
   rule["clamp"] = {{"low", low}, {"high", high}};
@@ -210,7 +211,8 @@ TEST(Clamp, AnActivationIsClippedBeforeItsQuantizerAndHasNoGradientOutside) {
   bench.gradients();
   const std::vector<float> x = bench.y("pool1");
   EXPECT_EQ(x, plain.y("pool1"));
-  std::vector<float> clipped = x, expected = values(bench.node("activation/conv2").gradient.value());
+  std::vector<float> clipped = x,
+                     expected = values(bench.node("activation/conv2").gradient.value());
   std::size_t outside = 0, open = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     clipped[i] = fixed(std::clamp(x[i], low, high), 6);
@@ -228,11 +230,11 @@ TEST(Clamp, AnActivationIsClippedBeforeItsQuantizerAndHasNoGradientOutside) {
 }
 
 TEST(Clamp, OnItsOwnItIsASettingOfTheQuantizerThatStandsThere) {
-  const Json alone = {{"site", "weight"}, {"layers", {"conv2"}},
-                      {"clamp", {{"low", -0.125}, {"high", 0.25}}}};
+  const Json alone = {
+      {"site", "weight"}, {"layers", {"conv2"}}, {"clamp", {{"low", -0.125}, {"high", 0.25}}}};
   Bench bench(Json::array({fixed_rule("weight", "*", 6), alone})),
-      together(Json::array({fixed_rule("weight", "*", 6),
-                            clamped_rule("weight", "conv2", -0.125, 0.25)}));
+      together(Json::array(
+          {fixed_rule("weight", "*", 6), clamped_rule("weight", "conv2", -0.125, 0.25)}));
   bench.gradients();
   together.gradients();
   EXPECT_EQ(bench.w("conv2"), together.w("conv2"));

@@ -51,10 +51,10 @@ class Procedures : public testing::Test {
       data[split + "_labels"] = (folder_ / (split + "_labels.npy")).string();
     }
     const Json optimizer{{"learning_rate", 0.05}, {"momentum", 0.5}};
-    Json text{{"data", data},
-              {"procedures", procedures},
-              {"stages", Json::array({Json{{"train", {{"epochs", epochs},
-                                                      {"optimizer", optimizer}}}}})}};
+    Json text{
+        {"data", data},
+        {"procedures", procedures},
+        {"stages", Json::array({Json{{"train", {{"epochs", epochs}, {"optimizer", optimizer}}}}})}};
     text.merge_patch(patch);
     return {bench_pipeline(rules, text), registry()};
   }
@@ -107,8 +107,7 @@ TEST_F(Procedures, FoldedWeightsAreWhatAWeightRuleQuantizes) {
   for (network::Parameter* p : folded.network().parameters()) {
     if (p->layer != "conv1") continue;
     ASSERT_NE(p->forward, nullptr) << p->name();
-    EXPECT_EQ(values(p->quantized),
-              fixed(values(p->value), p->role == QLOOM_ROLE_WEIGHT ? 5 : 4));
+    EXPECT_EQ(values(p->quantized), fixed(values(p->value), p->role == QLOOM_ROLE_WEIGHT ? 5 : 4));
   }
 }
 
@@ -129,8 +128,8 @@ struct Means {
 
 TEST_F(Procedures, SwalpEvaluatesTheMeanOfTheQuantizedWeightsOfItsEpochs) {
   const Json rules = Json::array(
-      {{{"site", "weight"}, {"quantizer", {{"plugin", "fixed_point"}, {"bits", 8},
-                                           {"fraction_bits", 5}}}}});
+      {{{"site", "weight"},
+        {"quantizer", {{"plugin", "fixed_point"}, {"bits", 8}, {"fraction_bits", 5}}}}});
   auto averaged = trainer(rules, Json::array({{{"plugin", "swalp"}, {"start_epoch", 2}}}), 5);
   Means means;
   std::uint64_t epochs_seen = 0;
@@ -235,8 +234,8 @@ TEST_F(Procedures, AReportHoldsTheOverflowsOfEachAccumulator) {
         EXPECT_EQ(count, 0) << site;
       }
     }
-    for (const char* site : {"accumulator.forward/conv2", "accumulator.dx/conv2",
-                             "accumulator.dw/conv2"}) {
+    for (const char* site :
+         {"accumulator.forward/conv2", "accumulator.dx/conv2", "accumulator.dw/conv2"}) {
       EXPECT_EQ(counts.at(site).get<std::uint64_t>() > 0, any) << site;
       EXPECT_EQ(counts.at(site).get<std::uint64_t>(), t.network().overflows().at(site));
     }
@@ -245,9 +244,9 @@ TEST_F(Procedures, AReportHoldsTheOverflowsOfEachAccumulator) {
 
 TEST_F(Procedures, ARunOfAnIntegerAccumulatorOverRealValuesStopsWithTheStepAndTheLayer) {
   Json rules = coded_with({{"plugin", "integer"}});
-  rules.push_back({{"site", "input"},
-                   {"quantizer", {{"plugin", "minifloat"}, {"exponent_bits", 4},
-                                  {"mantissa_bits", 3}}}});
+  rules.push_back(
+      {{"site", "input"},
+       {"quantizer", {{"plugin", "minifloat"}, {"exponent_bits", 4}, {"mantissa_bits", 3}}}});
   auto t = trainer(rules, Json::array(), 1);
   try {
     run(t);

@@ -26,7 +26,8 @@ std::vector<Json> parameters_of(const registry::Method& method) {
   return {one};
 }
 
-std::vector<float> quantized(const registry::Method& method, Json parameters, const char* rounding) {
+std::vector<float> quantized(const registry::Method& method, Json parameters,
+                             const char* rounding) {
   parameters["plugin"] = method.id;
   const Json rule{{"quantizer", parameters}, {"rounding", {{"plugin", rounding}}}};
   network::SiteQuantizer site(registry(), network::resolve_quantizer(registry(), rule, "test"),
@@ -42,10 +43,9 @@ TEST(RoundingEffect, IsWhatTheCapabilitiesSay) {
   for (const registry::Method& method : registry().methods()) {
     if (method.kind != "quantizer") continue;
     for (const Json& parameters : parameters_of(method)) {
-      const auto instance = registry().create(
-          method, registry().resolve_parameters(method, parameters, method.id));
-      const bool says =
-          (instance.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_USES_ROUNDING) != 0;
+      const auto instance =
+          registry().create(method, registry().resolve_parameters(method, parameters, method.id));
+      const bool says = (instance.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_USES_ROUNDING) != 0;
       const bool has = quantized(method, parameters, "toward_negative") !=
                        quantized(method, parameters, "toward_positive");
       EXPECT_EQ(says, has) << method.id << " " << parameters;

@@ -19,8 +19,7 @@ Json fixed_point(int fraction_bits) {
 
 network::Placement placed(const Json& rules, std::uint64_t epochs_done = 0) {
   const pipeline::Pipeline p = bench_pipeline(rules);
-  const auto model =
-      network::parse_model(p.model, p.model_where, {8, 8, 2}, Bench::kClasses);
+  const auto model = network::parse_model(p.model, p.model_where, {8, 8, 2}, Bench::kClasses);
   return experiment::place(p, model, registry(), {epochs_done, 0});
 }
 
@@ -58,11 +57,10 @@ TEST(Rules, LayersAreNamedByNameGlobTypeFirstAndLast) {
 }
 
 TEST(Rules, LaterOnesWinSiteBySite) {
-  const Json rules = Json::array({{{"site", {"weight", "bias"}}, {"quantizer", fixed_point(2)}},
-                                  {{"site", "weight"}, {"layers", {"conv*"}},
-                                   {"quantizer", fixed_point(4)}},
-                                  {{"site", "weight"}, {"layers", {"conv2"}},
-                                   {"quantizer", fixed_point(6)}}});
+  const Json rules =
+      Json::array({{{"site", {"weight", "bias"}}, {"quantizer", fixed_point(2)}},
+                   {{"site", "weight"}, {"layers", {"conv*"}}, {"quantizer", fixed_point(4)}},
+                   {{"site", "weight"}, {"layers", {"conv2"}}, {"quantizer", fixed_point(6)}}});
   auto f = fractions(rules);
   EXPECT_EQ(f.at("weight/conv1"), 4);
   EXPECT_EQ(f.at("weight/conv2"), 6);
@@ -180,22 +178,29 @@ TEST(Rules, ALayerThatIsWrittenOutHasEverySiteThatIs) {
 }
 
 TEST(Rules, ASiteThatIsWrittenOutIsOneThatANamedLayerHas) {
-  EXPECT_TRUE(begins(refusal({"weight", "norm"}, {"conv*"}),
-                     "/rules/0/site/1: none of the layers that the rule names has the site \"norm\""));
+  EXPECT_TRUE(
+      begins(refusal({"weight", "norm"}, {"conv*"}),
+             "/rules/0/site/1: none of the layers that the rule names has the site \"norm\""));
   EXPECT_EQ(refusal({"weight", "norm"}, {"conv*", "norm*"}), "");
 }
 
 TEST(Rules, FromAStepSwapsOnePartAndTheOthersKeepTheirState) {
   const Json lsq{{"plugin", "lsq"}, {"bits", 4}}, coarse{{"plugin", "lsq"}, {"bits", 2}};
   const Json moving{{"plugin", "moving_average_min_max"}};
-  const Json rules = Json::array(
-      {{{"site", "weight"}, {"quantizer", lsq}},
-       {{"site", "weight"}, {"quantizer", lsq}, {"rounding", {{"plugin", "stochastic"}}},
-        {"from", {{"step", 13}}}},
-       {{"site", "weight"}, {"quantizer", coarse}, {"from", {{"step", 25}}}},
-       {{"site", "activation"}, {"quantizer", {{"plugin", "affine"}, {"bits", 8}}}, {"range", moving}},
-       {{"site", "activation"}, {"quantizer", {{"plugin", "affine"}, {"bits", 4}}}, {"range", moving},
-        {"from", {{"epoch", 1}, {"step", 13}}}}});
+  const Json rules =
+      Json::array({{{"site", "weight"}, {"quantizer", lsq}},
+                   {{"site", "weight"},
+                    {"quantizer", lsq},
+                    {"rounding", {{"plugin", "stochastic"}}},
+                    {"from", {{"step", 13}}}},
+                   {{"site", "weight"}, {"quantizer", coarse}, {"from", {{"step", 25}}}},
+                   {{"site", "activation"},
+                    {"quantizer", {{"plugin", "affine"}, {"bits", 8}}},
+                    {"range", moving}},
+                   {{"site", "activation"},
+                    {"quantizer", {{"plugin", "affine"}, {"bits", 4}}},
+                    {"range", moving},
+                    {"from", {{"epoch", 1}, {"step", 13}}}}});
   EXPECT_EQ(experiment::changes(bench_pipeline(rules), 10),
             (std::vector<experiment::Moment>{{0, 0}, {1, 13}, {2, 25}}));
   Bench bench(rules);
@@ -220,13 +225,16 @@ TEST(Rules, FromAStepSwapsOnePartAndTheOthersKeepTheirState) {
 }
 
 TEST(Rules, FromSwapsTheMethodWhenTheEpochIsReached) {
-  const Json rules = Json::array(
-      {{{"site", "weight"}, {"quantizer", fixed_point(2)}},
-       {{"site", "weight"}, {"layers", {"fc"}}, {"from", {{"epoch", 2}}},
-        {"quantizer", fixed_point(5)}},
-       {{"site", "weight"}, {"layers", {"conv2"}}, {"from", {{"epoch", 3}}},
-        {"quantizer", nullptr}},
-       {{"from", {{"epoch", 2}}}, {"norm", {{"plugin", "range_bn"}}}}});
+  const Json rules = Json::array({{{"site", "weight"}, {"quantizer", fixed_point(2)}},
+                                  {{"site", "weight"},
+                                   {"layers", {"fc"}},
+                                   {"from", {{"epoch", 2}}},
+                                   {"quantizer", fixed_point(5)}},
+                                  {{"site", "weight"},
+                                   {"layers", {"conv2"}},
+                                   {"from", {{"epoch", 3}}},
+                                   {"quantizer", nullptr}},
+                                  {{"from", {{"epoch", 2}}}, {"norm", {{"plugin", "range_bn"}}}}});
   EXPECT_EQ(experiment::changes(bench_pipeline(rules), 10),
             (std::vector<experiment::Moment>{{0, 0}, {2, 20}, {3, 30}}));
   Bench bench(rules);
@@ -257,8 +265,8 @@ std::size_t quantize_nodes(Bench& bench) {
 }
 
 TEST(Rules, TwoContractionsThatReadOneTensorShareAQuantizeNode) {
-  const Json shared = Json::array({{{"site", "activation"}, {"layers", {"left", "right"}},
-                                    {"quantizer", fixed_point(2)}}});
+  const Json shared = Json::array(
+      {{{"site", "activation"}, {"layers", {"left", "right"}}, {"quantizer", fixed_point(2)}}});
   Bench bench(shared), plain(Json::array());
   bench.gradients();
   plain.gradients();
@@ -268,8 +276,8 @@ TEST(Rules, TwoContractionsThatReadOneTensorShareAQuantizeNode) {
   // Both readers' gradients meet in the node and pass to the tensor below once.
   const std::vector<float> quantized = values(bench.input_of("left").gradient.value());
   EXPECT_EQ(bench.dy("relu2"), quantized) << "nothing is clipped";
-  Bench differing(Json::array({fixed_rule("activation", "left", 2),
-                               fixed_rule("activation", "right", 3)}));
+  Bench differing(
+      Json::array({fixed_rule("activation", "left", 2), fixed_rule("activation", "right", 3)}));
   differing.gradients();
   EXPECT_EQ(quantize_nodes(differing), 2U);
   EXPECT_EQ(differing.x("left"), fixed(plain.y("relu2"), 2));
@@ -278,10 +286,10 @@ TEST(Rules, TwoContractionsThatReadOneTensorShareAQuantizeNode) {
 
 TEST(Rules, ASharedNodeGivesTheGradientsOfTwoEqualOnes) {
   // s24 and s23 round these values alike, but are two rules.
-  Bench shared(Json::array({fixed_rule("activation", "left", 4),
-                            fixed_rule("activation", "right", 4)})),
-      apart(Json::array({fixed_rule("activation", "left", 4),
-                         fixed_rule("activation", "right", 4, 23)}));
+  Bench shared(
+      Json::array({fixed_rule("activation", "left", 4), fixed_rule("activation", "right", 4)})),
+      apart(Json::array(
+          {fixed_rule("activation", "left", 4), fixed_rule("activation", "right", 4, 23)}));
   shared.gradients();
   apart.gradients();
   EXPECT_EQ(quantize_nodes(shared), 1U);

@@ -22,11 +22,11 @@ Json rules(std::initializer_list<Json> list) { return Json(std::vector<Json>(lis
 TEST(Sites, EverySiteOfTheGrammarCanBeGivenAMethodByARule) {
   for (const std::string site : pipeline::kSites) {
     const bool is_accumulator = site.starts_with("accumulator");
-    const Json rule = is_accumulator
-                          ? Json{{"site", site}, {"accumulator", {{"plugin", "float_chunked"}}}}
-                          : Json{{"site", site},
-                                 {"quantizer", {{"plugin", "fixed_point"}, {"bits", 16},
-                                                {"fraction_bits", 5}}}};
+    const Json rule =
+        is_accumulator
+            ? Json{{"site", site}, {"accumulator", {{"plugin", "float_chunked"}}}}
+            : Json{{"site", site},
+                   {"quantizer", {{"plugin", "fixed_point"}, {"bits", 16}, {"fraction_bits", 5}}}};
     Bench bench(rules({rule})), plain(kNone);
     for (std::uint64_t step = 0; step < 2; ++step) {
       bench.train(step);
@@ -41,13 +41,13 @@ TEST(Sites, EverySiteOfTheGrammarCanBeGivenAMethodByARule) {
 }
 
 TEST(Sites, TheStarIsEverySiteButTheAccumulatorsAndTheUsesOfAnError) {
-  Bench bench(rules({Json{{"site", "*"},
-                          {"quantizer", {{"plugin", "fixed_point"}, {"bits", 16},
-                                         {"fraction_bits", 9}}}}}));
+  Bench bench(rules(
+      {Json{{"site", "*"},
+            {"quantizer", {{"plugin", "fixed_point"}, {"bits", 16}, {"fraction_bits", 9}}}}}));
   bench.train();
-  for (const char* key :
-       {"weight/fc", "bias/fc", "activation/fc", "error/fc", "gradient/fc", "update/fc", "momentum/fc", "logits/fc", "input/conv1", "norm/norm1/mean",
-        "norm/norm1/inv_scale", "norm/norm1/gamma", "norm/norm1/beta"}) {
+  for (const char* key : {"weight/fc", "bias/fc", "activation/fc", "error/fc", "gradient/fc",
+                          "update/fc", "momentum/fc", "logits/fc", "input/conv1", "norm/norm1/mean",
+                          "norm/norm1/inv_scale", "norm/norm1/gamma", "norm/norm1/beta"}) {
     EXPECT_TRUE(bench.network.sites().contains(key)) << key;
   }
   // The error is quantized once, for both of its uses.
@@ -179,7 +179,7 @@ TEST(Sites, GradientMomentumAndUpdateRoundTheirLineOfTheOptimizer) {
         const auto& p = bench.parameter(name);
         EXPECT_EQ(values(p.value), stored.value) << site << " of " << name << ", step " << step;
         EXPECT_EQ(values(p.velocity), stored.velocity) << site << " of " << name;
-        const Tensor& kept = site == "gradient" ? p.gradient
+        const Tensor& kept = site == "gradient"   ? p.gradient
                              : site == "momentum" ? p.velocity
                                                   : p.value;
         for (const float v : kept) ASSERT_EQ(std::ldexp(v, f), std::nearbyint(std::ldexp(v, f)));
@@ -277,8 +277,7 @@ TEST(Sites, QuantizedLogitsAreWhatTheLossSees) {
 }
 
 TEST(Sites, RulesThatAreSwitchedOffLeaveTheFloatNetwork) {
-  Bench bench(rules({Json{{"site", "*"},
-                          {"quantizer", {{"plugin", "affine"}, {"bits", 2}}}}})),
+  Bench bench(rules({Json{{"site", "*"}, {"quantizer", {{"plugin", "affine"}, {"bits", 2}}}}})),
       plain(kNone);
   network::Pass pass;
   pass.rules = network::Pass::Rules::kOff;

@@ -112,10 +112,10 @@ TEST(SiteState, AnEvaluationBeforeTrainingLeavesNoTrace) {
   const Json moving{{"plugin", "moving_average_min_max"}};
   Json affine = rule("weight", Json::array({"fc"}), {{"plugin", "affine"}, {"bits", 4}});
   affine["range"] = moving;
-  const Json rules = Json::array(
-      {rule("weight", Json::array({"conv1", "conv2"}), lsq(4)), affine,
-       rule("activation", Json::array({"fc"}), {{"plugin", "pact"}, {"bits", 4}}),
-       rule("norm", Json::array({"norm1"}), lsq(8))});
+  const Json rules =
+      Json::array({rule("weight", Json::array({"conv1", "conv2"}), lsq(4)), affine,
+                   rule("activation", Json::array({"fc"}), {{"plugin", "pact"}, {"bits", 4}}),
+                   rule("norm", Json::array({"norm1"}), lsq(8))});
   Bench looked(rules), plain(rules);
   const auto before = floats_of(looked.network.save(true));
   const std::vector<float> once = values(looked.evaluate());

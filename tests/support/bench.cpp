@@ -64,10 +64,10 @@ pipeline::Pipeline bench_pipeline(const Json& rules, const Json& patch) {
 }
 
 Json fixed_rule(const std::string& site, const std::string& layer, int fraction_bits, int bits) {
-  return {{"site", site},
-          {"layers", Json::array({layer})},
-          {"quantizer",
-           {{"plugin", "fixed_point"}, {"bits", bits}, {"fraction_bits", fraction_bits}}}};
+  return {
+      {"site", site},
+      {"layers", Json::array({layer})},
+      {"quantizer", {{"plugin", "fixed_point"}, {"bits", bits}, {"fraction_bits", fraction_bits}}}};
 }
 
 float fixed(float x, int fraction_bits, int bits) {
@@ -152,10 +152,19 @@ network::ContractionShape Bench::shape_of(const std::string& layer) {
   if (l.type == network::LayerType::kDense) {
     return {.batch = kBatch, .in_c = l.in.size(), .out_c = l.out.channels};
   }
-  return {.batch = kBatch, .in_h = l.in.height, .in_w = l.in.width, .in_c = l.in.channels,
-          .out_c = l.out.channels, .kernel_h = l.kernel_h, .kernel_w = l.kernel_w,
-          .stride_h = l.stride_h, .stride_w = l.stride_w, .pad_top = l.pad_top,
-          .pad_bottom = l.pad_bottom, .pad_left = l.pad_left, .pad_right = l.pad_right,
+  return {.batch = kBatch,
+          .in_h = l.in.height,
+          .in_w = l.in.width,
+          .in_c = l.in.channels,
+          .out_c = l.out.channels,
+          .kernel_h = l.kernel_h,
+          .kernel_w = l.kernel_w,
+          .stride_h = l.stride_h,
+          .stride_w = l.stride_w,
+          .pad_top = l.pad_top,
+          .pad_bottom = l.pad_bottom,
+          .pad_left = l.pad_left,
+          .pad_right = l.pad_right,
           .groups = l.groups};
 }
 

@@ -56,7 +56,8 @@ class Alone {
   Alone(const network::SiteQuantizer& node, const Tensor& x, const qloom_tensor& geometry)
       : rounding_(registry().create(*node.spec().rounding.method, node.spec().rounding.params)),
         quantizer_(registry().create(*node.spec().quantizer.method, node.spec().quantizer.params)),
-        x_(&x), geometry_(geometry) {
+        x_(&x),
+        geometry_(geometry) {
     const data::Arrays state = node.save();
     const auto& ranges = std::get<std::vector<double>>(state.at("site/ranges").values);
     for (std::size_t i = 0; i + 1 < ranges.size(); i += 2) {
@@ -175,9 +176,9 @@ void expect_same_for_any_cut(const std::string& rule, const Tensor& x,
   constexpr std::uint64_t kWhole = std::uint64_t{1} << 40;
   for (const std::uint64_t step : {kWhole, std::uint64_t{4099}, std::uint64_t{257}}) {
     for (const bool fused : {true, false}) {
-      expect_same_bits(alone.apply(step, fused), expected,
-                       rule + " in blocks of " + std::to_string(step) +
-                           (fused ? "" : ", rounding not lowered"));
+      expect_same_bits(
+          alone.apply(step, fused), expected,
+          rule + " in blocks of " + std::to_string(step) + (fused ? "" : ", rounding not lowered"));
     }
   }
 }
@@ -294,8 +295,8 @@ Tensor gaussian(Shape shape, std::uint64_t seed, float deviation) {
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double u = 1.0 - double{qloom::uniform(random_word(seed, kStream, 0, 2 * i))};  // (0, 1]
     const double v = double{qloom::uniform(random_word(seed, kStream, 0, 2 * i + 1))};
-    x[i] = deviation * static_cast<float>(std::sqrt(-2.0 * std::log(u)) *
-                                          std::cos(2.0 * std::numbers::pi * v));
+    x[i] = deviation *
+           static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * v));
   }
   return x;
 }
@@ -351,9 +352,9 @@ registry::Instance create(const std::string& kind, const std::string& id,
                            registry().resolve_parameters(method, Json::parse(params), "test"));
 }
 
-std::vector<qloom_range> range_of(const std::string& id, const std::string& params,
-                                  const Tensor& x, qloom_range_context context,
-                                  std::uint64_t outer, std::uint64_t groups) {
+std::vector<qloom_range> range_of(const std::string& id, const std::string& params, const Tensor& x,
+                                  qloom_range_context context, std::uint64_t outer,
+                                  std::uint64_t groups) {
   const registry::Instance range = create("range", id, params);
   const auto& ops = range.ops<qloom_range_estimator>();
   context.struct_size = sizeof context;
@@ -375,8 +376,7 @@ std::vector<qloom_range> range_of(const std::string& id, const std::string& para
 }
 
 std::vector<float> round_with(const std::string& id, const std::string& params,
-                              const std::vector<float>& x, std::uint64_t seed,
-                              std::uint64_t step) {
+                              const std::vector<float>& x, std::uint64_t seed, std::uint64_t step) {
   const registry::Instance rounding = create("rounding", id, params);
   const auto& ops = rounding.ops<qloom_rounding>();
   qloom_error error = registry::empty_error();

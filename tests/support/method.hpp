@@ -47,9 +47,9 @@ registry::Instance create(const std::string& kind, const std::string& id,
                           const std::string& params = "{}");
 
 /// One range round over x (all passes), one range per group.
-std::vector<qloom_range> range_of(const std::string& id, const std::string& params,
-                                  const Tensor& x, qloom_range_context context,
-                                  std::uint64_t outer = 1, std::uint64_t groups = 1);
+std::vector<qloom_range> range_of(const std::string& id, const std::string& params, const Tensor& x,
+                                  qloom_range_context context, std::uint64_t outer = 1,
+                                  std::uint64_t groups = 1);
 
 /// Round values with a rounding method; seed, stream and step as given.
 std::vector<float> round_with(const std::string& id, const std::string& params,

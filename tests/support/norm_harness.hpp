@@ -62,15 +62,20 @@ class NormHarness {
   }
   [[nodiscard]] registry::Instance& instance() { return norm_; }
 
-  Values gamma, beta;       // empty: NULL
-  double momentum = -1;     // < 0: the method's
-  qloom_slots slots{};      // quantize NULL: no slots
+  Values gamma, beta;    // empty: NULL
+  double momentum = -1;  // < 0: the method's
+  qloom_slots slots{};   // quantize NULL: no slots
 
  private:
   [[nodiscard]] const qloom_norm& ops() const { return norm_.ops<qloom_norm>(); }
   [[nodiscard]] qloom_norm_call call(std::uint32_t mode, std::size_t n) const {
-    return {sizeof(qloom_norm_call), mode, channels_ == 0 ? 5 : n / channels_, channels_,
-            gamma.empty() ? nullptr : gamma.data(), beta.empty() ? nullptr : beta.data(), momentum,
+    return {sizeof(qloom_norm_call),
+            mode,
+            channels_ == 0 ? 5 : n / channels_,
+            channels_,
+            gamma.empty() ? nullptr : gamma.data(),
+            beta.empty() ? nullptr : beta.data(),
+            momentum,
             slots};
   }
   void check(const char* what, qloom_status status) {
@@ -237,8 +242,8 @@ inline void expect_tracks_statistics(const std::string& id, const std::string& p
   norm.forward(x);  // momentum 0.1, from mean 0; the running scale as the method averages it
   EXPECT_NEAR(norm.state("running_mean"), 0.1 * mean, 1e-12);
   const double power = norm.instance().save().contains("running_variance") ? 2 : 1;
-  EXPECT_NEAR(norm.state("running_scale"),
-              std::pow(0.9 + 0.1 * std::pow(scale, power), 1 / power), 1e-12);
+  EXPECT_NEAR(norm.state("running_scale"), std::pow(0.9 + 0.1 * std::pow(scale, power), 1 / power),
+              1e-12);
 
   NormHarness other(id, params, kChannels);
   other.instance().load(norm.instance().save(), norm.instance().state_version());

@@ -15,8 +15,13 @@ namespace qloom::test {
 /// The grid of codes of `bits` bits; after_relu leaves the sign and the symmetry away.
 inline qloom_range_context grid_of(std::uint32_t bits, bool symmetric = false,
                                    bool after_relu = false) {
-  return {sizeof(qloom_range_context), bits, after_relu ? 0U : 1U, after_relu ? 1U : 0U,
-          std::uint64_t{1} << bits,    symmetric ? 1U : 0U,        0};
+  return {sizeof(qloom_range_context),
+          bits,
+          after_relu ? 0U : 1U,
+          after_relu ? 1U : 0U,
+          std::uint64_t{1} << bits,
+          symmetric ? 1U : 0U,
+          0};
 }
 
 class Observer {

@@ -32,20 +32,25 @@ enum class Role { kForward, kInputGradient, kWeightGradient };
 template <class T, class Multiply>
 ProductRows product_rows(Role role, const ContractionShape& s, const std::vector<T>& left,
                          const std::vector<T>& right, const Multiply& multiply) {
-  ProductRows rows =
-      role == Role::kForward ? ProductRows(s.y_size(), s.fan_in())
-      : role == Role::kInputGradient
-          ? ProductRows(s.x_size(), s.kernel_h * s.kernel_w * s.out_c / s.groups)
-          : ProductRows(s.w_size(), s.y_size() / s.out_c);
+  ProductRows rows = role == Role::kForward ? ProductRows(s.y_size(), s.fan_in())
+                     : role == Role::kInputGradient
+                         ? ProductRows(s.x_size(), s.kernel_h * s.kernel_w * s.out_c / s.groups)
+                         : ProductRows(s.w_size(), s.y_size() / s.out_c);
   const auto product = [&](std::int64_t a, std::int64_t b) {
     return static_cast<double>(
         multiply(left[static_cast<std::size_t>(a)], right[static_cast<std::size_t>(b)]));
   };
   for_each_term(s, [&](const Term& t) {
     switch (role) {
-      case Role::kForward: rows.at(t.y, t.forward_k) = product(t.x, t.w); break;
-      case Role::kInputGradient: rows.at(t.x, t.input_k) = product(t.y, t.w); break;
-      case Role::kWeightGradient: rows.at(t.w, t.weight_k) = product(t.x, t.y); break;
+      case Role::kForward:
+        rows.at(t.y, t.forward_k) = product(t.x, t.w);
+        break;
+      case Role::kInputGradient:
+        rows.at(t.x, t.input_k) = product(t.y, t.w);
+        break;
+      case Role::kWeightGradient:
+        rows.at(t.w, t.weight_k) = product(t.x, t.y);
+        break;
     }
   });
   return rows;

@@ -20,8 +20,9 @@ class Training {
 
   Training(const std::string& model, const Json& rules)
       : pipeline_(bench_pipeline(
-            rules, {{"model", {{"inline", nullptr},
-                               {"file", QLOOM_SOURCE_DIR "/examples/models/" + model + ".json"}}}})),
+            rules, {{"model",
+                     {{"inline", nullptr},
+                      {"file", QLOOM_SOURCE_DIR "/examples/models/" + model + ".json"}}}})),
         network(network::parse_model(pipeline_.model, pipeline_.model_where, {32, 32, 3}, kClasses),
                 registry(), pipeline_.seed),
         batch_(gaussian({kBatch, 32, 32, 3}, 5)),

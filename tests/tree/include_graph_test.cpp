@@ -99,7 +99,8 @@ TEST(IncludeGraph, PluginsAndSdkKnowNothingOfTheHost) {
     for (const fs::path& file : sources(folder)) {
       std::ifstream text(kRoot / file);
       const std::string all{std::istreambuf_iterator<char>(text), std::istreambuf_iterator<char>()};
-      EXPECT_FALSE(std::regex_search(all, std::regex(R"(#\s*include\s*["<](host|tests)/)"))) << file;
+      EXPECT_FALSE(std::regex_search(all, std::regex(R"(#\s*include\s*["<](host|tests)/)")))
+          << file;
     }
   }
 }
@@ -116,7 +117,8 @@ TEST(IncludeGraph, NoFileIncludesItselfOnAWayRound) {
       if (mark == marks.end()) {
         self(self, next);
       } else {
-        EXPECT_NE(mark->second, Mark::kOpen) << file << " includes " << next << ", which leads back";
+        EXPECT_NE(mark->second, Mark::kOpen)
+            << file << " includes " << next << ", which leads back";
       }
     }
     marks[file] = Mark::kDone;

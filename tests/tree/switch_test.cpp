@@ -33,8 +33,8 @@ std::string code_of(const std::string& text) {
   return code.append(last, text.cend());
 }
 
-/// Lines of a "default:" that stands in a switch one of whose cases is an enumerator of ours: kName,
-/// or QLOOM_NAME of the interface to plugins.
+/// Lines of a "default:" that stands in a switch one of whose cases is an enumerator of ours:
+/// kName, or QLOOM_NAME of the interface to plugins.
 std::vector<std::size_t> silent_defaults(const std::string& text) {
   struct Block {
     bool is_switch = false, has_enumerator = false;
@@ -55,7 +55,8 @@ std::vector<std::size_t> silent_defaults(const std::string& text) {
     } else if (word == "}") {
       if (blocks.size() == 1) continue;
       const Block& last = blocks.back();
-      if (last.has_enumerator) found.insert(found.end(), last.defaults.begin(), last.defaults.end());
+      if (last.has_enumerator)
+        found.insert(found.end(), last.defaults.begin(), last.defaults.end());
       blocks.pop_back();
     } else if (word == "switch") {
       opens_switch = true;

@@ -29,13 +29,14 @@ struct Elementwise {
     return for_each_run(tables(grid), block, rounder.cut(),
                         [&](const Tables<6>& t, Layout layout, const GroupRun& groups,
                             std::uint64_t i, std::uint64_t n) {
-      const GridRun g = run(t);
-      const qloom_status status = rounder.prepare(block.first + i, n, [&](float* steps) {
-        kCore.affine_steps[layout](g, groups, x + i, steps, n);
-      });
-      if (status == QLOOM_OK) out(g, layout, groups, rounder.input(), i, n);
-      return status;
-    });
+                          const GridRun g = run(t);
+                          const qloom_status status =
+                              rounder.prepare(block.first + i, n, [&](float* steps) {
+                                kCore.affine_steps[layout](g, groups, x + i, steps, n);
+                              });
+                          if (status == QLOOM_OK) out(g, layout, groups, rounder.input(), i, n);
+                          return status;
+                        });
   }
   static qloom_status affine(const qloom_call* call, const qloom_grid* grid,
                              const qloom_block* block, const float* x, float* y,
@@ -45,9 +46,9 @@ struct Elementwise {
     return on_grid(*call, true, *grid, *block, x,
                    [&](const GridRun& g, Layout layout, const GroupRun& groups,
                        const RoundInput& in, std::uint64_t i, std::uint64_t n) {
-      loops[layout](g, groups, in, x + i, y != nullptr ? y + i : nullptr,
-                    code != nullptr ? code + i : nullptr, n);
-    });
+                     loops[layout](g, groups, in, x + i, y != nullptr ? y + i : nullptr,
+                                   code != nullptr ? code + i : nullptr, n);
+                   });
   }
   static qloom_status affine_backward(const qloom_call* call, const qloom_grid* grid,
                                       const qloom_block* block, const float* x, const float* dy,
@@ -56,26 +57,26 @@ struct Elementwise {
     return on_grid(*call, false, *grid, *block, x,
                    [&](const GridRun& g, Layout layout, const GroupRun& groups,
                        const RoundInput& in, std::uint64_t i, std::uint64_t n) {
-      loops[layout](g, groups, in, x + i, dy + i, dx + i, n);
-    });
+                     loops[layout](g, groups, in, x + i, dy + i, dx + i, n);
+                   });
   }
   static void affine_decode(const qloom_grid* grid, const qloom_block* block,
                             const std::int32_t* code, float* y) noexcept {
     for_each_run(tables(*grid), *block, Cut{},
                  [&](const Tables<6>& t, Layout layout, const GroupRun& groups, std::uint64_t i,
                      std::uint64_t n) {
-      kCore.affine_decode[layout](run(t), groups, code + i, y + i, n);
-      return qloom_status{QLOOM_OK};
-    });
+                   kCore.affine_decode[layout](run(t), groups, code + i, y + i, n);
+                   return qloom_status{QLOOM_OK};
+                 });
   }
   static void clip_backward(const float* lo, const float* hi, const qloom_block* block,
                             const float* x, const float* dy, float* dx) noexcept {
     for_each_run(Tables<2>{lo, hi}, *block, Cut{},
                  [&](const Tables<2>& t, Layout layout, const GroupRun& groups, std::uint64_t i,
                      std::uint64_t n) {
-      kCore.clip_backward[layout]({t[0], t[1]}, groups, x + i, dy + i, dx + i, n);
-      return qloom_status{QLOOM_OK};
-    });
+                   kCore.clip_backward[layout]({t[0], t[1]}, groups, x + i, dy + i, dx + i, n);
+                   return qloom_status{QLOOM_OK};
+                 });
   }
   static void ternary(const float* low_threshold, const float* high_threshold, const float* low,
                       const float* high, const qloom_block* block, const float* x,
@@ -83,9 +84,9 @@ struct Elementwise {
     for_each_run(Tables<4>{low_threshold, high_threshold, low, high}, *block, Cut{},
                  [&](const Tables<4>& t, Layout layout, const GroupRun& groups, std::uint64_t i,
                      std::uint64_t n) {
-      kCore.ternary[layout]({t[0], t[1], t[2], t[3]}, groups, x + i, y + i, n);
-      return qloom_status{QLOOM_OK};
-    });
+                   kCore.ternary[layout]({t[0], t[1], t[2], t[3]}, groups, x + i, y + i, n);
+                   return qloom_status{QLOOM_OK};
+                 });
   }
   static qloom_status minifloat(const qloom_call* call, const qloom_float_format* format,
                                 const qloom_block* block, const float* x, float* y,
@@ -105,8 +106,8 @@ struct Elementwise {
     }
     return QLOOM_OK;
   }
-  static void minifloat_decode(const qloom_float_format* format, const std::int32_t* code,
-                               float* y, std::uint64_t n) noexcept {
+  static void minifloat_decode(const qloom_float_format* format, const std::int32_t* code, float* y,
+                               std::uint64_t n) noexcept {
     FloatSpec spec;
     if (make_spec(*format, spec) == nullptr) {
       kCore.minifloat_decode(spec, code, y, n);
@@ -120,8 +121,10 @@ struct Elementwise {
     const qloom_rounding_ref& r = call->rounding;
     if (r.rule == QLOOM_ROUND_GENERIC) return r.ops->round(r.self, call, first, x, y, n);
     const RoundInput in = round_input(*call, nullptr, first);
-    if (in.flags != 0) kCore.round_stochastic(in, x, y, n);
-    else kCore.round[loop_rule(r)](in, x, y, n);
+    if (in.flags != 0)
+      kCore.round_stochastic(in, x, y, n);
+    else
+      kCore.round[loop_rule(r)](in, x, y, n);
     return QLOOM_OK;
   }
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// extremes on the inner loops of one core. Smallest and largest depend on no order, so the tensor is
-// cut as it suits the machine. The inner loops only tell that a value is not finite; what they
+// extremes on the inner loops of one core. Smallest and largest depend on no order, so the tensor
+// is cut as it suits the machine. The inner loops only tell that a value is not finite; what they
 // looked at is then gone through once more, element by element.
 #pragma once
 
@@ -137,7 +137,8 @@ struct Extremes {
     return {ends.data(), ends.data() + size, counts.data()};
   }
   static Figures by_column(const qloom_tensor& t) noexcept {
-    constexpr std::uint64_t kLeastRows = 16;  // in a part: it has figures of its own for all columns
+    constexpr std::uint64_t kLeastRows =
+        16;  // in a part: it has figures of its own for all columns
     const std::uint64_t parts = part_count(t.n, t.n / t.groups / kLeastRows);
     const Figures all = room(parts * t.groups);
     in_parts(t, parts, t.groups, all, part_of_columns);
@@ -163,7 +164,7 @@ struct Extremes {
   static void extremes(const qloom_tensor* tensor, double* lo, double* hi,
                        std::uint64_t* nonfinite) noexcept {
     const qloom_tensor& t = *tensor;
-    const Figures all = t.groups > 1 && t.inner == 1     ? by_column(t)
+    const Figures all = t.groups > 1 && t.inner == 1 ? by_column(t)
                         : t.groups >= 2 * kMostParts ? by_group(t)
                                                      : by_part(t);
     for (std::uint64_t g = 0; g < t.groups; ++g) {

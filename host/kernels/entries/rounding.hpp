@@ -17,8 +17,8 @@ namespace qloom::kernels {
 /// The loop that runs a rule of check_rounding() without flags.
 inline std::uint32_t loop_rule(const qloom_rounding_ref& rounding) noexcept {
   constexpr std::uint32_t kNarrowBits = 24;
-  const bool is_wide = rounding.rule == QLOOM_ROUND_STOCHASTIC &&
-                       random_bits(rounding.argument) > kNarrowBits;
+  const bool is_wide =
+      rounding.rule == QLOOM_ROUND_STOCHASTIC && random_bits(rounding.argument) > kNarrowBits;
   return is_wide ? std::uint32_t{kStochasticWide} : rounding.rule;
 }
 
@@ -34,28 +34,31 @@ inline std::uint32_t stochastic_flags(const qloom_rounding_ref& rounding) noexce
 inline std::uint32_t grid_rule(const qloom_rounding_ref& rounding, bool has_magnitude) noexcept {
   const std::uint32_t flags = stochastic_flags(rounding), rule = loop_rule(rounding);
   if (flags == 0) return rule;
-  const bool is_fused = has_magnitude && flags == QLOOM_STOCHASTIC_MAGNITUDE &&
-                        rule == QLOOM_ROUND_STOCHASTIC;
+  const bool is_fused =
+      has_magnitude && flags == QLOOM_STOCHASTIC_MAGNITUDE && rule == QLOOM_ROUND_STOCHASTIC;
   return is_fused ? std::uint32_t{kStochasticMagnitude} : std::uint32_t{kGiven};
 }
 
 /// The loop of minifloat, which rounds magnitudes.
 inline std::uint32_t format_rule(const qloom_rounding_ref& rounding) noexcept {
-  const bool is_nearest =
-      (stochastic_flags(rounding) & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0;
+  const bool is_nearest = (stochastic_flags(rounding) & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0;
   return is_nearest ? std::uint32_t{kGiven} : loop_rule(rounding);
 }
 
 /// The loop of accumulate_float, which rounds magnitudes.
 inline std::uint32_t sum_rule(const qloom_rounding_ref& rounding) noexcept {
-  const bool is_nearest =
-      (stochastic_flags(rounding) & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0;
+  const bool is_nearest = (stochastic_flags(rounding) & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0;
   return is_nearest ? std::uint32_t{kStochasticWide} : loop_rule(rounding);
 }
 
 inline RoundInput round_input(const qloom_call& call, const float* given,
                               std::uint64_t first) noexcept {
-  return {given, call.seed, call.stream, call.step, first, random_bits(call.rounding.argument),
+  return {given,
+          call.seed,
+          call.stream,
+          call.step,
+          first,
+          random_bits(call.rounding.argument),
           stochastic_flags(call.rounding)};
 }
 

@@ -127,8 +127,7 @@ class GroupTables {
     const bool inside = groups_ > kWindowEntries && groups_ - group > more;
     if (groups_ > kWindowEntries) {
       constexpr std::uint64_t kAcrossTheEnd = 4 * kWidest;
-      const std::uint64_t entries =
-          inside ? groups_ - group - more : kAcrossTheEnd;
+      const std::uint64_t entries = inside ? groups_ - group - more : kAcrossTheEnd;
       n = smaller(n, entries * inner_ - offset);
     }
     if (inner_ == 2 && offset != 0) n = 1;
@@ -137,8 +136,10 @@ class GroupTables {
     const std::uint64_t count =
         needed < groups_ ? needed + kWidest : (kWidest + groups_ - 1) / groups_ * groups_;
     run_ = {count, inner_, offset, steps_.data(), steps_.low()};
-    if (inside) now_ = tables_from(tables_, group);
-    else now_ = window_.fill(tables_, groups_, group, smaller(count, needed) + kWidest);
+    if (inside)
+      now_ = tables_from(tables_, group);
+    else
+      now_ = window_.fill(tables_, groups_, group, smaller(count, needed) + kWidest);
     return n;
   }
   [[nodiscard]] const Tables<Count>& tables() const noexcept { return now_; }

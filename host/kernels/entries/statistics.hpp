@@ -23,8 +23,8 @@ struct Statistics {
     const std::uint64_t n = end - start < kTileElements ? end - start : kTileElements;
     return kCore.reduce_tile[figure](t.data + start, n, center);
   }
-  /// Room for figures of parts: on the stack, or in memory that a thread keeps. Which thread reduces a
-  /// small tensor is chance, and none of them goes to the heap for it.
+  /// Room for figures of parts: on the stack, or in memory that a thread keeps. Which thread
+  /// reduces a small tensor is chance, and none of them goes to the heap for it.
   class Partials {
    public:
     double* of(std::uint64_t n) {
@@ -116,8 +116,10 @@ struct Statistics {
       }
       return;
     }
-    if (t->groups > 1 && t->inner == 1) columns(*t, figure, center, out);
-    else runs(*t, figure, center, out);
+    if (t->groups > 1 && t->inner == 1)
+      columns(*t, figure, center, out);
+    else
+      runs(*t, figure, center, out);
     for (std::uint64_t g = 0; g < t->groups; ++g) out[g] = canonical(out[g]);
   }
 

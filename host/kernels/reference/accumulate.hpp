@@ -76,8 +76,7 @@ inline Steps split_steps(double t) noexcept {
 ///         sides that the rounding mode keeps, and counts as an overflow
 /// errors: what the rounding method returns
 inline qloom_status round_sum(const qloom_call& call, const FloatSpec& spec, double sum,
-                              std::uint64_t index, double& out,
-                              std::uint64_t& overflows) noexcept {
+                              std::uint64_t index, double& out, std::uint64_t& overflows) noexcept {
   out = sum;
   if (!std::isfinite(sum)) return QLOOM_OK;
   if (std::fabs(sum) < static_cast<double>(spec.flush_below)) sum = std::copysign(0.0, sum);
@@ -88,8 +87,8 @@ inline qloom_status round_sum(const qloom_call& call, const FloatSpec& spec, dou
   const qloom_status status = round_one(call, index, steps.part, rounded);
   if (status != QLOOM_OK) return status;
   // an even part of 0 must not change the sign of a zero
-  const double total = steps.even == 0.0 ? static_cast<double>(rounded)
-                                         : steps.even + static_cast<double>(rounded);
+  const double total =
+      steps.even == 0.0 ? static_cast<double>(rounded) : steps.even + static_cast<double>(rounded);
   out = std::ldexp(total, exponent - spec.mantissa_bits);
   if (std::fabs(out) > static_cast<double>(spec.max_value)) {
     ++overflows;

@@ -20,8 +20,11 @@ inline std::uint64_t group_of(const qloom_block& block, std::uint64_t i) noexcep
 /// The grid of one group.
 struct Grid {
   Grid(const qloom_grid& g, std::uint64_t group) noexcept
-      : scale(g.scale[group]), inv_scale(g.inv_scale[group]), zero_point(g.zero_point[group]),
-        offset(g.offset != nullptr ? g.offset[group] : 0.0F), code_min(g.code_min[group]),
+      : scale(g.scale[group]),
+        inv_scale(g.inv_scale[group]),
+        zero_point(g.zero_point[group]),
+        offset(g.offset != nullptr ? g.offset[group] : 0.0F),
+        code_min(g.code_min[group]),
         code_max(g.code_max[group]) {}
 
   /// x in grid steps. Unit: codes, zero point taken off.

@@ -65,15 +65,22 @@ namespace ref {
 inline double contribution(std::uint32_t figure, double x, double center) noexcept {
   switch (figure) {
     case QLOOM_REDUCE_ABS_MAX:
-    case QLOOM_REDUCE_ABS_SUM: return std::fabs(x);
-    case QLOOM_REDUCE_SQUARE_SUM: return x * x;
-    case QLOOM_REDUCE_ABS_DEVIATION_SUM: return std::fabs(x - center);
-    case QLOOM_REDUCE_SQUARE_DEVIATION_SUM: return (x - center) * (x - center);
-    case QLOOM_REDUCE_NONFINITE: return std::isfinite(x) ? 0.0 : 1.0;
-    case QLOOM_REDUCE_COUNT: return 1.0;
+    case QLOOM_REDUCE_ABS_SUM:
+      return std::fabs(x);
+    case QLOOM_REDUCE_SQUARE_SUM:
+      return x * x;
+    case QLOOM_REDUCE_ABS_DEVIATION_SUM:
+      return std::fabs(x - center);
+    case QLOOM_REDUCE_SQUARE_DEVIATION_SUM:
+      return (x - center) * (x - center);
+    case QLOOM_REDUCE_NONFINITE:
+      return std::isfinite(x) ? 0.0 : 1.0;
+    case QLOOM_REDUCE_COUNT:
+      return 1.0;
     case QLOOM_REDUCE_MIN:
     case QLOOM_REDUCE_MAX:
-    case QLOOM_REDUCE_SUM: return x;
+    case QLOOM_REDUCE_SUM:
+      return x;
   }
   return std::numeric_limits<double>::quiet_NaN();  // no figure
 }
@@ -150,14 +157,14 @@ inline double bins_per_unit(double lo, double hi, std::uint64_t bins) noexcept {
   return hi > lo ? static_cast<double>(bins) / (hi - lo) : 0.0;
 }
 
-inline void histogram(const qloom_tensor* t, const double* lo, const double* hi,
-                      std::uint64_t bins, std::uint32_t abs, std::uint64_t* out) noexcept {
+inline void histogram(const qloom_tensor* t, const double* lo, const double* hi, std::uint64_t bins,
+                      std::uint32_t abs, std::uint64_t* out) noexcept {
   for (std::uint64_t i = 0; i < t->groups * bins; ++i) out[i] = 0;
   for (std::uint64_t i = 0; i < t->n; ++i) {
     const std::uint64_t g = i / t->inner % t->groups;
     const auto x = static_cast<double>(t->data[i]);
-    const std::int32_t bin = bin_of(abs != 0 ? std::fabs(x) : x, lo[g],
-                                    bins_per_unit(lo[g], hi[g], bins), bins);
+    const std::int32_t bin =
+        bin_of(abs != 0 ? std::fabs(x) : x, lo[g], bins_per_unit(lo[g], hi[g], bins), bins);
     if (bin >= 0) ++out[g * bins + static_cast<std::uint64_t>(bin)];
   }
 }

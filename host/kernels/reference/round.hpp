@@ -107,15 +107,21 @@ inline float round_by_rule(std::uint32_t rule, std::uint32_t argument, std::uint
   const float toward_zero = std::trunc(t);
   const float fraction = t - down;  // NaN for infinities: every comparison below is false
   switch (rule) {
-    case QLOOM_ROUND_NEAREST_EVEN: return std::nearbyint(t);
+    case QLOOM_ROUND_NEAREST_EVEN:
+      return std::nearbyint(t);
     case QLOOM_ROUND_NEAREST_AWAY:
       return std::fabs(t - toward_zero) >= 0.5F ? toward_zero + std::copysign(1.0F, t)
                                                 : toward_zero;
-    case QLOOM_ROUND_NEAREST_UP: return fraction >= 0.5F ? down + 1.0F : down;
-    case QLOOM_ROUND_TOWARD_ZERO: return toward_zero;
-    case QLOOM_ROUND_TOWARD_NEGATIVE: return down;
-    case QLOOM_ROUND_TOWARD_POSITIVE: return std::ceil(t);
-    case QLOOM_ROUND_STOCHASTIC: return round_stochastic(argument, word, t);
+    case QLOOM_ROUND_NEAREST_UP:
+      return fraction >= 0.5F ? down + 1.0F : down;
+    case QLOOM_ROUND_TOWARD_ZERO:
+      return toward_zero;
+    case QLOOM_ROUND_TOWARD_NEGATIVE:
+      return down;
+    case QLOOM_ROUND_TOWARD_POSITIVE:
+      return std::ceil(t);
+    case QLOOM_ROUND_STOCHASTIC:
+      return round_stochastic(argument, word, t);
     case QLOOM_ROUND_STOCHASTIC_EQUAL:
       return down != t && (word >> 31) != 0 ? down + 1.0F : down;
   }

@@ -21,8 +21,11 @@ class FloatBlock {
   static_assert(Rows == 1 || !Rounder::kDraws, "rows have words of their own");
 
   FloatBlock(const FloatJob& job, std::uint64_t row, std::uint64_t column) noexcept
-      : tile_(*job.tile), round_sum_(job), a_(tile_.a + static_cast<std::int64_t>(row) * tile_.lda),
-        b_(tile_.b + column), words_(job, tile_.first + row * tile_.row_step + column) {
+      : tile_(*job.tile),
+        round_sum_(job),
+        a_(tile_.a + static_cast<std::int64_t>(row) * tile_.lda),
+        b_(tile_.b + column),
+        words_(job, tile_.first + row * tile_.row_step + column) {
     clear(total_);
   }
   /// Products begin .. end - 1 into a sum of their own, then that into the total.

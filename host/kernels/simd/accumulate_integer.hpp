@@ -37,7 +37,8 @@ struct WordRegister {
   static constexpr bool kCounts = true;
   explicit WordRegister(std::uint32_t width) noexcept
       : shift(static_cast<std::int32_t>(32 - width)),
-        max((std::int32_t{1} << (width - 1)) - 1), min(-(std::int32_t{1} << (width - 1))) {}
+        max((std::int32_t{1} << (width - 1)) - 1),
+        min(-(std::int32_t{1} << (width - 1))) {}
   Lanes add(const Lanes& total, const Ints<Arch>& left, const Lanes& right,
             Lanes& equal) const noexcept {
     const Lanes sum = total + multiply_pairs<Arch>(left, right);
@@ -124,9 +125,9 @@ template <class Arch, bool Wrap>
 std::uint64_t accumulate_integer(const IntegerJob& job) noexcept {
   const CodeBounds codes = code_bounds<Arch>(*job.tile);
   const double product = static_cast<double>(codes.left) * static_cast<double>(codes.right);
-  const double sum = codes.left == 0.0F ? 0.0  // infinity times zero
-                                        : static_cast<double>(codes.left) *
-                                              static_cast<double>(codes.column);
+  const double sum = codes.left == 0.0F
+                         ? 0.0  // infinity times zero
+                         : static_cast<double>(codes.left) * static_cast<double>(codes.column);
   const double max = __builtin_ldexp(1.0, static_cast<int>(job.width) - 1) - 1.0;
   constexpr double kShortMax = 0x1p15 - 1.0, kWordMax = 0x1p31 - 1.0;
   const bool are_short = codes.left <= kShortMax && codes.right <= kShortMax;

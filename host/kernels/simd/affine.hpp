@@ -15,8 +15,12 @@ class Grid {
   using F = Floats<Arch>;
   using At = Place<Arch, L>;
   explicit Grid(const GridRun& g) noexcept
-      : scale_(g.scale), inv_scale_(g.inv_scale), zero_point_(g.zero_point), offset_(g.offset),
-        code_min_(g.code_min), code_max_(g.code_max) {}
+      : scale_(g.scale),
+        inv_scale_(g.inv_scale),
+        zero_point_(g.zero_point),
+        offset_(g.offset),
+        code_min_(g.code_min),
+        code_max_(g.code_max) {}
 
   template <class Io>
   F steps(const F& x, const Io& io, const At& at) const noexcept {

@@ -76,8 +76,10 @@ class Table {
   explicit Table(const float* p) noexcept : p_(p), value_(p != nullptr ? *p : 0.0F) {}
   template <class Io>
   Floats<Arch> at(const Io& io, const Place<Arch, L>& place) const noexcept {
-    if constexpr (L == kOneGroup) return value_;
-    else return place.entries(io, p_);
+    if constexpr (L == kOneGroup)
+      return value_;
+    else
+      return place.entries(io, p_);
   }
   /// The same, of a table that may be null.
   template <class Io>

@@ -48,13 +48,17 @@ struct Part {
   xsimd::batch<T, Arch> load(const T* p) const noexcept {
     if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
       const auto mask = static_cast<__mmask16>((1U << n) - 1U);
-      if constexpr (std::is_same_v<T, float>) return _mm512_maskz_loadu_ps(mask, p);
-      else return _mm512_maskz_loadu_epi32(mask, p);
+      if constexpr (std::is_same_v<T, float>)
+        return _mm512_maskz_loadu_ps(mask, p);
+      else
+        return _mm512_maskz_loadu_epi32(mask, p);
     } else if constexpr (std::is_base_of_v<xsimd::avx2, Arch>) {
       const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)),
                                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-      if constexpr (std::is_same_v<T, float>) return _mm256_maskload_ps(p, mask);
-      else return _mm256_maskload_epi32(reinterpret_cast<const int*>(p), mask);
+      if constexpr (std::is_same_v<T, float>)
+        return _mm256_maskload_ps(p, mask);
+      else
+        return _mm256_maskload_epi32(reinterpret_cast<const int*>(p), mask);
     } else {
       if (n == kWidth<Arch>) return xsimd::batch<T, Arch>::load_unaligned(p);
       alignas(64) T lanes[kWidth<Arch>] = {};
@@ -66,8 +70,10 @@ struct Part {
   void store(T* p, const xsimd::batch<T, Arch>& v) const noexcept {
     if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
       const auto mask = static_cast<__mmask16>((1U << n) - 1U);
-      if constexpr (std::is_same_v<T, float>) _mm512_mask_storeu_ps(p, mask, v);
-      else _mm512_mask_storeu_epi32(p, mask, v);
+      if constexpr (std::is_same_v<T, float>)
+        _mm512_mask_storeu_ps(p, mask, v);
+      else
+        _mm512_mask_storeu_epi32(p, mask, v);
     } else {
       alignas(64) T lanes[kWidth<Arch>];
       v.store_aligned(lanes);
@@ -94,8 +100,7 @@ inline Widened<Arch> widen(const Floats<Arch>& v) noexcept {
   if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
     const __m512 all = v;
     return {_mm512_cvtps_pd(_mm512_castps512_ps256(all)),
-            _mm512_cvtps_pd(_mm256_castpd_ps(
-                _mm512_extractf64x4_pd(_mm512_castps_pd(all), 1)))};
+            _mm512_cvtps_pd(_mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(all), 1)))};
   } else if constexpr (std::is_base_of_v<xsimd::avx, Arch>) {
     const __m256 all = v;
     return {_mm256_cvtps_pd(_mm256_castps256_ps128(all)),

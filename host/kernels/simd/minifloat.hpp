@@ -32,9 +32,9 @@ inline Ints<Arch> choose(const xsimd::batch_bool<float, Arch>& mask, const Ints<
 /// How a rounded number becomes value and code.
 enum class Finish {
   kPlain,
-  kSided,              // the largest value may be kept: FloatSpec::keep_positive, keep_negative
-  kMagnitude,          // steps() and what follows see |x|; the sign comes last
-  kMagnitudeSignedZero // the same for formats with a negative zero
+  kSided,               // the largest value may be kept: FloatSpec::keep_positive, keep_negative
+  kMagnitude,           // steps() and what follows see |x|; the sign comes last
+  kMagnitudeSignedZero  // the same for formats with a negative zero
 };
 
 /// The constants of a format as batches, and the two halves of a conversion. OneFactor: as
@@ -49,14 +49,20 @@ class Format {
       kFinish == Finish::kMagnitude || kFinish == Finish::kMagnitudeSignedZero;
 
   explicit Format(const FloatSpec& s) noexcept
-      : spec_(s), mantissa_(s.mantissa_bits), field_min_(shifted(s.exponent_min + 127)),
+      : spec_(s),
+        mantissa_(s.mantissa_bits),
+        field_min_(shifted(s.exponent_min + 127)),
         flush_below_(s.flush_below > 0.0F ? field_min_ : I(0)),
-        per_step_(shifted(254 + s.mantissa_bits)), step_(shifted(s.mantissa_bits)),
+        per_step_(shifted(254 + s.mantissa_bits)),
+        step_(shifted(s.mantissa_bits)),
         overflow_value_(bits_of<Arch>(F(s.overflow_value))),
-        overflow_sign_(s.overflow_signed != 0 ? sign_bit() : I(0)), max_value_(s.max_value),
-        nan_value_(s.nan_value), keep_zero_sign_(s.unsigned_zero != 0 ? 0.0F : -0.0F),
+        overflow_sign_(s.overflow_signed != 0 ? sign_bit() : I(0)),
+        max_value_(s.max_value),
+        nan_value_(s.nan_value),
+        keep_zero_sign_(s.unsigned_zero != 0 ? 0.0F : -0.0F),
         most_number_(s.overflow_signed != 0 ? __builtin_inff() : s.max_value),
-        keep_positive_(-s.keep_positive), keep_negative_(-s.keep_negative) {}
+        keep_positive_(-s.keep_positive),
+        keep_negative_(-s.keep_negative) {}
 
   /// Exponent E of ref::scale as a float32 has it in its bits: (E + 127) << 23.
   I field(const F& x) const noexcept { return xsimd::max(own_field(x), field_min_); }
@@ -165,8 +171,8 @@ void minifloat_loop(const FloatSpec& spec, const RoundInput& in, const float* x,
   using Own = Format<Arch, OneFactor, kFinish>;
   const Own format(spec);
   const Rounding<Arch, R> rounding(in);
-  const auto one_batch = [&](const auto& io, std::uint64_t i, const auto&,
-                             const Words<Arch>& word) __attribute__((always_inline)) {
+  const auto one_batch = [&](const auto& io, std::uint64_t i, const auto&, const Words<Arch>& word)
+      __attribute__((always_inline)) {
     const Floats<Arch> v = io.load(x + i);
     const Floats<Arch> seen = Own::kIsMagnitude ? xsimd::abs(v) : v;
     const Ints<Arch> field = format.field(seen);
@@ -196,8 +202,10 @@ void minifloat(const FloatSpec& spec, const RoundInput& in, const float* x, floa
     }
   }
   constexpr Finish kOwn = kIsMagnitude ? kMagnitude : kPlain;
-  if (spec.one_factor != 0) minifloat_loop<Arch, R, true, kOwn>(spec, in, x, y, code, n);
-  else minifloat_loop<Arch, R, false, kOwn>(spec, in, x, y, code, n);
+  if (spec.one_factor != 0)
+    minifloat_loop<Arch, R, true, kOwn>(spec, in, x, y, code, n);
+  else
+    minifloat_loop<Arch, R, false, kOwn>(spec, in, x, y, code, n);
 }
 
 template <class Arch>

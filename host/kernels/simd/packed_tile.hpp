@@ -12,9 +12,12 @@ namespace qloom::kernels::simd {
 /// a[2i] * b[2i] + a[2i + 1] * b[2i + 1] of 16-bit halves, below 2^31.
 template <class Arch>
 inline Ints<Arch> multiply_pairs(const Ints<Arch>& a, const Ints<Arch>& b) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return _mm512_madd_epi16(a, b);
-  else if constexpr (std::is_base_of_v<xsimd::avx2, Arch>) return _mm256_madd_epi16(a, b);
-  else return _mm_madd_epi16(a, b);
+  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>)
+    return _mm512_madd_epi16(a, b);
+  else if constexpr (std::is_base_of_v<xsimd::avx2, Arch>)
+    return _mm256_madd_epi16(a, b);
+  else
+    return _mm_madd_epi16(a, b);
 }
 
 /// count, less 1 in the lanes where a equals b.
@@ -87,8 +90,8 @@ class PackedTile {
       const std::uint64_t p = k + s * kProducts;
       const float* b = tile_.b + static_cast<std::int64_t>(p) * tile_.ldb + j;
       const bool is_whole = p + kProducts <= tile_.k;
-      const float* last = is_whole ? b + static_cast<std::int64_t>(kProducts - 1) * tile_.ldb
-                                   : kNone;
+      const float* last =
+          is_whole ? b + static_cast<std::int64_t>(kProducts - 1) * tile_.ldb : kNone;
       for (std::uint64_t l = 0; l < columns_; ++l) right_[s][l] = lane(b[l], last[l]);
       for (std::uint64_t l = columns_; l < kLanes; ++l) right_[s][l] = 0;
     }
@@ -97,9 +100,12 @@ class PackedTile {
     return (static_cast<std::int32_t>(first) & 0xFFFF) | static_cast<std::int32_t>(second) << 16;
   }
   static Lane lane(float first, float second) noexcept {
-    if constexpr (sizeof(Lane) == 2) return static_cast<Lane>(static_cast<std::int32_t>(first));
-    else if constexpr (kProducts == 2) return word(first, second);
-    else return static_cast<std::int32_t>(first) & 0xFFFF;
+    if constexpr (sizeof(Lane) == 2)
+      return static_cast<Lane>(static_cast<std::int32_t>(first));
+    else if constexpr (kProducts == 2)
+      return word(first, second);
+    else
+      return static_cast<std::int32_t>(first) & 0xFFFF;
   }
 
   std::uint64_t add_rows(std::uint64_t row, std::uint64_t rows, bool is_first,
@@ -107,8 +113,8 @@ class PackedTile {
     std::uint64_t overflows = 0;
     for (std::uint64_t r = 0; r < rows; r += kBlock) {
       const std::uint64_t count = rows - r < kBlock ? rows - r : kBlock;
-      overflows += add_block(tile_.c + static_cast<std::int64_t>(row + r) * tile_.ldc + j, r,
-                             count, is_first);
+      overflows += add_block(tile_.c + static_cast<std::int64_t>(row + r) * tile_.ldc + j, r, count,
+                             is_first);
     }
     return overflows;
   }
@@ -133,8 +139,10 @@ class PackedTile {
       double* to = c + static_cast<std::int64_t>(i) * tile_.ldc;
       for (std::uint64_t l = 0; l < columns_; ++l) to[l] = static_cast<double>(lanes[i][l]);
     }
-    if constexpr (Register::kCounts) return kBlock * steps_ * kLanes - magnitude_of(equal);
-    else return 0;
+    if constexpr (Register::kCounts)
+      return kBlock * steps_ * kLanes - magnitude_of(equal);
+    else
+      return 0;
   }
   /// Sum of all lanes, which hold counts from -kBlock * kSteps to 0, less their sign.
   static std::uint64_t magnitude_of(const Lanes& counts) noexcept {

@@ -19,9 +19,12 @@ using Wide = xsimd::batch<std::uint64_t, Arch>;
 /// Low halves multiplied to 64 bits.
 template <class Arch>
 inline Wide<Arch> multiply_low(const Wide<Arch>& a, const Wide<Arch>& b) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return _mm512_mul_epu32(a, b);
-  else if constexpr (std::is_base_of_v<xsimd::avx, Arch>) return _mm256_mul_epu32(a, b);
-  else return _mm_mul_epu32(a, b);
+  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>)
+    return _mm512_mul_epu32(a, b);
+  else if constexpr (std::is_base_of_v<xsimd::avx, Arch>)
+    return _mm256_mul_epu32(a, b);
+  else
+    return _mm_mul_epu32(a, b);
 }
 
 template <class Arch>
@@ -48,15 +51,21 @@ inline Wide<Arch> low_halves(const Wide<Arch>& a, const Wide<Arch>& b) noexcept 
 /// Even lanes of a and b in turn, then the odd ones: a0 b0 a2 b2 .. and a1 b1 a3 b3 ..
 template <class Arch>
 inline Wide<Arch> even_pairs(const Wide<Arch>& a, const Wide<Arch>& b) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return _mm512_unpacklo_epi64(a, b);
-  else if constexpr (std::is_base_of_v<xsimd::avx, Arch>) return _mm256_unpacklo_epi64(a, b);
-  else return _mm_unpacklo_epi64(a, b);
+  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>)
+    return _mm512_unpacklo_epi64(a, b);
+  else if constexpr (std::is_base_of_v<xsimd::avx, Arch>)
+    return _mm256_unpacklo_epi64(a, b);
+  else
+    return _mm_unpacklo_epi64(a, b);
 }
 template <class Arch>
 inline Wide<Arch> odd_pairs(const Wide<Arch>& a, const Wide<Arch>& b) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) return _mm512_unpackhi_epi64(a, b);
-  else if constexpr (std::is_base_of_v<xsimd::avx, Arch>) return _mm256_unpackhi_epi64(a, b);
-  else return _mm_unpackhi_epi64(a, b);
+  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>)
+    return _mm512_unpackhi_epi64(a, b);
+  else if constexpr (std::is_base_of_v<xsimd::avx, Arch>)
+    return _mm256_unpackhi_epi64(a, b);
+  else
+    return _mm_unpackhi_epi64(a, b);
 }
 
 /// Philox on several counters of one (seed, stream, step) at once.
@@ -171,21 +180,21 @@ template <class Arch, class Body>
 template <class Arch>
 void random_u32(std::uint64_t seed, std::uint64_t stream, std::uint64_t step, std::uint64_t first,
                 std::uint32_t* out, std::uint64_t n) noexcept {
-  each_draw<Arch>(seed, stream, step, first, n,
-                  [&](const Words<Arch>* words, std::uint64_t i, std::uint64_t skip,
-                      std::uint64_t count) {
-    if (count == Philox<Arch>::kWords) {
-      for (std::uint64_t b = 0; b < Philox<Arch>::kWordBatches; ++b) {
-        words[b].store_unaligned(out + i + b * kWidth<Arch>);
-      }
-    } else {
-      alignas(64) std::uint32_t some[Philox<Arch>::kWords];
-      for (std::uint64_t b = 0; b < Philox<Arch>::kWordBatches; ++b) {
-        words[b].store_aligned(some + b * kWidth<Arch>);
-      }
-      std::memcpy(out + i, some + skip, count * sizeof(std::uint32_t));
-    }
-  });
+  each_draw<Arch>(
+      seed, stream, step, first, n,
+      [&](const Words<Arch>* words, std::uint64_t i, std::uint64_t skip, std::uint64_t count) {
+        if (count == Philox<Arch>::kWords) {
+          for (std::uint64_t b = 0; b < Philox<Arch>::kWordBatches; ++b) {
+            words[b].store_unaligned(out + i + b * kWidth<Arch>);
+          }
+        } else {
+          alignas(64) std::uint32_t some[Philox<Arch>::kWords];
+          for (std::uint64_t b = 0; b < Philox<Arch>::kWordBatches; ++b) {
+            words[b].store_aligned(some + b * kWidth<Arch>);
+          }
+          std::memcpy(out + i, some + skip, count * sizeof(std::uint32_t));
+        }
+      });
 }
 
 }  // namespace qloom::kernels::simd

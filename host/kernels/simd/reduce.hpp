@@ -29,22 +29,28 @@ inline Batch contribution(const Batch& x, const Batch& center) noexcept {
 }
 
 template <class Arch, std::uint32_t Figure>
-inline constexpr bool kIsExtremum = Figure == QLOOM_REDUCE_MIN || Figure == QLOOM_REDUCE_MAX ||
-                                    Figure == QLOOM_REDUCE_ABS_MAX;
+inline constexpr bool kIsExtremum =
+    Figure == QLOOM_REDUCE_MIN || Figure == QLOOM_REDUCE_MAX || Figure == QLOOM_REDUCE_ABS_MAX;
 
 /// qloom::kernels::combine for batches; min and max give the second operand where one is NaN.
 template <class Arch, std::uint32_t Figure, class Batch>
 inline Batch merged(const Batch& total, const Batch& next) noexcept {
-  if constexpr (Figure == QLOOM_REDUCE_MIN) return xsimd::min(next, total);
-  else if constexpr (kIsExtremum<Arch, Figure>) return xsimd::max(next, total);
-  else return total + next;
+  if constexpr (Figure == QLOOM_REDUCE_MIN)
+    return xsimd::min(next, total);
+  else if constexpr (kIsExtremum<Arch, Figure>)
+    return xsimd::max(next, total);
+  else
+    return total + next;
 }
 
 template <class Arch, std::uint32_t Figure, class T>
 inline T neutral_of() noexcept {
-  if constexpr (Figure == QLOOM_REDUCE_MIN) return T(__builtin_inf());
-  else if constexpr (Figure == QLOOM_REDUCE_MAX) return T(-__builtin_inf());
-  else return T(0);
+  if constexpr (Figure == QLOOM_REDUCE_MIN)
+    return T(__builtin_inf());
+  else if constexpr (Figure == QLOOM_REDUCE_MAX)
+    return T(-__builtin_inf());
+  else
+    return T(0);
 }
 
 /// Sixteen lanes combined pairwise.
@@ -53,9 +59,12 @@ inline T folded(T* lanes) noexcept {
   for (int half = 8; half > 0; half /= 2) {
     for (int l = 0; l < half; ++l) {
       const T total = lanes[l], next = lanes[l + half];
-      if constexpr (Figure == QLOOM_REDUCE_MIN) lanes[l] = next < total ? next : total;
-      else if constexpr (kIsExtremum<Arch, Figure>) lanes[l] = next > total ? next : total;
-      else lanes[l] = total + next;
+      if constexpr (Figure == QLOOM_REDUCE_MIN)
+        lanes[l] = next < total ? next : total;
+      else if constexpr (kIsExtremum<Arch, Figure>)
+        lanes[l] = next > total ? next : total;
+      else
+        lanes[l] = total + next;
     }
   }
   return lanes[0];
@@ -121,8 +130,10 @@ inline double sum_tile(const float* x, std::uint64_t n, double center) noexcept 
 
 template <class Arch, std::uint32_t Figure>
 double reduce_tile(const float* x, std::uint64_t n, double center) noexcept {
-  if constexpr (kIsExtremum<Arch, Figure>) return extremum_tile<Arch, Figure>(x, n);
-  else return sum_tile<Arch, Figure>(x, n, center);
+  if constexpr (kIsExtremum<Arch, Figure>)
+    return extremum_tile<Arch, Figure>(x, n);
+  else
+    return sum_tile<Arch, Figure>(x, n, center);
 }
 
 /// Figures of Count batches of columns over all rows; several at once read whole cache lines in the
@@ -188,9 +199,9 @@ void histogram_bins(const float* __restrict x, std::uint64_t n, double lo, doubl
   }
 }
 
-/// Counts a run in kHistogramTables tables, `pitch` apart, at 1 + bin; place 0 is for NaN. Neighbours
-/// count in different tables, so that equal ones do not wait for each other; the next bins are
-/// computed while these are counted.
+/// Counts a run in kHistogramTables tables, `pitch` apart, at 1 + bin; place 0 is for NaN.
+/// Neighbours count in different tables, so that equal ones do not wait for each other; the next
+/// bins are computed while these are counted.
 template <class Arch>
 void histogram_tables(const float* x, std::uint64_t n, double lo, double bins_per_unit,
                       double last_bin, bool abs, std::uint32_t* tables,

@@ -19,8 +19,8 @@ namespace qloom::kernels::simd {
 template <class Batch>
 struct Integral {
   using Arch = typename Batch::arch_type;
-  static constexpr bool kNative = std::is_base_of_v<xsimd::avx, Arch> ||
-                                  std::is_base_of_v<xsimd::avx512f, Arch>;
+  static constexpr bool kNative =
+      std::is_base_of_v<xsimd::avx, Arch> || std::is_base_of_v<xsimd::avx512f, Arch>;
   static Batch magnitude_nearest(const Batch& magnitude) noexcept {
     const Batch m(sizeof(typename Batch::value_type) == 4 ? 0x1p23 : 0x1p52);
     return xsimd::select(magnitude < m, (magnitude + m) - m, magnitude);
@@ -29,8 +29,10 @@ struct Integral {
     return y | (x & Batch(typename Batch::value_type(-0.0)));
   }
   static Batch nearest(const Batch& x) noexcept {
-    if constexpr (kNative) return xsimd::nearbyint(x);
-    else return with_sign(magnitude_nearest(xsimd::abs(x)), x);
+    if constexpr (kNative)
+      return xsimd::nearbyint(x);
+    else
+      return with_sign(magnitude_nearest(xsimd::abs(x)), x);
   }
   static Batch down(const Batch& x) noexcept {
     if constexpr (kNative) {
@@ -82,7 +84,8 @@ class Rounding {
                                  R == QLOOM_ROUND_STOCHASTIC_EQUAL || R >= kRules;
 
   explicit Rounding(const RoundInput& in) noexcept
-      : given_(in.given), shift_(static_cast<std::int32_t>(32 - in.bits)),
+      : given_(in.given),
+        shift_(static_cast<std::int32_t>(32 - in.bits)),
         scale_(in.bits < 32 ? static_cast<float>(std::uint32_t{1} << in.bits) : 0x1p32F),
         sign_((in.flags & QLOOM_STOCHASTIC_MAGNITUDE) != 0 ? -0.0F : 0.0F),
         is_nearest_((in.flags & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0) {}
@@ -90,11 +93,16 @@ class Rounding {
   /// t rounded, for elements i .. of the run; NaN stays NaN (its bits are not specified).
   template <class Io>
   F operator()(const F& t, const Words<Arch>& word, const Io& io, std::uint64_t i) const noexcept {
-    if constexpr (R == kGiven) return io.load(given_ + i);
-    else if constexpr (R == QLOOM_ROUND_NEAREST_EVEN) return Integer::nearest(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_ZERO) return Integer::toward_zero(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_NEGATIVE) return Integer::down(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_POSITIVE) return Integer::up(t);
+    if constexpr (R == kGiven)
+      return io.load(given_ + i);
+    else if constexpr (R == QLOOM_ROUND_NEAREST_EVEN)
+      return Integer::nearest(t);
+    else if constexpr (R == QLOOM_ROUND_TOWARD_ZERO)
+      return Integer::toward_zero(t);
+    else if constexpr (R == QLOOM_ROUND_TOWARD_NEGATIVE)
+      return Integer::down(t);
+    else if constexpr (R == QLOOM_ROUND_TOWARD_POSITIVE)
+      return Integer::up(t);
     else if constexpr (R == QLOOM_ROUND_NEAREST_AWAY) {
       const F y = Integer::toward_zero(t);
       const F one = F(1.0F) | (t & F(-0.0F));
@@ -162,7 +170,9 @@ template <class Arch, std::uint32_t R, std::uint32_t L, class Body>
                                                 std::uint64_t n, const Body& body) noexcept {
   if constexpr (!Rounding<Arch, R>::kDraws) {
     const auto one_batch = [&](const auto& io, std::uint64_t i, const auto& place)
-        __attribute__((always_inline)) { body(io, i, place, Words<Arch>(0U)); };
+        __attribute__((always_inline)) {
+      body(io, i, place, Words<Arch>(0U));
+    };
     each_in_groups<Arch, L>(groups, n, one_batch);
   } else {
     constexpr std::uint64_t kWords = Philox<Arch>::kWords;
@@ -196,8 +206,8 @@ template <class Arch, std::uint32_t R, std::uint32_t L, class Body>
 template <class Arch, std::uint32_t R>
 void round(const RoundInput& in, const float* x, float* y, std::uint64_t n) noexcept {
   const Rounding<Arch, R> rounding(in);
-  const auto one_batch = [&](const auto& io, std::uint64_t i, const auto&,
-                             const Words<Arch>& word) __attribute__((always_inline)) {
+  const auto one_batch = [&](const auto& io, std::uint64_t i, const auto&, const Words<Arch>& word)
+      __attribute__((always_inline)) {
     const Floats<Arch> t = io.load(x + i);
     io.store(y + i, xsimd::select(t == t, rounding(t, word, io, i), t));
   };

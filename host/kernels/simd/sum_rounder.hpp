@@ -22,8 +22,8 @@ class SumRounder {
   using Integer = Integral<D>;
   using Bits = xsimd::batch<std::int64_t, Arch>;
   using Usual = typename D::batch_bool_type;
-  static constexpr bool kDraws = R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide ||
-                                 R == QLOOM_ROUND_STOCHASTIC_EQUAL;
+  static constexpr bool kDraws =
+      R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide || R == QLOOM_ROUND_STOCHASTIC_EQUAL;
   /// The largest value is kept on both sides.
   static constexpr bool kKeepsBoth = R == QLOOM_ROUND_TOWARD_ZERO;
   static constexpr bool kHasQuick = R == QLOOM_ROUND_NEAREST_EVEN || R == QLOOM_ROUND_STOCHASTIC;
@@ -38,8 +38,8 @@ class SumRounder {
         limit_sign_(kKeepsBoth || job.spec.overflow_signed != 0 ? -0.0 : 0.0),
         keep_zero_sign_(job.spec.unsigned_zero != 0 ? 0.0 : -0.0),
         draws_(__builtin_ldexp(1.0, static_cast<int>(job.bits))),
-        word_shift_(static_cast<std::int32_t>(
-            R == QLOOM_ROUND_STOCHASTIC_EQUAL ? 31 : 32 - job.bits)),
+        word_shift_(
+            static_cast<std::int32_t>(R == QLOOM_ROUND_STOCHASTIC_EQUAL ? 31 : 32 - job.bits)),
         is_nearest_(R == kStochasticWide && job.is_nearest) {
     const std::int32_t dropped = 52 - job.spec.mantissa_bits;
     shifter_ = Bits((std::int64_t{dropped} << 52) + (std::int64_t{1} << 51));
@@ -82,8 +82,8 @@ class SumRounder {
     } else {
       // 1.5 * 2^52 steps: numbers of this size are one step apart
       const D power = xsimd::bitwise_cast<D>(bits & Bits(0x7FF0000000000000));
-      const D far = xsimd::bitwise_cast<D>(
-          xsimd::bitwise_cast<Bits>(xsimd::max(power, smallest_)) + shifter_);
+      const D far = xsimd::bitwise_cast<D>(xsimd::bitwise_cast<Bits>(xsimd::max(power, smallest_)) +
+                                           shifter_);
       return ((sum + far) - far) | (sum & result_sign_);
     }
   }
@@ -119,10 +119,14 @@ class SumRounder {
     }
   }
   D rounded(const D& t, const Wide<Arch>& word) const noexcept {
-    if constexpr (R == QLOOM_ROUND_NEAREST_EVEN) return Integer::nearest(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_ZERO) return Integer::toward_zero(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_NEGATIVE) return Integer::down(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_POSITIVE) return Integer::up(t);
+    if constexpr (R == QLOOM_ROUND_NEAREST_EVEN)
+      return Integer::nearest(t);
+    else if constexpr (R == QLOOM_ROUND_TOWARD_ZERO)
+      return Integer::toward_zero(t);
+    else if constexpr (R == QLOOM_ROUND_TOWARD_NEGATIVE)
+      return Integer::down(t);
+    else if constexpr (R == QLOOM_ROUND_TOWARD_POSITIVE)
+      return Integer::up(t);
     else if constexpr (R == QLOOM_ROUND_NEAREST_AWAY) {
       const D y = Integer::toward_zero(t);
       return xsimd::select(xsimd::abs(t - y) >= D(0.5), y + (D(1.0) | (t & D(-0.0))), y);

@@ -37,12 +37,17 @@ class WideTile {
   static constexpr std::uint64_t kRows = 4;
 
   WideTile(const qloom_tile& tile, double modulus) noexcept
-      : tile_(tile), min_(-modulus / 2.0), max_(modulus / 2.0 - 1.0), modulus_(modulus),
+      : tile_(tile),
+        min_(-modulus / 2.0),
+        max_(modulus / 2.0 - 1.0),
+        modulus_(modulus),
         inverse_(1.0 / modulus) {}
 
   D settle(const D& sum) const noexcept {
-    if constexpr (Wrap) return sum - modulus_ * Integral<D>::down((sum - min_) * inverse_);
-    else return xsimd::min(xsimd::max(sum, min_), max_);
+    if constexpr (Wrap)
+      return sum - modulus_ * Integral<D>::down((sum - min_) * inverse_);
+    else
+      return xsimd::min(xsimd::max(sum, min_), max_);
   }
   template <std::uint64_t Rows>
   std::uint64_t rows(std::uint64_t row, std::uint64_t column) const noexcept {
@@ -56,8 +61,8 @@ class WideTile {
       const Widened<Arch> right =
           widen<Arch>(io.load(b + static_cast<std::int64_t>(k) * tile_.ldb));
       for (std::uint64_t r = 0; r < Rows; ++r) {
-        const D left(static_cast<double>(a[static_cast<std::int64_t>(r) * tile_.lda +
-                                           static_cast<std::int64_t>(k)]));
+        const D left(static_cast<double>(
+            a[static_cast<std::int64_t>(r) * tile_.lda + static_cast<std::int64_t>(k)]));
         add(total[r][0], left * right.low, count);
         add(total[r][1], left * right.high, count);
       }

@@ -18,9 +18,9 @@ using qloom::exact::Wide;
 
 /// What all elements of a matrix have in common.
 struct Bounds {
-  std::int32_t largest = 0;            // bits of the largest magnitude
-  std::int32_t lowest = 0x7F800000;    // smallest exponent field, in place, but for zeros
-  bool is_whole = true;                // integers all
+  std::int32_t largest = 0;          // bits of the largest magnitude
+  std::int32_t lowest = 0x7F800000;  // smallest exponent field, in place, but for zeros
+  bool is_whole = true;              // integers all
   [[nodiscard]] bool is_finite() const noexcept { return largest < 0x7F800000; }
   [[nodiscard]] double magnitude() const noexcept {
     return static_cast<double>(std::bit_cast<float>(largest));
@@ -82,8 +82,10 @@ void add_doubles(const qloom_tile& t) noexcept {
 class WordSums {
  public:
   WordSums(const qloom_tile& tile, const Bounds& a, const Bounds& b) noexcept
-      : tile_(tile), left_factor_(std::ldexp(1.0, -a.unit())),
-        right_factor_(std::ldexp(1.0, -b.unit())), unit_(a.unit() + b.unit()) {}
+      : tile_(tile),
+        left_factor_(std::ldexp(1.0, -a.unit())),
+        right_factor_(std::ldexp(1.0, -b.unit())),
+        unit_(a.unit() + b.unit()) {}
 
   void run() noexcept {
     for (std::uint64_t j = 0; j < tile_.n; j += kColumns) {
@@ -96,8 +98,7 @@ class WordSums {
  private:
   static constexpr std::uint64_t kRows = 8, kColumns = 16, kDepth = 128;
 
-  void block(std::uint64_t i, std::uint64_t rows, std::uint64_t j,
-             std::uint64_t columns) noexcept {
+  void block(std::uint64_t i, std::uint64_t rows, std::uint64_t j, std::uint64_t columns) noexcept {
     Wide sums[kRows][kColumns] = {};
     for (std::uint64_t k = 0; k < tile_.k; k += kDepth) {
       const std::uint64_t depth = std::min(kDepth, tile_.k - k);
@@ -147,12 +148,15 @@ void add_long(const qloom_tile& t) noexcept {
       LongRegister sum;
       double beyond = 0.0;  // sum of the products that are not finite
       for (std::uint64_t k = 0; k < t.k; ++k) {
-        const float left = a[k], right = t.b[static_cast<std::int64_t>(k) * t.ldb +
-                                             static_cast<std::int64_t>(j)];
-        if (std::isfinite(left) && std::isfinite(right)) sum.add_product(left, right);
-        else beyond += static_cast<double>(left) * static_cast<double>(right);
+        const float left = a[k],
+                    right =
+                        t.b[static_cast<std::int64_t>(k) * t.ldb + static_cast<std::int64_t>(j)];
+        if (std::isfinite(left) && std::isfinite(right))
+          sum.add_product(left, right);
+        else
+          beyond += static_cast<double>(left) * static_cast<double>(right);
       }
-      result(t, i, j) = beyond == 0.0 ? sum.rounded_to_odd()
+      result(t, i, j) = beyond == 0.0        ? sum.rounded_to_odd()
                         : std::isnan(beyond) ? std::nan("")
                                              : beyond;
     }

@@ -99,8 +99,7 @@ class LongRegister {
                                  : w == first + 1 ? static_cast<std::uint64_t>(wide >> 64)
                                                   : sign;
       if (w > first + 1 && term + carry == 0) return;  // nothing left to add: 0, or -1 and a carry
-      const unsigned __int128 sum =
-          static_cast<unsigned __int128>(words_[w]) + term + carry;
+      const unsigned __int128 sum = static_cast<unsigned __int128>(words_[w]) + term + carry;
       words_[w] = static_cast<std::uint64_t>(sum);
       carry = static_cast<std::uint64_t>(sum >> 64);
     }

@@ -44,9 +44,8 @@ std::vector<double> definition(const Product& p, const Format& f, std::uint64_t 
 
 registry::Instance chunked(const Format& f, std::uint64_t chunk) {
   return create("accumulator", "float_chunked",
-                "{\"exponent_bits\": " + std::to_string(f.exponent_bits) +
-                    ", \"mantissa_bits\": " + std::to_string(f.mantissa_bits) +
-                    ", \"chunk\": " + std::to_string(chunk) +
+                "{\"exponent_bits\": " + std::to_string(f.exponent_bits) + ", \"mantissa_bits\": " +
+                    std::to_string(f.mantissa_bits) + ", \"chunk\": " + std::to_string(chunk) +
                     ", \"subnormals\": " + (f.subnormals ? "true" : "false") + "}");
 }
 

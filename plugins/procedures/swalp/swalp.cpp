@@ -17,9 +17,9 @@ using namespace qloom::sdk;
 /// norms' statistics have been computed anew.
 class Swalp {
  public:
-  static constexpr std::uint32_t kCaps =
-      1U << QLOOM_EVENT_BEFORE_STEP | 1U << QLOOM_EVENT_AFTER_STEP |
-      1U << QLOOM_EVENT_AFTER_EPOCH | 1U << QLOOM_EVENT_FINALIZE;
+  static constexpr std::uint32_t kCaps = 1U << QLOOM_EVENT_BEFORE_STEP |
+                                         1U << QLOOM_EVENT_AFTER_STEP |
+                                         1U << QLOOM_EVENT_AFTER_EPOCH | 1U << QLOOM_EVENT_FINALIZE;
 
   explicit Swalp(const Params& p)
       : start_epoch_(static_cast<std::uint64_t>(p.integer("/start_epoch"))),
@@ -42,7 +42,9 @@ class Swalp {
         // event.epoch counts the epoch that just ended: it was an averaging one if it began so.
         if (event.epoch > start_epoch_ && cycle_steps_ == 0) average(run);
         break;
-      case QLOOM_EVENT_FINALIZE: finish(run); break;
+      case QLOOM_EVENT_FINALIZE:
+        finish(run);
+        break;
     }
   }
 

@@ -19,9 +19,9 @@ using namespace qloom::sdk;
 /// is checked where the host tells it.
 class WageTraining {
  public:
-  static constexpr std::uint32_t kCaps =
-      1U << QLOOM_EVENT_PREPARE | 1U << QLOOM_EVENT_BEFORE_STEP | 1U << QLOOM_EVENT_LOSS |
-      1U << QLOOM_EVENT_AFTER_BACKWARD | 1U << QLOOM_EVENT_AFTER_STEP;
+  static constexpr std::uint32_t kCaps = 1U << QLOOM_EVENT_PREPARE | 1U << QLOOM_EVENT_BEFORE_STEP |
+                                         1U << QLOOM_EVENT_LOSS | 1U << QLOOM_EVENT_AFTER_BACKWARD |
+                                         1U << QLOOM_EVENT_AFTER_STEP;
 
   explicit WageTraining(const Params& p)
       : step_w_(std::ldexp(1.0F, 1 - static_cast<int>(p.integer("/bits_w")))),
@@ -32,7 +32,9 @@ class WageTraining {
 
   void on(Run& run, const qloom_event& event) const {
     switch (event.event) {
-      case QLOOM_EVENT_PREPARE: initialise(run); break;
+      case QLOOM_EVENT_PREPARE:
+        initialise(run);
+        break;
       case QLOOM_EVENT_BEFORE_STEP:
         if (run.learning_rate() != 1.0) {
           throw Error(QLOOM_E_INVALID,
@@ -40,8 +42,12 @@ class WageTraining {
                              "; WAGE needs 1 (the gradient quantizer holds the rate)"));
         }
         break;
-      case QLOOM_EVENT_LOSS: squared_error(run); break;
-      case QLOOM_EVENT_AFTER_BACKWARD: freeze_others(run); break;
+      case QLOOM_EVENT_LOSS:
+        squared_error(run);
+        break;
+      case QLOOM_EVENT_AFTER_BACKWARD:
+        freeze_others(run);
+        break;
       case QLOOM_EVENT_AFTER_STEP:
         if (!clips_before_) clip_weights(run, 1.0F - step_g_);
         break;
@@ -59,7 +65,8 @@ class WageTraining {
         // Quantized once to the forward grid, as the authors' code does: all later values are
         // multiples of step_g.
         const auto w = static_cast<float>(limit * (2.0 * static_cast<double>(t.value[i]) - 1.0));
-        t.value[i] = std::clamp(std::nearbyint(w / step_w_) * step_w_, step_w_ - 1.0F, 1.0F - step_w_);
+        t.value[i] =
+            std::clamp(std::nearbyint(w / step_w_) * step_w_, step_w_ - 1.0F, 1.0F - step_w_);
       }
     }
   }

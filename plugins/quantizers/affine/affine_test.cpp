@@ -111,7 +111,7 @@ TEST(Affine, GemmlowpGridStartsAtTheLowEndOfTheRange) {
 }
 
 TEST(Affine, PowerOfTwoScaleIsTheNextOneAboveAndCoversTheRange) {
-  EXPECT_EQ(grid_of(R"("scale": "power_of_two")", -1, 3).scale, 1.0 / 32);       // 4/255 = 1/63.75
+  EXPECT_EQ(grid_of(R"("scale": "power_of_two")", -1, 3).scale, 1.0 / 32);  // 4/255 = 1/63.75
   EXPECT_EQ(grid_of(R"("scale": "power_of_two")", -1, 3).zero_point, 32);
   EXPECT_EQ(grid_of(R"("scale": "power_of_two", "bits": 2)", 0, 3).scale, 1.0);  // stays
   EXPECT_EQ(grid_of(R"("scale": "power_of_two", "bits": 2)", 0, 3.01F).scale, 2.0);
@@ -220,9 +220,9 @@ TEST(Affine, TellsRangeEstimatorsItsGrid) {
 }
 
 TEST(Affine, WideRangesGiveFiniteValuesAndTooWideOnesAnError) {
-  for (const char* parameters : {"\"bits\": 1", "\"bits\": 8", R"("bits": 1, "symmetric": true)",
-                                 R"("symmetric": true, "scale": "power_of_two")",
-                                 R"("exact_zero": false, "bits": 2)"}) {
+  for (const char* parameters :
+       {"\"bits\": 1", "\"bits\": 8", R"("bits": 1, "symmetric": true)",
+        R"("symmetric": true, "scale": "power_of_two")", R"("exact_zero": false, "bits": 2)"}) {
     Site site(rule(parameters));
     for (const float y : site.forward(tensor({-1.7e38F, -1e-38F, 0, 1e-45F, 1.7e38F}))) {
       EXPECT_TRUE(std::isfinite(y)) << parameters;

@@ -92,7 +92,8 @@ TEST(BlockFloat, EqualsTheDefinitionPerTensorChannelAndGroup) {
       largest[group_of(i)] = std::max(largest[group_of(i)], std::fabs(x[i]));
     }
     const std::vector<float> y = Site(rule(5, R"("granularity": )" + granularity),
-                                      {.name = "weight/test", .channel_axis = 0}).forward(x);
+                                      {.name = "weight/test", .channel_axis = 0})
+                                     .forward(x);
     for (std::size_t i = 0; i < y.size(); ++i) {
       const double step = std::ldexp(1.0, std::ilogb(largest[group_of(i)]) - 3);
       const double code = std::clamp(std::nearbyint(x[i] / step), -16.0, 15.0);

@@ -56,9 +56,8 @@ class BinaryWeight : public UniformGrid {
   }
   qloom_status encode(const qloom_call&, const qloom_block& block, const float* x,
                       std::int32_t* code) const noexcept {
-    for_each_element(block, entry_of(one_), [=](std::int32_t one, std::uint64_t i) {
-      code[i] = x[i] < 0 ? -one : one;
-    });
+    for_each_element(block, entry_of(one_),
+                     [=](std::int32_t one, std::uint64_t i) { code[i] = x[i] < 0 ? -one : one; });
     return QLOOM_OK;
   }
   void apply(const qloom_call&, const qloom_block& block, const float* x, float* y) const noexcept {

@@ -39,9 +39,9 @@ TEST(DorefaWeight, CodesAreTheOddIntegersAndTheEndsAreOne) {
     const Tensor w = gaussian({4099}, 5);
     const auto y = site.forward(w);
     const int n = (1 << bits) - 1;
-    EXPECT_EQ(std::max(*std::max_element(y.begin(), y.end()),
-                       -*std::min_element(y.begin(), y.end())),
-              1.0F);
+    EXPECT_EQ(
+        std::max(*std::max_element(y.begin(), y.end()), -*std::min_element(y.begin(), y.end())),
+        1.0F);
     for (const int code : site.encode(w)) {
       ASSERT_TRUE(code % 2 != 0 && code >= -n && code <= n) << code;
     }
@@ -195,9 +195,8 @@ TEST(DorefaGradient, IsUnbiased) {
 TEST(DorefaGradient, TakesOnlyTheLevelsOfItsSample) {
   Site site(dorefa("gradient", 2));
   const Tensor x = uniform({1, 5000}, 4, -0.8F, 0.8F);
-  const float m = std::fabs(*std::max_element(x.begin(), x.end(), [](float a, float b) {
-    return std::fabs(a) < std::fabs(b);
-  }));
+  const float m = std::fabs(*std::max_element(
+      x.begin(), x.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); }));
   for (const float y : site.forward(x)) {
     ASSERT_TRUE(std::fabs(std::fabs(y) - m) < 1e-6 || std::fabs(std::fabs(y) - m / 3) < 1e-6) << y;
   }

@@ -15,8 +15,7 @@ std::string rule(int bits, int fraction_bits, const std::string& more = "",
                  const std::string& rounding = "nearest_even") {
   return R"({"quantizer": {"plugin": "fixed_point", "bits": )" + std::to_string(bits) +
          ", \"fraction_bits\": " + std::to_string(fraction_bits) +
-         (more.empty() ? "" : ", " + more) +
-         R"(}, "rounding": {"plugin": ")" + rounding + R"("}})";
+         (more.empty() ? "" : ", " + more) + R"(}, "rounding": {"plugin": ")" + rounding + R"("}})";
 }
 
 TEST(FixedPoint, RangeIsThatOfIntegerAndFractionBits) {

@@ -28,9 +28,9 @@ TEST(Lsq, ValuesAndStepGradientsAreThoseOfTheHandbook) {
   struct Row {
     float x, y, slope, dx;
   };
-  const Row rows[] = {{-3, -2, -4, 0},    {-.9F, -1, -.2F, 1}, {-.1F, 0, .2F, 1},
-                      {.24F, 0, -.48F, 1}, {.26F, .5F, .48F, 1}, {.6F, .5F, -.2F, 1},
-                      {1.49F, 1.5F, .02F, 1}, {1.5F, 1.5F, 3, 0}, {2, 1.5F, 3, 0}};
+  const Row rows[] = {{-3, -2, -4, 0},        {-.9F, -1, -.2F, 1},  {-.1F, 0, .2F, 1},
+                      {.24F, 0, -.48F, 1},    {.26F, .5F, .48F, 1}, {.6F, .5F, -.2F, 1},
+                      {1.49F, 1.5F, .02F, 1}, {1.5F, 1.5F, 3, 0},   {2, 1.5F, 3, 0}};
   for (const Row& row : rows) {
     Site site(rule(3, R"("signed": true, "init": 0.5, "grad_scale": false)"));
     EXPECT_EQ(site.forward(tensor({row.x}))[0], row.y) << row.x;

@@ -60,24 +60,24 @@ class Minifloat {
 
   qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
                      float* y) const noexcept {
-    return quantize(block, [&](const qloom_float_format& format, const qloom_block& part,
-                               std::uint64_t i) {
-      return kernels().minifloat(&call, &format, &part, x + i, y + i, nullptr);
-    });
+    return quantize(
+        block, [&](const qloom_float_format& format, const qloom_block& part, std::uint64_t i) {
+          return kernels().minifloat(&call, &format, &part, x + i, y + i, nullptr);
+        });
   }
   qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
                       std::int32_t* code) const noexcept {
-    return quantize(block, [&](const qloom_float_format& format, const qloom_block& part,
-                               std::uint64_t i) {
-      return kernels().minifloat(&call, &format, &part, x + i, nullptr, code + i);
-    });
+    return quantize(
+        block, [&](const qloom_float_format& format, const qloom_block& part, std::uint64_t i) {
+          return kernels().minifloat(&call, &format, &part, x + i, nullptr, code + i);
+        });
   }
   qloom_status decode(const qloom_block& block, const std::int32_t* code, float* y) const noexcept {
-    return quantize(block, [&](const qloom_float_format& format, const qloom_block& part,
-                               std::uint64_t i) {
-      kernels().minifloat_decode(&format, code + i, y + i, part.n);
-      return qloom_status{QLOOM_OK};
-    });
+    return quantize(
+        block, [&](const qloom_float_format& format, const qloom_block& part, std::uint64_t i) {
+          kernels().minifloat_decode(&format, code + i, y + i, part.n);
+          return qloom_status{QLOOM_OK};
+        });
   }
   void encoding(qloom_encoding& out) const {
     if (!is_uniform_) {

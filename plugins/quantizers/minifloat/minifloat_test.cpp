@@ -55,9 +55,9 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 double value_of(const Format& f, int code) {
   const int exponent = code >> f.mantissa_bits;
   const int fraction = code & ((1 << f.mantissa_bits) - 1);
-  return exponent == 0 ? std::ldexp(fraction, 1 - f.bias - f.mantissa_bits)
-                       : std::ldexp(fraction + (1 << f.mantissa_bits),
-                                    exponent - f.bias - f.mantissa_bits);
+  return exponent == 0
+             ? std::ldexp(fraction, 1 - f.bias - f.mantissa_bits)
+             : std::ldexp(fraction + (1 << f.mantissa_bits), exponent - f.bias - f.mantissa_bits);
 }
 
 /// All non-negative finite values, in order of their codes.
@@ -151,10 +151,9 @@ TEST(Minifloat, StochasticRoundingOfOppositeValuesGivesOppositeOnes) {
   const std::vector<float> x = values(gaussian({4000}, 17, 3.0F));
   std::vector<float> opposite = x;
   for (float& v : opposite) v = -v;
-  for (const std::string parameters :
-       {R"(", "random_bits": 1, "fraction": "truncated)",
-        R"(", "random_bits": 32, "fraction": "truncated)",
-        R"(", "random_bits": 2, "fraction": "nearest)"}) {
+  for (const std::string parameters : {R"(", "random_bits": 1, "fraction": "truncated)",
+                                       R"(", "random_bits": 32, "fraction": "truncated)",
+                                       R"(", "random_bits": 2, "fraction": "nearest)"}) {
     Site site(rule(kFormats[9], "", "stochastic" + parameters));
     const auto y = site.forward(tensor(x)), mirrored = site.forward(tensor(opposite));
     for (std::size_t i = 0; i < y.size(); ++i) ASSERT_EQ(mirrored[i], -y[i]) << x[i];
@@ -186,8 +185,8 @@ TEST(Minifloat, StochasticRoundingPicksANeighbourAndIsUnbiased) {
     double share;
   } rows[] = {{17.5F, 16, 18, .75}, {1.25F * 0x1p-9F, 0x1p-9F, 0x1p-8F, .25}};
   for (const auto& row : rows) {
-    const std::vector<float> y = Site(rule(kFormats[1], "", "stochastic"))
-                                     .forward(tensor(std::vector<float>(n, row.x)));
+    const std::vector<float> y =
+        Site(rule(kFormats[1], "", "stochastic")).forward(tensor(std::vector<float>(n, row.x)));
     double ups = 0;
     for (const float value : y) {
       ASSERT_TRUE(value == row.below || value == row.above) << value;

@@ -28,7 +28,7 @@ using namespace qloom::sdk;
 class Qil : public UniformGrid {
   /// The transformer of one group.
   struct Interval {
-    double center, half_inverse, gamma;  // c, 1 / (2 d)
+    double center, half_inverse, gamma;                    // c, 1 / (2 d)
     [[nodiscard]] double place(double a) const noexcept {  // u, not yet cut to [0, 1]
       return (a - center) * half_inverse + 0.5;
     }
@@ -58,10 +58,9 @@ class Qil : public UniformGrid {
       throw Error(QLOOM_E_INVALID, concat("/bits: ", bits, ", expected 2 or more for weights"));
     }
     if (!is_weight_ && (trains_gamma_ || first_gamma_ != 1.0F)) {
-      throw Error(QLOOM_E_INVALID,
-                  concat(trains_gamma_ ? "/gamma_trainable: true" : "/gamma: ",
-                         trains_gamma_ ? "" : concat(first_gamma_),
-                         ", expected gamma 1, not trained, for activations"));
+      throw Error(QLOOM_E_INVALID, concat(trains_gamma_ ? "/gamma_trainable: true" : "/gamma: ",
+                                          trains_gamma_ ? "" : concat(first_gamma_),
+                                          ", expected gamma 1, not trained, for activations"));
     }
     set_codes(bits, is_weight_, is_weight_);
   }
@@ -125,9 +124,8 @@ class Qil : public UniformGrid {
     for (std::size_t g = 0; g < center_.size(); ++g) {
       if (!std::isfinite(center_[g]) || !std::isfinite(half_width_[g]) ||
           !std::isfinite(gamma_[g])) {
-        throw Error(QLOOM_E_NUMERIC,
-                    concat("center ", center_[g], ", half-width ", half_width_[g], ", gamma ",
-                           gamma_[g], ": expected finite values"));
+        throw Error(QLOOM_E_NUMERIC, concat("center ", center_[g], ", half-width ", half_width_[g],
+                                            ", gamma ", gamma_[g], ": expected finite values"));
       }
       center_[g] = std::max(center_[g], 0.0F);
       half_width_[g] = std::max(half_width_[g], 1e-3F * largest_[g]);

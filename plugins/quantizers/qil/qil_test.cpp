@@ -17,8 +17,8 @@ const std::string kInterval = R"("c_init": 0.5, "d_init": 0.3)";
 
 std::string rule(const std::string& part, int bits, const std::string& more = "",
                  const std::string& rounding = "nearest_even") {
-  return R"({"quantizer": {"plugin": "qil", "part": ")" + part + "\", \"bits\": " +
-         std::to_string(bits) + (more.empty() ? "" : ", " + more) +
+  return R"({"quantizer": {"plugin": "qil", "part": ")" + part +
+         "\", \"bits\": " + std::to_string(bits) + (more.empty() ? "" : ", " + more) +
          R"(}, "rounding": {"plugin": ")" + rounding + R"("}})";
 }
 
@@ -140,7 +140,8 @@ TEST(Qil, GradientsEqualDifferenceQuotients) {
     for (std::size_t i = 0; i < 500; ++i) {
       const double h = 1e-7;
       const double slope = (transformed(x[i] + h, .5F, .3F, gamma, is_weight) -
-                            transformed(x[i] - h, .5F, .3F, gamma, is_weight)) / (2 * h);
+                            transformed(x[i] - h, .5F, .3F, gamma, is_weight)) /
+                           (2 * h);
       ASSERT_NEAR(dx[i], dy[i] * slope, 1e-5 * (1 + std::fabs(slope))) << x[i];
     }
   }

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include <qloom/sdk.hpp>
 #include <qloom/stochastic.h>
+#include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
 

@@ -212,9 +212,10 @@ TEST(WageGradient, LargeRatesAreNotClipped) {
 }
 
 TEST(WageGradient, RateFollowsTheEpochs) {
-  Site site(wage("gradient", 8, R"(, "learning_rate": 8, "learning_rate_steps": [)"
-                                R"({"epoch": 2, "learning_rate": 1},)"
-                                R"({"epoch": 5, "learning_rate": 0.125}])"));
+  Site site(wage("gradient", 8,
+                 R"(, "learning_rate": 8, "learning_rate_steps": [)"
+                 R"({"epoch": 2, "learning_rate": 1},)"
+                 R"({"epoch": 5, "learning_rate": 0.125}])"));
   const Tensor g = tensor(std::vector<float>(64, 1.0F));
   const auto sum_at = [&](std::uint64_t epoch) {
     Tensor y;

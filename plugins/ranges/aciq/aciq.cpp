@@ -16,7 +16,7 @@ constexpr double kSqrt2 = 1.4142135623730951;
 constexpr double kSqrt2OverPi = 0.7978845608028654;    // sqrt(2 / pi)
 constexpr double kGaussFromRelu = 2.5066282746310002;  // sqrt(2 pi) = sigma / mean(relu x)
 constexpr double kSmallestWidth = 1e-8;  // of a constant tensor's range, as in the authors' code
-constexpr int kNewtonSteps = 64;  // both equations converge from below in fewer than 20
+constexpr int kNewtonSteps = 64;         // both equations converge from below in fewer than 20
 
 /// Newton's method from `a` until a step no longer changes it.
 template <class Function, class Slope>
@@ -140,8 +140,10 @@ class Aciq {
   }
   void observe_deviation(const qloom_tensor& x) {
     match_groups(count_, x.groups, 0.0);
-    if (is_finite_) extremes_.nonfinite.assign(x.groups, 0);  // the same data as in pass 0
-    else extremes_.find(x);
+    if (is_finite_)
+      extremes_.nonfinite.assign(x.groups, 0);  // the same data as in pass 0
+    else
+      extremes_.find(x);
     const Finite finite(x, extremes_, 0.0F);
     std::vector<double> center(x.groups);
     for (std::uint64_t g = 0; g < x.groups; ++g) center[g] = mean(g);

@@ -31,8 +31,8 @@ double laplace_error(double a, int bits, bool half) {
 }
 double gauss_error(double a, int bits, bool half) {
   const double levels = std::ldexp(1.0, 2 * bits);
-  const double clipped = (a * a + 1) * std::erfc(a / std::sqrt(2.0)) -
-                         std::sqrt(2 / M_PI) * a * std::exp(-a * a / 2);
+  const double clipped =
+      (a * a + 1) * std::erfc(a / std::sqrt(2.0)) - std::sqrt(2 / M_PI) * a * std::exp(-a * a / 2);
   return half ? clipped / 2 + a * a / (24 * levels) : clipped + a * a / (3 * levels);
 }
 

@@ -42,7 +42,7 @@ double error_of(const Histogram& h, const GroupGrid& grid) {
       double{grid.offset} + (double{grid.code_min} - double{grid.zero_point}) * step;
   const double origin = first_point - step / 2.0, cells_per_unit = 1.0 / step;
   const double border = 2.0 * cube(step / 2.0);
-  const auto cell = [=](double x) {  // on a border either one: they give the same error there
+  const auto cell = [=](double x) {      // on a border either one: they give the same error there
     constexpr double kWhole = 0x1.8p52;  // a sum this large has no fraction
     const double c = (x - origin) * cells_per_unit, low = c > 0.0 ? c : 0.0;
     return ((low < last_cell + 0.5 ? low : last_cell + 0.5) - 0.5 + kWhole) - kWhole;

@@ -48,7 +48,9 @@ TEST(MovingAverageMinMax, ALoadedStateGoesOnWhereItWas) {
   expect_range(other.ranges()[0], one.ranges()[0].lo, one.ranges()[0].hi);
 }
 
-TEST(MovingAverageMinMax, ExtremesAreEnough) { expect_extremes_are_enough("moving_average_min_max"); }
+TEST(MovingAverageMinMax, ExtremesAreEnough) {
+  expect_extremes_are_enough("moving_average_min_max");
+}
 
 TEST(MovingAverageMinMax, FollowsTheRulesOfEstimators) {
   expect_observer_rules("moving_average_min_max", "{}", 0);

@@ -61,8 +61,8 @@ qloom_range sorted_ends(const std::vector<float>& x, double percent, std::uint64
 void expect_sorted_ends(const std::vector<float>& x, const std::string& percent,
                         std::uint64_t outer = 1, std::uint64_t groups = 1) {
   const std::uint64_t inner = x.size() / outer / groups;
-  const auto r = observed("percentile", "{\"percentile\": " + percent + "}", x, grid_of(8), outer,
-                          groups);
+  const auto r =
+      observed("percentile", "{\"percentile\": " + percent + "}", x, grid_of(8), outer, groups);
   for (std::uint64_t g = 0; g < groups; ++g) {
     SCOPED_TRACE(testing::Message() << percent << " %, group " << g << " of " << groups);
     const qloom_range expected = sorted_ends(x, std::stod(percent), groups, inner, g);

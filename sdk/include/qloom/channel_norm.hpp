@@ -202,8 +202,9 @@ class ChannelNorm {
   struct Tables {
     std::vector<float> mean, mean_rest, inv, gamma, beta;
   };
-  /// What the rest of a channel's mean is in xh. Near the mean x - now_.mean is exact, elsewhere its
-  /// rounding is one of the result: with the rest taken off, (x - mean) / D is good to a few roundings.
+  /// What the rest of a channel's mean is in xh. Near the mean x - now_.mean is exact, elsewhere
+  /// its rounding is one of the result: with the rest taken off, (x - mean) / D is good to a few
+  /// roundings.
   [[nodiscard]] double rest_in_steps(std::uint64_t c) const {
     return double{now_.mean_rest[c]} * double{now_.inv[c]};
   }
@@ -251,7 +252,7 @@ class ChannelNorm {
   static constexpr std::uint64_t kLanes = 64;  // at least, of one vector loop
 
   double eps_, momentum_;
-  std::uint64_t channels_ = 0, width_ = 0;  // width_: lanes, a multiple of the channels
+  std::uint64_t channels_ = 0, width_ = 0;      // width_: lanes, a multiple of the channels
   std::vector<double> running_mean_, running_;  // running_: the statistic, without eps
   Tables now_;
   std::vector<float> slope_of_dy_, center_;  // of backward()

@@ -59,7 +59,7 @@ template <std::size_t kStreams, std::size_t kTables, class Body>
 void map_lanes(std::uint64_t n, std::uint64_t width, const Sources<kStreams>& streams,
                const Sources<kTables>& tables, float* out, const Body& body) noexcept {
   const auto run = [&]<std::size_t... kS, std::size_t... kT>(std::index_sequence<kS...>,
-                                                            std::index_sequence<kT...>) {
+                                                             std::index_sequence<kT...>) {
     detail::with_entries(width, tables, [&](const auto& entry, const auto& lanes) {
       detail::for_each_row(n, lanes, [&](std::uint64_t i, std::uint64_t count) {
 #pragma GCC ivdep
@@ -69,9 +69,8 @@ void map_lanes(std::uint64_t n, std::uint64_t width, const Sources<kStreams>& st
       });
     });
   };
-  vectorized([&] {
-    run(std::make_index_sequence<kStreams>{}, std::make_index_sequence<kTables>{});
-  });
+  vectorized(
+      [&] { run(std::make_index_sequence<kStreams>{}, std::make_index_sequence<kTables>{}); });
 }
 
 /// sums[term * width + lane] += term `term` of body(streams..., entries...), a std::array of kTerms
@@ -81,8 +80,8 @@ void sum_lanes(std::uint64_t n, std::uint64_t width, const Sources<kStreams>& st
                const Sources<kTables>& tables, double* sums, const Body& body) noexcept {
   using Terms = std::array<double, kTerms>;
   const auto add_rows = [&]<std::size_t... kS, std::size_t... kT>(
-                            const auto& entry, const auto& lanes, double* total,
-                            std::index_sequence<kS...>, std::index_sequence<kT...>) {
+      const auto& entry, const auto& lanes, double* total, std::index_sequence<kS...>,
+      std::index_sequence<kT...>) {
     detail::for_each_row(n, lanes, [&](std::uint64_t i, std::uint64_t count) {
 #pragma GCC ivdep
       for (std::uint64_t j = 0; j < count; ++j) {

@@ -70,20 +70,21 @@ static inline void qloom_method_deinit(void) {}
 static inline uint32_t qloom_method_count(void) { return 1; }
 
 /* Registers the library's one method; id, version and manifest come from plugin.json. */
-#define QLOOM_METHOD(kind_id, create_function)                                              \
-  static const qloom_descriptor *qloom_method_at(uint32_t index) {                          \
-    static qloom_descriptor descriptor;                                                     \
-    if (index > 0) return NULL;                                                             \
-    descriptor.struct_size = sizeof descriptor;                                             \
-    descriptor.kind = kind_id;                                                              \
-    descriptor.id = qloom_manifest[0].id;                                                   \
-    descriptor.version = qloom_manifest[0].version;                                         \
-    descriptor.manifest = qloom_manifest[0].manifest;                                       \
-    descriptor.create = create_function;                                                    \
-    return &descriptor;                                                                     \
-  }                                                                                         \
-  const qloom_entry QLOOM_ENTRY_SYMBOL = {                                                  \
-      QLOOM_MAGIC,       sizeof(qloom_entry), QLOOM_ABI_MAJOR,    QLOOM_ABI_TARGET,         \
-      QLOOM_ABI_HASH,    qloom_method_init,   qloom_method_deinit, qloom_method_count,      \
-      qloom_method_at}
+#define QLOOM_METHOD(kind_id, create_function)                                      \
+  static const qloom_descriptor *qloom_method_at(uint32_t index) {                  \
+    static qloom_descriptor descriptor;                                             \
+    if (index > 0) return NULL;                                                     \
+    descriptor.struct_size = sizeof descriptor;                                     \
+    descriptor.kind = kind_id;                                                      \
+    descriptor.id = qloom_manifest[0].id;                                           \
+    descriptor.version = qloom_manifest[0].version;                                 \
+    descriptor.manifest = qloom_manifest[0].manifest;                               \
+    descriptor.create = create_function;                                            \
+    return &descriptor;                                                             \
+  }                                                                                 \
+  const qloom_entry QLOOM_ENTRY_SYMBOL = {QLOOM_MAGIC,         sizeof(qloom_entry), \
+                                          QLOOM_ABI_MAJOR,     QLOOM_ABI_TARGET,    \
+                                          QLOOM_ABI_HASH,      qloom_method_init,   \
+                                          qloom_method_deinit, qloom_method_count,  \
+                                          qloom_method_at}
 #endif

@@ -46,28 +46,28 @@ struct Library {
 }  // namespace qloom::sdk::detail
 
 /// Registers the library's methods. One use per library, after #include "qloom_manifest.h".
-#define QLOOM_METHODS(...)                                                                       \
-  namespace {                                                                                    \
-  using QloomLibrary = qloom::sdk::detail::Library<__VA_ARGS__>;                                 \
-  template <class... Methods>                                                                    \
-  const qloom_descriptor* qloom_descriptor_at(qloom::sdk::detail::Library<Methods...>,           \
-                                              std::uint32_t index) noexcept {                    \
-    static_assert(sizeof...(Methods) == sizeof(qloom_manifest) / sizeof(qloom_manifest[0]),      \
-                  "plugin.json and QLOOM_METHODS list different numbers of methods");            \
-    static constexpr decltype(qloom_descriptor::create) kCreate[] = {&Methods::create...};       \
-    static constexpr const char* kKinds[] = {Methods::kKind...};                                 \
-    static qloom_descriptor table[sizeof...(Methods)];                                           \
-    if (index >= sizeof...(Methods)) return nullptr;                                             \
-    const auto& m = qloom_manifest[index];                                                       \
-    table[index] = {sizeof(qloom_descriptor), 0, kKinds[index], m.id, m.version, m.manifest,     \
-                    kCreate[index]};                                                             \
-    return &table[index];                                                                        \
-  }                                                                                              \
-  const qloom_descriptor* qloom_at(std::uint32_t index) noexcept {                               \
-    return qloom_descriptor_at(QloomLibrary{}, index);                                           \
-  }                                                                                              \
-  }                                                                                              \
-  extern "C" const qloom_entry QLOOM_ENTRY_SYMBOL = {                                            \
-      QLOOM_MAGIC,          sizeof(qloom_entry),   QLOOM_ABI_MAJOR,      QLOOM_ABI_TARGET,       \
-      QLOOM_ABI_HASH,       &QloomLibrary::init,   &QloomLibrary::deinit, &QloomLibrary::count,  \
-      &qloom_at};
+#define QLOOM_METHODS(...)                                                                        \
+  namespace {                                                                                     \
+  using QloomLibrary = qloom::sdk::detail::Library<__VA_ARGS__>;                                  \
+  template <class... Methods>                                                                     \
+  const qloom_descriptor* qloom_descriptor_at(qloom::sdk::detail::Library<Methods...>,            \
+                                              std::uint32_t index) noexcept {                     \
+    static_assert(sizeof...(Methods) == sizeof(qloom_manifest) / sizeof(qloom_manifest[0]),       \
+                  "plugin.json and QLOOM_METHODS list different numbers of methods");             \
+    static constexpr decltype(qloom_descriptor::create) kCreate[] = {&Methods::create...};        \
+    static constexpr const char* kKinds[] = {Methods::kKind...};                                  \
+    static qloom_descriptor table[sizeof...(Methods)];                                            \
+    if (index >= sizeof...(Methods)) return nullptr;                                              \
+    const auto& m = qloom_manifest[index];                                                        \
+    table[index] = {                                                                              \
+        sizeof(qloom_descriptor), 0, kKinds[index], m.id, m.version, m.manifest, kCreate[index]}; \
+    return &table[index];                                                                         \
+  }                                                                                               \
+  const qloom_descriptor* qloom_at(std::uint32_t index) noexcept {                                \
+    return qloom_descriptor_at(QloomLibrary{}, index);                                            \
+  }                                                                                               \
+  }                                                                                               \
+  extern "C" const qloom_entry QLOOM_ENTRY_SYMBOL = {                                             \
+      QLOOM_MAGIC,           sizeof(qloom_entry),  QLOOM_ABI_MAJOR,                               \
+      QLOOM_ABI_TARGET,      QLOOM_ABI_HASH,       &QloomLibrary::init,                           \
+      &QloomLibrary::deinit, &QloomLibrary::count, &qloom_at};

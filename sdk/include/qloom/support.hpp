@@ -189,10 +189,8 @@ class StateWriter {
     put(name, values.data(), values.size());
   }
   template <class T>
-    requires std::is_arithmetic_v<T>
-  void operator()(const char* name, const T& value) {
-    put(name, &value, 1);
-  }
+  requires std::is_arithmetic_v<T>
+  void operator()(const char* name, const T& value) { put(name, &value, 1); }
 
  private:
   template <class T>
@@ -215,7 +213,7 @@ class StateReader {
     if (count > 0) std::memcpy(values.data(), data, count * sizeof(T));
   }
   template <class T>
-    requires std::is_arithmetic_v<T>
+  requires std::is_arithmetic_v<T>
   void operator()(const char* name, T& value) {
     const void* data = nullptr;
     std::uint64_t count = 0;

@@ -88,8 +88,8 @@ class TernaryGrid : public UniformGrid {
     if (kept == 0) require_kept(x, threshold_);
   }
 
-  /// The thresholds that minimise sum (x - scale t)^2 with place_means()'s scale: with S_m the sum of
-  /// the m largest magnitudes, m = argmax S_m^2 / m; the threshold is the next magnitude. Equal
+  /// The thresholds that minimise sum (x - scale t)^2 with place_means()'s scale: with S_m the sum
+  /// of the m largest magnitudes, m = argmax S_m^2 / m; the threshold is the next magnitude. Equal
   /// magnitudes are taken all or none: the maximum is at an end of such a run.
   void find_best_thresholds(const qloom_tensor& x) {
     require_finite(x);

@@ -89,8 +89,9 @@ class UniformGrid {
                          code_min_[group], code_max_[group]});
   }
   [[nodiscard]] qloom_grid grid() const noexcept {
-    return {scale_.data(),    inv_scale_.data(), zero_point_.data(),
-            offset_.empty() ? nullptr : offset_.data(), code_min_.data(), code_max_.data()};
+    return {scale_.data(),      inv_scale_.data(),
+            zero_point_.data(), offset_.empty() ? nullptr : offset_.data(),
+            code_min_.data(),   code_max_.data()};
   }
 
   void store(std::size_t group, const GroupGrid& one) noexcept {

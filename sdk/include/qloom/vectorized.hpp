@@ -30,25 +30,25 @@ template <class T>
   return [data = table.data()](std::uint64_t group) { return data[group]; };
 }
 
-/// body(entry, i) for the elements of a block, vectorized, i counted from its first element; entry =
-/// of_group(group) is what the method holds for the element's group. Elements must not depend on
+/// body(entry, i) for the elements of a block, vectorized, i counted from its first element; entry
+/// = of_group(group) is what the method holds for the element's group. Elements must not depend on
 /// each other. The body vectorizes when it reads and computes the same for every element and only
 /// then chooses, with `?:`; a call into the mathematical library keeps it scalar.
 template <class OfGroup, class Body>
 void for_each_element(const qloom_block& block, const OfGroup& of_group,
                       const Body& body) noexcept {
   vectorized([&] {
-    for_each_span(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group,
-                             bool is_columns) {
-      if (is_columns) {
+    for_each_span(
+        block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group, bool is_columns) {
+          if (is_columns) {
 #pragma GCC ivdep
-        for (std::uint64_t j = 0; j < count; ++j) body(of_group(group + j), begin + j);
-      } else {
-        const auto entry = of_group(group);
+            for (std::uint64_t j = 0; j < count; ++j) body(of_group(group + j), begin + j);
+          } else {
+            const auto entry = of_group(group);
 #pragma GCC ivdep
-        for (std::uint64_t j = 0; j < count; ++j) body(entry, begin + j);
-      }
-    });
+            for (std::uint64_t j = 0; j < count; ++j) body(entry, begin + j);
+          }
+        });
   });
 }
 
@@ -78,8 +78,8 @@ namespace detail {
 
 /// What body returns for an element: a std::array of float or double.
 template <class OfGroup, class Body>
-using TermsOf = std::invoke_result_t<Body, std::invoke_result_t<OfGroup, std::uint64_t>,
-                                     std::uint64_t>;
+using TermsOf =
+    std::invoke_result_t<Body, std::invoke_result_t<OfGroup, std::uint64_t>, std::uint64_t>;
 
 /// Runs of one group. The lanes stay in registers: the compiler unrolls the loop over them and
 /// moves their loads and stores out of the loop around it. What lies kAhead elements further on is

@@ -88,8 +88,7 @@ static void destroy(void *self) {
 
 static qloom_status save(const void *self, qloom_writer *writer, qloom_error *error) {
   const abs_max *s = (const abs_max *)self;
-  const qloom_status status =
-      state_api->put(writer, "largest", QLOOM_F64, s->largest, s->groups);
+  const qloom_status status = state_api->put(writer, "largest", QLOOM_F64, s->largest, s->groups);
   return status == QLOOM_OK ? status : fail(error, status, "largest was not written");
 }
 
@@ -113,11 +112,10 @@ static qloom_status load(void *self, const qloom_reader *reader, uint32_t versio
 
 static const qloom_base base = {sizeof(qloom_base), 1, destroy, save, load, NULL};
 static const qloom_range_estimator table = {
-    sizeof(qloom_range_estimator), 0, 1, 0, begin, observe, end, ranges,
-    NULL};
+    sizeof(qloom_range_estimator), 0, 1, 0, begin, observe, end, ranges, NULL};
 
-static qloom_status create(const qloom_host *host, const qloom_params *params,
-                           qloom_instance *out, qloom_error *error) {
+static qloom_status create(const qloom_host *host, const qloom_params *params, qloom_instance *out,
+                           qloom_error *error) {
   abs_max *self = (abs_max *)calloc(1, sizeof(abs_max));
   (void)host;
   if (self == NULL) return fail(error, QLOOM_E_NO_MEMORY, "no room for the estimator");
@@ -156,6 +154,12 @@ static const qloom_descriptor *at(uint32_t index) {
   return &descriptor;
 }
 
-const qloom_entry QLOOM_ENTRY_SYMBOL = {QLOOM_MAGIC,      sizeof(qloom_entry), QLOOM_ABI_MAJOR,
-                                        QLOOM_ABI_TARGET, QLOOM_ABI_HASH,      init,
-                                        deinit,           count,               at};
+const qloom_entry QLOOM_ENTRY_SYMBOL = {QLOOM_MAGIC,
+                                        sizeof(qloom_entry),
+                                        QLOOM_ABI_MAJOR,
+                                        QLOOM_ABI_TARGET,
+                                        QLOOM_ABI_HASH,
+                                        init,
+                                        deinit,
+                                        count,
+                                        at};

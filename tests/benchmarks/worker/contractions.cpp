@@ -116,8 +116,14 @@ struct Int8Convolution {
     const memory::desc y({s.batch, s.out_c, s.out_h(), s.out_w()}, Type::s32,
                          memory::format_tag::nhwc);
     const dnnl::convolution_forward::primitive_desc description(
-        {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, x, w, y,
-         {s.stride_h, s.stride_w}, {s.pad_top, s.pad_left}, {s.pad_bottom, s.pad_right}},
+        {dnnl::prop_kind::forward_inference,
+         dnnl::algorithm::convolution_direct,
+         x,
+         w,
+         y,
+         {s.stride_h, s.stride_w},
+         {s.pad_top, s.pad_left},
+         {s.pad_bottom, s.pad_right}},
         engine);
     primitive = dnnl::convolution_forward(description);
     arguments = {{DNNL_ARG_SRC, memory(x, engine)},

@@ -93,8 +93,12 @@ Case affine(const Json& params) {
 Case minifloat(const Json& params) {
   auto plane = std::make_shared<Plane>(params);
   const auto e = params.at("exponent_bits").get<std::uint32_t>();
-  const qloom_float_format format{e, params.at("mantissa_bits").get<std::uint32_t>(),
-                                  (1 << (e - 1)) - 1, QLOOM_SPECIALS_IEEE, 1, 1};
+  const qloom_float_format format{e,
+                                  params.at("mantissa_bits").get<std::uint32_t>(),
+                                  (1 << (e - 1)) - 1,
+                                  QLOOM_SPECIALS_IEEE,
+                                  1,
+                                  1};
   const qloom_call call = make_call(params);
   const auto run = [plane, format, call] {
     plane->for_each_block([&](const qloom_block& b, const float* x, float* y) {

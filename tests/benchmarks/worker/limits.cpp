@@ -40,8 +40,8 @@ __attribute__((target("avx2"))) std::uint64_t read_all(const float* x, std::size
       sum[j] = _mm256_or_si256(sum[j], _mm256_loadu_si256(p));
     }
   }
-  const __m256i both = _mm256_or_si256(_mm256_or_si256(sum[0], sum[1]),
-                                       _mm256_or_si256(sum[2], sum[3]));
+  const __m256i both =
+      _mm256_or_si256(_mm256_or_si256(sum[0], sum[1]), _mm256_or_si256(sum[2], sum[3]));
   return static_cast<std::uint64_t>(_mm256_extract_epi64(both, 0)) + (i < n ? 1 : 0);
 }
 
@@ -51,10 +51,12 @@ __attribute__((target("avx2"))) void triad(const float* a, const float* b, float
   const __m256 factor = _mm256_set1_ps(3.0F);
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8) {
-    const __m256 sum = _mm256_add_ps(_mm256_loadu_ps(a + i),
-                                     _mm256_mul_ps(factor, _mm256_loadu_ps(b + i)));
-    if (streams) _mm256_stream_ps(c + i, sum);
-    else _mm256_store_ps(c + i, sum);
+    const __m256 sum =
+        _mm256_add_ps(_mm256_loadu_ps(a + i), _mm256_mul_ps(factor, _mm256_loadu_ps(b + i)));
+    if (streams)
+      _mm256_stream_ps(c + i, sum);
+    else
+      _mm256_store_ps(c + i, sum);
   }
   for (; i < n; ++i) c[i] = a[i] + 3.0F * b[i];
   _mm_sfence();
@@ -63,7 +65,8 @@ __attribute__((target("avx2"))) void triad(const float* a, const float* b, float
 constexpr int kRounds = 100000;
 constexpr int kChains = 12;  // independent sums: cover the latency of two units
 
-/// The loops over the sums are unrolled, so that each sum stays in a register: kRounds rounds of kChains independent fused multiply-adds of 16 floats.
+/// The loops over the sums are unrolled, so that each sum stays in a register: kRounds rounds of
+/// kChains independent fused multiply-adds of 16 floats.
 __attribute__((target("avx512f"))) float fma_512() {
   __m512 sum[kChains];
 #pragma GCC unroll 12

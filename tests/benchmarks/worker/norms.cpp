@@ -66,8 +66,7 @@ class OneDnnNorm : Operands {
     const memory::desc data({s[0], s[3], s[1], s[2]}, memory::data_type::f32,
                             memory::format_tag::nhwc);
     const memory::desc vector({s[3]}, memory::data_type::f32, memory::format_tag::a);
-    const auto flags = dnnl::normalization_flags::use_scale |
-                       dnnl::normalization_flags::use_shift;
+    const auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
     const dnnl::batch_normalization_forward::primitive_desc forward(
         {dnnl::prop_kind::forward_training, data, 1e-5F, flags}, engine_);
     const dnnl::batch_normalization_backward::primitive_desc backward(

@@ -15,8 +15,8 @@ Case step(const Json& params) {
   options.model = params.at("model");
   options.input = params.at("input");
   options.batch = params.value("batch", options.batch);
-  auto stepper = std::make_shared<Stepper>(options, params.at("rules").get<std::string>(),
-                                           plugins());
+  auto stepper =
+      std::make_shared<Stepper>(options, params.at("rules").get<std::string>(), plugins());
   return {[stepper] { stepper->step(); }, stepper->products()};
 }
 

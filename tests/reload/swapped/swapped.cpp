@@ -23,8 +23,7 @@ class Swapped {
     std::fesetround(FE_UPWARD);
 #endif
   }
-  void apply(const qloom_call&, const qloom_block& block, const float* x,
-             float* y) const noexcept {
+  void apply(const qloom_call&, const qloom_block& block, const float* x, float* y) const noexcept {
     for (std::uint64_t i = 0; i < block.n; ++i) y[i] = x[i] * SWAPPED_FACTOR;
   }
   template <class Archive>

@@ -46,9 +46,8 @@ struct Norm {
       detail::as<T>(self).backward_sums(*call, first, rows, x, dy, sums);
     }
   }
-  static qloom_status backward_prepare(void* self, const qloom_norm_call* call,
-                                       const double* sums, float* dgamma, float* dbeta,
-                                       qloom_error* error) noexcept {
+  static qloom_status backward_prepare(void* self, const qloom_norm_call* call, const double* sums,
+                                       float* dgamma, float* dbeta, qloom_error* error) noexcept {
     return guarded(error, [&] {
       if constexpr (kSums > 0) {
         detail::as<T>(self).backward_prepare(*call, sums, dgamma, dbeta);

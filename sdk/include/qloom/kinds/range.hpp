@@ -38,13 +38,12 @@ struct Range {
   }
   static qloom_status end(void* self, std::uint32_t pass, qloom_error* error) noexcept {
     return guarded(error, [&] {
-      if constexpr (requires(T& t) { t.end(pass); }) detail::as<T>(self).end(pass);
+      if constexpr (requires(T & t) { t.end(pass); }) detail::as<T>(self).end(pass);
     });
   }
   static qloom_status ranges(const void* self, qloom_range* out, std::uint64_t groups,
                              qloom_error* error) noexcept {
-    return guarded(error,
-                   [&] { detail::as<T>(self).ranges(std::span<qloom_range>(out, groups)); });
+    return guarded(error, [&] { detail::as<T>(self).ranges(std::span<qloom_range>(out, groups)); });
   }
   static qloom_status observe_extremes(void* self, const double* lo, const double* hi,
                                        std::uint64_t groups, qloom_error* error) noexcept {
@@ -54,11 +53,18 @@ struct Range {
       }
     });
   }
-  static constexpr bool kTakesExtremes =
-      requires(T& t, std::span<const double> ends) { t.observe_extremes(ends, ends); };
-  static constexpr qloom_range_estimator kTable{
-      sizeof(qloom_range_estimator), detail::caps<T>(), passes(), 0, &begin, &observe, &end,
-      &ranges, kTakesExtremes ? &observe_extremes : nullptr};
+  static constexpr bool kTakesExtremes = requires(T & t, std::span<const double> ends) {
+    t.observe_extremes(ends, ends);
+  };
+  static constexpr qloom_range_estimator kTable{sizeof(qloom_range_estimator),
+                                                detail::caps<T>(),
+                                                passes(),
+                                                0,
+                                                &begin,
+                                                &observe,
+                                                &end,
+                                                &ranges,
+                                                kTakesExtremes ? &observe_extremes : nullptr};
   static qloom_status create(const qloom_host*, const qloom_params* params, qloom_instance* out,
                              qloom_error* error) noexcept {
     return detail::Base<T>::create(params, &kTable, out, error);

@@ -2,14 +2,15 @@
 // Copyright the qloom authors
 #pragma once
 
-#include <qloom/kinds/base.hpp>
 #include <qloom/stochastic.h>
+#include <qloom/kinds/base.hpp>
 
 namespace qloom::sdk {
 
 /// Rounding mode from a class T with
 ///   explicit T(const Params&);
-///   void round(const qloom_call&, uint64_t first, const float* x, float* y, uint64_t n) const noexcept;
+///   void round(const qloom_call&, uint64_t first, const float* x, float* y, uint64_t n) const
+///   noexcept;
 /// and optionally
 ///   bool lower(uint32_t& rule, uint32_t& argument) const noexcept;  // "I am exactly that rule"
 template <class T>

@@ -243,9 +243,15 @@ static qloom_status load(void *self, const qloom_reader *reader, uint32_t versio
 }
 
 static const qloom_base base = {sizeof(qloom_base), 1, destroy, save, load, NULL};
-static const qloom_norm table = {sizeof(qloom_norm), QLOOM_NORM_AFFINE, 2, /* sums per channel */
-                                 begin,              prepare,           apply,
-                                 backward_sums,      backward_prepare,  backward,
+static const qloom_norm table = {sizeof(qloom_norm),
+                                 QLOOM_NORM_AFFINE,
+                                 2, /* sums per channel */
+                                 begin,
+                                 prepare,
+                                 apply,
+                                 backward_sums,
+                                 backward_prepare,
+                                 backward,
                                  inference};
 
 static qloom_status create(const qloom_host *host, const qloom_params *params, qloom_instance *out,

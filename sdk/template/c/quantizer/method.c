@@ -17,8 +17,8 @@ typedef struct method {
 
 static qloom_grid grid_of(const method *s) {
   const uint64_t n = s->groups;
-  qloom_grid grid = {s->tables,         s->tables + n, s->tables + 2 * n, NULL,
-                     s->tables + 3 * n, s->tables + 4 * n};
+  qloom_grid grid = {s->tables, s->tables + n,     s->tables + 2 * n,
+                     NULL,      s->tables + 3 * n, s->tables + 4 * n};
   return grid;
 }
 

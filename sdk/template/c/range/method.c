@@ -104,8 +104,7 @@ static qloom_status load(void *self, const qloom_reader *reader, uint32_t versio
 
 static const qloom_base base = {sizeof(qloom_base), 1, destroy, save, load, NULL};
 static const qloom_range_estimator table = {
-    sizeof(qloom_range_estimator), 0, 1, 0, begin, observe, end, ranges,
-    NULL};
+    sizeof(qloom_range_estimator), 0, 1, 0, begin, observe, end, ranges, NULL};
 
 static qloom_status create(const qloom_host *host, const qloom_params *params, qloom_instance *out,
                            qloom_error *error) {
