@@ -8,8 +8,8 @@
 
 #include "host/cli/apply.hpp"
 #include "host/cli/json_array.hpp"
+#include "host/contraction/codes.hpp"
 #include "host/data/array_reader.hpp"
-#include "host/network/codes.hpp"
 #include "host/network/norm_call.hpp"
 #include "host/network/site_quantizer.hpp"
 #include "host/registry/call_record.hpp"

@@ -106,7 +106,7 @@ std::string sweep_csv(const SweepPlan& plan, const Json& results) {
     csv += std::to_string(row["seeds"].size());
     for (const char* key : {"accuracy_mean", "accuracy_deviation", "weight_bits", "activation_bits",
                             "model_bytes", "seconds_per_epoch"}) {
-      csv += "," + csv_number(row[key]);
+      csv.append(",").append(csv_number(row[key]));
     }
     csv += row["pareto"] == true ? ",yes," : ",no,";
     csv += (row["error"].is_null() ? "" : csv_field(row["error"].get<std::string>())) + "\n";

@@ -16,7 +16,7 @@
 #include "host/experiment/settings.hpp"
 #include "host/experiment/stop.hpp"
 #include "host/experiment/training.hpp"
-#include "host/network/ops.hpp"
+#include "host/layers/ops.hpp"
 #include "host/registry/call_record.hpp"
 #include "host/tensor/error.hpp"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "host/network/ops.hpp"
+#include "host/layers/ops.hpp"
 #include "host/tensor/tensor.hpp"
 
 namespace qloom::experiment {

@@ -8,8 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "host/layers/ops.hpp"
 #include "host/network/model.hpp"
-#include "host/network/ops.hpp"
 #include "host/registry/call_record.hpp"
 #include "host/registry/printable.hpp"
 #include "host/tensor/error.hpp"

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "host/network/contraction.hpp"
+#include "host/contraction/contraction.hpp"
 #include "host/network/gradients.hpp"
 #include "host/network/model.hpp"
 #include "host/network/norm_layer.hpp"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "host/layers/ops.hpp"
 #include "host/network/norm_layer.hpp"
-#include "host/network/ops.hpp"
 
 namespace qloom::network {
 namespace {

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "host/network/contraction.hpp"
+#include "host/contraction/contraction.hpp"
 #include "host/registry/call_record.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/tensor.hpp"

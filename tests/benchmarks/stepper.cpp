@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "host/experiment/placing.hpp"
-#include "host/network/ops.hpp"
+#include "host/layers/ops.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
 #include "tests/benchmarks/products.hpp"

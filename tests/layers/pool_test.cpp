@@ -2,8 +2,8 @@
 // Copyright the qloom authors
 #include <limits>
 
-#include "host/network/ops.hpp"
-#include "tests/layers/naive.hpp"
+#include "host/layers/ops.hpp"
+#include "tests/contraction/naive.hpp"
 
 namespace qloom::test {
 namespace {

@@ -9,7 +9,7 @@
 
 #include <omp.h>
 
-#include "host/network/ops.hpp"
+#include "host/layers/ops.hpp"
 #include "host/tensor/random.hpp"
 #include "tests/support/method.hpp"
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "host/experiment/placing.hpp"
-#include "host/network/ops.hpp"
+#include "host/layers/ops.hpp"
 
 namespace qloom::test {
 namespace {

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "tests/layers/naive.hpp"
+#include "tests/contraction/naive.hpp"
 
 namespace qloom::test {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "host/experiment/placing.hpp"
+#include "host/layers/ops.hpp"
 #include "host/network/network.hpp"
-#include "host/network/ops.hpp"
 #include "tests/support/bench.hpp"
 
 namespace qloom::test {

@@ -7,7 +7,7 @@
 
 #include <dnnl.hpp>
 
-#include "host/network/contraction.hpp"
+#include "host/contraction/contraction.hpp"
 #include "tests/benchmarks/products.hpp"
 #include "tests/benchmarks/worker/cases.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/network/byte_codes.hpp"
+#include "host/contraction/byte_codes.hpp"
 
 #include <algorithm>
 #include <array>

@@ -13,7 +13,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
-#include "host/network/contraction.hpp"
+#include "host/contraction/contraction.hpp"
 #include "host/tensor/random.hpp"
 
 namespace qloom::test {

@@ -12,8 +12,8 @@
 
 #include <gtest/gtest.h>
 
-#include "host/network/contraction.hpp"
-#include "tests/layers/naive.hpp"
+#include "host/contraction/contraction.hpp"
+#include "tests/contraction/naive.hpp"
 
 namespace qloom::test {
 

@@ -5,10 +5,10 @@
 // the promised order of k, and knows its own index.
 #include <algorithm>
 
+#include "host/contraction/contraction.hpp"
 #include "host/kernels/kernels.hpp"
-#include "host/network/contraction.hpp"
 #include "host/tensor/error.hpp"
-#include "tests/layers/naive.hpp"
+#include "tests/contraction/naive.hpp"
 
 namespace qloom::test {
 namespace {

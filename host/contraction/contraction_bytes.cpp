@@ -8,8 +8,8 @@
 #include <atomic>
 #include <cstdlib>
 
-#include "host/network/contraction_state.hpp"
-#include "host/network/patches.hpp"
+#include "host/contraction/contraction_state.hpp"
+#include "host/contraction/patches.hpp"
 
 namespace qloom::network {
 namespace {

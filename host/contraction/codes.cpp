@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/network/codes.hpp"
+#include "host/contraction/codes.hpp"
 
 #include <algorithm>
 #include <array>

@@ -5,8 +5,8 @@
 // that are no codes. The same program runs a second time on a processor without exact bytes.
 #include <array>
 
-#include "host/network/byte_codes.hpp"
-#include "tests/layers/coded.hpp"
+#include "host/contraction/byte_codes.hpp"
+#include "tests/contraction/coded.hpp"
 
 namespace qloom::test {
 namespace {

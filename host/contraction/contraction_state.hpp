@@ -10,11 +10,11 @@
 #include <memory>
 #include <vector>
 
-#include "host/network/byte_codes.hpp"
-#include "host/network/contraction.hpp"
-#include "host/network/modelled.hpp"
-#include "host/network/slice_primitive.hpp"
-#include "host/network/slices.hpp"
+#include "host/contraction/byte_codes.hpp"
+#include "host/contraction/contraction.hpp"
+#include "host/contraction/modelled.hpp"
+#include "host/contraction/slice_primitive.hpp"
+#include "host/contraction/slices.hpp"
 #include "host/tensor/tensor.hpp"
 
 namespace qloom::network {

@@ -8,8 +8,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "host/contraction/contraction.hpp"
 #include "host/kernels/vectorized.hpp"
-#include "host/network/contraction.hpp"
 
 namespace qloom::network {
 

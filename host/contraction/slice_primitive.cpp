@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/network/slice_primitive.hpp"
+#include "host/contraction/slice_primitive.hpp"
 
 #include <cstring>
 
-#include "host/network/slices.hpp"
+#include "host/contraction/slices.hpp"
 
 namespace qloom::network {
 namespace {

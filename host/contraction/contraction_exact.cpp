@@ -8,8 +8,8 @@
 #include <optional>
 #include <vector>
 
+#include "host/contraction/contraction_state.hpp"
 #include "host/kernels/vectorized.hpp"
-#include "host/network/contraction_state.hpp"
 
 namespace qloom::network {
 namespace {

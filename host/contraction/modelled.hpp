@@ -15,7 +15,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "host/network/contraction.hpp"
+#include "host/contraction/contraction.hpp"
 #include "host/tensor/tensor.hpp"
 
 namespace qloom::network {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/network/contraction.hpp"
+#include "host/contraction/contraction.hpp"
 
 #include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
 
-#include "host/network/contraction_state.hpp"
+#include "host/contraction/contraction_state.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "host/network/contraction.hpp"
+#include "host/contraction/contraction.hpp"
 
 namespace qloom::network {
 

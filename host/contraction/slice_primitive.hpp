@@ -10,7 +10,7 @@
 
 #include <dnnl.hpp>
 
-#include "host/network/contraction.hpp"
+#include "host/contraction/contraction.hpp"
 
 namespace qloom::network {
 

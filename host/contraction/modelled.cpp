@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/network/modelled.hpp"
+#include "host/contraction/modelled.hpp"
 
 #include <algorithm>
 #include <numeric>
 #include <string>
 
-#include "host/network/codes.hpp"
-#include "host/network/patches.hpp"
-#include "host/network/slices.hpp"
+#include "host/contraction/codes.hpp"
+#include "host/contraction/patches.hpp"
+#include "host/contraction/slices.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {

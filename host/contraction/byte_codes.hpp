@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "host/network/codes.hpp"
+#include "host/contraction/codes.hpp"
 
 namespace qloom::network {
 

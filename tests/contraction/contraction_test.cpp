@@ -2,10 +2,10 @@
 // Copyright the qloom authors
 //
 // Contractions of real operands, against plain loops in double and central differences.
-#include "host/network/contraction.hpp"
+#include "host/contraction/contraction.hpp"
 
 #include "host/tensor/error.hpp"
-#include "tests/layers/naive.hpp"
+#include "tests/contraction/naive.hpp"
 
 namespace qloom::test {
 namespace {

@@ -4,7 +4,7 @@
 // Contractions of real operands: float32 sums in an order that the shape alone fixes.
 #include <algorithm>
 
-#include "host/network/contraction_state.hpp"
+#include "host/contraction/contraction_state.hpp"
 
 namespace qloom::network {
 

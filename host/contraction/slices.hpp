@@ -11,7 +11,7 @@
 
 #include <omp.h>
 
-#include "host/network/contraction.hpp"
+#include "host/contraction/contraction.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::network {

@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "host/network/ops.hpp"
+#include "host/layers/ops.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::network {

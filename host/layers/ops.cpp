@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/network/ops.hpp"
+#include "host/layers/ops.hpp"
 
 #include <algorithm>
 #include <array>

@@ -2,10 +2,10 @@
 // Copyright the qloom authors
 //
 // Contractions of integer-coded operands equal the sum in 64-bit integers, bit for bit.
-#include "host/network/codes.hpp"
-#include "host/network/contraction.hpp"
+#include "host/contraction/codes.hpp"
+#include "host/contraction/contraction.hpp"
 #include "host/tensor/error.hpp"
-#include "tests/layers/coded.hpp"
+#include "tests/contraction/coded.hpp"
 
 namespace qloom::test {
 namespace {
