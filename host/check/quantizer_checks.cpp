@@ -84,7 +84,8 @@ void check_code_width(Context& context, QuantizerDriver& driver,
   qloom_encoding e{};
   e.struct_size = sizeof e;
   if (driver.ops().encoding(driver.self(), &e) != QLOOM_OK || e.kind == QLOOM_ENCODING_NONE) return;
-  if (e.groups != driver.geometry().groups && e.kind != QLOOM_ENCODING_FLOAT) {
+  const bool is_grouped = e.kind != QLOOM_ENCODING_FLOAT && e.kind != QLOOM_ENCODING_VECTORS;
+  if (e.groups != driver.geometry().groups && is_grouped) {
     context.find(fmt::format("the encoding has {} groups, the tensor {}", e.groups,
                              driver.geometry().groups));
     return;
@@ -99,7 +100,7 @@ void check_code_width(Context& context, QuantizerDriver& driver,
     if (e.kind == QLOOM_ENCODING_AFFINE) {
       lo = e.grid.code_min[g];
       hi = e.grid.code_max[g];
-    } else if (e.kind == QLOOM_ENCODING_CODEBOOK) {
+    } else if (e.kind == QLOOM_ENCODING_CODEBOOK || e.kind == QLOOM_ENCODING_VECTORS) {
       hi = static_cast<double>(e.codebook_size) - 1;
     }
     if (codes[i] >= lo && codes[i] <= hi) continue;

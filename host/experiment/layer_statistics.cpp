@@ -74,10 +74,10 @@ std::vector<float> grid_levels(const qloom_encoding& e) {
   if (e.kind == QLOOM_ENCODING_CODEBOOK && e.codebook_size <= kMostLevels) {
     levels.assign(e.codebook, e.codebook + e.codebook_size);
   } else if (e.kind == QLOOM_ENCODING_AFFINE &&
-             e.grid.code_max[0] - e.grid.code_min[0] < float(kMostLevels)) {
+             e.grid.code_max[0] - e.grid.code_min[0] < int(kMostLevels)) {
     const float offset = e.grid.offset == nullptr ? 0.0F : e.grid.offset[0];
-    for (float code = e.grid.code_min[0]; code <= e.grid.code_max[0]; code += 1.0F) {
-      levels.push_back(offset + (code - e.grid.zero_point[0]) * e.grid.scale[0]);
+    for (std::int32_t code = e.grid.code_min[0]; code <= e.grid.code_max[0]; ++code) {
+      levels.push_back(offset + static_cast<float>(code - e.grid.zero_point[0]) * e.grid.scale[0]);
     }
   }
   std::sort(levels.begin(), levels.end());

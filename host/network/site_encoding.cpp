@@ -20,8 +20,9 @@ std::int32_t version_of(const registry::Instance& instance) {
   return instance ? static_cast<std::int32_t>(instance.state_version()) : 0;
 }
 
-std::vector<float> row(const float* values, std::uint64_t n) {
-  return values == nullptr ? std::vector<float>{} : std::vector<float>(values, values + n);
+template <class T>
+std::vector<T> row(const T* values, std::uint64_t n) {
+  return values == nullptr ? std::vector<T>{} : std::vector<T>(values, values + n);
 }
 
 }  // namespace
@@ -35,7 +36,7 @@ qloom_encoding SiteQuantizer::encoding() const {
   if (!has_one || recorded(quantizer_, "encoding", read) != QLOOM_OK) {
     e.kind = QLOOM_ENCODING_NONE;
   }
-  if (e.kind > QLOOM_ENCODING_CODEBOOK) {
+  if (e.kind > QLOOM_ENCODING_VECTORS) {
     throw RunError(
         fmt::format("{}: quantizer \"{}\" gives an encoding of kind {}, which this host "
                     "does not know",
@@ -65,6 +66,7 @@ Json SiteQuantizer::encoding_json() const {
       if (e.grid.offset != nullptr) json["offset"] = row(e.grid.offset, e.groups);
       break;
     case QLOOM_ENCODING_FLOAT: {
+      if (e.grid.scale != nullptr) json["scale"] = row(e.grid.scale, e.groups);
       static constexpr const char* kSpecials[] = {"none", "ieee", "fn", "fnuz"};
       json["kind"] = "float";
       json["exponent_bits"] = e.format.exponent_bits;
@@ -79,10 +81,29 @@ Json SiteQuantizer::encoding_json() const {
       json["codebook_size"] = e.codebook_size;
       json["codebook"] = row(e.codebook, e.groups * e.codebook_size);
       break;
-    case QLOOM_ENCODING_NONE:
-      json = {{"kind", "none"}, {"bits", 32}};
+    case QLOOM_ENCODING_BASES:
+      json["kind"] = "bases";
+      json["bases"] = e.bases;
+      json["codebook"] = row(e.codebook, e.groups * e.bases);
+      if (e.grid.offset != nullptr) json["offset"] = row(e.grid.offset, e.groups);
       break;
+    case QLOOM_ENCODING_VECTORS:
+      json["kind"] = "vectors";
+      json["codebook_size"] = e.codebook_size;
+      json["vector"] = e.vector;
+      json["vector_inner"] = e.vector_inner;
+      json["codebook"] = row(e.codebook, e.codebook_size * e.vector);
+      break;
+    case QLOOM_ENCODING_NONE:
+      return {{"kind", "none"}, {"bits", 32}};
   }
+  if ((e.flags & QLOOM_ENCODING_SHARED_EXPONENT) != 0) json["shared_exponent"] = true;
+  if (e.bits_of_group != nullptr) json["bits_of_group"] = row(e.bits_of_group, e.groups);
+  if (e.threshold != nullptr && e.codebook_size > 0) {
+    json["threshold"] = row(e.threshold, e.groups * (e.codebook_size - 1));
+  }
+  if (e.stored_bits > 0) json["stored_bits"] = e.stored_bits;
+  if (e.pad != 0) json["pad"] = e.pad;
   return json;
 }
 

@@ -20,18 +20,12 @@ qloom_error empty_error() {
 void check(const Method& method, const char* what, qloom_status status, const qloom_error& error) {
   require_floating_point();
   if (status == QLOOM_OK) return;
-  static constexpr const char* kWords[] = {"done",
-                                           "refused",
-                                           "not supported",
-                                           "out of memory",
-                                           "out of order",
-                                           "value not finite",
-                                           "state does not fit",
-                                           "internal error",
-                                           "instance is unusable"};
+  static constexpr const char* kWords[] = {
+      "done",         "refused",          "not supported",      "out of memory",
+      "out of order", "value not finite", "state does not fit", "internal error"};
   std::string text = printable(error.message);
   if (text.empty()) {
-    text = status > 0 && status <= QLOOM_E_POISONED ? kWords[status] : "unknown failure";
+    text = status > 0 && status <= QLOOM_E_INTERNAL ? kWords[status] : "unknown failure";
     text += fmt::format(" (status {})", status);
   }
   throw Refusal(fmt::format("{} \"{}\": {}: {}", method.kind, method.id, what, text), status);

@@ -187,7 +187,8 @@ std::size_t Registry::siblings(const Method& method) const {
                     [&](const Method& m) { return m.manifest_file == method.manifest_file; }));
 }
 
-Instance Registry::create(const Method& method, const Json& resolved) const {
+Instance Registry::create(const Method& method, const Json& resolved,
+                          const qloom_site* site) const {
   const qloom_descriptor* descriptor = nullptr;
   {
     const std::lock_guard lock(libraries_->mutex);
@@ -203,7 +204,7 @@ Instance Registry::create(const Method& method, const Json& resolved) const {
   const qloom_params params{&resolved};
   const CallRecord call(method, "create");
   const FloatingPointGuard guard;
-  const qloom_status status = descriptor->create(&host_services(), &params, &raw, &error);
+  const qloom_status status = descriptor->create(&host_services(), &params, site, &raw, &error);
   const std::string change = guard.change();
   if (status == QLOOM_E_INVALID || status == QLOOM_E_UNSUPPORTED) {
     throw InputError(fmt::format("{} \"{}\": {}", method.kind, method.id,

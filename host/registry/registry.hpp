@@ -108,7 +108,8 @@ class Registry {
                                       const std::string& where) const;
   /// Loads the library if need be, checks it (abi.md), creates an instance from resolved
   /// parameters. InputError names file, reason and both versions.
-  [[nodiscard]] Instance create(const Method& method, const Json& resolved) const;
+  [[nodiscard]] Instance create(const Method& method, const Json& resolved,
+                                const qloom_site* site = nullptr) const;
 
   /// New code of a library whose file was written anew: from now on create() uses it. What was
   /// created before keeps the old code, which stays loaded. Without keep() the registry goes back

@@ -79,13 +79,14 @@ std::string truncated(const char* table, std::size_t found, std::size_t needed) 
 const Case kCases[] = {
     {"no_entry", "no symbol qloom_entry_v0: not a qloom plugin for ABI " + kHost},
     {"next_major", "plugin ABI major 1; this host speaks " + kHost},
-    {"wrong_magic", fmt::format("magic 0x12345678 is not {:#010x} of plugin ABI {}", QLOOM_MAGIC,
-                                kHost)},
+    {"wrong_magic",
+     fmt::format("magic 0x12345678 is not {:#010x} of plugin ABI {}", QLOOM_MAGIC, kHost)},
     {"wrong_major", "plugin ABI 7.0 is of another major than this host's " + kHost},
     {"newer_target", fmt::format("plugin ABI {}.{} is newer than this host's {}", QLOOM_ABI_MAJOR,
                                  QLOOM_ABI_MINOR + 3, kHost)},
     {"other_hash", fmt::format("built from another abi.h (0.0, hash 0000000000abcdef) than this "
-                               "host ({}, hash {:016x})", kHost, QLOOM_ABI_HASH)},
+                               "host ({}, hash {:016x})",
+                               kHost, QLOOM_ABI_HASH)},
     {"truncated_entry", fmt::format("has struct_size {}, this host ({}) needs {}",
                                     offsetof(qloom_entry, count), kHost, sizeof(qloom_entry))},
     {"missing_count", "the entry has no count()"},
@@ -94,8 +95,9 @@ const Case kCases[] = {
      fmt::format("descriptor 0 has struct_size {}, this host ({}) needs {}",
                  offsetof(qloom_descriptor, create), kHost, sizeof(qloom_descriptor))},
     {"missing_create", "descriptor 0 (\"hostile\") has no create()"},
-    {"other_id", "the manifest's \"hostile\" of kind \"qloom.range/1\" is not in it; it has "
-                 "\"friendly\" of kind \"qloom.range/1\""},
+    {"other_id",
+     "the manifest's \"hostile\" of kind \"qloom.range/1\" is not in it; it has "
+     "\"friendly\" of kind \"qloom.range/1\""},
     {"id_with_garbage", "is not in it; it has \"hostile \" of kind"},
     {"other_kind", "is not in it; it has \"hostile\" of kind \"qloom.range/2\""},
     {"other_version", "\"hostile\" has version 1.2.4, the manifest says 1.2.3"},
@@ -150,8 +152,7 @@ TEST(ThrowingFunction, BecomesAStatusAndAMessage) {
 }
 
 TEST(AbiHeader, IncludesNothingButStddefAndStdint) {
-  const std::string text =
-      data::read_text(fs::path(QLOOM_SOURCE_DIR) / "sdk/include/qloom/abi.h");
+  const std::string text = data::read_text(fs::path(QLOOM_SOURCE_DIR) / "sdk/include/qloom/abi.h");
   const std::regex include(R"(#\s*include\s*([<"][^>"]*[>"]))");
   std::string found;
   for (auto i = std::sregex_iterator(text.begin(), text.end(), include);

@@ -68,9 +68,9 @@ void run(benchmark::State& state, const qloom_kernels& kernels, const Body& body
 Body affine(std::uint32_t rule, std::uint32_t argument, std::uint64_t groups) {
   return [=](const qloom_kernels& k, Buffers& b, std::size_t shift, std::size_t first,
              std::size_t n) {
-    static const std::vector<float> scale(512, 0.1F), inverse(512, 10.0F), zero(512, 0.0F),
-        lo(512, -31.0F), hi(512, 31.0F);
-    const qloom_grid grid{scale.data(), inverse.data(), zero.data(), nullptr, lo.data(), hi.data()};
+    static const std::vector<float> scale(512, 0.1F), inverse(512, 10.0F);
+    static const std::vector<std::int32_t> zero(512, 0), lo(512, -31), hi(512, 31);
+    const qloom_grid grid{scale.data(), inverse.data(), nullptr, zero.data(), lo.data(), hi.data()};
     const qloom_block block{first, n, groups, groups == 1 ? b.y.size() : 1, 0, groups};
     const qloom_call call = call_with(rule, argument);
     k.affine(&call, &grid, &block, b.x.data() + shift + first, b.y.data() + first, nullptr);

@@ -15,18 +15,19 @@ struct Grids {
     for (std::size_t g = 0; g < groups; ++g) {
       scale.push_back(0.05F + 0.003F * static_cast<float>(g % 37));
       inv_scale.push_back(1.0F / scale.back());
-      zero_point.push_back(static_cast<float>(static_cast<int>(g % 11) - 5));
+      zero_point.push_back(static_cast<int>(g % 11) - 5);
       offset[g] = 0.1F * static_cast<float>(g % 3);
-      code_min.push_back(-8.0F - static_cast<float>(g % 5));
-      code_max.push_back(7.0F + static_cast<float>(g % 7));
+      code_min.push_back(-8 - static_cast<int>(g % 5));
+      code_max.push_back(7 + static_cast<int>(g % 7));
     }
   }
   [[nodiscard]] qloom_grid view(bool with_offset) const {
     const float* const offsets = with_offset ? offset.data() : nullptr;
-    return {scale.data(), inv_scale.data(), zero_point.data(),
-            offsets,      code_min.data(),  code_max.data()};
+    return {scale.data(),      inv_scale.data(), offsets,
+            zero_point.data(), code_min.data(),  code_max.data()};
   }
-  std::vector<float> scale, inv_scale, zero_point, offset, code_min, code_max;
+  std::vector<float> scale, inv_scale, offset;
+  std::vector<std::int32_t> zero_point, code_min, code_max;
 };
 
 /// Blocks of every kind: one group, long and short runs, columns, wrapping and not.
@@ -56,8 +57,9 @@ class Affine : public EveryIsa {};
 QLOOM_ON_EVERY_ISA(Affine);
 
 TEST_P(Affine, QuantizesByTheFormula) {
-  const float scale = 0.5F, inverse = 2.0F, zero = 3.0F, lo = 0.0F, hi = 15.0F;
-  const qloom_grid grid{&scale, &inverse, &zero, nullptr, &lo, &hi};
+  const float scale = 0.5F, inverse = 2.0F;
+  const std::int32_t zero = 3, lo = 0, hi = 15;
+  const qloom_grid grid{&scale, &inverse, nullptr, &zero, &lo, &hi};
   const float infinity = from_bits(0x7F800000U);
   const std::vector<float> x{0.0F, 0.25F, 0.75F,    -1.5F,     -2.0F,
                              6.0F, 6.5F,  infinity, -infinity, from_bits(0x7FC00000U),

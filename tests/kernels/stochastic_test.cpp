@@ -154,8 +154,9 @@ TEST_P(Stochastic, ASumAndItsOppositeAreMirrorImages) {
 /// Two's complement keeps its rule on grids.
 TEST_P(Stochastic, AGridRoundsAsItsCallSays) {
   const std::vector<float> x = spread(3000, 9.0F);
-  const float one = 1.0F, zero = 0.0F, lo = -100.0F, hi = 100.0F;
-  const qloom_grid grid{&one, &one, &zero, nullptr, &lo, &hi};
+  const float one = 1.0F;
+  const std::int32_t zero = 0, lo = -100, hi = 100;
+  const qloom_grid grid{&one, &one, nullptr, &zero, &lo, &hi};
   const qloom_block block{2, x.size(), 1, x.size(), 0, 1};
   std::vector<std::int32_t> code(x.size());
   for (const std::uint32_t flags : {0U, kMagnitude, kNearestFraction}) {

@@ -15,7 +15,7 @@ namespace qloom::kernels {
 
 template <const Core& kCore>
 struct Elementwise {
-  static Tables<6> tables(const qloom_grid& g) noexcept {
+  static Sources<6> tables(const qloom_grid& g) noexcept {
     return {g.scale, g.inv_scale, g.zero_point, g.offset, g.code_min, g.code_max};
   }
   static GridRun run(const Tables<6>& t) noexcept { return {t[0], t[1], t[2], t[3], t[4], t[5]}; }
@@ -71,7 +71,7 @@ struct Elementwise {
   }
   static void clip_backward(const float* lo, const float* hi, const qloom_block* block,
                             const float* x, const float* dy, float* dx) noexcept {
-    for_each_run(Tables<2>{lo, hi}, *block, Cut{},
+    for_each_run(Sources<2>{lo, hi}, *block, Cut{},
                  [&](const Tables<2>& t, Layout layout, const GroupRun& groups, std::uint64_t i,
                      std::uint64_t n) {
                    kCore.clip_backward[layout]({t[0], t[1]}, groups, x + i, dy + i, dx + i, n);
@@ -81,7 +81,7 @@ struct Elementwise {
   static void ternary(const float* low_threshold, const float* high_threshold, const float* low,
                       const float* high, const qloom_block* block, const float* x,
                       float* y) noexcept {
-    for_each_run(Tables<4>{low_threshold, high_threshold, low, high}, *block, Cut{},
+    for_each_run(Sources<4>{low_threshold, high_threshold, low, high}, *block, Cut{},
                  [&](const Tables<4>& t, Layout layout, const GroupRun& groups, std::uint64_t i,
                      std::uint64_t n) {
                    kCore.ternary[layout]({t[0], t[1], t[2], t[3]}, groups, x + i, y + i, n);

@@ -14,7 +14,21 @@
 
 namespace qloom::kernels {
 
-/// Per-group tables; a null table stands for zeros.
+/// A per-group table of a caller, of real numbers or of codes; null stands for zeros.
+struct Source {
+  Source(const float* p) noexcept : real(p) {}
+  Source(const std::int32_t* p) noexcept : code(p) {}
+  [[nodiscard]] bool is_any() const noexcept { return real != nullptr || code != nullptr; }
+  [[nodiscard]] float at(std::uint64_t group) const noexcept {
+    return real != nullptr ? real[group] : static_cast<float>(code[group]);
+  }
+  const float* real = nullptr;
+  const std::int32_t* code = nullptr;
+};
+template <std::size_t Count>
+using Sources = std::array<Source, Count>;
+
+/// The same as the inner loops take them.
 template <std::size_t Count>
 using Tables = std::array<const float*, Count>;
 
@@ -26,7 +40,8 @@ struct Cut {
   std::uint64_t long_group = 32;    // groups of at least so many elements are runs of their own
 };
 
-/// The tables of at most so many groups are copied, those of more are read as they are.
+/// The tables of at most so many groups are copied, those of more are read as they are unless they
+/// hold codes.
 inline constexpr std::uint64_t kWindowEntries = 512;
 
 /// GroupRun::step and low. Where groups have at least kWidest elements, a batch is in one group or
@@ -57,23 +72,30 @@ template <std::size_t Count>
 class Window {
  public:
   /// n entries from group on; after the last of `groups` comes the first.
-  Tables<Count> fill(const Tables<Count>& tables, std::uint64_t groups, std::uint64_t group,
+  Tables<Count> fill(const Sources<Count>& sources, std::uint64_t groups, std::uint64_t group,
                      std::uint64_t n) noexcept {
     Tables<Count> out;
     for (std::size_t t = 0; t < Count; ++t) {
-      if (tables[t] != nullptr) fill(entries_[t].data(), tables[t], groups, group, n);
-      out[t] = tables[t] != nullptr ? entries_[t].data() : nullptr;
+      if (sources[t].is_any()) fill(entries_[t].data(), sources[t], groups, group, n);
+      out[t] = sources[t].is_any() ? entries_[t].data() : nullptr;
     }
     return out;
   }
 
  private:
-  static void fill(float* to, const float* from, std::uint64_t groups, std::uint64_t group,
+  static void copy(float* to, const Source& from, std::uint64_t group, std::uint64_t n) noexcept {
+    if (from.real != nullptr) {
+      std::memcpy(to, from.real + group, n * sizeof(float));
+    } else {
+      for (std::uint64_t i = 0; i < n; ++i) to[i] = static_cast<float>(from.code[group + i]);
+    }
+  }
+  static void fill(float* to, const Source& from, std::uint64_t groups, std::uint64_t group,
                    std::uint64_t n) noexcept {
     std::uint64_t done = n < groups - group ? n : groups - group;
-    std::memcpy(to, from + group, done * sizeof(float));
+    copy(to, from, group, done);
     const std::uint64_t rest = n - done < group ? n - done : group;
-    std::memcpy(to + done, from, rest * sizeof(float));
+    copy(to + done, from, 0, rest);
     for (done += rest; done < n;) {  // a multiple of `groups`: repeat all of it
       const std::uint64_t more = n - done < done ? n - done : done;
       std::memcpy(to + done, to, more * sizeof(float));
@@ -84,26 +106,44 @@ class Window {
   alignas(64) std::array<std::array<float, kWindowEntries + kWidest>, Count> entries_;
 };
 
-/// The tables from group g on.
+/// The numbers of one group, as tables.
 template <std::size_t Count>
-Tables<Count> tables_from(const Tables<Count>& tables, std::uint64_t g) noexcept {
+class OneGroup {
+ public:
+  const Tables<Count>& of(const Sources<Count>& sources, std::uint64_t group) noexcept {
+    for (std::size_t t = 0; t < Count; ++t) {
+      values_[t] = sources[t].is_any() ? sources[t].at(group) : 0.0F;
+      tables_[t] = sources[t].is_any() ? &values_[t] : nullptr;
+    }
+    return tables_;
+  }
+
+ private:
+  std::array<float, Count> values_;
+  Tables<Count> tables_;
+};
+
+/// Tables of real numbers from group g on.
+template <std::size_t Count>
+Tables<Count> tables_from(const Sources<Count>& sources, std::uint64_t g) noexcept {
   Tables<Count> out;
   for (std::size_t t = 0; t < Count; ++t) {
-    out[t] = tables[t] != nullptr ? tables[t] + g : nullptr;
+    out[t] = sources[t].real != nullptr ? sources[t].real + g : nullptr;
   }
   return out;
 }
 
 /// Groups long enough to be runs of their own, or only one.
 template <std::size_t Count, class Body>
-qloom_status long_groups(const Tables<Count>& tables, const qloom_block& block, const Cut& cut,
+qloom_status long_groups(const Sources<Count>& sources, const qloom_block& block, const Cut& cut,
                          const Body& body) noexcept {
+  OneGroup<Count> one;
   for (std::uint64_t i = 0; i < block.n;) {
     const std::uint64_t position = block.first + i;
     const std::uint64_t group = block.groups == 1 ? 0 : position / block.inner % block.groups;
     std::uint64_t n = smaller(block.n - i, cut.most);
     if (block.groups > 1) n = smaller(n, block.inner - position % block.inner);
-    const qloom_status status = body(tables_from(tables, group), kOneGroup, GroupRun{}, i, n);
+    const qloom_status status = body(one.of(sources, group), kOneGroup, GroupRun{}, i, n);
     if (status != QLOOM_OK) return status;
     i += n;
   }
@@ -114,8 +154,10 @@ qloom_status long_groups(const Tables<Count>& tables, const qloom_block& block, 
 template <std::size_t Count>
 class GroupTables {
  public:
-  GroupTables(const Tables<Count>& tables, const qloom_block& block) noexcept
-      : tables_(tables), groups_(block.groups), inner_(block.inner), steps_(block.inner) {}
+  GroupTables(const Sources<Count>& sources, const qloom_block& block) noexcept
+      : sources_(sources), groups_(block.groups), inner_(block.inner), steps_(block.inner) {
+    for (const Source& source : sources_) has_codes_ = has_codes_ || source.code != nullptr;
+  }
 
   /// Readies tables() and run() for at most n elements from `position` of the tensor on; returns
   /// how many they are for.
@@ -124,10 +166,11 @@ class GroupTables {
     const std::uint64_t group = (inner_ == 1 ? position : position / inner_) % groups_;
     // read as they are, the tables must hold kWidest entries more than a run of kGroups needs
     const std::uint64_t more = inner_ == 1 ? 0 : std::uint64_t{kWidest};
-    const bool inside = groups_ > kWindowEntries && groups_ - group > more;
+    const bool inside = !has_codes_ && groups_ > kWindowEntries && groups_ - group > more;
     if (groups_ > kWindowEntries) {
       constexpr std::uint64_t kAcrossTheEnd = 4 * kWidest;
-      const std::uint64_t entries = inside ? groups_ - group - more : kAcrossTheEnd;
+      const std::uint64_t copied = has_codes_ ? kWindowEntries - kWidest : kAcrossTheEnd;
+      const std::uint64_t entries = inside ? groups_ - group - more : copied;
       n = smaller(n, entries * inner_ - offset);
     }
     if (inner_ == 2 && offset != 0) n = 1;
@@ -137,16 +180,18 @@ class GroupTables {
         needed < groups_ ? needed + kWidest : (kWidest + groups_ - 1) / groups_ * groups_;
     run_ = {count, inner_, offset, steps_.data(), steps_.low()};
     if (inside)
-      now_ = tables_from(tables_, group);
+      now_ = tables_from(sources_, group);
     else
-      now_ = window_.fill(tables_, groups_, group, smaller(count, needed) + kWidest);
+      now_ = window_.fill(sources_, groups_, group, smaller(count, needed) + kWidest);
     return n;
   }
   [[nodiscard]] const Tables<Count>& tables() const noexcept { return now_; }
   [[nodiscard]] const GroupRun& run() const noexcept { return run_; }
 
  private:
-  Tables<Count> tables_, now_{};
+  Sources<Count> sources_;
+  Tables<Count> now_{};
+  bool has_codes_ = false;
   std::uint64_t groups_, inner_;
   Steps steps_;
   GroupRun run_{};
@@ -154,9 +199,9 @@ class GroupTables {
 };
 
 template <std::size_t Count, class Body>
-qloom_status short_groups(const Tables<Count>& tables, const qloom_block& block, const Cut& cut,
+qloom_status short_groups(const Sources<Count>& sources, const qloom_block& block, const Cut& cut,
                           const Body& body) noexcept {
-  GroupTables<Count> ready(tables, block);
+  GroupTables<Count> ready(sources, block);
   const Layout layout = block.inner == 1 ? kColumns : kGroups;
   for (std::uint64_t i = 0; i < block.n;) {
     const std::uint64_t n = ready.ready(block.first + i, smaller(block.n - i, cut.most));
@@ -170,12 +215,12 @@ qloom_status short_groups(const Tables<Count>& tables, const qloom_block& block,
 /// body(tables, layout, group run, i, n) for runs that cover elements 0 .. block.n - 1, ascending,
 /// each of at most cut.most; stops at the first status that is not QLOOM_OK.
 template <std::size_t Count, class Body>
-qloom_status for_each_run(const Tables<Count>& tables, const qloom_block& block, const Cut& cut,
+qloom_status for_each_run(const Sources<Count>& sources, const qloom_block& block, const Cut& cut,
                           const Body& body) noexcept {
   if (block.groups == 1 || block.inner >= cut.long_group) {
-    return long_groups(tables, block, cut, body);
+    return long_groups(sources, block, cut, body);
   }
-  return short_groups(tables, block, cut, body);
+  return short_groups(sources, block, cut, body);
 }
 
 }  // namespace qloom::kernels

@@ -22,10 +22,10 @@ struct Grid {
   Grid(const qloom_grid& g, std::uint64_t group) noexcept
       : scale(g.scale[group]),
         inv_scale(g.inv_scale[group]),
-        zero_point(g.zero_point[group]),
+        zero_point(static_cast<float>(g.zero_point[group])),
         offset(g.offset != nullptr ? g.offset[group] : 0.0F),
-        code_min(g.code_min[group]),
-        code_max(g.code_max[group]) {}
+        code_min(static_cast<float>(g.code_min[group])),
+        code_max(static_cast<float>(g.code_max[group])) {}
 
   /// x in grid steps. Unit: codes, zero point taken off.
   [[nodiscard]] float steps(float x) const noexcept { return (x - offset) * inv_scale; }

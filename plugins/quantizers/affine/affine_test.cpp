@@ -31,7 +31,7 @@ Grid grid_of(const std::string& parameters, float lo, float hi) {
   (void)site.forward(tensor({lo, hi}));
   const qloom_encoding e = site.node.encoding();
   EXPECT_EQ(e.kind, static_cast<std::uint32_t>(QLOOM_ENCODING_AFFINE));
-  return {e.grid.scale[0], e.grid.zero_point[0]};
+  return {e.grid.scale[0], static_cast<double>(e.grid.zero_point[0])};
 }
 
 void expect_grid(const std::string& parameters, float lo, float hi, double scale,

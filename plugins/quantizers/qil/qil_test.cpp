@@ -181,7 +181,7 @@ TEST(Qil, ActivationsHaveNoSignAndAllUnsignedCodes) {
   const qloom_encoding e = site.node.encoding();
   EXPECT_EQ(e.is_signed, 0U);
   EXPECT_EQ(e.grid.scale[0], 1 / 3.0F);
-  EXPECT_EQ(e.grid.code_max[0], 3.0F);
+  EXPECT_EQ(e.grid.code_max[0], 3);
 }
 
 TEST(Qil, WeightCodesAreSymmetricWithScaleOneOverQ) {
@@ -189,8 +189,8 @@ TEST(Qil, WeightCodesAreSymmetricWithScaleOneOverQ) {
   (void)site.forward(gaussian({100}, 2));
   const qloom_encoding e = site.node.encoding();
   EXPECT_EQ(e.bits, 3U);
-  EXPECT_EQ(e.grid.code_min[0], -3.0F);
-  EXPECT_EQ(e.grid.code_max[0], 3.0F);
+  EXPECT_EQ(e.grid.code_min[0], -3);
+  EXPECT_EQ(e.grid.code_max[0], 3);
   EXPECT_EQ(e.grid.scale[0], 1 / 3.0F);
 }
 

@@ -38,8 +38,7 @@ extern "C" {
 #endif
 
 /* Is `field` inside the struct the writer of *p knew? */
-#define QLOOM_HAS(type, p, field) \
-  ((p)->struct_size >= offsetof(type, field) + sizeof((p)->field))
+#define QLOOM_HAS(type, p, field) ((p)->struct_size >= offsetof(type, field) + sizeof((p)->field))
 
 /* ---- status and small constants: values never change ------------------- */
 typedef int32_t qloom_status;
@@ -48,20 +47,15 @@ enum {
   QLOOM_E_INVALID = 1,     /* argument or parameter refused */
   QLOOM_E_UNSUPPORTED = 2, /* valid, but this method cannot do it */
   QLOOM_E_NO_MEMORY = 3,
-  QLOOM_E_ORDER = 4,    /* call not allowed in this phase */
-  QLOOM_E_NUMERIC = 5,  /* non-finite where finite was promised */
-  QLOOM_E_STATE = 6,    /* checkpoint entry missing, mistyped, too new */
-  QLOOM_E_INTERNAL = 7, /* an exception was caught at the boundary */
-  QLOOM_E_POISONED = 8  /* instance unusable; only destroy() is allowed */
+  QLOOM_E_ORDER = 4,   /* call not allowed in this phase */
+  QLOOM_E_NUMERIC = 5, /* non-finite where finite was promised */
+  QLOOM_E_STATE = 6,   /* checkpoint entry missing, mistyped, too new */
+  QLOOM_E_INTERNAL = 7 /* an exception was caught at the boundary */
 };
-enum { /* element types of named state arrays */
-  QLOOM_F32 = 1,
-  QLOOM_F64 = 2,
-  QLOOM_I32 = 3,
-  QLOOM_I64 = 4,
-  QLOOM_U8 = 5
-};
-enum { /* rounding rules the host's kernels fuse; 0 means "call the rounding method" */
+/* element types of named state arrays */
+enum { QLOOM_F32 = 1, QLOOM_F64 = 2, QLOOM_I32 = 3, QLOOM_I64 = 4, QLOOM_U8 = 5 };
+/* rounding rules the host's kernels fuse; 0 means "call the rounding method" */
+enum {
   QLOOM_ROUND_GENERIC = 0,
   QLOOM_ROUND_NEAREST_EVEN = 1,
   QLOOM_ROUND_NEAREST_AWAY = 2,
@@ -69,22 +63,45 @@ enum { /* rounding rules the host's kernels fuse; 0 means "call the rounding met
   QLOOM_ROUND_TOWARD_ZERO = 4,
   QLOOM_ROUND_TOWARD_NEGATIVE = 5,
   QLOOM_ROUND_TOWARD_POSITIVE = 6,
-  QLOOM_ROUND_STOCHASTIC = 7,      /* argument: random bits, 1 to 32 */
+  QLOOM_ROUND_STOCHASTIC = 7,      /* argument: random bits, 1 to 32, and the flags of
+                                    * qloom/stochastic.h in its upper half */
   QLOOM_ROUND_STOCHASTIC_EQUAL = 8 /* up or down with equal probability; grid points stay */
 };
-enum { /* kinds of encoding, qloom_encoding.kind */
+/* kinds of encoding, qloom_encoding.kind */
+enum {
   QLOOM_ENCODING_NONE = 0,
-  QLOOM_ENCODING_AFFINE = 1,  /* y = offset + scale * (code - zero_point) */
-  QLOOM_ENCODING_FLOAT = 2,   /* code is the bit pattern of `format` */
-  QLOOM_ENCODING_CODEBOOK = 3 /* y = codebook[group * codebook_size + code] */
+  QLOOM_ENCODING_AFFINE = 1,   /* y = offset + scale * (code - zero_point) */
+  QLOOM_ENCODING_FLOAT = 2,    /* y = scale * v, code is the bit pattern of v in `format` */
+  QLOOM_ENCODING_CODEBOOK = 3, /* y = codebook[group * codebook_size + code] */
+  /* y = offset[g] + sum over j of codebook[g * bases + j] * (2 * bit j of code - 1) */
+  QLOOM_ENCODING_BASES = 4,
+  QLOOM_ENCODING_VECTORS = 5 /* y = codebook[code * vector + place], see vector, vector_inner */
 };
-enum { /* qloom_float_format.specials: what the top exponent codes mean */
+/* qloom_encoding.flags */
+enum {
+  /* every scale is a power of two and is stored as an exponent of 8 bits: block floating point
+   * where the kind is AFFINE, microscaling formats where it is FLOAT */
+  QLOOM_ENCODING_SHARED_EXPONENT = 1
+};
+/* qloom_site.role: what passes there */
+enum {
+  QLOOM_SITE_WEIGHT = 1,     /* a parameter on its way into the forward pass */
+  QLOOM_SITE_ACTIVATION = 2, /* values between layers, the network's input and its logits */
+  QLOOM_SITE_ERROR = 3,      /* dL/d(activation) */
+  QLOOM_SITE_GRADIENT = 4,   /* dL/d(parameter) */
+  QLOOM_SITE_UPDATE = 5,     /* a stored parameter after its update, and its momentum */
+  QLOOM_SITE_STATISTIC = 6,  /* mean or inverse scale of a norm */
+  QLOOM_SITE_SUM = 7         /* sums of products: where an accumulator stands */
+};
+/* qloom_float_format.specials: what the top exponent codes mean */
+enum {
   QLOOM_SPECIALS_NONE = 0, /* all codes are finite */
   QLOOM_SPECIALS_IEEE = 1, /* top exponent is infinity and NaN */
   QLOOM_SPECIALS_FN = 2,   /* only the all-ones code is NaN, no infinity */
   QLOOM_SPECIALS_FNUZ = 3  /* code 1000..0 is NaN, no infinity, no negative zero */
 };
-enum { /* qloom_kernels.reduce: one figure per group, in double */
+/* qloom_kernels.reduce: one figure per group, in double */
+enum {
   QLOOM_REDUCE_MIN = 1,
   QLOOM_REDUCE_MAX = 2,
   QLOOM_REDUCE_ABS_MAX = 3,
@@ -96,7 +113,8 @@ enum { /* qloom_kernels.reduce: one figure per group, in double */
   QLOOM_REDUCE_NONFINITE = 9,            /* count of NaN and infinities */
   QLOOM_REDUCE_COUNT = 10                /* elements in the group */
 };
-enum { /* qloom_kernels.isa: what the kernels use and what a method's own loops may use */
+/* qloom_kernels.isa: what the kernels use and what a method's own loops may use */
+enum {
   QLOOM_ISA_SCALAR = 0, /* the definition, one element at a time */
   QLOOM_ISA_SSE2 = 1,
   QLOOM_ISA_AVX2 = 2,  /* with FMA */
@@ -127,9 +145,10 @@ typedef struct qloom_block {
 /* One-element-per-group tables of a uniform grid:
  *   t = (x - offset) * inv_scale;  code = clamp(round(t) + zero_point, code_min, code_max)
  *   y = offset + (code - zero_point) * scale
- * offset may be NULL: 0. code_min, code_max and zero_point hold integers of at most 2^24. */
+ * offset may be NULL: 0. Magnitudes of code_min, code_max and zero_point are at most 2^24. */
 typedef struct qloom_grid {
-  const float *scale, *inv_scale, *zero_point, *offset, *code_min, *code_max;
+  const float *scale, *inv_scale, *offset;
+  const int32_t *zero_point, *code_min, *code_max;
 } qloom_grid;
 
 /* sign, exponent_bits, mantissa_bits; value = (-1)^s 2^(E-bias) (1 + f/2^m), subnormals at E = 0 */
@@ -208,9 +227,15 @@ typedef struct qloom_base { /* the same four verbs for every kind */
   /* [setup] NULL: no state; a missing array means its default; unchanged on failure */
   qloom_status (*load)(void *self, const qloom_reader *, uint32_t version,
                        qloom_error *) QLOOM_NOEXCEPT;
-  /* [any] NULL or a table of an experimental extension */
-  const void *(*extension)(const void *self, const char *id)QLOOM_NOEXCEPT;
 } qloom_base;
+
+typedef struct qloom_site { /* where in a network a method acts; borrowed, valid during create() */
+  uint32_t struct_size, role; /* QLOOM_SITE_* */
+  const char *name, *layer;   /* "weight", "conv1" */
+  const char *slot;           /* internal of a norm, such as "inv_scale", or NULL */
+  uint64_t channels;          /* of the tensor along its channel axis */
+  uint64_t fan_in;            /* products per output of the layer's contraction; 0: it has none */
+} qloom_site;
 
 /* ---- kind "qloom.range/1": range estimators (observers) ------------------ */
 typedef struct qloom_range_context { /* what the range is for */
@@ -244,15 +269,16 @@ typedef struct qloom_range_estimator {
 } qloom_range_estimator;
 
 /* ---- kind "qloom.quantizer/1" --------------------------------------------- */
-enum { /* qloom_quantizer.caps */
-  QLOOM_QUANTIZER_WANTS_RANGE = 1,       /* prepare() must get ranges */
-  QLOOM_QUANTIZER_WANTS_TENSOR = 2,      /* prepare() must get the data, at every step */
-  QLOOM_QUANTIZER_USES_ROUNDING = 4,     /* a rounding method has an effect */
+/* qloom_quantizer.caps */
+enum {
+  QLOOM_QUANTIZER_WANTS_RANGE = 1,        /* prepare() must get ranges */
+  QLOOM_QUANTIZER_WANTS_TENSOR = 2,       /* prepare() must get the data, at every step */
+  QLOOM_QUANTIZER_USES_ROUNDING = 4,      /* a rounding method has an effect */
   QLOOM_QUANTIZER_WANTS_FIRST_TENSOR = 8, /* prepare() must get the data, until initialised */
-  QLOOM_QUANTIZER_WHOLE_BACKWARD = 16,   /* backward_prepare() must be called */
+  QLOOM_QUANTIZER_WHOLE_BACKWARD = 16,    /* backward_prepare() must be called */
   QLOOM_QUANTIZER_GROUPS_PER_SAMPLE = 32, /* one group for each index of the batch axis */
-  QLOOM_QUANTIZER_WANTS_EXTREMES = 64    /* prepare() must get ranges: the tensor's own, at every
-                                          * step; a group without elements has lo > hi */
+  QLOOM_QUANTIZER_WANTS_EXTREMES = 64     /* prepare() must get ranges: the tensor's own, at every
+                                           * step; a group without elements has lo > hi */
 };
 typedef struct qloom_prepare {
   uint32_t struct_size, training;
@@ -261,16 +287,27 @@ typedef struct qloom_prepare {
   const qloom_range *ranges; /* one per group, or NULL */
   double learning_rate;      /* of the present step, 0 outside training */
 } qloom_prepare;
-typedef struct qloom_encoding { /* arrays belong to the instance, valid until the next prepare */
-  uint32_t struct_size, kind;   /* QLOOM_ENCODING_* */
-  uint32_t bits, is_signed;     /* stored width of one code */
+/* Codes are the truth; a value is made of its code and its group's numbers and rounded once. Arrays
+ * belong to the instance, valid until the next prepare. */
+typedef struct qloom_encoding {
+  uint32_t struct_size, kind; /* QLOOM_ENCODING_* */
+  uint32_t bits, is_signed;   /* stored width of one code */
   uint64_t groups;
-  qloom_grid grid;              /* affine */
-  const float *codebook;        /* codebook: groups x codebook_size */
-  uint64_t codebook_size;
-  qloom_float_format format;    /* float */
+  qloom_grid grid;        /* AFFINE; FLOAT: scale, NULL for 1; BASES: offset, NULL for 0 */
+  const float *codebook;  /* CODEBOOK: groups x codebook_size; BASES: groups x bases */
+  uint64_t codebook_size; /* VECTORS: number of vectors */
+  qloom_float_format format;
+  uint32_t flags;             /* QLOOM_ENCODING_SHARED_EXPONENT */
+  uint32_t bases;             /* BASES: how many */
+  const float *bits_of_group; /* width per group, 0 allowed; NULL: bits */
+  const float *threshold; /* codebook_size - 1 per group, rising; code = number of those below x;
+                           * NULL: nearest value, or as the kind says */
+  uint64_t vector, vector_inner; /* VECTORS: element i lies at place (i / inner) % vector of vector
+                                  * (i / (vector * inner)) * inner + i % inner */
+  double stored_bits; /* of the whole tensor with its tables; 0: elements x bits + tables */
+  double pad;         /* real value that pads a contraction's input */
 } qloom_encoding;
-typedef struct qloom_learned {  /* storage is the instance's, stable until destroy */
+typedef struct qloom_learned { /* storage is the instance's, stable until destroy */
   uint32_t struct_size, reserved;
   const char *name;
   float *value;
@@ -288,8 +325,8 @@ typedef struct qloom_quantizer {
   qloom_status (*apply)(const void *self, const qloom_call *, const qloom_block *, const float *x,
                         float *y) QLOOM_NOEXCEPT;
   /* [pure] both or none; decode(encode(x)) has the bits of apply(x) */
-  qloom_status (*encode)(const void *self, const qloom_call *, const qloom_block *,
-                         const float *x, int32_t *code) QLOOM_NOEXCEPT;
+  qloom_status (*encode)(const void *self, const qloom_call *, const qloom_block *, const float *x,
+                         int32_t *code) QLOOM_NOEXCEPT;
   qloom_status (*decode)(const void *self, const qloom_block *, const int32_t *code,
                          float *y) QLOOM_NOEXCEPT;
   /* [update] how the values are represented; QLOOM_E_UNSUPPORTED: not exportable (yet) */
@@ -297,11 +334,11 @@ typedef struct qloom_quantizer {
   /* [update] optional: x and dy as a whole, before backward() */
   qloom_status (*backward_prepare)(void *self, const qloom_tensor *x, const qloom_tensor *dy,
                                    qloom_error *) QLOOM_NOEXCEPT;
-  /* [pure] NULL: dx = dy. dx may be dy. sums[group_count][sums_per_group] is zero on entry; blocks of a whole
-   * tensor are cut at multiples of 4096 elements, the host adds their sums in block order. */
+  /* [pure] NULL: dx = dy. dx may be dy. sums[group_count][sums_per_group] is zero on entry; blocks
+   * of a whole tensor are cut at multiples of 4096 elements, the host adds their sums in block
+   * order. */
   qloom_status (*backward)(const void *self, const qloom_call *, const qloom_block *,
-                           const float *x, const float *dy, float *dx,
-                           double *sums) QLOOM_NOEXCEPT;
+                           const float *x, const float *dy, float *dx, double *sums) QLOOM_NOEXCEPT;
   /* [setup] fills *out for index 0, 1, ...; QLOOM_E_UNSUPPORTED past the last. NULL: none */
   qloom_status (*learned)(void *self, uint32_t index, qloom_learned *out) QLOOM_NOEXCEPT;
   /* [update] sums[groups][sums_per_group] -> one gradient array per learned parameter */
@@ -362,7 +399,8 @@ typedef struct qloom_norm {
 } qloom_norm;
 
 /* ---- kind "qloom.accumulator/1" ---------------------------------------------- */
-enum {                                /* caps */
+/* caps */
+enum {
   QLOOM_ACCUMULATOR_INTEGER = 1,      /* operands are integer codes; otherwise real values */
   QLOOM_ACCUMULATOR_USES_ROUNDING = 2 /* a rounding method has an effect */
 };
@@ -371,22 +409,24 @@ typedef struct qloom_accumulator {
   /* [pure] the whole tile, k ascending; adds to *overflows the additions that did not fit */
   qloom_status (*accumulate)(const void *self, const qloom_call *, const qloom_tile *,
                              uint64_t *overflows) QLOOM_NOEXCEPT;
-  /* [setup] 1: exact sum, the host may use any order; 0: call accumulate() */
+  /* [setup] 1: the sum is exact, so integer codes may be added in any order and by any means; real
+   * values still go to accumulate(). 0: accumulate() alone gives the sum */
   uint32_t (*is_exact)(const void *self) QLOOM_NOEXCEPT;
   /* [setup] width of one accumulator register, for the report. Unit: bits. */
   uint32_t (*bits)(const void *self) QLOOM_NOEXCEPT;
 } qloom_accumulator;
 
 /* ---- kind "qloom.procedure/1": coarse; drives the run through "qloom.run/1" ---- */
-enum { /* events; caps of a procedure is the sum of 1 << event it wants */
-  QLOOM_EVENT_PREPARE = 0,       /* model built and initialised, before the first stage */
+/* events; caps of a procedure is the sum of 1 << event it wants */
+enum {
+  QLOOM_EVENT_PREPARE = 0, /* model built and initialised, before the first stage */
   QLOOM_EVENT_BEFORE_STEP = 1,
-  QLOOM_EVENT_LOSS = 2,          /* logits and their gradient may be changed */
+  QLOOM_EVENT_LOSS = 2,           /* logits and their gradient may be changed */
   QLOOM_EVENT_AFTER_BACKWARD = 3, /* gradients are complete, optimizer has not run */
-  QLOOM_EVENT_AFTER_STEP = 4,    /* weights are updated */
+  QLOOM_EVENT_AFTER_STEP = 4,     /* weights are updated */
   QLOOM_EVENT_AFTER_EPOCH = 5,
-  QLOOM_EVENT_STAGE = 6,         /* before each stage */
-  QLOOM_EVENT_FINALIZE = 7       /* after the last train stage */
+  QLOOM_EVENT_STAGE = 6,   /* before each stage */
+  QLOOM_EVENT_FINALIZE = 7 /* after the last train stage */
 };
 typedef struct qloom_run qloom_run; /* opaque */
 typedef struct qloom_event {
@@ -401,17 +441,13 @@ typedef struct qloom_procedure {
   qloom_status (*on)(void *self, qloom_run *, const qloom_event *, qloom_error *) QLOOM_NOEXCEPT;
 } qloom_procedure;
 
-enum { /* qloom_run_tensor.role */
-  QLOOM_ROLE_WEIGHT = 1,
-  QLOOM_ROLE_BIAS = 2,
-  QLOOM_ROLE_GAMMA = 3,
-  QLOOM_ROLE_BETA = 4
-};
+/* qloom_run_tensor.role */
+enum { QLOOM_ROLE_WEIGHT = 1, QLOOM_ROLE_BIAS = 2, QLOOM_ROLE_GAMMA = 3, QLOOM_ROLE_BETA = 4 };
 typedef struct qloom_run_tensor {
   uint32_t struct_size, role;
-  const char *layer; /* name of the layer it belongs to */
-  float *value;      /* stored (master) values; may be written */
-  float *gradient;   /* of the present step; may be written; NULL outside training */
+  const char *layer;      /* name of the layer it belongs to */
+  float *value;           /* stored (master) values; may be written */
+  float *gradient;        /* of the present step; may be written; NULL outside training */
   const float *quantized; /* as the contraction last saw it; value itself where no rule acts */
   uint64_t n, fan_in;
   int64_t shape[4]; /* output channels first; unused entries are 1 */
@@ -419,7 +455,8 @@ typedef struct qloom_run_tensor {
 } qloom_run_tensor;
 typedef struct qloom_run_norm {
   uint32_t struct_size, reserved;
-  const char *layer, *producer; /* producer: contraction whose only consumer is this norm, or NULL */
+  const char *layer;
+  const char *producer; /* contraction whose only consumer is this norm, or NULL */
   uint64_t channels;
 } qloom_run_norm;
 
@@ -435,9 +472,10 @@ typedef struct qloom_descriptor {
   uint32_t struct_size, flags;
   const char *kind, *id, *version;
   const char *manifest; /* JSON text of the method's entry in plugin.json */
-  /* [setup] on failure nothing was created and *out is untouched */
-  qloom_status (*create)(const qloom_host *, const qloom_params *, qloom_instance *out,
-                         qloom_error *) QLOOM_NOEXCEPT;
+  /* [setup] site: where it will act; NULL outside a network, and for norms (begin() tells them) and
+   * procedures. On failure nothing was created and *out is untouched */
+  qloom_status (*create)(const qloom_host *, const qloom_params *, const qloom_site *site,
+                         qloom_instance *out, qloom_error *) QLOOM_NOEXCEPT;
 } qloom_descriptor;
 
 typedef struct qloom_entry { /* constant data: readable before any plugin code runs */
@@ -527,8 +565,7 @@ typedef struct qloom_params_api { /* "qloom.params/1": JSON Pointer access; a mi
   qloom_status (*get_f64)(const qloom_params *, const char *ptr, double *) QLOOM_NOEXCEPT;
   qloom_status (*get_bool)(const qloom_params *, const char *ptr, int32_t *) QLOOM_NOEXCEPT;
   /* borrowed, NUL-terminated, valid during create() */
-  qloom_status (*get_string)(const qloom_params *, const char *ptr,
-                             const char **) QLOOM_NOEXCEPT;
+  qloom_status (*get_string)(const qloom_params *, const char *ptr, const char **) QLOOM_NOEXCEPT;
   /* number of elements of an array or object; other values: E_INVALID */
   qloom_status (*get_size)(const qloom_params *, const char *ptr, uint64_t *) QLOOM_NOEXCEPT;
 } qloom_params_api;
@@ -559,8 +596,7 @@ typedef struct qloom_run_api { /* "qloom.run/1"; all [update], from inside on() 
   qloom_status (*retune_norms)(qloom_run *, uint64_t batches) QLOOM_NOEXCEPT;
   /* logits[batch][classes] and their gradient in QLOOM_EVENT_LOSS */
   qloom_status (*logits)(qloom_run *, const float **logits, float **gradient,
-                         const int32_t **labels, uint64_t *batch,
-                         uint64_t *classes) QLOOM_NOEXCEPT;
+                         const int32_t **labels, uint64_t *batch, uint64_t *classes) QLOOM_NOEXCEPT;
   /* learning rate of the present step and batches per epoch */
   qloom_status (*schedule)(qloom_run *, double *learning_rate,
                            uint64_t *steps_per_epoch) QLOOM_NOEXCEPT;

@@ -13,7 +13,8 @@
 
 #include <qloom/abi.h>
 
-/* The host's services, there from before create() on. */
+/* The host's services, there from before create() on; run: for procedures, NULL where the host has
+ * none of this revision. */
 static struct qloom_services {
   const qloom_kernels *kernels;
   const qloom_parallel *parallel;
@@ -61,7 +62,7 @@ static inline qloom_status qloom_method_init(const qloom_host *host, qloom_error
   qloom.state = (const qloom_state_api *)host->service(host, "qloom.state/1");
   qloom.run = (const qloom_run_api *)host->service(host, "qloom.run/1");
   if (qloom.kernels == NULL || qloom.parallel == NULL || qloom.params == NULL ||
-      qloom.state == NULL || qloom.run == NULL) {
+      qloom.state == NULL) {
     return qloom_fail(error, QLOOM_E_UNSUPPORTED, "the host lacks a service");
   }
   return QLOOM_OK;

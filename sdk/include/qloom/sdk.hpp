@@ -24,19 +24,23 @@ namespace qloom::sdk::detail {
 template <class... Methods>
 struct Library {
   static constexpr std::uint32_t kCount = sizeof...(Methods);
+  /// Procedures alone need the run service, so another revision of it stops no other method.
+  template <class Method>
+  static constexpr bool kDrivesRun = std::string_view(Method::kKind) == "qloom.procedure/1";
+
+  template <class Table>
+  static void get(const qloom_host* host, const char* id, const Table*& table) {
+    table = static_cast<const Table*>(host->service(host, id));
+    if (table == nullptr) throw Error(QLOOM_E_UNSUPPORTED, concat("the host has no ", id));
+  }
 
   static qloom_status init(const qloom_host* host, qloom_error* error) noexcept {
     return guarded(error, [host] {
-      const auto get = [host](const char* id) {
-        const void* table = host->service(host, id);
-        if (table == nullptr) throw Error(QLOOM_E_UNSUPPORTED, concat("the host has no ", id));
-        return table;
-      };
-      services.kernels = static_cast<const qloom_kernels*>(get("qloom.kernels/1"));
-      services.parallel = static_cast<const qloom_parallel*>(get("qloom.parallel/1"));
-      services.params = static_cast<const qloom_params_api*>(get("qloom.params/1"));
-      services.state = static_cast<const qloom_state_api*>(get("qloom.state/1"));
-      services.run = static_cast<const qloom_run_api*>(get("qloom.run/1"));
+      get(host, "qloom.params/1", services.params);
+      get(host, "qloom.state/1", services.state);
+      get(host, "qloom.kernels/1", services.kernels);
+      get(host, "qloom.parallel/1", services.parallel);
+      if constexpr ((... || kDrivesRun<Methods>)) get(host, "qloom.run/1", services.run);
     });
   }
   static void deinit() noexcept { services = {}; }

@@ -68,9 +68,9 @@ class UniformGrid {
   void resize(std::size_t groups) {
     scale_.assign(groups, 1.0F);
     inv_scale_.assign(groups, 1.0F);
-    zero_point_.assign(groups, 0.0F);
-    code_min_.assign(groups, min_);
-    code_max_.assign(groups, max_);
+    zero_point_.assign(groups, 0);
+    code_min_.assign(groups, whole(min_));
+    code_max_.assign(groups, whole(max_));
   }
   /// scale must be positive and finite.
   void set(std::size_t group, float scale, float inv_scale, float zero_point = 0.0F) noexcept {
@@ -85,27 +85,32 @@ class UniformGrid {
     offset_[group] = one.offset;
   }
   void set_offset(std::size_t group, float offset) {
-    set(group, GroupGrid{scale_[group], inv_scale_[group], zero_point_[group], offset,
-                         code_min_[group], code_max_[group]});
+    set(group, GroupGrid{scale_[group], inv_scale_[group], float(zero_point_[group]), offset,
+                         float(code_min_[group]), float(code_max_[group])});
   }
   [[nodiscard]] qloom_grid grid() const noexcept {
-    return {scale_.data(),      inv_scale_.data(),
-            zero_point_.data(), offset_.empty() ? nullptr : offset_.data(),
-            code_min_.data(),   code_max_.data()};
+    return {scale_.data(),      inv_scale_.data(), offset_.empty() ? nullptr : offset_.data(),
+            zero_point_.data(), code_min_.data(),  code_max_.data()};
   }
 
   void store(std::size_t group, const GroupGrid& one) noexcept {
     scale_[group] = one.scale;
     inv_scale_[group] = one.inv_scale;
-    zero_point_[group] = one.zero_point;
-    code_min_[group] = one.code_min;
-    code_max_[group] = one.code_max;
+    zero_point_[group] = whole(one.zero_point);
+    code_min_[group] = whole(one.code_min);
+    code_max_[group] = whole(one.code_max);
+  }
+  /// A code as the ABI holds it. A number that is none, as a damaged state gives, becomes 0.
+  [[nodiscard]] static std::int32_t whole(float code) noexcept {
+    constexpr float kMost = 0x1p24F;
+    return -kMost <= code && code <= kMost ? static_cast<std::int32_t>(code) : 0;
   }
 
   std::uint32_t bits_ = 8;
   bool is_signed_ = true;
   float min_ = -128.0F, max_ = 127.0F;  // codes
-  std::vector<float> scale_, inv_scale_, zero_point_, offset_, code_min_, code_max_;
+  std::vector<float> scale_, inv_scale_, offset_;
+  std::vector<std::int32_t> zero_point_, code_min_, code_max_;
 };
 
 }  // namespace qloom::sdk

@@ -71,7 +71,7 @@ static const qloom_base base = {
 #else
     NULL,
 #endif
-    NULL, NULL};
+    NULL};
 
 static const qloom_range_estimator table = {
 #ifdef HOSTILE_TRUNCATED_TABLE
@@ -85,13 +85,16 @@ static const qloom_range_estimator table = {
 #else
     1,
 #endif
-    0, begin,
+    0,
+    begin,
 #ifdef HOSTILE_MISSING_OBSERVE
     NULL,
 #else
     observe,
 #endif
-    end, ranges, NULL};
+    end,
+    ranges,
+    NULL};
 
 __attribute__((unused)) static qloom_status fail(qloom_error *error, qloom_status code,
                                                  const char *message) {
@@ -103,8 +106,8 @@ __attribute__((unused)) static qloom_status fail(qloom_error *error, qloom_statu
 }
 
 static qloom_status create(const qloom_host *host, const qloom_params *params,
-                           qloom_instance *out, qloom_error *error) {
-  (void)host, (void)params, (void)error;
+                           const qloom_site *site, qloom_instance *out, qloom_error *error) {
+  (void)host, (void)params, (void)site, (void)error;
 #if defined(HOSTILE_CREATE_REFUSES)
   return fail(error, QLOOM_E_INVALID, "/bits: 3 is not a power of two");
 #elif defined(HOSTILE_CREATE_FAILS)
@@ -203,7 +206,8 @@ const qloom_entry ENTRY = {
 #else
     QLOOM_ABI_HASH,
 #endif
-    init, deinit,
+    init,
+    deinit,
 #ifdef HOSTILE_MISSING_COUNT
     NULL,
 #else

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// A quantizer to whole numbers that breaks exactly one promise, named by its file (fault.hpp), or by
-// the macro UNSOUND_<CASE> where it is about the library. The checker must find each, by the check
-// that makes the promise.
+// A quantizer to whole numbers that breaks exactly one promise, named by its file (fault.hpp), or
+// by the macro UNSOUND_<CASE> where it is about the library. The checker must find each, by the
+// check that makes the promise.
 #include <atomic>
 #include <cstdlib>
 #include <type_traits>

@@ -57,7 +57,8 @@ class Unsound {
     if (fault_.is("ignores_stream")) used.stream = 0;
     const bool is_blind = fault_.is("ignores_pitch");
     const auto lda = is_blind ? t.k : static_cast<std::uint64_t>(t.lda);
-    const std::uint64_t place = fault_.is("ignores_place") ? 0 : t.first + row * t.row_step + column;
+    const std::uint64_t place =
+        fault_.is("ignores_place") ? 0 : t.first + row * t.row_step + column;
     double s = 0;
     for (std::uint64_t k = 0; k < t.k; ++k) {
       float p = t.a[row * lda + k] * t.b[k * static_cast<std::uint64_t>(t.ldb) + column];

@@ -110,14 +110,15 @@ static qloom_status load(void *self, const qloom_reader *reader, uint32_t versio
   return QLOOM_OK;
 }
 
-static const qloom_base base = {sizeof(qloom_base), 1, destroy, save, load, NULL};
+static const qloom_base base = {sizeof(qloom_base), 1, destroy, save, load};
 static const qloom_range_estimator table = {
     sizeof(qloom_range_estimator), 0, 1, 0, begin, observe, end, ranges, NULL};
 
-static qloom_status create(const qloom_host *host, const qloom_params *params, qloom_instance *out,
-                           qloom_error *error) {
+static qloom_status create(const qloom_host *host, const qloom_params *params,
+                           const qloom_site *site, qloom_instance *out, qloom_error *error) {
   abs_max *self = (abs_max *)calloc(1, sizeof(abs_max));
   (void)host;
+  (void)site;
   if (self == NULL) return fail(error, QLOOM_E_NO_MEMORY, "no room for the estimator");
   if (params_api->get_f64(params, "/factor", &self->factor) != QLOOM_OK) {
     free(self);

@@ -56,16 +56,17 @@ struct Plane {
 /// A grid of `bits` codes over [-range, range] per group: asymmetric with a zero point, or binary
 /// point (step a power of two, signed codes).
 struct Grid {
-  std::vector<float> scale, inverse, zero, lo, hi;
+  std::vector<float> scale, inverse;
+  std::vector<std::int32_t> zero, lo, hi;
   explicit Grid(const Json& params) {
     const auto groups = params.value("groups", std::size_t{1});
     const double levels = std::exp2(params.value("bits", 8)) - 1;
     const bool fixed = params.value("fixed_point", false);
     const double step = fixed ? 1.0 / 16 : 8.0 / levels;
     const double low = fixed ? -(levels + 1) / 2 : 0;
-    zero.assign(groups, fixed ? 0.0F : static_cast<float>(std::nearbyint(4.0 / step)));
-    lo.assign(groups, static_cast<float>(low));
-    hi.assign(groups, static_cast<float>(low + levels));
+    zero.assign(groups, fixed ? 0 : static_cast<std::int32_t>(std::nearbyint(4.0 / step)));
+    lo.assign(groups, static_cast<std::int32_t>(low));
+    hi.assign(groups, static_cast<std::int32_t>(low + levels));
     for (std::size_t g = 0; g < groups; ++g) {
       const double factor = fixed || groups == 1 ? 1.0 : 1.0 + 0.5 * static_cast<double>(g % 7) / 7;
       scale.push_back(static_cast<float>(step * factor));
@@ -73,7 +74,7 @@ struct Grid {
     }
   }
   [[nodiscard]] qloom_grid view() const {
-    return {scale.data(), inverse.data(), zero.data(), nullptr, lo.data(), hi.data()};
+    return {scale.data(), inverse.data(), nullptr, zero.data(), lo.data(), hi.data()};
   }
 };
 

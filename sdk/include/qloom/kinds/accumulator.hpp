@@ -31,9 +31,9 @@ struct Accumulator {
   static std::uint32_t bits(const void* self) noexcept { return detail::as<T>(self).bits(); }
   static constexpr qloom_accumulator kTable{sizeof(qloom_accumulator), detail::caps<T>(),
                                             &accumulate, &is_exact, &bits};
-  static qloom_status create(const qloom_host*, const qloom_params* params, qloom_instance* out,
-                             qloom_error* error) noexcept {
-    return detail::Base<T>::create(params, &kTable, out, error);
+  static qloom_status create(const qloom_host*, const qloom_params* params, const qloom_site* site,
+                             qloom_instance* out, qloom_error* error) noexcept {
+    return detail::Base<T>::create(params, site, &kTable, out, error);
   }
 };
 

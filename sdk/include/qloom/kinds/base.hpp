@@ -56,10 +56,8 @@ struct Base {
       *static_cast<T*>(self) = std::move(changed);
     });
   }
-  static const void* extension(const void*, const char*) noexcept { return nullptr; }
-
   static constexpr qloom_base table() {
-    qloom_base base{sizeof(qloom_base), state_version<T>(), &destroy, nullptr, nullptr, &extension};
+    qloom_base base{sizeof(qloom_base), state_version<T>(), &destroy, nullptr, nullptr};
     if constexpr (HasState<T>) {
       base.save = &save;
       base.load = &load;
@@ -68,15 +66,25 @@ struct Base {
   }
   static constexpr qloom_base kTable = table();
 
-  static qloom_status create(const qloom_params* params, const void* ops, qloom_instance* out,
-                             qloom_error* error) noexcept {
+  static qloom_status create(const qloom_params* params, const qloom_site* site, const void* ops,
+                             qloom_instance* out, qloom_error* error) noexcept {
     return guarded(error, [&] {
-      auto self = std::make_unique<T>(Params(params));
+      auto self = made(Params(params), site);
       out->struct_size = sizeof(qloom_instance);
       out->base = &kTable;
       out->ops = ops;
       out->self = self.release();
     });
+  }
+
+ private:
+  /// A method that wants to know where it acts takes the site, which may be null.
+  static std::unique_ptr<T> made(const Params& params, const qloom_site* site) {
+    if constexpr (std::is_constructible_v<T, const Params&, const qloom_site*>) {
+      return std::make_unique<T>(params, site);
+    } else {
+      return std::make_unique<T>(params);
+    }
   }
 };
 
@@ -103,7 +111,8 @@ qloom_status status_of(Body&& body) noexcept {
 /// Creates Kind<T> of the first T for which T::accepts(const Params&) holds, with the capabilities
 /// and functions of that class.
 template <template <class> class Kind, class... Classes>
-qloom_status create_variant(const qloom_host* host, const qloom_params* params, qloom_instance* out,
+qloom_status create_variant(const qloom_host* host, const qloom_params* params,
+                            const qloom_site* site, qloom_instance* out,
                             qloom_error* error) noexcept {
   decltype(qloom_descriptor::create) chosen = nullptr;
   const qloom_status status = guarded(error, [&] {
@@ -113,7 +122,7 @@ qloom_status create_variant(const qloom_host* host, const qloom_params* params, 
       throw Error(QLOOM_E_UNSUPPORTED, "no variant of the method has these parameters");
     }
   });
-  return status == QLOOM_OK ? chosen(host, params, out, error) : status;
+  return status == QLOOM_OK ? chosen(host, params, site, out, error) : status;
 }
 
 }  // namespace qloom::sdk::detail

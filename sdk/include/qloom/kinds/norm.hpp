@@ -73,9 +73,9 @@ struct Norm {
   static constexpr qloom_norm kTable{
       sizeof(qloom_norm), detail::caps<T>(), kSums,     &begin,    &prepare, &apply,
       &backward_sums,     &backward_prepare, &backward, &inference};
-  static qloom_status create(const qloom_host*, const qloom_params* params, qloom_instance* out,
-                             qloom_error* error) noexcept {
-    return detail::Base<T>::create(params, &kTable, out, error);
+  static qloom_status create(const qloom_host*, const qloom_params* params, const qloom_site* site,
+                             qloom_instance* out, qloom_error* error) noexcept {
+    return detail::Base<T>::create(params, site, &kTable, out, error);
   }
 };
 

@@ -99,9 +99,9 @@ struct Procedure {
     });
   }
   static constexpr qloom_procedure kTable{sizeof(qloom_procedure), detail::caps<T>(), &on};
-  static qloom_status create(const qloom_host*, const qloom_params* params, qloom_instance* out,
-                             qloom_error* error) noexcept {
-    return detail::Base<T>::create(params, &kTable, out, error);
+  static qloom_status create(const qloom_host*, const qloom_params* params, const qloom_site* site,
+                             qloom_instance* out, qloom_error* error) noexcept {
+    return detail::Base<T>::create(params, site, &kTable, out, error);
   }
 };
 

@@ -101,9 +101,9 @@ struct Quantizer {
     return t;
   }
   static constexpr qloom_quantizer kTable = table();
-  static qloom_status create(const qloom_host*, const qloom_params* params, qloom_instance* out,
-                             qloom_error* error) noexcept {
-    return detail::Base<T>::create(params, &kTable, out, error);
+  static qloom_status create(const qloom_host*, const qloom_params* params, const qloom_site* site,
+                             qloom_instance* out, qloom_error* error) noexcept {
+    return detail::Base<T>::create(params, site, &kTable, out, error);
   }
 };
 
@@ -115,8 +115,9 @@ struct QuantizerVariants {
   static constexpr const char* kKind = "qloom.quantizer/1";
 
   static qloom_status create(const qloom_host* host, const qloom_params* params,
-                             qloom_instance* out, qloom_error* error) noexcept {
-    return detail::create_variant<Quantizer, Classes...>(host, params, out, error);
+                             const qloom_site* site, qloom_instance* out,
+                             qloom_error* error) noexcept {
+    return detail::create_variant<Quantizer, Classes...>(host, params, site, out, error);
   }
 };
 

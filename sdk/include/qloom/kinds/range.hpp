@@ -65,9 +65,9 @@ struct Range {
                                                 &end,
                                                 &ranges,
                                                 kTakesExtremes ? &observe_extremes : nullptr};
-  static qloom_status create(const qloom_host*, const qloom_params* params, qloom_instance* out,
-                             qloom_error* error) noexcept {
-    return detail::Base<T>::create(params, &kTable, out, error);
+  static qloom_status create(const qloom_host*, const qloom_params* params, const qloom_site* site,
+                             qloom_instance* out, qloom_error* error) noexcept {
+    return detail::Base<T>::create(params, site, &kTable, out, error);
   }
 };
 
@@ -78,8 +78,9 @@ struct RangeVariants {
   static constexpr const char* kKind = "qloom.range/1";
 
   static qloom_status create(const qloom_host* host, const qloom_params* params,
-                             qloom_instance* out, qloom_error* error) noexcept {
-    return detail::create_variant<Range, Classes...>(host, params, out, error);
+                             const qloom_site* site, qloom_instance* out,
+                             qloom_error* error) noexcept {
+    return detail::create_variant<Range, Classes...>(host, params, site, out, error);
   }
 };
 

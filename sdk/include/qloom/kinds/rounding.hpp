@@ -29,9 +29,9 @@ struct Rounding {
     return QLOOM_E_UNSUPPORTED;
   }
   static constexpr qloom_rounding kTable{sizeof(qloom_rounding), 0, &round, &lower};
-  static qloom_status create(const qloom_host*, const qloom_params* params, qloom_instance* out,
-                             qloom_error* error) noexcept {
-    return detail::Base<T>::create(params, &kTable, out, error);
+  static qloom_status create(const qloom_host*, const qloom_params* params, const qloom_site* site,
+                             qloom_instance* out, qloom_error* error) noexcept {
+    return detail::Base<T>::create(params, site, &kTable, out, error);
   }
 };
 

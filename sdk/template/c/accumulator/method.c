@@ -51,15 +51,16 @@ static uint32_t is_exact(const void *self) {
 }
 static uint32_t bits(const void *self) { return ((const method *)self)->bits; }
 
-static const qloom_base base = {sizeof(qloom_base), 1, free, NULL, NULL, NULL};
+static const qloom_base base = {sizeof(qloom_base), 1, free, NULL, NULL};
 /* 0: operands are real values; QLOOM_ACCUMULATOR_INTEGER: integer codes, as float. */
 static const qloom_accumulator table = {sizeof(qloom_accumulator), 0, accumulate, is_exact, bits};
 
-static qloom_status create(const qloom_host *host, const qloom_params *params, qloom_instance *out,
-                           qloom_error *error) {
+static qloom_status create(const qloom_host *host, const qloom_params *params,
+                           const qloom_site *site, qloom_instance *out, qloom_error *error) {
   method *self = (method *)calloc(1, sizeof *self);
   int64_t width, fraction;
   (void)host;
+  (void)site;
   if (self == NULL) return qloom_fail(error, QLOOM_E_NO_MEMORY, "no room for the method");
   if (qloom.params->get_i64(params, "/bits", &width) != QLOOM_OK ||
       qloom.params->get_i64(params, "/fraction_bits", &fraction) != QLOOM_OK) {

@@ -242,7 +242,7 @@ static qloom_status load(void *self, const qloom_reader *reader, uint32_t versio
   return QLOOM_OK;
 }
 
-static const qloom_base base = {sizeof(qloom_base), 1, destroy, save, load, NULL};
+static const qloom_base base = {sizeof(qloom_base), 1, destroy, save, load};
 static const qloom_norm table = {sizeof(qloom_norm),
                                  QLOOM_NORM_AFFINE,
                                  2, /* sums per channel */
@@ -254,11 +254,12 @@ static const qloom_norm table = {sizeof(qloom_norm),
                                  backward,
                                  inference};
 
-static qloom_status create(const qloom_host *host, const qloom_params *params, qloom_instance *out,
-                           qloom_error *error) {
+static qloom_status create(const qloom_host *host, const qloom_params *params,
+                           const qloom_site *site, qloom_instance *out, qloom_error *error) {
   method *self = (method *)calloc(1, sizeof *self);
   double deviation;
   (void)host;
+  (void)site;
   if (self == NULL) return qloom_fail(error, QLOOM_E_NO_MEMORY, "no room for the method");
   if (qloom.params->get_f64(params, "/deviation", &deviation) != QLOOM_OK ||
       qloom.params->get_f64(params, "/eps", &self->eps) != QLOOM_OK ||

@@ -40,15 +40,20 @@ static qloom_status on(void *self, qloom_run *run, const qloom_event *event, qlo
   return qloom_fail(error, QLOOM_E_INTERNAL, "the host refused a figure");
 }
 
-static const qloom_base base = {sizeof(qloom_base), 1, free, NULL, NULL, NULL};
+static const qloom_base base = {sizeof(qloom_base), 1, free, NULL, NULL};
 static const qloom_procedure table = {
     sizeof(qloom_procedure), 1u << QLOOM_EVENT_AFTER_STEP | 1u << QLOOM_EVENT_AFTER_EPOCH, on};
 
-static qloom_status create(const qloom_host *host, const qloom_params *params, qloom_instance *out,
-                           qloom_error *error) {
+static qloom_status create(const qloom_host *host, const qloom_params *params,
+                           const qloom_site *site, qloom_instance *out, qloom_error *error) {
   method *self = (method *)calloc(1, sizeof *self);
   double limit;
   (void)host;
+  (void)site;
+  if (qloom.run == NULL) {
+    free(self);
+    return qloom_fail(error, QLOOM_E_UNSUPPORTED, "the host has no qloom.run/1");
+  }
   if (self == NULL) return qloom_fail(error, QLOOM_E_NO_MEMORY, "no room for the method");
   if (qloom.params->get_f64(params, "/limit", &limit) != QLOOM_OK) {
     free(self);

@@ -9,24 +9,26 @@
 typedef struct method {
   int64_t bits;
   double width;
-  float end;       /* largest code; the smallest is -end */
+  int32_t end;     /* largest code; the smallest is -end */
   uint64_t groups; /* 0: prepare() was not called yet */
-  float *tables;   /* scale, inv_scale, zero_point, code_min, code_max, one after the other */
+  float *scales;   /* scale, inv_scale, one after the other */
+  int32_t *codes;  /* zero_point, code_min, code_max, one after the other */
   double *sums, *counts;
 } method;
 
 static qloom_grid grid_of(const method *s) {
   const uint64_t n = s->groups;
-  qloom_grid grid = {s->tables, s->tables + n,     s->tables + 2 * n,
-                     NULL,      s->tables + 3 * n, s->tables + 4 * n};
+  qloom_grid grid = {s->scales, s->scales + n, NULL, s->codes, s->codes + n, s->codes + 2 * n};
   return grid;
 }
 
 static void release(method *s) {
-  free(s->tables);
+  free(s->scales);
+  free(s->codes);
   free(s->sums);
   free(s->counts);
-  s->tables = NULL;
+  s->scales = NULL;
+  s->codes = NULL;
   s->sums = s->counts = NULL;
   s->groups = 0;
 }
@@ -34,10 +36,11 @@ static void release(method *s) {
 static qloom_status resize(method *s, uint64_t groups, qloom_error *error) {
   if (s->groups == groups) return QLOOM_OK;
   release(s);
-  s->tables = (float *)calloc(5 * groups, sizeof *s->tables);
+  s->scales = (float *)calloc(2 * groups, sizeof *s->scales);
+  s->codes = (int32_t *)calloc(3 * groups, sizeof *s->codes);
   s->sums = (double *)calloc(groups, sizeof *s->sums);
   s->counts = (double *)calloc(groups, sizeof *s->counts);
-  if (s->tables == NULL || s->sums == NULL || s->counts == NULL) {
+  if (s->scales == NULL || s->codes == NULL || s->sums == NULL || s->counts == NULL) {
     release(s);
     return qloom_fail(error, QLOOM_E_NO_MEMORY, "no room for the grid");
   }
@@ -59,10 +62,10 @@ static qloom_status prepare(void *self, const qloom_prepare *in, qloom_error *er
     if (!(scale - scale == 0)) return qloom_fail(error, QLOOM_E_NUMERIC, "x is not finite");
     if (scale < 1.1754944e-38) scale = 1.1754944e-38; /* all values are 0 */
     if (scale > 1e37) scale = 1e37;
-    s->tables[g] = (float)scale;
-    s->tables[n + g] = 1.0f / s->tables[g];
-    s->tables[3 * n + g] = -s->end;
-    s->tables[4 * n + g] = s->end;
+    s->scales[g] = (float)scale;
+    s->scales[n + g] = 1.0f / s->scales[g];
+    s->codes[n + g] = -s->end;
+    s->codes[2 * n + g] = s->end;
   }
   return QLOOM_OK;
 }
@@ -119,7 +122,7 @@ static void destroy(void *self) {
   free(self);
 }
 
-static const qloom_base base = {sizeof(qloom_base), 1, destroy, NULL, NULL, NULL};
+static const qloom_base base = {sizeof(qloom_base), 1, destroy, NULL, NULL};
 /* Slots that are not here are NULL: no learned parameters. */
 static const qloom_quantizer table = {
     .struct_size = sizeof(qloom_quantizer),
@@ -132,17 +135,18 @@ static const qloom_quantizer table = {
     .encoding = encoding,
     .backward = backward};
 
-static qloom_status create(const qloom_host *host, const qloom_params *params, qloom_instance *out,
-                           qloom_error *error) {
+static qloom_status create(const qloom_host *host, const qloom_params *params,
+                           const qloom_site *site, qloom_instance *out, qloom_error *error) {
   method *self = (method *)calloc(1, sizeof *self);
   (void)host;
+  (void)site;
   if (self == NULL) return qloom_fail(error, QLOOM_E_NO_MEMORY, "no room for the method");
   if (qloom.params->get_i64(params, "/bits", &self->bits) != QLOOM_OK ||
       qloom.params->get_f64(params, "/width", &self->width) != QLOOM_OK) {
     free(self);
     return qloom_fail(error, QLOOM_E_INVALID, "/bits, /width: expected numbers");
   }
-  self->end = (float)(((int64_t)1 << (self->bits - 1)) - 1);
+  self->end = (int32_t)(((int64_t)1 << (self->bits - 1)) - 1);
   return qloom_created(out, self, &base, &table);
 }
 

@@ -102,14 +102,15 @@ static qloom_status load(void *self, const qloom_reader *reader, uint32_t versio
   return QLOOM_OK;
 }
 
-static const qloom_base base = {sizeof(qloom_base), 1, destroy, save, load, NULL};
+static const qloom_base base = {sizeof(qloom_base), 1, destroy, save, load};
 static const qloom_range_estimator table = {
     sizeof(qloom_range_estimator), 0, 1, 0, begin, observe, end, ranges, NULL};
 
-static qloom_status create(const qloom_host *host, const qloom_params *params, qloom_instance *out,
-                           qloom_error *error) {
+static qloom_status create(const qloom_host *host, const qloom_params *params,
+                           const qloom_site *site, qloom_instance *out, qloom_error *error) {
   method *self = (method *)calloc(1, sizeof *self);
   (void)host;
+  (void)site;
   if (self == NULL) return qloom_fail(error, QLOOM_E_NO_MEMORY, "no room for the method");
   if (qloom.params->get_f64(params, "/factor", &self->factor) != QLOOM_OK) {
     free(self);

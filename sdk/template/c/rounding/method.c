@@ -32,14 +32,15 @@ static qloom_status round_block(const void *self, const qloom_call *call, uint64
   return QLOOM_OK;
 }
 
-static const qloom_base base = {sizeof(qloom_base), 1, free, NULL, NULL, NULL};
+static const qloom_base base = {sizeof(qloom_base), 1, free, NULL, NULL};
 static const qloom_rounding table = {sizeof(qloom_rounding), 0, round_block, NULL};
 
-static qloom_status create(const qloom_host *host, const qloom_params *params, qloom_instance *out,
-                           qloom_error *error) {
+static qloom_status create(const qloom_host *host, const qloom_params *params,
+                           const qloom_site *site, qloom_instance *out, qloom_error *error) {
   method *self = (method *)calloc(1, sizeof *self);
   double threshold;
   (void)host;
+  (void)site;
   if (self == NULL) return qloom_fail(error, QLOOM_E_NO_MEMORY, "no room for the method");
   if (qloom.params->get_f64(params, "/threshold", &threshold) != QLOOM_OK) {
     free(self);
