@@ -10,4 +10,4 @@ if(EXISTS /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz)
 endif()
 
 qloom_add_test(xtensor_view_test SOURCES data/xtensor_test.cpp
-  LABELS unit LIBRARIES qloom::sdk xtensor)
+  LABELS unit LIBRARIES qloom::sdk OpenMP::OpenMP_CXX xtensor)

@@ -162,8 +162,8 @@ class Unsound {
     for (std::uint64_t g = 0; g < groups; ++g) gradients[0][g] = static_cast<float>(sums[g]);
   }
   void encoding(qloom_encoding& out) const {
-    zeros_.assign(scale_.size(), 0.0F);
-    ends_.assign(2 * scale_.size(), static_cast<float>((1 << (bits_ - 1)) - 1));
+    zeros_.assign(scale_.size(), 0);
+    ends_.assign(2 * scale_.size(), (1 << (bits_ - 1)) - 1);
     for (std::size_t g = 0; g < scale_.size(); ++g) ends_[g] = -ends_[g];
     told_ = scale_;
     if (fault_.is("tells_group_0")) told_.assign(scale_.size(), scale_[0]);
@@ -171,8 +171,8 @@ class Unsound {
     out.bits = static_cast<std::uint32_t>(bits_);
     out.is_signed = 1;
     out.groups = scale_.size();
-    out.grid = {told_.data(), told_.data(), zeros_.data(),
-                nullptr,      ends_.data(), ends_.data() + scale_.size()};
+    out.grid = {told_.data(),  told_.data(), nullptr,
+                zeros_.data(), ends_.data(), ends_.data() + scale_.size()};
   }
   template <class Archive>
   void state(Archive& archive) {
@@ -263,7 +263,8 @@ class Unsound {
   Fault fault_;
   std::int64_t bits_;
   std::vector<float> scale_, spare_, first_scale_;
-  mutable std::vector<float> zeros_, ends_, told_, scratch_;
+  mutable std::vector<float> told_, scratch_;
+  mutable std::vector<std::int32_t> zeros_, ends_;
   mutable std::uint64_t count_ = 0;
   float* owned_ = nullptr;
   const float* kept_ = nullptr;
