@@ -12,7 +12,7 @@
 
 namespace qloom::check {
 
-using registry::Json;
+using json::Json;
 
 struct Case {
   Json params;    ///< as a user writes them

@@ -14,7 +14,7 @@
 
 namespace qloom::check {
 
-using registry::Json;
+using json::Json;
 
 /// Each level holds the checks of those before it.
 enum class Level {

@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "host/registry/printable.hpp"
+#include "host/json/printable.hpp"
 
 namespace qloom::check {
 namespace {
@@ -86,7 +86,7 @@ std::string printed_on(const char* stream, const std::string& text) {
   constexpr std::size_t kMost = 120;
   if (text.empty()) return {};
   return fmt::format("{}: {}", stream,
-                     registry::printable(text.substr(0, std::min(text.find('\n'), kMost))));
+                     json::printable(text.substr(0, std::min(text.find('\n'), kMost))));
 }
 
 /// Processor time of all threads of a process; negative when it has ended. Unit: seconds.

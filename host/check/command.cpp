@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/data/streams.hpp"
-#include "host/registry/printable.hpp"
+#include "host/json/printable.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::check {
@@ -67,7 +67,7 @@ std::size_t check_and_print(const Options& options) {
     data::print("{}{}", reports.size() > 1 ? "\n" : "", table(reports.back()));
     data::flush_output();
   }
-  if (options.as_json) data::print("{}\n", registry::printable_json(to_json(reports), 2));
+  if (options.as_json) data::print("{}\n", json::printable_json(to_json(reports), 2));
   return findings;
 }
 

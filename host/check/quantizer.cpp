@@ -8,8 +8,8 @@
 
 #include <qloom/stochastic.h>
 
+#include "host/json/printable.hpp"
 #include "host/kernels/kernels.hpp"
-#include "host/registry/printable.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::check {
@@ -94,7 +94,7 @@ qloom_call pure_call(Rounding rounding, std::uint64_t round, qloom_error* error)
 
 std::string refusal_of(qloom_status status, const qloom_error& error) {
   if (status == QLOOM_OK) return {};
-  return fmt::format("status {}: {}", status, registry::printable(error.message));
+  return fmt::format("status {}: {}", status, json::printable(error.message));
 }
 
 qloom_tensor geometry_of(const Json& params, std::uint32_t caps, const Tensor& x,

@@ -7,8 +7,8 @@
 
 #include "host/check/checks.hpp"
 #include "host/check/quantizer.hpp"
+#include "host/json/printable.hpp"
 #include "host/kernels/kernels.hpp"
-#include "host/registry/printable.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::check {
@@ -258,7 +258,7 @@ void check_learned(Context& context) {
     qloom_error error = registry::empty_error();
     if (driver.ops().after_update != nullptr &&
         driver.ops().after_update(driver.self(), &error) != QLOOM_OK) {
-      return context.find(fmt::format("after_update: {}", registry::printable(error.message)));
+      return context.find(fmt::format("after_update: {}", json::printable(error.message)));
     }
     static_cast<void>(driver.prepare(1));
     static_cast<void>(driver.apply(Rounding::kNearest, kTileElements));

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/check/check.hpp"
-#include "host/registry/printable.hpp"
+#include "host/json/printable.hpp"
 
 namespace qloom::check {
 namespace {
@@ -46,10 +46,10 @@ std::string table(const Report& report) {
   for (const Result& r : report.results) {
     text += fmt::format("{:<{}}  {:<{}}  {:<6}  {}{}\n", r.method.empty() ? "library" : r.method,
                         method_width, r.check->name, check_width, word_of(r), r.check->promise,
-                        r.remark.empty() ? "" : " (" + registry::printable(r.remark) + ")");
+                        r.remark.empty() ? "" : " (" + json::printable(r.remark) + ")");
     for (const Finding& f : r.findings) {
-      text += fmt::format("    {}{}{}\n", registry::printable(f.place), f.place.empty() ? "" : ": ",
-                          registry::printable(f.what));
+      text += fmt::format("    {}{}{}\n", json::printable(f.place), f.place.empty() ? "" : ": ",
+                          json::printable(f.what));
     }
   }
   const std::size_t count = report.finding_count();

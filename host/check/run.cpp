@@ -14,6 +14,7 @@
 #include "host/check/check.hpp"
 #include "host/check/child.hpp"
 #include "host/check/context.hpp"
+#include "host/json/names.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::check {
@@ -183,7 +184,7 @@ void require_known(const std::vector<std::string>& names) {
   for (const Check& check : all_checks()) known.push_back(check.name);
   for (const std::string& wanted : names) {
     if (std::find(known.begin(), known.end(), wanted) != known.end()) continue;
-    const std::string nearest = registry::nearest_name(wanted, known);
+    const std::string nearest = json::nearest_name(wanted, known);
     throw InputError(fmt::format(
         "there is no check \"{}\"{}", wanted,
         nearest.empty() ? "; --list shows all" : ", did you mean \"" + nearest + "\"?"));

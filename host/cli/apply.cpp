@@ -83,7 +83,7 @@ void execute(const Options& o) {
   const auto array_writer = [](const fs::path& planned, const Tensor& x) {
     return [&x, planned](const fs::path& file) { write_array(file, planned, x); };
   };
-  const auto json_writer = [](const fs::path& planned, const registry::Json& json) {
+  const auto json_writer = [](const fs::path& planned, const json::Json& json) {
     return [&json, planned](const fs::path& file) {
       require_json_numbers(json, planned.string() + ": ");
       data::write_text(file, json.dump(2) + "\n");

@@ -31,7 +31,7 @@ struct Request {
 struct Result {
   Tensor y, dx;
   std::vector<std::int32_t> codes;
-  registry::Json encoding, learned = registry::Json::object();
+  json::Json encoding, learned = json::Json::object();
 };
 
 /// Random words are those of stream "apply" (host/tensor/random.hpp, stream_id), or

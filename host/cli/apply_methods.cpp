@@ -10,17 +10,17 @@
 #include "host/cli/json_array.hpp"
 #include "host/contraction/codes.hpp"
 #include "host/data/array_reader.hpp"
+#include "host/json/printable.hpp"
 #include "host/network/norm_call.hpp"
 #include "host/network/site_quantizer.hpp"
 #include "host/registry/call_record.hpp"
-#include "host/registry/printable.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
 
 namespace qloom::cli {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 Result apply_quantizer(const pipeline::Rule& rule, const registry::Registry& registry,
                        const Request& in) {
@@ -44,7 +44,7 @@ Result apply_quantizer(const pipeline::Rule& rule, const registry::Registry& reg
   if (in.wants_encoding) out.encoding = node.encoding_json();
   if (in.dy) {
     node.backward(in.x, *in.dy, out.dx);
-    for (const auto& l : node.learned()) out.learned[registry::printable(l.name)] = l.gradient;
+    for (const auto& l : node.learned()) out.learned[json::printable(l.name)] = l.gradient;
   }
   return out;
 }
@@ -114,7 +114,7 @@ class NormCall {
     const qloom_status status = ops_.begin(norm_.self(), &context, &error);
     if (status == QLOOM_E_INVALID) {  // parameters that do not fit an array on its own
       throw InputError(
-          fmt::format("norm \"{}\": {}", norm_.method().id, registry::printable(error.message)));
+          fmt::format("norm \"{}\": {}", norm_.method().id, json::printable(error.message)));
     }
     registry::check(norm_.method(), "begin", status, error);
     call_.struct_size = sizeof call_;

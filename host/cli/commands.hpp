@@ -12,6 +12,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "host/json/names.hpp"
 #include "host/registry/call_record.hpp"
 #include "host/registry/registry.hpp"
 
@@ -48,7 +49,7 @@ void add_apply(CLI::App& app, Action& action);
   return CLI::Validator(
       [words](std::string& text) -> std::string {
         if (std::find(words.begin(), words.end(), text) != words.end()) return "";
-        return '"' + text + "\" is not expected here" + registry::nearest_or_known(text, words);
+        return '"' + text + "\" is not expected here" + json::nearest_or_known(text, words);
       },
       "");
 }

@@ -11,8 +11,8 @@
 #include <fmt/format.h>
 
 #include "host/data/array_reader.hpp"
+#include "host/data/json_file.hpp"
 #include "host/experiment/warnings.hpp"
-#include "host/pipeline/json_text.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
 
@@ -20,7 +20,7 @@ namespace qloom::cli {
 namespace fs = std::filesystem;
 namespace {
 
-using registry::Json;
+using json::Json;
 
 /// Is the integer, of up to 64 bits, this float32 number? Both sides are below 2^64 where compared.
 bool is_exactly(const Json& integer, float x) {
@@ -106,8 +106,7 @@ Tensor read_array(const fs::path& file) {
   Shape shape;
   std::vector<float> values;
   if (file.extension() == ".json") {
-    collect(pipeline::parse_json(data::read_text(file), file.string()), 0, shape, values,
-            file.string() + ": ");
+    collect(data::read_json(file), 0, shape, values, file.string() + ": ");
   } else {
     const data::Array array = data::read_npy_any(file);
     data::RoundedValues rounded;

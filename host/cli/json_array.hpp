@@ -24,7 +24,7 @@ void write_array(const std::filesystem::path& file, const std::filesystem::path&
                  const Tensor& x);
 
 /// RunError with the place of the first number that is not finite: `where`, then its JSON pointer.
-void require_json_numbers(const registry::Json& json, const std::string& where);
+void require_json_numbers(const json::Json& json, const std::string& where);
 
 /// "(2, 3)"
 [[nodiscard]] std::string shape_text(const Shape& shape);

@@ -12,6 +12,7 @@
 #include "host/cli/commands.hpp"
 #include "host/cli/early_exit.hpp"
 #include "host/data/streams.hpp"
+#include "host/json/names.hpp"
 #include "host/tensor/error.hpp"
 
 namespace {
@@ -50,7 +51,7 @@ std::string explain_unknown(const CLI::App& command, const std::string& word) {
       known.push_back(sub->get_name());
     }
   }
-  const std::string nearest = qloom::registry::nearest_name(word, known);
+  const std::string nearest = qloom::json::nearest_name(word, known);
   return fmt::format("unknown {} \"{}\"{}",
                      is_option       ? "option"
                      : known.empty() ? "argument"

@@ -7,16 +7,17 @@
 
 #include "host/cli/commands.hpp"
 #include "host/data/streams.hpp"
-#include "host/registry/printable.hpp"
+#include "host/json/names.hpp"
+#include "host/json/printable.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
 namespace {
 
-using registry::Json;
+using json::Json;
+using json::printable;
+using json::printable_json;
 using registry::Method;
-using registry::printable;
-using registry::printable_json;
 
 /// A string as it reads, anything else as JSON.
 std::string text_of(const Json& value) {
@@ -34,7 +35,7 @@ void list(bool as_json) {
                       {"summary", m.summary},
                       {"library", m.library_file.string()}});
     }
-    data::print("{}\n", registry::printable_json(rows, 2));
+    data::print("{}\n", json::printable_json(rows, 2));
     return;
   }
   if (registry.methods().empty()) {
@@ -171,7 +172,7 @@ void show(const std::string& wanted, bool as_json) {
     if (m.id == wanted || m.kind + "/" + m.id == wanted) found.push_back(&m);
   }
   if (found.empty()) {
-    const std::string nearest = registry::nearest_name(wanted, known);
+    const std::string nearest = json::nearest_name(wanted, known);
     throw InputError(fmt::format("\"{}\" is no method's id{}", wanted,
                                  known.empty()     ? ": no plugins were found"
                                  : nearest.empty() ? "; see qloom plugins list"
@@ -180,7 +181,7 @@ void show(const std::string& wanted, bool as_json) {
   if (as_json) {
     Json all = Json::array();
     for (const Method* m : found) all.push_back(m->manifest);
-    data::print("{}\n", registry::printable_json(all.size() == 1 ? all[0] : all, 2));
+    data::print("{}\n", json::printable_json(all.size() == 1 ? all[0] : all, 2));
     return;
   }
   for (const Method* m : found) {

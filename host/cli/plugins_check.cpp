@@ -6,6 +6,7 @@
 
 #include "host/check/command.hpp"
 #include "host/cli/commands.hpp"
+#include "host/json/names.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
@@ -20,7 +21,7 @@ std::string plugin_of(const std::string& wanted) {
     if (m.id == wanted || m.kind + "/" + m.id == wanted) return m.manifest_file.string();
     known.push_back(m.id);
   }
-  const std::string nearest = registry::nearest_name(wanted, known);
+  const std::string nearest = json::nearest_name(wanted, known);
   throw InputError(fmt::format("{}: no such file, and no method's id{}", wanted,
                                nearest.empty() ? "" : ", did you mean \"" + nearest + "\"?"));
 }

@@ -14,6 +14,7 @@
 #include "host/cli/commands.hpp"
 #include "host/data/array_file.hpp"
 #include "host/data/streams.hpp"
+#include "host/json/names.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
@@ -49,7 +50,7 @@ std::string name_of(const std::string& id) {
 
 void check(const Options& o) {
   if (std::find(kKinds.begin(), kKinds.end(), o.kind) == kKinds.end()) {
-    const std::string nearest = registry::nearest_name(o.kind, {kKinds.begin(), kKinds.end()});
+    const std::string nearest = json::nearest_name(o.kind, {kKinds.begin(), kKinds.end()});
     throw InputError(fmt::format("KIND: \"{}\", expected one of {}{}", o.kind,
                                  fmt::join(kKinds, ", "),
                                  nearest.empty() ? "" : "; did you mean \"" + nearest + "\"?"));

@@ -17,7 +17,7 @@ struct Options {
 
 void execute(const Options& options) {
   const registry::Registry registry = open_registry_to_run();
-  const registry::Json report = experiment::run(options.run, registry);
+  const json::Json report = experiment::run(options.run, registry);
   if (report.contains("final")) {
     data::print(
         "{}: accuracy {:.2f} %, loss {:.4f} on {} samples\n", report["name"].get<std::string>(),

@@ -60,8 +60,8 @@ std::string change_during_batch(const std::filesystem::path& folder,
 }
 
 void tell_warnings(const std::filesystem::path& folder, Warnings& warnings) {
-  const registry::Json report = registry::Json::parse(data::read_text(folder / "report.json"));
-  for (const registry::Json& w : report.value("warnings", registry::Json::array())) {
+  const json::Json report = json::Json::parse(data::read_text(folder / "report.json"));
+  for (const json::Json& w : report.value("warnings", json::Json::array())) {
     warnings.add({w.at("where").get<std::string>(), w.at("what").get<std::string>()});
   }
 }

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "host/json/names.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
 
@@ -81,10 +82,10 @@ void check_entry(const Rule& rule, const Written& entry, const std::vector<Candi
   known.insert(known.end(), {"first", "last"});
   if (!matches) {
     throw InputError(fmt::format("{}: \"{}\" matches no layer of the model{}", entry.where,
-                                 entry.name, registry::nearest_or_known(entry.name, known)));
+                                 entry.name, json::nearest_or_known(entry.name, known)));
   }
   throw InputError(fmt::format("{}: \"{}\" matches no layer with {}{}", entry.where, entry.name,
-                               wanted(rule), registry::nearest_or_known(entry.name, with_place)));
+                               wanted(rule), json::nearest_or_known(entry.name, with_place)));
 }
 
 /// A layer that is written out has every site that is written out.
@@ -94,7 +95,7 @@ void check_named(const Rule& rule, const Written& entry, const std::vector<Candi
     for (const Written& site : rule.site_names) {
       if (serves(c, rule, site.name)) continue;
       throw InputError(fmt::format("{}: layer \"{}\" has no site \"{}\"{}", site.where, entry.name,
-                                   site.name, registry::nearest_or_known(site.name, sites_of(c))));
+                                   site.name, json::nearest_or_known(site.name, sites_of(c))));
     }
   }
 }
@@ -110,8 +111,7 @@ void check_site(const Rule& rule, const Written& site, const std::vector<Candida
     }
   }
   throw InputError(fmt::format("{}: none of the layers that the rule names has the site \"{}\"{}",
-                               site.where, site.name,
-                               registry::nearest_or_known(site.name, known)));
+                               site.where, site.name, json::nearest_or_known(site.name, known)));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@
 namespace qloom::experiment {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 /// One row of the table: a pipeline as it is, or with one more change.
 struct Entry {

@@ -52,7 +52,7 @@ struct SweepOptions {
 
 /// Runs the pipeline; writes report.json, report.html and checkpoint.npz to the output folder.
 /// Returns the report. InputError before any work for wrong input; RunError when the run fails.
-registry::Json run(const RunOptions& options, const registry::Registry& registry);
+json::Json run(const RunOptions& options, const registry::Registry& registry);
 
 /// Everything run() checks before it starts: pipeline, data files, model, every placement; also of
 /// the pipelines that it starts from.
@@ -62,12 +62,12 @@ void check(const pipeline::Pipeline& pipeline, const registry::Registry& registr
 /// Runs all pipelines with all seeds, one after another, each in a process of this program; prints
 /// one table to standard output, writes compare.json, compare.csv and report.html. Returns the
 /// table as JSON. A run that fails does not stop the others; RunError at the end then.
-registry::Json compare(const CompareOptions& options, const registry::Registry& registry);
+json::Json compare(const CompareOptions& options, const registry::Registry& registry);
 
 /// Runs every combination of a sweep file (schemas/sweep.schema.json) in processes of this program,
 /// those that are finished already excepted; prints one table, writes results.json, results.csv and
 /// report.html. A run that fails does not stop the others. InputError for a wrong file, before any
 /// work; RunError at the end when a run failed.
-registry::Json sweep(const SweepOptions& options, const registry::Registry& registry);
+json::Json sweep(const SweepOptions& options, const registry::Registry& registry);
 
 }  // namespace qloom::experiment

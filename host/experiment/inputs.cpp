@@ -18,7 +18,7 @@ namespace qloom::experiment {
 namespace {
 
 namespace fs = std::filesystem;
-using registry::Json;
+using json::Json;
 
 /// Without "digest" when the file is missing or special.
 Json entry_of(const char* what, const std::string& name, const fs::path& file) {

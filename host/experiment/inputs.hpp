@@ -25,16 +25,16 @@ namespace qloom::experiment {
 /// Files that are no regular files have no "digest": nobody can tell whether they changed.
 /// `methods` are those whose code is used. The program's own shared libraries are told by the build
 /// id that their linker gave them, read from what is loaded.
-[[nodiscard]] registry::Json inputs_of(const pipeline::Pipeline& pipeline,
-                                       const std::set<const registry::Method*>& methods);
+[[nodiscard]] json::Json inputs_of(const pipeline::Pipeline& pipeline,
+                                   const std::set<const registry::Method*>& methods);
 
 /// After a library was loaded anew: its entry says what it is now.
-void renew_plugin(registry::Json& inputs, const std::filesystem::path& library);
+void renew_plugin(json::Json& inputs, const std::filesystem::path& library);
 
 /// What differs now from what `inputs` says: "quantizer.lsq.so and train.npz changed". Empty: the
 /// same run would compute the same. "inputs" of another form, or none, are a difference, never an
 /// error.
-[[nodiscard]] std::string changes_since(const registry::Json& inputs,
+[[nodiscard]] std::string changes_since(const json::Json& inputs,
                                         const pipeline::Pipeline& pipeline,
                                         const registry::Registry& registry);
 

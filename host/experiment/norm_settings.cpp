@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "host/json/names.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
@@ -115,7 +116,7 @@ void NormSettings::finish() const {
         "{}: no norm of the layers that the rule names has {}{}",
         rule.where + (rule.slot ? "/slot" : "/site"),
         rule.slot ? "the internal \"" + *rule.slot + '"' : "internals",
-        registry::nearest_or_known(rule.slot.value_or(""), {slots_[i].begin(), slots_[i].end()})));
+        json::nearest_or_known(rule.slot.value_or(""), {slots_[i].begin(), slots_[i].end()})));
   }
 }
 

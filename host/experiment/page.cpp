@@ -8,14 +8,14 @@
 
 #include "host/data/array_file.hpp"
 #include "host/data/claim.hpp"
-#include "host/pipeline/json_text.hpp"
+#include "host/data/json_file.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
 namespace {
 
 namespace fs = std::filesystem;
-using registry::Json;
+using json::Json;
 
 constexpr std::size_t kMostDetailed = 64;  // runs whose tensors a page shows: some 100 KiB each
 
@@ -61,7 +61,7 @@ Json runs_of(const Json& rows, const fs::path& folder) {
     for (const Json& run : rows[i].value("runs", Json::array())) {
       const fs::path file = folder / run["folder"].get<std::string>() / "report.json";
       if (run.value("status", "done") != "done" || !fs::exists(file)) continue;
-      Json report = pipeline::read_json(file);
+      Json report = data::read_json(file);
       if (count > kMostDetailed) report.erase("layer_statistics");
       runs.push_back({{"row", i},
                       {"seed", run["seed"]},
@@ -109,12 +109,12 @@ Json page_data(const fs::path& folder) {
   const auto file = [&folder](const char* name) { return folder / name; };
   try {
     if (fs::exists(file("results.json"))) {
-      return sweep_page(pipeline::read_json(file("results.json")), folder);
+      return sweep_page(data::read_json(file("results.json")), folder);
     }
     if (fs::exists(file("compare.json"))) {
-      return compare_page(pipeline::read_json(file("compare.json")), folder);
+      return compare_page(data::read_json(file("compare.json")), folder);
     }
-    if (fs::exists(file("report.json"))) return run_page(pipeline::read_json(file("report.json")));
+    if (fs::exists(file("report.json"))) return run_page(data::read_json(file("report.json")));
   } catch (const Json::exception& error) {
     throw InputError(
         fmt::format("{}: not a result that qloom wrote: {}", folder.string(), error.what()));

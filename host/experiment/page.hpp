@@ -14,17 +14,15 @@ namespace qloom::experiment {
 /// What the page of this folder shows: "kind" is "sweep" (results.json), "compare" (compare.json)
 /// or "run" (report.json), whichever is found first; "rows" are the combinations or pipelines,
 /// "runs" the reports behind them. InputError when the folder has none of the three.
-[[nodiscard]] registry::Json page_data(const std::filesystem::path& folder);
+[[nodiscard]] json::Json page_data(const std::filesystem::path& folder);
 
 /// The same for results that are not written yet. Rows without a folder have no report behind them.
-[[nodiscard]] registry::Json run_page(const registry::Json& report);
-[[nodiscard]] registry::Json compare_page(const registry::Json& table,
-                                          const std::filesystem::path& folder);
-[[nodiscard]] registry::Json sweep_page(const registry::Json& results,
-                                        const std::filesystem::path& folder);
+[[nodiscard]] json::Json run_page(const json::Json& report);
+[[nodiscard]] json::Json compare_page(const json::Json& table, const std::filesystem::path& folder);
+[[nodiscard]] json::Json sweep_page(const json::Json& results, const std::filesystem::path& folder);
 
 /// The page as HTML.
-[[nodiscard]] std::string page_text(const registry::Json& data);
+[[nodiscard]] std::string page_text(const json::Json& data);
 
 /// Writes the page; an empty `file` is <folder>/report.html. Returns the file.
 std::filesystem::path write_page(const std::filesystem::path& folder,

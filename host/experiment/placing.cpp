@@ -13,8 +13,8 @@
 namespace qloom::experiment {
 namespace {
 
+using json::Json;
 using network::LayerType;
-using registry::Json;
 
 network::MethodSpec method(const registry::Registry& registry, const std::string& kind,
                            const Json& object, const std::string& where) {

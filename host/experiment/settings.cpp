@@ -10,7 +10,7 @@
 namespace qloom::experiment {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 /// How much training there is.
 struct Length {

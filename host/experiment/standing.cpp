@@ -11,12 +11,13 @@
 
 #include "host/data/array_reader.hpp"
 #include "host/experiment/inputs.hpp"
+#include "host/json/validate.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
 namespace {
 
-using registry::Json;
+using json::Json;
 using State = Standing::State;
 
 /// Why what a report or a checkpoint's text describes is not what this pipeline would give now;
@@ -43,7 +44,7 @@ bool has_reload(const Json& report) {
 void require_report(const Json& text, const std::string& file) {
   static const Json schema =
       Json::parse(data::read_text(registry::schema_folder() / "report.schema.json"));
-  static_cast<void>(registry::validate(schema, text, file + ": "));
+  static_cast<void>(json::validate(schema, text, file + ": "));
 }
 
 }  // namespace

@@ -29,6 +29,6 @@ struct Standing {
                                    const registry::Registry& registry);
 
 /// The text "@meta" of a checkpoint. InputError when the file is none.
-[[nodiscard]] registry::Json read_checkpoint_meta(const std::filesystem::path& file);
+[[nodiscard]] json::Json read_checkpoint_meta(const std::filesystem::path& file);
 
 }  // namespace qloom::experiment

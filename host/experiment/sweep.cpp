@@ -29,7 +29,7 @@ namespace qloom::experiment {
 namespace {
 
 namespace fs = std::filesystem;
-using registry::Json;
+using json::Json;
 using Clock = std::chrono::steady_clock;
 
 /// A pipeline that runs of the sweep start from.

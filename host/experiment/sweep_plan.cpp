@@ -8,15 +8,17 @@
 
 #include <fmt/format.h>
 
+#include "host/data/json_file.hpp"
 #include "host/experiment/batch.hpp"
-#include "host/pipeline/json_text.hpp"
-#include "host/registry/explain.hpp"
+#include "host/json/explain.hpp"
+#include "host/json/pointer.hpp"
+#include "host/json/validate.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 /// The message with the pointers that are keys of the sweep as the user wrote them, not as parts
 /// of a longer pointer: /grid: "/data/batch_size" in place of /grid/~1data~1batch_size.
@@ -24,7 +26,7 @@ std::string with_plain_keys(std::string message, const Json& written) {
   const auto replace = [&message](const std::string& place, const Json& object) {
     if (!object.is_object()) return;
     for (const auto& [key, value] : object.items()) {
-      const std::string part = place + registry::pointer_part(key);
+      const std::string part = place + json::pointer_part(key);
       const std::size_t at = message.find(part);
       if (at != std::string::npos) message.replace(at, part.size(), place + ": \"" + key + '"');
     }
@@ -39,9 +41,9 @@ std::string with_plain_keys(std::string message, const Json& written) {
 }
 
 Json checked_sweep(const Json& written, const std::string& where) {
-  const Json schema = pipeline::read_json(pipeline::schema_folder() / "sweep.schema.json");
+  const Json schema = data::read_json(registry::schema_folder() / "sweep.schema.json");
   try {
-    return registry::validate(schema, written, where);
+    return json::validate(schema, written, where);
   } catch (const InputError& error) {
     throw InputError(with_plain_keys(error.what(), written));
   }
@@ -49,7 +51,7 @@ Json checked_sweep(const Json& written, const std::string& where) {
 
 Json read_sweep(const std::filesystem::path& file) {
   const std::string where = file.string() + ": ";
-  const Json written = pipeline::read_json(file);
+  const Json written = data::read_json(file);
   if (written.is_object() && written.contains("format") && written["format"].is_number_integer() &&
       written["format"] > 1) {
     throw InputError(fmt::format("{}/format: {} is newer than 1, the newest known", where,

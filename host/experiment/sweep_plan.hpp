@@ -16,7 +16,7 @@ namespace qloom::experiment {
 
 /// One combination of values.
 struct Variant {
-  registry::Json settings;             ///< value by JSON pointer
+  json::Json settings;                 ///< value by JSON pointer
   std::string label;                   ///< "bits=4, rounding=stochastic"
   std::vector<std::string> overrides;  ///< of settings, as --set takes them
   pipeline::Pipeline pipeline;         ///< empty for a refused variant
@@ -28,7 +28,7 @@ struct SweepRun {
   std::size_t variant = 0;
   std::uint64_t seed = 0;
   std::string hash;                  ///< of configuration and seed; its folder's name
-  registry::Json configuration;      ///< null for a refused variant
+  json::Json configuration;          ///< null for a refused variant
   std::filesystem::path start_from;  ///< pipeline that it starts from, or empty
 };
 

@@ -13,7 +13,7 @@
 namespace qloom::experiment {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 Json read_report(const std::filesystem::path& folder) {
   return Json::parse(data::read_text(folder / "report.json"));

@@ -21,12 +21,11 @@ struct RunResult {
 /// results.json: one row per variant with means over its seeds, and whether it is on the Pareto
 /// front: no other variant is at least as good in accuracy, weight bits and activation bits, and
 /// better in one of them.
-[[nodiscard]] registry::Json sweep_results(const SweepPlan& plan,
-                                           const std::vector<RunResult>& results,
-                                           const std::filesystem::path& output);
+[[nodiscard]] json::Json sweep_results(const SweepPlan& plan, const std::vector<RunResult>& results,
+                                       const std::filesystem::path& output);
 /// results.csv: the same rows with one column per varied place.
-[[nodiscard]] std::string sweep_csv(const SweepPlan& plan, const registry::Json& results);
-void print_sweep_table(const registry::Json& results);
+[[nodiscard]] std::string sweep_csv(const SweepPlan& plan, const json::Json& results);
+void print_sweep_table(const json::Json& results);
 
 /// "accuracy 88.10 %, loss 0.3300" of the report in the folder.
 [[nodiscard]] std::string run_figures(const std::filesystem::path& folder);

@@ -9,7 +9,7 @@
 
 namespace qloom::experiment {
 
-using registry::Json;
+using json::Json;
 
 std::pair<double, double> mean_and_deviation(const std::vector<double>& values) {
   double sum = 0, squares = 0;

@@ -19,16 +19,16 @@
 #include "host/experiment/known_sites.hpp"
 #include "host/experiment/progress.hpp"
 #include "host/experiment/warnings.hpp"
+#include "host/json/printable.hpp"
 #include "host/layers/ops.hpp"
 #include "host/network/network.hpp"
 #include "host/pipeline/pipeline.hpp"
-#include "host/registry/printable.hpp"
 #include "host/registry/watcher.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::experiment {
 
-using registry::Json;
+using json::Json;
 
 /// Where a run stands; what a checkpoint holds beside the arrays.
 struct Cursor {
@@ -98,7 +98,7 @@ class Trainer {
   void warn(const Warning& warning) { warnings_.add(warning); }
   [[nodiscard]] const Json& warnings() const { return warnings_.list(); }
   void report_value(const std::string& key, double value) {
-    custom_[registry::printable(key)].push_back(value);
+    custom_[json::printable(key)].push_back(value);
   }
   [[nodiscard]] std::uint64_t steps_per_epoch() const;
   [[nodiscard]] double learning_rate() const { return learning_rate_; }

@@ -13,7 +13,7 @@
 namespace qloom::experiment {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 bool holds(const Json& list, const Json& entry) {
   return std::find(list.begin(), list.end(), entry) != list.end();

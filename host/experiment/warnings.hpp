@@ -24,13 +24,13 @@ class Warnings {
   /// Tells and lists the warning unless it is listed already.
   void add(const Warning& warning);
   /// Lists what a checkpoint says was told before; what was added since follows it.
-  void restore(const registry::Json& list);
+  void restore(const json::Json& list);
   /// As report.schema.json describes "warnings".
-  [[nodiscard]] const registry::Json& list() const { return list_; }
+  [[nodiscard]] const json::Json& list() const { return list_; }
 
  private:
   Tell tell_;
-  registry::Json list_ = registry::Json::array();
+  json::Json list_ = json::Json::array();
 };
 
 }  // namespace qloom::experiment

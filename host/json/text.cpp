@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "host/json/pointer.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::json {
@@ -78,11 +79,7 @@ class StrictWalk {
 
 }  // namespace
 
-std::string at(const std::string& name, const std::string& pointer) {
-  return pointer.empty() ? name : name + ": " + pointer;
-}
-
-Json parse_json(const std::string& text, const std::string& name) {
+Json parse(const std::string& text, const std::string& name) {
   try {
     return Json::parse(text, StrictWalk(name));
   } catch (const Json::exception& e) {

@@ -7,17 +7,12 @@
 
 #include <string>
 
-#include <nlohmann/json.hpp>
+#include "host/json/json.hpp"
 
 namespace qloom::json {
 
-using Json = nlohmann::json;
-
 /// InputError "<name>: parse error at line 3, column 7: ..." for text that is not JSON, and
 /// "<name>: /data: the key "folder" stands twice" for an ambiguous object.
-[[nodiscard]] Json parse_json(const std::string& text, const std::string& name);
-
-/// "<name>: <text>" with the place between them; the pointer may be empty.
-[[nodiscard]] std::string at(const std::string& name, const std::string& pointer);
+[[nodiscard]] Json parse(const std::string& text, const std::string& name);
 
 }  // namespace qloom::json

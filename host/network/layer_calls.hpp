@@ -8,10 +8,10 @@
 
 #include <fmt/format.h>
 
+#include "host/json/printable.hpp"
 #include "host/layers/ops.hpp"
 #include "host/network/model.hpp"
 #include "host/registry/call_record.hpp"
-#include "host/registry/printable.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {
@@ -46,8 +46,7 @@ void at_contraction(const char* role, const Layer& layer, Body&& body) try {
   body();
   registry::require_floating_point();
 } catch (const RunError& error) {
-  throw RunError(
-      fmt::format("{} of \"{}\": {}", role, layer.name, registry::printable(error.what())));
+  throw RunError(fmt::format("{} of \"{}\": {}", role, layer.name, json::printable(error.what())));
 }
 
 }  // namespace qloom::network

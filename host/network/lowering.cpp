@@ -16,7 +16,7 @@ namespace {
 
 /// Groups stay inside `what`, which has `size` values: a sample, or an output channel of a weight.
 void check_groups(const QuantizerSpec& spec, std::int64_t size, const std::string& what) {
-  const registry::Json granularity = granularity_of(spec.quantizer);
+  const json::Json granularity = granularity_of(spec.quantizer);
   if (!granularity.is_object()) return;
   const auto k = granularity.at("group").get<std::int64_t>();
   if (size % k == 0) return;

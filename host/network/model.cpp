@@ -9,6 +9,8 @@
 
 #include "host/data/array_file.hpp"
 #include "host/data/npy.hpp"
+#include "host/json/names.hpp"
+#include "host/json/validate.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/memory.hpp"
@@ -16,7 +18,7 @@
 namespace qloom::network {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 constexpr int kFormat = 1;                   // newest revision of model files that is understood
 constexpr const char* kInputName = "input";  // the network's input, as layers call it
@@ -127,9 +129,9 @@ class LayerReader {
       if (key == "name" || key == "type" || key == "input" || row.keys.contains(key)) continue;
       refuse("/" + key,
              fmt::format("{} has no meaning in a layer of type \"{}\"{}", value.dump(), row.name,
-                         row.keys.empty() ? ""
-                                          : registry::nearest_or_known(
-                                                key, {row.keys.begin(), row.keys.end()})));
+                         row.keys.empty()
+                             ? ""
+                             : json::nearest_or_known(key, {row.keys.begin(), row.keys.end()})));
     }
   }
   const Json& required(const char* key) const {
@@ -179,7 +181,7 @@ class LayerReader {
     }
     for (const Layer& layer : model_.layers) known.push_back(layer.name);
     refuse(pointer, fmt::format("\"{}\" is no earlier layer{}", wanted,
-                                registry::nearest_or_known(wanted, known)));
+                                json::nearest_or_known(wanted, known)));
   }
 
   void read_pair(const char* key, std::int64_t& height, std::int64_t& width) const {
@@ -371,7 +373,7 @@ Model parse_model(const nlohmann::json& text, const std::string& file, SampleSha
   const std::string where = file.find(": /") == std::string::npos ? file + ": " : file;
   check_format(text, where);
   const Json schema = Json::parse(data::read_text(registry::schema_folder() / "model.schema.json"));
-  const Json document = registry::validate(schema, text, where);
+  const Json document = json::validate(schema, text, where);
   Model model;
   model.name = document.value("name", std::filesystem::path(file).stem().string());
   model.input = input;

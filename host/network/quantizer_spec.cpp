@@ -11,7 +11,7 @@
 namespace qloom::network {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 MethodSpec resolve_method(const registry::Registry& registry, const std::string& kind,
                           const Json& object, const std::string& where) {
@@ -34,7 +34,7 @@ bool accepts(const MethodSpec& spec, const char* parameter) {
 
 }  // namespace
 
-registry::Json granularity_of(const MethodSpec& spec) {
+json::Json granularity_of(const MethodSpec& spec) {
   return spec.params.is_object() && spec.params.contains("granularity") ? spec.params["granularity"]
                                                                         : Json("tensor");
 }

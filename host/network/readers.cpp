@@ -24,7 +24,7 @@ bool takes_both_signs(std::string_view key) {
 /// What is learned or calibrated per group must not depend on how many samples a batch has.
 void check_learned_groups(const SiteQuantizer& site) {
   const MethodSpec& spec = site.spec().quantizer;
-  const registry::Json granularity = granularity_of(spec);
+  const json::Json granularity = granularity_of(spec);
   if (!site.context().has_batch_axis || !granularity.is_object() || !site.learns()) return;
   throw InputError(fmt::format(
       "{}/granularity: {} at \"{}\": \"{}\" learns something for each group, and the number of "
@@ -38,8 +38,8 @@ std::optional<QuantizerSpec> Network::spec_at(const std::string& key) const {
   const auto found = placement_.quantizers.find(key);
   if (found == placement_.quantizers.end()) return std::nullopt;
   QuantizerSpec spec = found->second;
-  registry::Json& params = spec.quantizer.params;
-  const bool finds_sign = params.is_object() && params.value("signed", registry::Json()) == "auto";
+  json::Json& params = spec.quantizer.params;
+  const bool finds_sign = params.is_object() && params.value("signed", json::Json()) == "auto";
   if (finds_sign && takes_both_signs(key)) params["signed"] = true;
   return spec;
 }
@@ -53,17 +53,17 @@ void Network::recall_sites(data::ArrayReader& reader) {
     if (!name.ends_with(suffix)) continue;
     const std::string key = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
     const auto& text = reader.read_list<std::uint8_t>(name);
-    const auto rule = registry::Json::parse(text.begin(), text.end(), nullptr, false);
+    const auto rule = json::Json::parse(text.begin(), text.end(), nullptr, false);
     const auto holds = [&rule](const char* member, auto is) {
       return rule.is_object() && rule.contains(member) && (rule[member].*is)();
     };
-    if (holds("shares", &registry::Json::is_string)) {
+    if (holds("shares", &json::Json::is_string)) {
       shared[key] = rule["shares"].get<std::string>();
-    } else if (holds("quantizer", &registry::Json::is_object)) {
+    } else if (holds("quantizer", &json::Json::is_object)) {
       QuantizerSpec spec;
       try {
         spec = quantizer_spec_of(*registry_, rule);
-      } catch (const registry::Json::exception&) {
+      } catch (const json::Json::exception&) {
         reader.refuse(name, "the text of a rule");
       }
       before_[key] = std::make_shared<SiteState>(

@@ -14,7 +14,7 @@
 namespace qloom::network {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 std::int32_t version_of(const registry::Instance& instance) {
   return instance ? static_cast<std::int32_t>(instance.state_version()) : 0;

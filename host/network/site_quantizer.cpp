@@ -13,7 +13,7 @@
 namespace qloom::network {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 }  // namespace
 

@@ -22,7 +22,7 @@ namespace qloom::network {
 /// A method of a rule with its resolved parameters.
 struct MethodSpec {
   const registry::Method* method = nullptr;
-  registry::Json params;
+  json::Json params;
   std::string where;  ///< file and JSON pointer, for messages
   bool operator==(const MethodSpec& o) const { return method == o.method && params == o.params; }
 };
@@ -39,20 +39,20 @@ struct QuantizerSpec {
 /// nearest_even. The range inherits the quantizer's granularity; two different ones are an
 /// InputError. `where` is the file and pointer of the rule.
 [[nodiscard]] QuantizerSpec resolve_quantizer(const registry::Registry& registry,
-                                              const registry::Json& rule, const std::string& where);
+                                              const json::Json& rule, const std::string& where);
 
 /// Does a method keep its state where `before` becomes `now`: the same method, and the same
 /// parameters but for those that its manifest lists under "keeps_state"?
 [[nodiscard]] bool keeps_state(const MethodSpec& now, const MethodSpec& before);
 
 /// The rule that resolve_quantizer() would make this specification of, with all parameters.
-[[nodiscard]] registry::Json to_json(const QuantizerSpec& spec);
+[[nodiscard]] json::Json to_json(const QuantizerSpec& spec);
 /// The specification of such a rule. A method that the registry does not have is left null.
 [[nodiscard]] QuantizerSpec quantizer_spec_of(const registry::Registry& registry,
-                                              const registry::Json& rule);
+                                              const json::Json& rule);
 
 /// "tensor", "channel" or {"group": k}: what shares one scale under these parameters.
-[[nodiscard]] registry::Json granularity_of(const MethodSpec& spec);
+[[nodiscard]] json::Json granularity_of(const MethodSpec& spec);
 
 /// The method with its fused rule, if it has one, as calls carry it.
 [[nodiscard]] qloom_rounding_ref rounding_ref(const registry::Instance& rounding);
@@ -151,7 +151,7 @@ class SiteQuantizer {
   /// Encoding of the last prepare; kind QLOOM_ENCODING_NONE when it is not exportable.
   [[nodiscard]] qloom_encoding encoding() const;
   /// The encoding as JSON: kind, bits, scale and zero_point per group, codebook, format.
-  [[nodiscard]] registry::Json encoding_json() const;
+  [[nodiscard]] json::Json encoding_json() const;
   /// y as an operand: integer-coded when the encoding is affine without offset and either one scale
   /// serves all, or (weights) one per output channel.
   [[nodiscard]] Operand operand(const Tensor& y) const;

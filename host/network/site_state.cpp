@@ -9,7 +9,7 @@
 namespace qloom::network {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 Json to_json(const MethodSpec& spec) {
   Json object = spec.params.is_object() ? spec.params : Json::object();

@@ -112,8 +112,8 @@ data::Arrays Network::save(bool everything) const {
   if (!everything) return all;
   for (const auto& [name, site] : sites_) {
     const std::string prefix = "site/" + name + "/", &first = site->context().name;
-    const registry::Json methods =
-        first == name ? to_json(site->spec()) : registry::Json{{"shares", first}};
+    const json::Json methods =
+        first == name ? to_json(site->spec()) : json::Json{{"shares", first}};
     all[prefix + kSiteMethods] = to_array(methods.dump());
     if (first != name) continue;
     for (auto& [key, array] : site->save()) all[prefix + key] = std::move(array);

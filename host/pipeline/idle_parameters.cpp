@@ -8,7 +8,7 @@
 
 namespace qloom::pipeline {
 
-using registry::Json;
+using json::Json;
 
 std::vector<Warning> idle_parameters(const registry::Method& method, const Json& written,
                                      const Json& resolved, const std::string& where) {

@@ -13,7 +13,7 @@
 namespace qloom::pipeline {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 /// The parts of a JSON pointer with ~0 and ~1 resolved (RFC 6901).
 std::vector<std::string> parts_of(const std::string& pointer, const std::string& who) {

@@ -7,7 +7,9 @@
 
 #include <fmt/format.h>
 
-#include "host/pipeline/json_text.hpp"
+#include "host/data/json_file.hpp"
+#include "host/json/text.hpp"
+#include "host/json/validate.hpp"
 #include "host/pipeline/overrides.hpp"
 #include "host/pipeline/rules.hpp"
 #include "host/pipeline/stages.hpp"
@@ -19,7 +21,7 @@ namespace {
 
 constexpr int kFormat = 1;  // newest revision of the grammar that is understood
 
-Json schema() { return read_json(schema_folder() / "pipeline.schema.json"); }
+Json schema() { return data::read_json(registry::schema_folder() / "pipeline.schema.json"); }
 
 /// Reads a checked document into a Pipeline, filling in document_ on the way.
 class Loader {
@@ -96,7 +98,7 @@ class Loader {
   void check_chain() const {
     std::set<fs::path> seen{fs::weakly_canonical(file_)};
     for (fs::path next = p_.start_from; seen.insert(fs::weakly_canonical(next)).second;) {
-      const Json text = read_json(next);
+      const Json text = data::read_json(next);
       if (!text.is_object() || !text.contains("start_from")) return;
       const Json start = text["start_from"].is_object()
                              ? text["start_from"].value("pipeline", Json())
@@ -175,7 +177,7 @@ class Loader {
     }
     if (m.contains("file")) {
       p_.model_file = existing("/model/file");
-      p_.model = read_json(p_.model_file);
+      p_.model = data::read_json(p_.model_file);
       p_.model_where = p_.model_file.string();
     } else {
       p_.model = m["inline"];
@@ -242,14 +244,12 @@ void check_format(const Json& document, const std::string& name) {
 
 }  // namespace
 
-fs::path schema_folder() { return registry::schema_folder(); }
-
 Pipeline load(const fs::path& file, const std::vector<std::string>& overrides,
               const registry::Registry& registry) {
-  Json written = read_json(file);
+  Json written = data::read_json(file);
   for (const std::string& assignment : overrides) apply_override(written, assignment);
   check_format(written, file.string());
-  Json document = registry::validate(schema(), written, file.string() + ": ");
+  Json document = json::validate(schema(), written, file.string() + ": ");
   return Loader(file, std::move(written), std::move(document), registry).read();
 }
 
@@ -265,10 +265,10 @@ Rule load_rule(const std::string& file_or_json, const registry::Registry& regist
   const std::size_t first = file_or_json.find_first_not_of(" \t\r\n");
   const bool is_inline = first != std::string::npos && file_or_json[first] == '{';
   const std::string name = is_inline ? "RULE" : file_or_json;
-  const Json written = is_inline ? parse_json(file_or_json, name) : read_json(file_or_json);
+  const Json written = is_inline ? json::parse(file_or_json, name) : data::read_json(file_or_json);
   const Json rule_schema = schema().at(Json::json_pointer("/properties/rules/items"));
-  return resolve_rule(registry::validate(rule_schema, written, name + ": "), RuleUse::kAlone, name,
-                      "", registry);
+  return resolve_rule(json::validate(rule_schema, written, name + ": "), RuleUse::kAlone, name, "",
+                      registry);
 }
 
 }  // namespace qloom::pipeline

@@ -16,7 +16,7 @@
 
 namespace qloom::pipeline {
 
-using registry::Json;
+using json::Json;
 
 /// Sites in the order of docs/architecture.md, section 1.
 inline constexpr const char* kSites[] = {"weight",
@@ -135,9 +135,5 @@ struct NamedLayer {
 [[nodiscard]] bool matches_layer(const std::string& entry, const NamedLayer& layer);
 /// Does one of the rule's entries? A rule without any names every layer.
 [[nodiscard]] bool matches_layer(const Rule& rule, const NamedLayer& layer);
-
-/// The folder with the schemas: <program>/../share/qloom/schemas, the build tree's, or
-/// QLOOM_SCHEMA_PATH.
-[[nodiscard]] std::filesystem::path schema_folder();
 
 }  // namespace qloom::pipeline

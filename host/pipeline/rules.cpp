@@ -8,8 +8,9 @@
 
 #include <fmt/format.h>
 
+#include "host/json/names.hpp"
+#include "host/json/pointer.hpp"
 #include "host/pipeline/idle_parameters.hpp"
-#include "host/pipeline/json_text.hpp"
 #include "host/pipeline/meant_sites.hpp"
 #include "host/tensor/error.hpp"
 
@@ -44,8 +45,8 @@ std::vector<std::string> expand_site(const std::string& name, const std::string&
   if (!sites.empty()) return sites;
   std::vector<std::string> known(std::begin(kSites), std::end(kSites));
   known.insert(known.end(), {"accumulator", "*"});
-  throw InputError(fmt::format("{}: \"{}\" is not a site{}", where, name,
-                               registry::nearest_or_known(name, known)));
+  throw InputError(
+      fmt::format("{}: \"{}\" is not a site{}", where, name, json::nearest_or_known(name, known)));
 }
 
 class Resolver {
@@ -81,7 +82,7 @@ class Resolver {
   }
   [[noreturn]] void refuse(const std::string& member, const std::string& message) const {
     throw InputError(
-        fmt::format("{}: {}", member.empty() ? at(name_, pointer_) : key(member), message));
+        fmt::format("{}: {}", member.empty() ? json::at(name_, pointer_) : key(member), message));
   }
 
   void read_places() {
@@ -112,7 +113,7 @@ class Resolver {
     const auto slot = text_["slot"].get<std::string>();
     if (std::find(known.begin(), known.end(), slot) != known.end()) return slot;
     refuse("slot", fmt::format("\"{}\" is no internal of a norm{}", slot,
-                               registry::nearest_or_known(slot, known)));
+                               json::nearest_or_known(slot, known)));
   }
 
   /// Which of quantizer, range, rounding, clamp, accumulator, norm may stand together.

@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "host/json/printable.hpp"
 #include "host/registry/call_record.hpp"
-#include "host/registry/printable.hpp"
 #include "host/registry/services.hpp"
 #include "host/tensor/error.hpp"
 
@@ -23,7 +23,7 @@ void check(const Method& method, const char* what, qloom_status status, const ql
   static constexpr const char* kWords[] = {
       "done",         "refused",          "not supported",      "out of memory",
       "out of order", "value not finite", "state does not fit", "internal error"};
-  std::string text = printable(error.message);
+  std::string text = json::printable(error.message);
   if (text.empty()) {
     text = status > 0 && status <= QLOOM_E_INTERNAL ? kWords[status] : "unknown failure";
     text += fmt::format(" (status {})", status);

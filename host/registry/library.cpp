@@ -10,9 +10,9 @@
 #include <fmt/format.h>
 #include <boost/dll/shared_library.hpp>
 
+#include "host/json/printable.hpp"
 #include "host/registry/elf.hpp"
 #include "host/registry/floating_point.hpp"
-#include "host/registry/printable.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
 
@@ -95,7 +95,7 @@ std::string descriptor_fault(const qloom_descriptor* d, std::uint32_t index) {
     if (text == nullptr) return fmt::format("descriptor {} has no {}", index, name);
   }
   if (d->create == nullptr) {
-    return fmt::format("descriptor {} (\"{}\") has no create()", index, printable(d->id));
+    return fmt::format("descriptor {} (\"{}\") has no create()", index, json::printable(d->id));
   }
   return {};
 }
@@ -114,7 +114,7 @@ std::string initialise(const qloom_entry& entry, std::vector<const qloom_descrip
     return fmt::format("init() changed the floating-point state: {}", change);
   }
   if (status != QLOOM_OK) {
-    return fmt::format("init() failed with status {}: {}", status, printable(error.message));
+    return fmt::format("init() failed with status {}: {}", status, json::printable(error.message));
   }
   return {};
 }

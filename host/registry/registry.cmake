@@ -1,11 +1,9 @@
 qloom_add_floor(registry
-  SOURCES call_record.cpp crash.cpp elf.cpp elf_symbols.cpp explain.cpp folders.cpp
-    floating_point.cpp instance.cpp library.cpp printable.cpp registry.cpp reload.cpp
-    run_service.cpp schema.cpp services.cpp tables.cpp validate.cpp watcher.cpp
+  SOURCES call_record.cpp crash.cpp elf.cpp elf_symbols.cpp folders.cpp
+    floating_point.cpp instance.cpp library.cpp registry.cpp reload.cpp
+    run_service.cpp services.cpp tables.cpp watcher.cpp
   LIBRARIES qloom_kernels qloom_data qloom_json qloom_tensor qloom_abi nlohmann_json::nlohmann_json)
-target_link_libraries(qloom_registry PRIVATE valijson fmt::fmt Boost::headers ${CMAKE_DL_LIBS})
-# gcc 12 gives a false alarm on std::string + text there, which only a system header's own text hides.
-set_source_files_properties(registry/validate.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+target_link_libraries(qloom_registry PRIVATE fmt::fmt Boost::headers ${CMAKE_DL_LIBS})
 # The source tree's schemas and templates serve programs that run from the build tree.
 set_property(SOURCE registry/folders.cpp PROPERTY COMPILE_DEFINITIONS
   "QLOOM_SOURCE_SCHEMAS=\"${PROJECT_SOURCE_DIR}/schemas\""

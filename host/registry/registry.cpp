@@ -8,13 +8,15 @@
 
 #include <fmt/format.h>
 
-#include "host/json/text.hpp"
+#include "host/data/json_file.hpp"
+#include "host/json/names.hpp"
+#include "host/json/printable.hpp"
+#include "host/json/schema.hpp"
+#include "host/json/validate.hpp"
 #include "host/registry/call_record.hpp"
 #include "host/registry/floating_point.hpp"
 #include "host/registry/libraries.hpp"
 #include "host/registry/library.hpp"
-#include "host/registry/printable.hpp"
-#include "host/registry/schema.hpp"
 #include "host/registry/services.hpp"
 #include "host/registry/tables.hpp"
 #include "host/tensor/error.hpp"
@@ -22,10 +24,6 @@
 namespace qloom::registry {
 namespace fs = std::filesystem;
 namespace {
-
-Json read_json(const fs::path& file) {
-  return json::parse_json(data::read_text(file), file.string());
-}
 
 /// A name under "keeps_state" that is no parameter would keep nothing, silently.
 void check_kept_parameters(const Json& entry, const std::string& where) {
@@ -37,16 +35,16 @@ void check_kept_parameters(const Json& entry, const std::string& where) {
   for (std::size_t i = 0; i < kept.size(); ++i) {
     const auto name = kept[i].get<std::string>();
     if (properties.contains(name)) continue;
-    const std::string nearest = nearest_name(name, known);
+    const std::string nearest = json::nearest_name(name, known);
     throw InputError(fmt::format("{}/keeps_state/{}: \"{}\" is no parameter of \"{}\"{}", where, i,
-                                 printable(name), entry["id"].get<std::string>(),
+                                 json::printable(name), entry["id"].get<std::string>(),
                                  nearest.empty() ? "" : ", did you mean \"" + nearest + "\"?"));
   }
 }
 
 std::vector<Method> read_manifest(const fs::path& file, const Json& schema) {
-  const Json text = read_json(file);
-  static_cast<void>(validate(schema, text, file.string() + ": "));
+  const Json text = data::read_json(file);
+  static_cast<void>(json::validate(schema, text, file.string() + ": "));
   std::vector<Method> methods;
   const bool is_list = text.contains("methods");
   const fs::path folder = file.parent_path();
@@ -55,7 +53,7 @@ std::vector<Method> read_manifest(const fs::path& file, const Json& schema) {
         file.string() + ": " + (is_list ? fmt::format("/methods/{}", methods.size()) : "");
     check_kept_parameters(entry, where);
     if (entry.contains("parameters")) {
-      require_sound_schema(entry["parameters"], where + "/parameters");
+      json::require_sound_schema(entry["parameters"], where + "/parameters");
     }
     methods.push_back({.kind = entry["kind"],
                        .id = entry["id"],
@@ -105,12 +103,13 @@ const qloom_descriptor* agreed_descriptor(const Method& method, std::size_t meth
   }
   std::string present;
   for (const qloom_descriptor* d : descriptors) {
-    present += fmt::format("{}\"{}\" of kind \"{}\"", present.empty() ? "" : ", ", printable(d->id),
-                           printable(d->kind));
+    present += fmt::format("{}\"{}\" of kind \"{}\"", present.empty() ? "" : ", ",
+                           json::printable(d->id), json::printable(d->kind));
     if (d->id != method.id || d->kind != kind_id(method.kind)) continue;
     if (d->version != method.version) {
       throw InputError(fmt::format("{}: \"{}\" has version {}, the manifest says {}", place,
-                                   method.id, printable(d->version), printable(method.version)));
+                                   method.id, json::printable(d->version),
+                                   json::printable(method.version)));
     }
     if (Json::parse(d->manifest, nullptr, false) != method.manifest) {
       throw InputError(fmt::format("{}: \"{}\" was built from another manifest", place, method.id));
@@ -132,7 +131,7 @@ Registry::Registry(ReadThese, const std::vector<fs::path>& manifests)
     : libraries_(std::make_unique<Libraries>()) {
   Json schema;
   for (const fs::path& file : manifests) {
-    if (schema.is_null()) schema = read_json(schema_folder() / "plugin.schema.json");
+    if (schema.is_null()) schema = data::read_json(schema_folder() / "plugin.schema.json");
     for (Method& method : read_manifest(file, schema)) {
       if (const Method* other = find(method.kind, method.id)) {
         throw InputError(fmt::format("{}: {} \"{}\" is also in {}", file.string(), method.kind,
@@ -170,15 +169,15 @@ const Method& Registry::require(const std::string& kind, const std::string& id,
                     "QLOOM_PLUGIN_PATH names their folder",
                     where, kind, id));
   }
-  throw InputError(
-      fmt::format("{}: unknown {} \"{}\"{}{}", where, kind, id, other, nearest_or_known(id, ids)));
+  throw InputError(fmt::format("{}: unknown {} \"{}\"{}{}", where, kind, id, other,
+                               json::nearest_or_known(id, ids)));
 }
 
 Json Registry::resolve_parameters(const Method& method, const Json& params,
                                   const std::string& where) const {
   static const Json kNone{{"type", "object"}, {"additionalProperties", false}};
   const bool has_schema = method.manifest.contains("parameters");
-  return validate(has_schema ? method.manifest["parameters"] : kNone, params, where);
+  return json::validate(has_schema ? method.manifest["parameters"] : kNone, params, where);
 }
 
 std::size_t Registry::siblings(const Method& method) const {
@@ -207,8 +206,9 @@ Instance Registry::create(const Method& method, const Json& resolved,
   const qloom_status status = descriptor->create(&host_services(), &params, site, &raw, &error);
   const std::string change = guard.change();
   if (status == QLOOM_E_INVALID || status == QLOOM_E_UNSUPPORTED) {
-    throw InputError(fmt::format("{} \"{}\": {}", method.kind, method.id,
-                                 error.message[0] != '\0' ? printable(error.message) : "refused"));
+    throw InputError(
+        fmt::format("{} \"{}\": {}", method.kind, method.id,
+                    error.message[0] != '\0' ? json::printable(error.message) : "refused"));
   }
   check(method, "create", status, error);
   std::string fault = instance_fault(method.kind, raw);

@@ -13,15 +13,14 @@
 #include <vector>
 
 #include <qloom/abi.h>
-#include <nlohmann/json.hpp>
 
 #include "host/data/array_reader.hpp"
-#include "host/json/names.hpp"
+#include "host/json/json.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::registry {
 
-using Json = nlohmann::json;
+using json::Json;
 
 /// One method as its manifest describes it.
 struct Method {
@@ -152,9 +151,6 @@ void set_run_service(const qloom_run_api* table);
 using LogSink = void (*)(std::int32_t level, const char* utf8) noexcept;
 void set_log(LogSink sink);
 
-using json::nearest_name;
-using json::nearest_or_known;
-
 /// The folder with the project's JSON Schemas: QLOOM_SCHEMA_PATH; else
 /// <program folder>/../share/qloom/schemas; else the source tree's.
 [[nodiscard]] std::filesystem::path schema_folder();
@@ -162,9 +158,5 @@ using json::nearest_or_known;
 /// The folder that `qloom plugins new` copies from: <program folder>/../share/qloom/template; else
 /// the source tree's sdk/template.
 [[nodiscard]] std::filesystem::path template_folder();
-
-/// Checks `value` against a draft-07 schema (valijson) and fills in defaults. InputError
-/// "<where><pointer>: <value> is not <expected>", for unknown keys with the nearest valid name.
-[[nodiscard]] Json validate(const Json& schema, const Json& value, const std::string& where);
 
 }  // namespace qloom::registry

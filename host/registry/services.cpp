@@ -10,9 +10,9 @@
 #include <fmt/format.h>
 
 #include "host/data/streams.hpp"
+#include "host/json/printable.hpp"
 #include "host/kernels/kernels.hpp"
 #include "host/registry/call_record.hpp"
-#include "host/registry/printable.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::registry {
@@ -167,7 +167,7 @@ void log(const qloom_host*, std::int32_t level, const char* utf8) noexcept {
   constexpr std::int32_t kWarning = 3;  // 0 trace .. 4 error
   if (level < kWarning || utf8 == nullptr) return;
   try {
-    data::say("{}: {}\n", level == kWarning ? "warning" : "error", printable(utf8));
+    data::say("{}: {}\n", level == kWarning ? "warning" : "error", json::printable(utf8));
   } catch (const std::exception&) {  // out of memory: the text is lost, the work is not
   }
 }

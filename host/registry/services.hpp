@@ -9,7 +9,7 @@
 #include "host/registry/registry.hpp"
 
 struct qloom_params {
-  const qloom::registry::Json* json;
+  const qloom::json::Json* json;
 };
 struct qloom_writer {
   qloom::data::Arrays* arrays;

@@ -17,7 +17,7 @@
 namespace qloom::bench {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 network::SampleShape parse_shape(const std::string& text) {
   long h = 0, w = 0, c = 0;

@@ -26,7 +26,7 @@
 namespace {
 
 using namespace qloom;
-using registry::Json;
+using json::Json;
 
 struct Options {
   bench::StepperOptions network;

@@ -17,7 +17,7 @@
 
 namespace qloom::test {
 
-using registry::Json;
+using json::Json;
 
 struct Outcome {
   int status = -127;  ///< exit status; -n when signal n ended the process

@@ -4,6 +4,7 @@
 // qloom run, compare and validate on a small data set: two classes that a line separates.
 #include <algorithm>
 
+#include "host/json/validate.hpp"
 #include "tests/cli/small_run.hpp"
 
 namespace qloom::test {
@@ -20,7 +21,7 @@ TEST_F(Run, TrainsAndWritesAReportThatFollowsItsSchema) {
   const Json report = json("out/report.json");
   const Json schema =
       Json::parse(data::read_text(fs::path(QLOOM_SOURCE_DIR) / "schemas/report.schema.json"));
-  EXPECT_NO_THROW(static_cast<void>(registry::validate(schema, report, "report.json: ")));
+  EXPECT_NO_THROW(static_cast<void>(json::validate(schema, report, "report.json: ")));
   EXPECT_EQ(report["seed"], 3);
   EXPECT_EQ(report["warnings"], Json::array());
   EXPECT_EQ(report["final"]["count"], 64);

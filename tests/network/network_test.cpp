@@ -16,7 +16,7 @@
 namespace qloom::network {
 namespace {
 
-using registry::Json;
+using json::Json;
 
 /// Two branches that meet in an add, a concat, every pooling, norms, a dense end.
 const char* const kModel = R"({

@@ -2,7 +2,6 @@
 // Copyright the qloom authors
 #include "host/pipeline/pipeline.hpp"
 
-#include "host/pipeline/json_text.hpp"
 #include "tests/pipeline/workspace.hpp"
 
 namespace qloom::test {

@@ -4,6 +4,7 @@
 // What holds for every schema of the tree.
 #include <fstream>
 
+#include "host/json/validate.hpp"
 #include "tests/pipeline/workspace.hpp"
 
 namespace qloom::test {
@@ -46,7 +47,7 @@ TEST(Schemas, AcceptEveryModelOfTheExamples) {
   int count = 0;
   for (const auto& entry : fs::directory_iterator(fs::path(QLOOM_SOURCE_DIR) / "examples/models")) {
     const Json model = read(entry.path());
-    EXPECT_NO_THROW(static_cast<void>(registry::validate(schema, model, entry.path().string())));
+    EXPECT_NO_THROW(static_cast<void>(json::validate(schema, model, entry.path().string())));
     EXPECT_EQ(model["name"], entry.path().stem().string());
     ++count;
   }
@@ -60,7 +61,7 @@ TEST(Schemas, AcceptEveryPipelineOfTheExamples) {
     if (entry.path().extension() != ".json") continue;
     const Json text = read(entry.path());
     if (!text.is_object() || !text.contains("stages")) continue;
-    EXPECT_NO_THROW(static_cast<void>(registry::validate(schema, text, entry.path().string())))
+    EXPECT_NO_THROW(static_cast<void>(json::validate(schema, text, entry.path().string())))
         << entry.path();
   }
 }

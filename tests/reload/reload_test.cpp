@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using experiment::Progress;
 using experiment::Trainer;
-using registry::Json;
+using json::Json;
 
 constexpr std::uint64_t kStepsOfEpoch = 5, kEpochs = 3;
 

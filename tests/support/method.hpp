@@ -16,7 +16,7 @@
 
 namespace qloom::test {
 
-using registry::Json;
+using json::Json;
 
 /// The registry over QLOOM_PLUGIN_PATH; one per test program.
 const registry::Registry& registry();

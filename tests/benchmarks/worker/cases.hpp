@@ -13,7 +13,7 @@
 
 namespace qloom::bench {
 
-using registry::Json;
+using json::Json;
 
 /// work: how much one run does, in the case's own unit (elements, products): two cases of one unit
 /// are compared by their rates.

@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 
-#include <nlohmann/json.hpp>
+#include "host/json/json.hpp"
 
-namespace qloom::registry {
+namespace qloom::json {
 
 struct Finding {
   std::string pointer;  ///< JSON pointer of the place, below the checked value
@@ -20,7 +20,6 @@ struct Finding {
 /// Knows the draft-07 keywords but "format"; "$ref" within `root` only.
 class Explainer {
  public:
-  using Json = nlohmann::json;
   explicit Explainer(const Json& root) : root_(root) {}
 
   /// The first thing wrong with `value`, or nothing.
@@ -52,8 +51,6 @@ class Explainer {
 };
 
 /// A value as text, cut after some 80 characters.
-[[nodiscard]] std::string shown(const nlohmann::json& value);
-/// "~" and "/" of a key as a JSON pointer writes them, with "/" before it.
-[[nodiscard]] std::string pointer_part(const std::string& key);
+[[nodiscard]] std::string shown(const Json& value);
 
-}  // namespace qloom::registry
+}  // namespace qloom::json

@@ -4,10 +4,10 @@
 
 #include <string>
 
-#include "host/registry/registry.hpp"
+#include "host/json/validate.hpp"
 #include "host/tensor/error.hpp"
 
-namespace qloom::registry {
+namespace qloom::json {
 namespace {
 
 const Json kQuantizer = Json::parse(R"({
@@ -165,4 +165,4 @@ TEST(Validate, GivenValuesAreKept) {
 }
 
 }  // namespace
-}  // namespace qloom::registry
+}  // namespace qloom::json

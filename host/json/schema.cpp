@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/registry/schema.hpp"
+#include "host/json/schema.hpp"
 
 #include <functional>
 #include <regex>
@@ -8,13 +8,13 @@
 
 #include <fmt/format.h>
 
-#include "host/registry/explain.hpp"
+#include "host/json/explain.hpp"
+#include "host/json/pointer.hpp"
 #include "host/tensor/error.hpp"
 
-namespace qloom::registry {
+namespace qloom::json {
 namespace {
 
-using Json = nlohmann::json;
 using Visit = std::function<void(const Json& schema, const std::string& pointer)>;
 
 /// Schemas of the same value, not of a part of it.
@@ -142,4 +142,4 @@ void require_sound_schema(const Json& schema, const std::string& where) {
   check.defaults(schema, "");
 }
 
-}  // namespace qloom::registry
+}  // namespace qloom::json

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/registry/printable.hpp"
+#include "host/json/printable.hpp"
 
 #include <gtest/gtest.h>
 
-namespace qloom::registry {
+namespace qloom::json {
 namespace {
 
 TEST(Printable, EscapesControlCharactersOfEveryKind) {
@@ -44,4 +44,4 @@ TEST(PrintableJson, TakesBytesThatAreNoUtf8) {
 }
 
 }  // namespace
-}  // namespace qloom::registry
+}  // namespace qloom::json

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
+#include "host/json/validate.hpp"
+
 #include <fmt/format.h>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -7,11 +9,11 @@
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
 
-#include "host/registry/explain.hpp"
-#include "host/registry/registry.hpp"
+#include "host/json/explain.hpp"
+#include "host/json/pointer.hpp"
 #include "host/tensor/error.hpp"
 
-namespace qloom::registry {
+namespace qloom::json {
 namespace {
 
 /// valijson's verdict: nothing, or its own words for the first fault.
@@ -133,4 +135,4 @@ Json validate(const Json& schema, const Json& value, const std::string& where) {
   return filled;
 }
 
-}  // namespace qloom::registry
+}  // namespace qloom::json

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/registry/printable.hpp"
+#include "host/json/printable.hpp"
 
 #include <cstdint>
 
 #include <fmt/format.h>
 
-namespace qloom::registry {
+namespace qloom::json {
 namespace {
 
 /// The character at `at`: its code point and bytes; 0 bytes where there is no UTF-8 (RFC 3629).
@@ -62,8 +62,8 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-std::string printable_json(const nlohmann::json& value, int indent) {
-  const std::string text = value.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+std::string printable_json(const Json& value, int indent) {
+  const std::string text = value.dump(indent, ' ', false, Json::error_handler_t::replace);
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
     const Character c = character(text, at);
@@ -75,4 +75,4 @@ std::string printable_json(const nlohmann::json& value, int indent) {
   return out;
 }
 
-}  // namespace qloom::registry
+}  // namespace qloom::json

@@ -5,9 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
+#include "host/json/json.hpp"
 
-namespace qloom::registry {
+namespace qloom::json {
 
 /// Text of a plugin as it may go to a terminal, a log or a report: control characters (C0, DEL, C1,
 /// line and tab too, and the marks that turn the direction of writing) become "\x1b", "\n",
@@ -16,6 +16,6 @@ namespace qloom::registry {
 
 /// JSON text for a terminal: what printable() escapes stands as \u escapes in it, so that it reads
 /// back as the same value. Bytes that are no UTF-8 become U+FFFD.
-[[nodiscard]] std::string printable_json(const nlohmann::json& value, int indent);
+[[nodiscard]] std::string printable_json(const Json& value, int indent);
 
-}  // namespace qloom::registry
+}  // namespace qloom::json

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/registry/explain.hpp"
+#include "host/json/explain.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -10,9 +10,10 @@
 
 #include <fmt/format.h>
 
-#include "host/registry/registry.hpp"
+#include "host/json/names.hpp"
+#include "host/json/pointer.hpp"
 
-namespace qloom::registry {
+namespace qloom::json {
 namespace {
 
 bool has_type(const std::string& type, const Json& v) {
@@ -88,20 +89,6 @@ std::string shown(const Json& value) {
   std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (text.size() > kMost) text = text.substr(0, kMost) + "...";
   return text;
-}
-
-std::string pointer_part(const std::string& key) {
-  std::string part = "/";
-  for (const char c : key) {
-    if (c == '~') {
-      part += "~0";
-    } else if (c == '/') {
-      part += "~1";
-    } else {
-      part += c;
-    }
-  }
-  return part;
 }
 
 const Json& Explainer::resolve(const Json& schema) const {
@@ -415,4 +402,4 @@ Explainer::Result Explainer::check_branches(const Json& branches, bool exactly_o
   return Finding{at, fmt::format("{} is not {}", shown(v), joined(options, " or "))};
 }
 
-}  // namespace qloom::registry
+}  // namespace qloom::json
