@@ -179,7 +179,7 @@ TEST_F(ApplyRefuses, WhatAMethodDoesNotHave) {
   expect_refusal(R"({"norm": {"plugin": "batch_norm"}})", {"--encoding", "e.json"},
                  {"--encoding: a norm has no encoding"});
   expect_refusal(kRound, {"--mode", "frozen"}, {"--mode frozen: only norms know it"});
-  expect_refusal(R"({"norm": {"plugin": "const_scale", "alpha": "wage"}})", {}, {"const_scale"});
+  expect_refusal(R"({"norm": {"plugin": "const_scale", "divisor": "wage"}})", {}, {"const_scale"});
   write_array("large.npy", {1.0F, 3e9F});
   expect_refusal(kRound, {"--input", "large.npy", "--codes", "c.npy"},
                  {"--codes: element 1 rounds to 3", "no 32-bit integer"});

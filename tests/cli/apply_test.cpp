@@ -166,7 +166,7 @@ TEST_F(Apply, ANewNormEvaluatesWithTheStatisticsItStartsWith) {
 TEST_F(Apply, ANormWithoutParametersHasNoLearnedGradients) {
   write_array("x.npy", {3.0F, -1.0F});
   write_array("gy.npy", {1.0F, 1.0F});
-  apply(R"({"norm": {"plugin": "const_scale", "alpha": 2}})",
+  apply(R"({"norm": {"plugin": "const_scale", "divisor": 2}})",
         {"--grad-output", "gy.npy", "--grad-input", "gx.npy", "--learned-gradients", "g.json"});
   EXPECT_EQ(array("y.npy"), (std::vector<float>{1.5F, -0.5F}));
   EXPECT_EQ(array("gx.npy"), (std::vector<float>{0.5F, 0.5F}));
@@ -238,7 +238,7 @@ TEST_F(Apply, ReadsAndWritesArraysAsText) {
 
 TEST_F(Apply, WritesNoInfinityAsText) {
   const std::string rule = R"({"quantizer": {"plugin": "minifloat", "exponent_bits": 5,)"
-                           R"( "mantissa_bits": 2, "specials": "ieee", "saturate": false}})";
+                           R"( "mantissa_bits": 2, "specials": "ieee", "overflow": "infinity"}})";
   write_array("x.npy", {2, 2}, {1, 2, 1e6F, -1e6F});
   const Outcome o = qloom({"apply", rule, "--input", "x.npy", "--output", "y.json"});
   EXPECT_EQ(o.status, 1);

@@ -158,9 +158,10 @@ TEST_F(WarningsOfARun, KeysWithoutEffectOnThisDataAndModel) {
 }
 
 TEST_F(WarningsOfARun, ParametersWithoutEffectBesideOthers) {
-  expect({R"(/rules=[{"site": "weight", "quantizer": {"plugin": "twn", "mode": "exact",
+  expect({R"(/rules=[{"site": "weight", "quantizer": {"plugin": "twn", "threshold_rule": "exact",
                                                       "threshold_factor": 0.5}}])"},
-         {{"/rules/0/quantizer/threshold_factor", "0.5 has no effect with \"mode\": \"exact\""}});
+         {{"/rules/0/quantizer/threshold_factor",
+           "0.5 has no effect with \"threshold_rule\": \"exact\""}});
   expect({R"(/rules=[{"site": "activation", "quantizer": {"plugin": "dorefa", "part": "activation",
                       "bits": 4, "granularity": "channel", "max_grad": false}}])"},
          {{"/rules/0/quantizer/granularity",
@@ -170,8 +171,8 @@ TEST_F(WarningsOfARun, ParametersWithoutEffectBesideOthers) {
   expect({R"(/rules=[{"site": "weight", "quantizer": {"plugin": "ttq", "threshold": 0.1,
                                                       "sparsity": 0.5}}])"},
          {{"/rules/0/quantizer/threshold", "0.1 has no effect with \"sparsity\": 0.5"}});
-  expect({R"(/norm={"plugin": "const_scale", "alpha": 2, "bits_w": 4})"},
-         {{"/norm/bits_w", "4 has no effect with \"alpha\": 2"}});
+  expect({R"(/norm={"plugin": "const_scale", "divisor": 2, "weight_bits": 4})"},
+         {{"/norm/weight_bits", "4 has no effect with \"divisor\": 2"}});
 }
 
 constexpr const char* kOneLeft = "/data/train_limit=33";  // batches of 16, 16 and 1

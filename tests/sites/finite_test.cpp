@@ -41,12 +41,12 @@ std::vector<std::string> quantizers() {
                             R"("plugin": "block_float", "bits": 8)",
                             R"("plugin": "block_float", "bits": 2, "exponent_rule": "ceil")",
                             R"("plugin": "block_float", "bits": 8, "exponent_rule": "ceil")",
-                            R"("plugin": "block_float", "bits": 4, "symmetric": true)",
+                            R"("plugin": "block_float", "bits": 4, "narrow_range": true)",
                             R"("plugin": "lsq", "bits": 2)",
                             R"("plugin": "lsq", "bits": 8)",
-                            R"("plugin": "lsq", "bits": 2, "init": "minmax")",
-                            R"("plugin": "lsq", "bits": 3, "init": "mse")",
-                            R"("plugin": "pact", "bits": 4, "alpha_init": "first_batch")",
+                            R"("plugin": "lsq", "bits": 2, "initial": "minmax")",
+                            R"("plugin": "lsq", "bits": 3, "initial": "mse")",
+                            R"("plugin": "pact", "bits": 4, "initial": "first_tensor")",
                             R"("plugin": "qil", "part": "weight", "bits": 3)",
                             R"("plugin": "qil", "part": "activation", "bits": 3)",
                             R"("plugin": "dorefa", "part": "weight", "bits": 1)",
@@ -56,7 +56,7 @@ std::vector<std::string> quantizers() {
                             R"("plugin": "dorefa", "part": "gradient", "bits": 8)",
                             R"("plugin": "ttq")",
                             R"("plugin": "twn")",
-                            R"("plugin": "twn", "mode": "exact")"}) {
+                            R"("plugin": "twn", "threshold_rule": "exact")"}) {
     add(plain, "");
   }
   return all;
@@ -163,13 +163,13 @@ TEST(Subnormals, BecomeZeroWhereTheStepIsANormalFloat) {
         R"("quantizer": {"plugin": "affine", "symmetric": true}, "range": {"plugin": "min_max"})",
         R"("quantizer": {"plugin": "fixed_point", "bits": 8}, "range": {"plugin": "min_max"})",
         R"("quantizer": {"plugin": "block_float"})", R"("quantizer": {"plugin": "lsq"})",
-        R"("quantizer": {"plugin": "pact", "alpha_init": "first_batch"})",
+        R"("quantizer": {"plugin": "pact", "initial": "first_tensor"})",
         R"("quantizer": {"plugin": "dorefa", "part": "gradient", "bits": 8})",
         R"("quantizer": {"plugin": "qil", "part": "weight"})"}) {
     EXPECT_TRUE(is_zero(quantizer)) << quantizer;
   }
   for (const char* quantizer :
-       {R"("quantizer": {"plugin": "twn"})", R"("quantizer": {"plugin": "ttq", "init": "mean"})",
+       {R"("quantizer": {"plugin": "twn"})", R"("quantizer": {"plugin": "ttq", "initial": "mean"})",
         R"("quantizer": {"plugin": "dorefa", "part": "weight", "bits": 1})"}) {
     EXPECT_FALSE(is_zero(quantizer)) << quantizer;
   }
@@ -197,7 +197,7 @@ TEST(FiniteValues, TheLargestComeBackWithinAStep) {
        {R"("quantizer": {"plugin": "affine", "symmetric": true}, "range": {"plugin": "min_max"})",
         R"("quantizer": {"plugin": "affine"}, "range": {"plugin": "min_max"})",
         R"("quantizer": {"plugin": "affine", "exact_zero": false}, "range": {"plugin": "min_max"})",
-        R"("quantizer": {"plugin": "lsq", "bits": 8, "init": "minmax"})"}) {
+        R"("quantizer": {"plugin": "lsq", "bits": 8, "initial": "minmax"})"}) {
     Site site("{" + std::string(quantizer) + "}");
     const std::vector<float> x{kTop, 0, kTop / 2, kTop / 4};
     const std::vector<float> y = site.forward(tensor(x));

@@ -162,25 +162,25 @@ TEST_F(Procedures, SwalpEvaluatesTheMeanOfTheQuantizedWeightsOfItsEpochs) {
   EXPECT_NE(logits(averaged), logits(averaged, false));
 }
 
-Json wage_rules(int bits_g) {
+Json wage_rules(int update_bits) {
   const auto wage = [](const Json& site, const char* part, int bits) {
     return Json{{"site", site},
                 {"quantizer", {{"plugin", "wage"}, {"part", part}, {"bits", bits}}}};
   };
-  Json gradient = wage("gradient", "gradient", bits_g);
+  Json gradient = wage("gradient", "gradient", update_bits);
   gradient["quantizer"]["learning_rate"] = 8.0;
   return Json::array({wage("weight", "weight", 2), wage({"input", "activation"}, "activation", 8),
                       wage("error", "error", 8), gradient});
 }
 
 TEST_F(Procedures, WageTrainingKeepsAllWeightsOnTheirGridAndInRange) {
-  for (const int bits_g : {8, 6}) {
+  for (const int update_bits : {8, 6}) {
     const Json stage{{"train",
                       {{"epochs", 3},
                        {"loss", "sum_of_squares"},
                        {"optimizer", {{"learning_rate", 1.0}, {"momentum", 0.0}}}}}};
-    auto t = trainer(wage_rules(bits_g),
-                     Json::array({{{"plugin", "wage_training"}, {"bits_g", bits_g}}}), 3,
+    auto t = trainer(wage_rules(update_bits),
+                     Json::array({{{"plugin", "wage_training"}, {"update_bits", update_bits}}}), 3,
                      {{"norm", {{"plugin", "const_scale"}}}, {"stages", Json::array({stage})}});
     std::vector<float> first, last;
     run(t, [&](experiment::Trainer& now) {
@@ -191,9 +191,9 @@ TEST_F(Procedures, WageTrainingKeepsAllWeightsOnTheirGridAndInRange) {
           continue;
         }
         for (const float w : p->value) {
-          const double code = std::ldexp(w, bits_g - 1);
+          const double code = std::ldexp(w, update_bits - 1);
           ASSERT_EQ(code, std::nearbyint(code)) << p->name() << " " << w;
-          ASSERT_LE(std::abs(w), 1.0F - std::ldexp(1.0F, 1 - bits_g)) << p->name();
+          ASSERT_LE(std::abs(w), 1.0F - std::ldexp(1.0F, 1 - update_bits)) << p->name();
           last.push_back(w);
         }
         for (const float w : p->quantized) ASSERT_TRUE(w == 0 || std::abs(w) == 0.5F) << w;

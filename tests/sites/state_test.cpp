@@ -92,7 +92,7 @@ TEST(SiteState, ParametersThatTheManifestListsKeepWhatWasLearned) {
   const Json qil{{"plugin", "qil"}, {"part", "weight"}, {"bits", 5}};
   Json coarse = qil, other_start = qil;
   coarse["bits"] = 4;
-  other_start["c_init"] = 0.25;
+  other_start["initial_center"] = 0.25;
   Json away = from_epoch(rule("weight", Json::array({"conv2"}), coarse), 2);
   away["rounding"] = {{"plugin", "nearest_away"}};
   Bench bench(Json::array({rule("weight", Json::array({"conv2"}), qil),

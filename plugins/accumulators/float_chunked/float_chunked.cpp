@@ -21,8 +21,8 @@ class FloatChunked {
   explicit FloatChunked(const Params& params)
       : chunk_(static_cast<std::uint64_t>(params.integer("/chunk"))) {
     const auto exponent_bits = params.integer("/exponent_bits");
-    const auto bias = params.has("/bias") ? params.integer("/bias")
-                                          : (std::int64_t{1} << (exponent_bits - 1)) - 1;
+    const auto bias = params.is_number("/bias") ? params.integer("/bias")
+                                                : (std::int64_t{1} << (exponent_bits - 1)) - 1;
     const std::int64_t top = (std::int64_t{1} << exponent_bits) - 2 - bias;
     if (top > 127) {
       throw Error(QLOOM_E_INVALID, concat("/bias: ", bias, " makes the largest exponent ", top,

@@ -29,15 +29,16 @@ class ConstScale {
  public:
   explicit ConstScale(const Params& params)
       : is_wage_(!is_number(params)),
-        alpha_(is_wage_ ? 1.0 : params.number("/alpha")),
-        limit_(std::ldexp(params.number("/beta"), 1 - static_cast<int>(params.integer("/bits_w")))),
+        alpha_(is_wage_ ? 1.0 : params.number("/divisor")),
+        limit_(std::ldexp(params.number("/beta"),
+                          1 - static_cast<int>(params.integer("/weight_bits")))),
         gain_(params.number("/init_gain")) {}
 
   void begin(const qloom_norm_context& context) {
     if (is_wage_) alpha_ = wage_alpha(context.fan_in);
     inverse_ = static_cast<float>(1.0 / alpha_);
     if (!std::isnormal(inverse_)) {
-      throw Error(QLOOM_E_INVALID, concat("/alpha: ", alpha_, " has no normal float32 inverse"));
+      throw Error(QLOOM_E_INVALID, concat("/divisor: ", alpha_, " has no normal float32 inverse"));
     }
   }
   void prepare(const qloom_norm_call& call, const float*) { factor_ = quantized(call); }
@@ -61,15 +62,15 @@ class ConstScale {
  private:
   static bool is_number(const Params& params) {
     try {
-      return params.number("/alpha") > 0;
+      return params.number("/divisor") > 0;
     } catch (const Error&) {
       return false;  // the schema leaves "wage"
     }
   }
-  /// max(Shift(L_min / L0), 1): how far weights of bits_w bits had to be drawn too large.
+  /// max(Shift(L_min / L0), 1): how far weights of weight_bits bits had to be drawn too large.
   [[nodiscard]] double wage_alpha(std::uint64_t fan_in) const {
     if (fan_in == 0) {
-      throw Error(QLOOM_E_INVALID, "/alpha: \"wage\" needs a layer with weights before the norm");
+      throw Error(QLOOM_E_INVALID, "/divisor: \"wage\" needs a layer with weights before the norm");
     }
     const double initial = std::sqrt(gain_ / static_cast<double>(fan_in));
     return std::max(nearest_power_of_two(limit_ / initial), 1.0);

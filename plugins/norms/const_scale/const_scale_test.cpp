@@ -29,11 +29,11 @@ TEST(ConstScale, WageAlphaIsAPowerOfTwoOfAtLeastOneThatGrowsWithTheFanIn) {
     before = a;
   }
   EXPECT_EQ(alpha("{}", 1), 1);
-  EXPECT_EQ(alpha(R"({"bits_w": 8})", 1152), 1);  // fine weights fit: L_min < L0
+  EXPECT_EQ(alpha(R"({"weight_bits": 8})", 1152), 1);  // fine weights fit: L_min < L0
 }
 
 TEST(ConstScale, DividesForwardBackwardAndInInference) {
-  NormHarness norm("const_scale", R"({"alpha": 8})", 2);
+  NormHarness norm("const_scale", R"({"divisor": 8})", 2);
   const Values x{1, -2, 3, 1e-3F, 5e30F, -0.0F};
   const Values eighth{0.125F, -0.25F, 0.375F, 1e-3F / 8, 5e30F / 8, -0.0F};
   EXPECT_EQ(norm.forward(x), eighth);
@@ -45,7 +45,7 @@ TEST(ConstScale, DividesForwardBackwardAndInInference) {
 }
 
 TEST(ConstScale, AnyNumberMayDivide) {
-  NormHarness norm("const_scale", R"({"alpha": 3})", 1);
+  NormHarness norm("const_scale", R"({"divisor": 3})", 1);
   const float y = norm.forward({10})[0];  // 10 * float(1/3): two roundings
   EXPECT_NEAR(y, 10.0 / 3, 2 * 10.0 / 3 * 6e-8);
   EXPECT_EQ(norm.infer({10})[0], y);
@@ -53,9 +53,9 @@ TEST(ConstScale, AnyNumberMayDivide) {
 
 TEST(ConstScale, WageWithoutALayerBeforeAndImpossibleDivisorsAreRefused) {
   EXPECT_THROW(NormHarness("const_scale", "{}", 1, 0), std::exception);
-  EXPECT_THROW(NormHarness("const_scale", R"({"alpha": 1e39})", 1), std::exception);
-  EXPECT_THROW(NormHarness("const_scale", R"({"alpha": 0})", 1), InputError);
-  EXPECT_THROW(NormHarness("const_scale", R"({"alpha": "wag"})", 1), InputError);
+  EXPECT_THROW(NormHarness("const_scale", R"({"divisor": 1e39})", 1), std::exception);
+  EXPECT_THROW(NormHarness("const_scale", R"({"divisor": 0})", 1), InputError);
+  EXPECT_THROW(NormHarness("const_scale", R"({"divisor": "wag"})", 1), InputError);
   EXPECT_THROW(NormHarness("const_scale", R"({"init_gain": 4})", 1), InputError);
 }
 

@@ -24,8 +24,8 @@ class WageTraining {
                                          1U << QLOOM_EVENT_AFTER_STEP;
 
   explicit WageTraining(const Params& p)
-      : step_w_(std::ldexp(1.0F, 1 - static_cast<int>(p.integer("/bits_w")))),
-        step_g_(std::ldexp(1.0F, 1 - static_cast<int>(p.integer("/bits_g")))),
+      : step_w_(std::ldexp(1.0F, 1 - static_cast<int>(p.integer("/weight_bits")))),
+        step_g_(std::ldexp(1.0F, 1 - static_cast<int>(p.integer("/update_bits")))),
         beta_(p.number("/beta")),
         gain_(p.number("/init_gain")),
         clips_before_(p.text("/update_clip") == "code") {}

@@ -34,7 +34,7 @@ class Affine : public UniformGrid {
     rule_.bits = params.integer("/bits");
     rule_.has_exact_zero = params.flag("/exact_zero");
     rule_.is_power_of_two = params.text("/scale") == "power_of_two";
-    rule_.scale_min = static_cast<float>(params.number("/scale_min"));
+    rule_.scale_min = static_cast<float>(params.number("/minimum"));
     const bool is_given = params.is_flag("/signed");
     follows_range_ = !is_given && is_symmetric_ && params.text("/signed") == "auto";
     has_negative_codes_ = is_given ? params.flag("/signed") : is_symmetric_;

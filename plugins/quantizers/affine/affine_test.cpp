@@ -61,7 +61,7 @@ TEST(Affine, AllZeroTensorHasTheSmallestScaleAndTheCodeOfZero) {
   EXPECT_EQ(grid_of("", 0, 0).scale, 1.1920929e-07F);
   EXPECT_EQ(grid_of("", 0, 0).zero_point, 0);
   EXPECT_EQ(grid_of(R"("signed": true)", 0, 0).zero_point, -128);
-  EXPECT_EQ(grid_of(R"("scale_min": 1e-20)", 0, 0).scale, 1e-20F);
+  EXPECT_EQ(grid_of(R"("minimum": 1e-20)", 0, 0).scale, 1e-20F);
   Site site(rule(R"("symmetric": true)"));
   const Tensor zeros = tensor({0, 0, 0});
   EXPECT_EQ(site.forward(zeros), (std::vector<float>{0, 0, 0}));

@@ -31,7 +31,7 @@ class BlockFloat : public UniformGrid {
   explicit BlockFloat(const Params& params)
       : top_exponent_((1 << (params.integer("/exponent_bits") - 1)) - 1),
         rounds_up_(params.text("/exponent_rule") == "ceil") {
-    set_codes(params.integer("/bits"), true, params.flag("/symmetric"));
+    set_codes(params.integer("/bits"), true, params.flag("/narrow_range"));
   }
 
   void prepare(const qloom_prepare& in) {

@@ -33,7 +33,7 @@ TEST(BlockFloat, CodesAreThoseOfTheHandbook) {
   expect_codes(rule(8), {1.999F, -.5F}, 1 / 64.0F, {127, -32});
   expect_codes(rule(4), {.7F, -.2F, .05F}, .125F, {6, -2, 0});
   // Dynamic fixed point (Das et al.) is the symmetric form with 16 bits.
-  expect_codes(rule(16, R"("symmetric": true)"), {.75F, -1.5F, 3}, 1 / 8192.0F,
+  expect_codes(rule(16, R"("narrow_range": true)"), {.75F, -1.5F, 3}, 1 / 8192.0F,
                {6144, -12288, 24576});
 }
 
@@ -59,7 +59,7 @@ TEST(BlockFloat, ExponentsOfPowersOfTwoAreExact) {
 TEST(BlockFloat, MostNegativeCodeIsKeptUnlessSymmetric) {
   const Tensor x = tensor({-1.999F});
   EXPECT_EQ(Site(rule(8)).forward(x)[0], -2.0F);
-  EXPECT_EQ(Site(rule(8, R"("symmetric": true)")).forward(x)[0], -127 / 64.0F);
+  EXPECT_EQ(Site(rule(8, R"("narrow_range": true)")).forward(x)[0], -127 / 64.0F);
 }
 
 TEST(BlockFloat, ExponentIsClippedToItsBits) {
@@ -129,7 +129,7 @@ TEST(BlockFloat, RefusesWidthsWithoutAMantissa) {
 TEST(BlockFloat, Conforms) {
   const Tensor x = gaussian({37, 9, 31}, 9);
   expect_conforms(rule(8), x);
-  expect_conforms(rule(4, R"("granularity": "channel", "symmetric": true)", "stochastic"), x);
+  expect_conforms(rule(4, R"("granularity": "channel", "narrow_range": true)", "stochastic"), x);
   expect_conforms(rule(16, R"("granularity": {"group": 48}, "exponent_rule": "ceil")"), x);
 }
 

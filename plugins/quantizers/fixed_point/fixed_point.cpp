@@ -24,7 +24,7 @@ class FixedPoint : public UniformGrid {
   static bool accepts(const Params& params) { return params.is_number("/fraction_bits"); }
 
   explicit FixedPoint(const Params& params) : is_clipped_(params.text("/ste") == "clipped") {
-    const bool is_symmetric = params.flag("/signed") && params.flag("/symmetric");
+    const bool is_symmetric = params.flag("/signed") && params.flag("/narrow_range");
     set_codes(params.integer("/bits"), params.flag("/signed"), is_symmetric);
     if (min_ >= max_) {
       throw Error(QLOOM_E_INVALID, "/bits: 1 signed symmetric bit has one code, expected 2 bits");

@@ -21,7 +21,7 @@ std::string rule(int bits, int fraction_bits, const std::string& more = "",
 TEST(FixedPoint, RangeIsThatOfIntegerAndFractionBits) {
   const Tensor x = tensor({-100, -8.0625F, 7.9375F, 8, 100});  // s8.4: [-8, 8 - 1/16]
   EXPECT_EQ(Site(rule(8, 4)).forward(x), (std::vector<float>{-8, -8, 7.9375F, 7.9375F, 7.9375F}));
-  EXPECT_EQ(Site(rule(8, 4, R"("symmetric": true)")).forward(x)[0], -7.9375F);
+  EXPECT_EQ(Site(rule(8, 4, R"("narrow_range": true)")).forward(x)[0], -7.9375F);
   EXPECT_EQ(Site(rule(8, 4, R"("signed": false)")).forward(x),
             (std::vector<float>{0, 0, 7.9375F, 8, 15.9375F}));
 }
@@ -109,7 +109,7 @@ TEST(FixedPoint, NeedsNoRangeAndNoCalibration) {
 }
 
 TEST(FixedPoint, RefusesAFormatWithOneCodeAndMissingWidths) {
-  EXPECT_THROW(Site(rule(1, 0, R"("symmetric": true)")), InputError);
+  EXPECT_THROW(Site(rule(1, 0, R"("narrow_range": true)")), InputError);
   EXPECT_THROW(Site(rule(25, 0)), InputError);
   EXPECT_THROW(Site(R"({"quantizer": {"plugin": "fixed_point", "fraction_bits": 8}})"), InputError);
   EXPECT_THROW(Site(R"({"quantizer": {"plugin": "fixed_point", "bits": 8, "fraction_bits": 4},
@@ -122,7 +122,7 @@ TEST(FixedPoint, Conforms) {
   expect_conforms(rule(8, 4), x);
   expect_conforms(rule(1, 0), x);
   expect_conforms(rule(16, 12, R"("signed": false)", "stochastic"), x);
-  expect_conforms(rule(24, 20, R"("symmetric": true)", "toward_zero"), x);
+  expect_conforms(rule(24, 20, R"("narrow_range": true)", "toward_zero"), x);
 }
 
 TEST(DynamicFixedPoint, UnsignedCodesOfNegativeValuesAreRefused) {

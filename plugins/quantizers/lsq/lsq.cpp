@@ -32,12 +32,12 @@ class Lsq : public UniformGrid {
 
   explicit Lsq(const Params& params)
       : width_(params.integer("/bits")),
-        first_step_(params.is_number("/init") ? params.number("/init") : 0.0),
-        init_(first_step_ > 0 ? "" : params.text("/init")),
+        first_step_(params.is_number("/initial") ? params.number("/initial") : 0.0),
+        init_(first_step_ > 0 ? "" : params.text("/initial")),
         finds_sign_(!params.is_flag("/signed")),
         scales_gradient_(params.flag("/grad_scale")),
         counts_features_(params.text("/act_grad_n") == "features"),
-        step_min_(static_cast<float>(params.number("/s_min"))),
+        step_min_(static_cast<float>(params.number("/minimum"))),
         rate_factor_(params.number("/rate_factor")) {
     set_codes(width_, finds_sign_ || params.flag("/signed"), false);
     has_negative_codes_ = is_signed_ ? 1 : 0;
@@ -189,7 +189,7 @@ class GivenLsq : public Lsq {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_USES_ROUNDING;
   static bool accepts(const Params& params) {
-    return params.is_number("/init") && params.is_flag("/signed");
+    return params.is_number("/initial") && params.is_flag("/signed");
   }
   using Lsq::Lsq;
 };

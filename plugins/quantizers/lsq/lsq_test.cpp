@@ -32,7 +32,7 @@ TEST(Lsq, ValuesAndStepGradientsAreThoseOfTheHandbook) {
                       {.24F, 0, -.48F, 1},    {.26F, .5F, .48F, 1}, {.6F, .5F, -.2F, 1},
                       {1.49F, 1.5F, .02F, 1}, {1.5F, 1.5F, 3, 0},   {2, 1.5F, 3, 0}};
   for (const Row& row : rows) {
-    Site site(rule(3, R"("signed": true, "init": 0.5, "grad_scale": false)"));
+    Site site(rule(3, R"("signed": true, "initial": 0.5, "grad_scale": false)"));
     EXPECT_EQ(site.forward(tensor({row.x}))[0], row.y) << row.x;
     EXPECT_EQ(site.backward(tensor({row.x}), tensor({1}))[0], row.dx) << row.x;
     EXPECT_NEAR(site.learned_gradient("step"), row.slope, 3e-7) << row.x;  // one rounding of x / s
@@ -40,7 +40,7 @@ TEST(Lsq, ValuesAndStepGradientsAreThoseOfTheHandbook) {
 }
 
 TEST(Lsq, UnsignedGridSendsNegativeValuesToZeroWithoutGradient) {
-  Site site(rule(2, R"("signed": false, "init": 0.5)"));
+  Site site(rule(2, R"("signed": false, "initial": 0.5)"));
   EXPECT_EQ(site.forward(tensor({-3, -.1F, 9})), (std::vector<float>{0, 0, 1.5F}));
   EXPECT_EQ(site.backward(tensor({-3, -.1F, 9}), tensor({1, 1, 0})), (std::vector<float>{0, 0, 0}));
   EXPECT_EQ(site.learned_gradient("step"), 0.0F);
@@ -52,14 +52,14 @@ TEST(Lsq, FirstStepIsThatOfTheHandbook) {
   EXPECT_NEAR(first_step(rule(3), x), .317543, 1e-6);
   EXPECT_NEAR(first_step(rule(4), x), .207880, 1e-6);
   EXPECT_NEAR(first_step(rule(8), x), .048805, 1e-6);
-  EXPECT_NEAR(first_step(rule(4, R"("init": "minmax")"), x), .5 / 7, 1e-7);
-  EXPECT_EQ(first_step(rule(4, R"("init": 0.125)"), x), .125F);
+  EXPECT_NEAR(first_step(rule(4, R"("initial": "minmax")"), x), .5 / 7, 1e-7);
+  EXPECT_EQ(first_step(rule(4, R"("initial": 0.125)"), x), .125F);
 }
 
 TEST(Lsq, TheFirstStepWaitsForAValueThatIsNotZero) {
   const Tensor zeros = tensor({0, 0, 0, 0}), x = tensor({.3F, -.2F, .5F, -.1F});
   for (const char* init : {"lsq", "mse", "minmax"}) {
-    const std::string init_is = std::string(R"("init": ")") + init + "\"";
+    const std::string init_is = std::string(R"("initial": ")") + init + "\"";
     Site site(rule(4, init_is.c_str()));
     EXPECT_EQ(site.forward(zeros), values(zeros));
     EXPECT_EQ(site.backward(zeros, x), values(x)) << "the gradient passes";
@@ -79,14 +79,14 @@ TEST(Lsq, FirstStepOfGaussianDataIsTheOneOfTheory) {
     EXPECT_NEAR(first_step(rule(bits[i]), x), lsq[i], lsq[i] * 0.0103) << bits[i];
     // The search's resolution is 1 % of max|x| / Qp, the error is flat at its minimum.
     const double resolution = 0.01 * 5 / ((1 << (bits[i] - 1)) - 1);
-    const double found = first_step(rule(bits[i], R"("init": "mse")"), x);
+    const double found = first_step(rule(bits[i], R"("initial": "mse")"), x);
     EXPECT_NEAR(found, mse[i], resolution + 0.02 * mse[i]) << bits[i];
   }
 }
 
 TEST(Lsq, LeastErrorStepBeatsItsNeighbours) {
   const Tensor x = gaussian({3000}, 18);
-  const double step = first_step(rule(3, R"("init": "mse")"), x);
+  const double step = first_step(rule(3, R"("initial": "mse")"), x);
   const auto error = [&](double s) {
     double sum = 0;
     for (const float value : x) {
@@ -103,7 +103,7 @@ TEST(Lsq, GradientFactorIsThatOfTheHandbook) {
     x.fill(1000);  // all above the top: the sum is dy * Qp
     dy.fill(0);
     dy[0] = 1;
-    Site site(rule(bits, more + R"("signed": true, "init": 1)"));
+    Site site(rule(bits, more + R"("signed": true, "initial": 1)"));
     (void)site.forward(x);
     (void)site.backward(x, dy);
     return site.learned_gradient("step") / static_cast<float>((1 << (bits - 1)) - 1);
@@ -129,7 +129,7 @@ double surrogate(const Tensor& x, const Tensor& dy, double step, double step0) {
 
 TEST(Lsq, StepGradientEqualsTheDifferenceQuotientOfTheSurrogate) {
   const Tensor x = gaussian({101, 83}, 5), dy = gaussian({101, 83}, 6);
-  Site site(rule(3, R"("signed": true, "init": 0.4375, "grad_scale": false)"));
+  Site site(rule(3, R"("signed": true, "initial": 0.4375, "grad_scale": false)"));
   (void)site.forward(x);
   (void)site.backward(x, dy);
   const double s = .4375, h = 1e-6;
@@ -142,7 +142,7 @@ TEST(Lsq, StepGradientJumpsUpAtEveryDecisionThreshold) {
   for (int code = -3; code < 3; ++code) {
     const float threshold = static_cast<float>(code) + 0.5F;
     const auto slope = [&](float x) {
-      Site site(rule(3, R"("signed": true, "init": 1, "grad_scale": false)"));
+      Site site(rule(3, R"("signed": true, "initial": 1, "grad_scale": false)"));
       (void)site.forward(tensor({x}));
       (void)site.backward(tensor({x}), tensor({1}));
       return site.learned_gradient("step");
@@ -201,7 +201,7 @@ TEST(Lsq, OnlyTheFirstTensorSetsTheStep) {
 }
 
 TEST(Lsq, StepIsKeptPositiveAndFinite) {
-  Site site(rule(4, R"("s_min": 0.001)"));
+  Site site(rule(4, R"("minimum": 0.001)"));
   (void)site.forward(tensor({-1, 1}));
   site.learned_value("step") = -3;
   site.node.after_update();

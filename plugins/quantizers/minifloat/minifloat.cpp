@@ -24,14 +24,14 @@ qloom_float_format format_of(const Params& params) {
   const std::string specials = params.text("/specials");
   while (specials != kSpecials[format.specials]) ++format.specials;
   format.subnormals = params.flag("/subnormals") ? 1 : 0;
-  format.saturate = params.flag("/saturate") ? 1 : 0;
+  format.saturate = params.text("/overflow") == "saturate" ? 1 : 0;
   return format;
 }
 
 /// The value nearest to x in the format, times a scale 2^k per group that is folded into the bias:
 /// 2^k times a value of bias b is the value of bias b - k with the same code. Here k = 0.
 ///
-/// range:     infinities saturate, or stay where the format has them and saturate is false; a
+/// range:     infinities saturate, or stay where the format has them and overflow is infinity; a
 ///            finite value beyond the largest one becomes it where the rounding mode never goes
 ///            further
 /// backward:  dx = dy; ste clipped: 0 where |x| is above the largest value
@@ -118,8 +118,9 @@ class Minifloat {
                   "/mantissa_bits: 0, expected 1 or more: specials \"ieee\" need a code for NaN");
     }
     if (format_.specials == QLOOM_SPECIALS_NONE && format_.saturate == 0) {
-      throw Error(QLOOM_E_INVALID,
-                  "/saturate: false, expected true: specials \"none\" have no code for overflow");
+      throw Error(
+          QLOOM_E_INVALID,
+          "/overflow: infinity, expected saturate: specials \"none\" have no code for overflow");
     }
     // Largest exponent code of a finite value, and its largest mantissa in units of the last place.
     const bool loses_top = is_ieee || (is_fn && mantissa() == 0);

@@ -118,7 +118,7 @@ TEST(Minifloat, OraclesOfTheHandbookHold) {
 
 TEST(Minifloat, OverflowSaturatesOrGivesTheSpecialOfTheFormat) {
   const Format &e5m2 = kFormats[0], &e4m3 = kFormats[1], &fnuz = kFormats[7];
-  const std::string open = R"("saturate": false)";
+  const std::string open = R"("overflow": "infinity")";
   EXPECT_EQ(Site(rule(e5m2)).forward(tensor({61440, -3e38F})), (std::vector<float>{57344, -57344}));
   EXPECT_EQ(Site(rule(e5m2, open)).forward(tensor({61439, 61440, -3e38F})),
             (std::vector<float>{57344, kInfinity, -kInfinity}));
@@ -133,7 +133,7 @@ TEST(Minifloat, OverflowSaturatesOrGivesTheSpecialOfTheFormat) {
 TEST(Minifloat, OverflowFollowsTheRoundingDirection) {
   const Tensor x = tensor({65536.0F, -65536.0F, 1e30F, -1e30F});
   const auto of = [&](const char* rounding) {
-    Site site(rule(kFormats[0], R"("saturate": false)", rounding));
+    Site site(rule(kFormats[0], R"("overflow": "infinity")", rounding));
     return site.forward(x);
   };
   constexpr float kMost = 57344;
@@ -262,7 +262,7 @@ TEST(Minifloat, RefusesFormatsThatAreNone) {
   EXPECT_THROW(Site(rule({"", 1, 2, 0, "ieee", 0, 0, 0, 0})), InputError);
   EXPECT_THROW(Site(rule({"", 4, 0, 7, "ieee", 0, 0, 0, 0})), InputError);
   EXPECT_THROW(Site(rule({"", 8, 2, 120, "ieee", 0, 0, 0, 0})), InputError);
-  EXPECT_THROW(Site(rule(kFormats[9], R"("saturate": false)")), InputError);
+  EXPECT_THROW(Site(rule(kFormats[9], R"("overflow": "infinity")")), InputError);
 }
 
 TEST(Minifloat, Conforms) {

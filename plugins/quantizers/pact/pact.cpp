@@ -19,19 +19,19 @@ using namespace qloom::sdk;
 ///            original: d alpha = sum of dy over x >= alpha; the rounding is passed through
 ///            full:     and also dy * (code / n - x / alpha) where 0 <= x < alpha
 /// encoding:  unsigned codes 0 .. n, scale alpha / n
-/// state:     alpha, one value per group; kept at alpha_min or above
+/// state:     alpha, one value per group; kept at minimum or above
 class Pact : public UniformGrid {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_USES_ROUNDING;
-  static bool accepts(const Params& params) { return params.text("/alpha_init") == "value"; }
+  static bool accepts(const Params& params) { return params.text("/initial") == "alpha"; }
   static constexpr std::uint64_t kSumsPerGroup = 1;  // d alpha
 
   explicit Pact(const Params& params)
       : first_alpha_(static_cast<float>(params.number("/alpha"))),
-        alpha_min_(static_cast<float>(params.number("/alpha_min"))),
-        rate_factor_(params.number("/alpha_lr_mult")),
-        decay_factor_(params.number("/alpha_decay")),
-        starts_at_max_(params.text("/alpha_init") == "first_batch"),
+        alpha_min_(static_cast<float>(params.number("/minimum"))),
+        rate_factor_(params.number("/rate_factor")),
+        decay_factor_(params.number("/decay_factor")),
+        starts_at_max_(params.text("/initial") == "first_tensor"),
         is_full_(params.text("/alpha_grad") == "full") {
     set_codes(params.integer("/bits"), false, false);
   }

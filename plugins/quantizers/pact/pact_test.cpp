@@ -126,7 +126,7 @@ TEST(Pact, AlphaIsKeptAtItsMinimum) {
 }
 
 TEST(Pact, AlphaHasItsRateAndDecay) {
-  Site site(pact(R"(, "alpha_lr_mult": 0.5, "alpha_decay": 3)"));
+  Site site(pact(R"(, "rate_factor": 0.5, "decay_factor": 3)"));
   site.forward(tensor({1.0F}));
   const auto& alpha = site.node.learned().at(0);
   EXPECT_EQ(*alpha.value, 8.0F);
@@ -135,18 +135,18 @@ TEST(Pact, AlphaHasItsRateAndDecay) {
 }
 
 TEST(Pact, FirstBatchSetsAlphaToItsMaximumOnce) {
-  Site site(pact(R"(, "alpha": 5.0, "alpha_init": "first_batch")"));
+  Site site(pact(R"(, "alpha": 5.0, "initial": "first_tensor")"));
   site.forward(tensor({-9.0F, 2.5F, 1.0F}));
   EXPECT_EQ(site.learned_value("alpha"), 2.5F);
   site.forward(tensor({100.0F}));
   EXPECT_EQ(site.learned_value("alpha"), 2.5F);
-  Site dark(pact(R"(, "alpha": 5.0, "alpha_init": "first_batch")"));
+  Site dark(pact(R"(, "alpha": 5.0, "initial": "first_tensor")"));
   dark.forward(tensor({-9.0F, 0.0F}));
   EXPECT_EQ(dark.learned_value("alpha"), 5.0F);
 }
 
 TEST(Pact, EachChannelLearnsItsOwnAlpha) {
-  Site site(pact(R"(, "alpha_init": "first_batch", "granularity": "channel", "bits": 2)"));
+  Site site(pact(R"(, "initial": "first_tensor", "granularity": "channel", "bits": 2)"));
   const Tensor x = tensor({3.0F, 6.0F, 1.0F, 1.0F, -1.0F, 9.0F}, {3, 2});  // channels innermost
   EXPECT_EQ(site.forward(x), (std::vector<float>{3, 6, 1, 0, 0, 9}));
   site.backward(x, tensor({1.0F, 2.0F, 4.0F, 8.0F, 16.0F, 32.0F}, {3, 2}));
@@ -162,7 +162,7 @@ TEST(Pact, RefusesBitsOutsideTwoToEightAndAlphaOfZero) {
 
 TEST(Pact, Conforms) {
   for (const std::string parameters :
-       {R"(, "alpha": 1.5)", R"(, "bits": 8, "alpha_init": "first_batch")",
+       {R"(, "alpha": 1.5)", R"(, "bits": 8, "initial": "first_tensor")",
         R"(, "alpha_grad": "full", "alpha": 1.0)", R"(, "granularity": "channel", "alpha": 0.7)"}) {
     for (const std::string rounding : {"", R"(, "rounding": {"plugin": "stochastic"})"}) {
       expect_conforms(pact(parameters, rounding), gaussian({9, 7, 5, 31}, 1),

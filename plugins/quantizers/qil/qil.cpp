@@ -50,8 +50,8 @@ class Qil : public UniformGrid {
       : is_weight_(params.text("/part") == "weight"),
         trains_gamma_(params.flag("/gamma_trainable")),
         first_gamma_(static_cast<float>(params.number("/gamma"))),
-        first_center_(number_or(params, "/c_init", -1.0F)),
-        first_half_width_(number_or(params, "/d_init", 0.0F)),
+        first_center_(number_or(params, "/initial_center", -1.0F)),
+        first_half_width_(number_or(params, "/initial_half_width", 0.0F)),
         rate_factor_(params.number("/rate_factor")) {
     const std::int64_t bits = params.integer("/bits");
     if (is_weight_ && bits < 2) {

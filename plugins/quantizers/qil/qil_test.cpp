@@ -13,7 +13,7 @@ using namespace qloom;
 using namespace qloom::test;
 
 /// The handbook's interval: c = 0.5, d = 0.3.
-const std::string kInterval = R"("c_init": 0.5, "d_init": 0.3)";
+const std::string kInterval = R"("initial_center": 0.5, "initial_half_width": 0.3)";
 
 std::string rule(const std::string& part, int bits, const std::string& more = "",
                  const std::string& rounding = "nearest_even") {
@@ -157,7 +157,7 @@ TEST(Qil, PrunedAndClippedValuesGiveNoGradient) {
 }
 
 TEST(Qil, SlopeStaysFiniteAtTheIntervalsLowEnd) {
-  Site site(rule("weight", 4, R"("c_init": 0.5, "d_init": 0.5, "gamma": 0.1,
+  Site site(rule("weight", 4, R"("initial_center": 0.5, "initial_half_width": 0.5, "gamma": 0.1,
                                  "gamma_trainable": true)"));
   (void)site.forward(tensor({1}));  // a first tensor that is not 0
   const Tensor x = tensor({0});     // u = 0
@@ -252,7 +252,7 @@ TEST(Qil, RefusesWhatThePartDoesNotHave) {
   EXPECT_THROW(Site(rule("weight", 1)), InputError);
   EXPECT_THROW(Site(rule("activation", 4, R"("gamma": 0.5)")), InputError);
   EXPECT_THROW(Site(rule("activation", 4, R"("gamma_trainable": true)")), InputError);
-  EXPECT_THROW(Site(rule("weight", 4, R"("d_init": 0)")), InputError);
+  EXPECT_THROW(Site(rule("weight", 4, R"("initial_half_width": 0)")), InputError);
   EXPECT_THROW(Site(R"({"quantizer": {"plugin": "qil"}})"), InputError);
 }
 

@@ -44,8 +44,8 @@ class Ttq {
   explicit Ttq(const Params& params)
       : threshold_(params.number("/threshold")),
         sparsity_(params.has("/sparsity") ? params.number("/sparsity") : -1.0),
-        starts_at_mean_(params.text("/init") == "mean"),
-        rate_factor_(params.number("/scale_lr_mult")) {}
+        starts_at_mean_(params.text("/initial") == "mean"),
+        rate_factor_(params.number("/rate_factor")) {}
 
   void prepare(const qloom_prepare& in) {
     require_finite(in.x);

@@ -57,14 +57,14 @@ TEST(Ttq, GradientsOfTheScalesEqualCentralDifferences) {
 
 TEST(Ttq, StartsAtTheMeanOfEachSideOnRequest) {
   const Tensor w = tensor({1.0F, 0.5F, 0.02F, -0.03F, -0.4F, -0.2F});
-  Site site(ttq(R"(, "init": "mean")"));
+  Site site(ttq(R"(, "initial": "mean")"));
   expect_near(site.forward(w), {0.75F, 0.75F, 0, 0, -0.3F, -0.3F}, 1e-7);
 }
 
 /// For fixed codes the side means have the least squared error.
 TEST(Ttq, SideMeansAreAMinimumOfTheSquaredError) {
   const Tensor w = gaussian({999}, 9);
-  Site site(ttq(R"(, "init": "mean", "threshold": 0.2)"));
+  Site site(ttq(R"(, "initial": "mean", "threshold": 0.2)"));
   const auto error = [&] {
     auto y = site.forward(w);
     for (std::size_t i = 0; i < y.size(); ++i) y[i] -= w[i];
@@ -102,7 +102,7 @@ TEST(Ttq, ThresholdIsStrictAndAShareOfTheMaximum) {
 }
 
 TEST(Ttq, ZerosStayZeroAndPassTheirGradient) {
-  Site site(ttq(R"(, "init": "mean")"));
+  Site site(ttq(R"(, "initial": "mean")"));
   const Tensor w = tensor({0.0F, 0.0F, 0.0F});
   const Tensor dy = tensor({1.0F, -2.0F, 3.0F});
   EXPECT_EQ(site.forward(w), values(w));
@@ -136,7 +136,7 @@ TEST(Ttq, NegativeScalesBecomeZeroAfterAnUpdate) {
 }
 
 TEST(Ttq, ScalesHaveTheirOwnRateAndNoDecay) {
-  Site site(ttq(R"(, "scale_lr_mult": 0.1)"));
+  Site site(ttq(R"(, "rate_factor": 0.1)"));
   site.forward(tensor({1.0F}));
   for (const auto& l : site.node.learned()) {
     EXPECT_EQ(l.rate_factor, 0.1);
@@ -191,8 +191,8 @@ TEST(Ttq, RefusesNanAndAChangedNumberOfGroups) {
 
 TEST(Ttq, Conforms) {
   for (const std::string parameters :
-       {"", R"(, "init": "mean")", R"(, "sparsity": 0.4)", R"(, "granularity": "channel")",
-        R"(, "granularity": {"group": 50}, "sparsity": 0.3, "init": "mean")"}) {
+       {"", R"(, "initial": "mean")", R"(, "sparsity": 0.4)", R"(, "granularity": "channel")",
+        R"(, "granularity": {"group": 50}, "sparsity": 0.3, "initial": "mean")"}) {
     expect_conforms(ttq(parameters), gaussian({33, 3, 3, 31}, 1));
     expect_conforms(ttq(parameters), gaussian({33, 3, 3, 31}, 1),
                     {.name = "weight/test", .channel_axis = 0});

@@ -17,13 +17,13 @@ using namespace qloom::sdk;
 ///   alpha = mean of |w| over |w| > delta;  y = alpha sign(w) where |w| > delta, else 0
 /// exactness: sums in double in the order of reduce() and sum_groups(); delta and alpha are rounded
 ///            to float once, the comparison is strict and in float
-/// backward:  straight through; with ste_clip zero where |w| > 1
+/// backward:  straight through; with ste clipped zero where |w| > 1
 class Twn : public TernaryGrid {
  public:
   explicit Twn(const Params& params)
       : factor_(params.number("/threshold_factor")),
-        is_exact_(params.text("/mode") == "exact"),
-        clips_(params.flag("/ste_clip")) {}
+        is_exact_(params.text("/threshold_rule") == "exact"),
+        clips_(params.text("/ste") == "clipped") {}
 
   void prepare(const qloom_prepare& in) {
     begin(in.x.groups);

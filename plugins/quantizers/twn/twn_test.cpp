@@ -16,7 +16,7 @@ namespace qloom::test {
 namespace {
 
 const char* const kHeuristic = R"({"quantizer": {"plugin": "twn"}})";
-const char* const kExact = R"({"quantizer": {"plugin": "twn", "mode": "exact"}})";
+const char* const kExact = R"({"quantizer": {"plugin": "twn", "threshold_rule": "exact"}})";
 
 double squared_error(const std::vector<float>& a, const std::vector<float>& b) {
   double sum = 0;
@@ -174,7 +174,8 @@ TEST(Twn, EachChannelAndEachGroupIsATensorOfItsOwn) {
   const Tensor w = gaussian({4, 3, 5}, 17);
   const auto all = values(w);
   for (const std::string mode : {"heuristic", "exact"}) {
-    const std::string head = R"({"quantizer": {"plugin": "twn", "mode": ")" + mode + R"(")";
+    const std::string head =
+        R"({"quantizer": {"plugin": "twn", "threshold_rule": ")" + mode + R"(")";
     Site channel(head + R"(, "granularity": "channel"}})", {.name = "weight/a", .channel_axis = 0});
     Site group(head + R"(, "granularity": {"group": 7}}})");
     const auto by_channel = channel.forward(w), by_group = group.forward(w);
@@ -197,7 +198,7 @@ TEST(Twn, EachChannelAndEachGroupIsATensorOfItsOwn) {
 TEST(Twn, GradientPassesUnchangedOrClippedAtOne) {
   const Tensor w = tensor({-1.5F, -1.0F, 0.0F, 0.2F, 1.0F, 1.001F});
   const Tensor dy = tensor({1.0F, 2.0F, 3.0F, 4.0F, 5.0F, 6.0F});
-  Site plain(kHeuristic), clipped(R"({"quantizer": {"plugin": "twn", "ste_clip": true}})");
+  Site plain(kHeuristic), clipped(R"({"quantizer": {"plugin": "twn", "ste": "clipped"}})");
   plain.forward(w);
   clipped.forward(w);
   EXPECT_EQ(plain.backward(w, dy), values(dy));
@@ -221,8 +222,9 @@ TEST(Twn, RefusesNanAndInfinityWithTheirIndex) {
 
 TEST(Twn, Conforms) {
   for (const std::string parameters :
-       {"", R"(, "mode": "exact")", R"(, "ste_clip": true)", R"(, "granularity": "channel")",
-        R"(, "granularity": {"group": 50}, "mode": "exact")"}) {
+       {"", R"(, "threshold_rule": "exact")", R"(, "ste": "clipped")",
+        R"(, "granularity": "channel")",
+        R"(, "granularity": {"group": 50}, "threshold_rule": "exact")"}) {
     const std::string rule = R"({"quantizer": {"plugin": "twn")" + parameters + "}}";
     expect_conforms(rule, gaussian({33, 3, 3, 31}, 1));
     expect_conforms(rule, gaussian({33, 3, 3, 31}, 1), {.name = "weight/test", .channel_axis = 0});

@@ -300,7 +300,7 @@ class Tails {
 class Percentile {
  public:
   explicit Percentile(const Params& params)
-      : wanted_{params.number("/percentile"), params.text("/mode") == "one_sided"} {}
+      : wanted_{params.number("/percentile"), params.text("/sides") == "one_sided"} {}
   void begin(const qloom_range_context& context, std::uint32_t) {
     has_negatives_ = context.is_signed != 0 && context.after_relu == 0;
     lo_.clear();

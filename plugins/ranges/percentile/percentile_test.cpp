@@ -110,7 +110,7 @@ TEST(Percentile, OneSidedOfALargeTensorTakesTheMagnitudesToo) {
   std::vector<float> x = values(gaussian({150000}, 21)), magnitudes = x;
   for (float& v : magnitudes) v = std::fabs(v);
   const double hi = sorted_ends(magnitudes, 99.9).hi;
-  expect_range(observed("percentile", R"({"mode": "one_sided", "percentile": 99.9})", x)[0], -hi,
+  expect_range(observed("percentile", R"({"sides": "one_sided", "percentile": 99.9})", x)[0], -hi,
                hi);
 }
 
@@ -125,7 +125,7 @@ TEST(Percentile, AveragesTheTensorsOfARoundAndForgetsThemAtTheNext) {
 TEST(Percentile, OneSidedTakesTheMagnitudes) {
   std::vector<float> x = shuffled_count(1000);
   for (float& v : x) v = -v;
-  const std::string params = R"({"mode": "one_sided", "percentile": 99})";
+  const std::string params = R"({"sides": "one_sided", "percentile": 99})";
   expect_range(observed("percentile", params, x)[0], -991, 991);
   for (float& v : x) v = -v;
   expect_range(observed("percentile", params, x)[0], -991, 991);
@@ -134,7 +134,7 @@ TEST(Percentile, OneSidedTakesTheMagnitudes) {
 
 TEST(Percentile, OneSidedKeepsNegativeValuesOnAGridOfUnsignedCodes) {
   // the affine grid with a zero point: 0 as the low end would make all of them 0
-  const std::string params = R"({"mode": "one_sided", "percentile": 100})";
+  const std::string params = R"({"sides": "one_sided", "percentile": 100})";
   qloom_range_context context = grid_of(8);
   context.is_signed = 0;
   const auto r = observed("percentile", params, {-3, -1, -2, 4, -5, 1, 0, 2, 3}, context, 1, 3);
@@ -142,13 +142,13 @@ TEST(Percentile, OneSidedKeepsNegativeValuesOnAGridOfUnsignedCodes) {
   expect_range(r[1], -5, 5);
   expect_range(r[2], 0, 3);
   Site site(R"({"quantizer": {"plugin": "affine"},
-               "range": {"plugin": "percentile", "mode": "one_sided"}})");
+               "range": {"plugin": "percentile", "sides": "one_sided"}})");
   const std::vector<float> y = site.forward(tensor({-1, -0.5F, -0.25F, -1}));
   expect_near(y, {-1, -0.5F, -0.25F, -1}, 1.0 / 255);
 }
 
 TEST(Percentile, ARoundThatIsSavedInTheMiddleGoesOn) {
-  const std::string params = R"({"mode": "one_sided"})";
+  const std::string params = R"({"sides": "one_sided"})";
   Observer one("percentile", params, grid_of(8, false, true)), other("percentile", params);
   one.begin(0);
   one.observe(std::vector<float>{1, 2});

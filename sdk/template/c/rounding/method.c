@@ -42,9 +42,9 @@ static qloom_status create(const qloom_host *host, const qloom_params *params,
   (void)host;
   (void)site;
   if (self == NULL) return qloom_fail(error, QLOOM_E_NO_MEMORY, "no room for the method");
-  if (qloom.params->get_f64(params, "/threshold", &threshold) != QLOOM_OK) {
+  if (qloom.params->get_f64(params, "/smallest_fraction", &threshold) != QLOOM_OK) {
     free(self);
-    return qloom_fail(error, QLOOM_E_INVALID, "/threshold: expected a number");
+    return qloom_fail(error, QLOOM_E_INVALID, "/smallest_fraction: expected a number");
   }
   self->threshold = (float)threshold;
   return qloom_created(out, self, &base, &table);

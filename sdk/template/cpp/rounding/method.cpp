@@ -12,7 +12,7 @@ using namespace qloom::sdk;
 class Method {
  public:
   explicit Method(const Params& params)
-      : threshold_(static_cast<float>(params.number("/threshold"))) {}
+      : threshold_(static_cast<float>(params.number("/smallest_fraction"))) {}
 
   /// x in grid steps; y must be an integer, and may be the same memory as x. Element i of a tensor
   /// is element first + i here, so that a random rounding draws its word:
