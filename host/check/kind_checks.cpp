@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include <qloom/rounding_caps.h>
+
 #include "host/check/checks.hpp"
 #include "host/check/norm.hpp"
 #include "host/check/products.hpp"
@@ -192,6 +194,11 @@ void check_rounding_blocks(Context& context) {
       const std::string text = difference(Values{cut}, Values{whole});
       if (!text.empty()) context.find(text);
     }
+    if ((instance.ops<qloom_rounding>().caps & QLOOM_ROUNDING_DRAWS_NOTHING) == 0) continue;
+    context.at("{}, the same values as other elements of another step", c.text());
+    static_cast<void>(round_values(context, instance, 12345, 3, x.data(), cut.data(), x.size()));
+    const std::string text = difference(Values{cut}, Values{whole});
+    if (!text.empty()) context.find("says that it draws nothing, but: " + text);
   }
 }
 

@@ -15,16 +15,29 @@
 
 namespace qloom::kernels {
 
-/// Rounding rules as the loops are instantiated: QLOOM_ROUND_* with some differences.
+/// Rounding rules as the loops are instantiated: numbers of these tables, not of the ABI.
+///
+/// The loops that quantize have the first kFusedRules of them inside. Every other rounding goes
+/// tile by tile: the values in grid steps, one call of `round` or of a rounding method, and the
+/// loop of kGiven on the results. Words are compared with at most 24 bits, or with more
+/// (kStochasticWide). kStochastic and kStochasticWide cut the fraction off; they round two's
+/// complement in affine, affine_mask and round, magnitudes in minifloat and accumulate_float.
 enum Rule : std::uint32_t {
-  kGiven = 0,           // rounded already: take the results in RoundInput
-  kStochasticWide = 9,  // stochastic with more than 24 random bits
-  kRules = 10,
-  // Loops beside the tables of rules. QLOOM_ROUND_STOCHASTIC and kStochasticWide cut the fraction
-  // off; they round two's complement in affine, affine_mask and round, magnitudes in minifloat and
-  // accumulate_float.
-  kStochasticMagnitude = 10,  // at most 24 random bits
-  kStochasticGeneral = 11     // any argument of the rule
+  kGiven,  // rounded already: take the results in RoundInput
+  kNearestEven,
+  kNearestAway,
+  kTowardNegative,
+  kStochastic,
+  kStochasticWide,
+  kFusedRules,
+  kNearestUp = kFusedRules,
+  kTowardZero,
+  kTowardPositive,
+  kStochasticEqual,
+  kSumRules,  // accumulate_float has those before; kGiven is a table of its own there
+  kStochasticGeneral = kSumRules,  // any argument of the rule
+  kRules,
+  kStochasticMagnitude = kRules  // affine: at most 24 random bits
 };
 
 /// What a rounding rule needs besides t.
@@ -89,18 +102,27 @@ enum : std::uint64_t { kRunElements = 1024 };
 /// Tables in which one histogram is counted.
 enum : std::uint64_t { kHistogramTables = 4 };
 
+/// Where an order statistic is looked for, and how many finite values lie below `low`, up to `low`
+/// and up to `high`.
+struct RankWindow {
+  float low, high;
+  std::uint64_t below, to_low, to_high;
+};
+/// Windows at once.
+enum : std::uint64_t { kMostWindows = 4 };
+
 struct Core {
   /// y or code may be null
-  void (*affine[kRules][kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
-                                   const float* x, float* y, std::int32_t* code,
-                                   std::uint64_t n) noexcept;
+  void (*affine[kFusedRules][kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
+                                        const float* x, float* y, std::int32_t* code,
+                                        std::uint64_t n) noexcept;
   /// kStochasticMagnitude
   void (*affine_magnitude[kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
                                      const float* x, float* y, std::int32_t* code,
                                      std::uint64_t n) noexcept;
-  void (*affine_mask[kRules][kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
-                                        const float* x, const float* dy, float* dx,
-                                        std::uint64_t n) noexcept;
+  void (*affine_mask[kFusedRules][kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
+                                             const float* x, const float* dy, float* dx,
+                                             std::uint64_t n) noexcept;
   void (*affine_steps[kLayouts])(const GridRun&, const GroupRun&, const float* x, float* t,
                                  std::uint64_t n) noexcept;
   void (*affine_decode[kLayouts])(const GridRun&, const GroupRun&, const std::int32_t* code,
@@ -109,12 +131,11 @@ struct Core {
                                   float* dx, std::uint64_t n) noexcept;
   void (*ternary[kLayouts])(const TernaryRun&, const GroupRun&, const float* x, float* y,
                             std::uint64_t n) noexcept;
+  /// All but kGiven; y may be x.
   void (*round[kRules])(const RoundInput&, const float* x, float* y, std::uint64_t n) noexcept;
-  /// kStochasticGeneral; y may be x
-  void (*round_stochastic)(const RoundInput&, const float* x, float* y, std::uint64_t n) noexcept;
   /// y or code may be null
-  void (*minifloat[kRules])(const FloatSpec&, const RoundInput&, const float* x, float* y,
-                            std::int32_t* code, std::uint64_t n) noexcept;
+  void (*minifloat[kFusedRules])(const FloatSpec&, const RoundInput&, const float* x, float* y,
+                                 std::int32_t* code, std::uint64_t n) noexcept;
   void (*minifloat_steps)(const FloatSpec&, const float* x, float* t, std::uint64_t n) noexcept;
   void (*minifloat_decode)(const FloatSpec&, const std::int32_t* code, float* y,
                            std::uint64_t n) noexcept;
@@ -141,9 +162,22 @@ struct Core {
   /// Bins of a run, -1 for NaN.
   void (*histogram_bins)(const float* x, std::uint64_t n, double lo, double bins_per_unit,
                          double last_bin, bool abs, std::int32_t* bin) noexcept;
+  /// Adds a run, of its magnitudes if abs, to the counts of 1 to kMostWindows windows; returns how
+  /// many values lie strictly inside one of them, in `inside`. n < 2^24.
+  std::uint64_t (*count_windows)(const float* x, std::uint64_t n, bool abs, RankWindow*,
+                                 std::uint64_t windows, float* inside) noexcept;
   /// [1] wraps. Returns overflows, as the next one.
   std::uint64_t (*accumulate_integer[2])(const IntegerJob&) noexcept;
-  std::uint64_t (*accumulate_float[kRules])(const FloatJob&) noexcept;
+  /// All but kGiven.
+  std::uint64_t (*accumulate_float[kSumRules])(const FloatJob&) noexcept;
+  /// One addition of a row of results under a rounding method: sum[j] = s[j] + a * b[j]; what the
+  /// method rounds; the results and how many overflowed. All but b are 64-byte aligned and have
+  /// room for a multiple of kWidest.
+  void (*add_products)(float a, const float* b, const double* s, double* sum,
+                       std::uint64_t n) noexcept;
+  void (*split_sums)(const FloatSpec&, const double* sum, float* part, std::uint64_t n) noexcept;
+  std::uint64_t (*join_sums)(const FloatSpec&, const double* sum, const float* rounded, double* out,
+                             std::uint64_t n) noexcept;
 };
 
 extern const Core kSse2Core;

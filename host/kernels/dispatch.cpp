@@ -13,10 +13,12 @@
 #include "host/kernels/entries/products.hpp"
 #include "host/kernels/entries/statistics.hpp"
 #include "host/kernels/kernels.hpp"
+#include "host/kernels/order_statistics.hpp"
 #include "host/kernels/reference/accumulate.hpp"
 #include "host/kernels/reference/affine.hpp"
 #include "host/kernels/reference/extremes.hpp"
 #include "host/kernels/reference/minifloat.hpp"
+#include "host/kernels/reference/order_statistics.hpp"
 #include "host/kernels/reference/reduce.hpp"
 #include "host/tensor/error.hpp"
 
@@ -41,6 +43,7 @@ constexpr qloom_kernels kScalarTable{
     .histogram = &ref::histogram,
     .accumulate_integer = &ref::accumulate_integer,
     .accumulate_float = &ref::accumulate_float,
+    .order_statistics = &ref::order_statistics,
 };
 
 #if QLOOM_X86
@@ -67,6 +70,10 @@ constexpr qloom_kernels table_of(Isa isa, const char* isa_name) {
       .histogram = &Statistics<kCore>::histogram,
       .accumulate_integer = &Products<kCore>::accumulate_integer,
       .accumulate_float = &Products<kCore>::accumulate_float,
+      .order_statistics =
+          [](const qloom_tensor* t, std::uint32_t abs, const std::uint64_t* rank,
+             std::uint64_t count,
+             double* out) noexcept { order_statistics(kCore, *t, abs != 0, rank, count, out); },
   };
 }
 constexpr qloom_kernels kSse2Table = table_of<kSse2Core>(Isa::kSse2, "sse2");

@@ -7,6 +7,10 @@ if(benchmark_FOUND)
     qloom::kernels benchmark::benchmark qloom_warnings)
 endif()
 
+# Rounding outside the fused rules beside a fused one.
+add_executable(qloom_rounding_bench EXCLUDE_FROM_ALL benchmarks/rounding_bench.cpp)
+target_link_libraries(qloom_rounding_bench PRIVATE qloom::kernels fmt::fmt qloom_warnings)
+
 add_library(qloom_bench_stepper STATIC EXCLUDE_FROM_ALL benchmarks/stepper.cpp)
 target_link_libraries(qloom_bench_stepper
   PUBLIC qloom_pipeline qloom_network qloom_registry PRIVATE qloom_experiment qloom_warnings)
@@ -22,7 +26,8 @@ target_link_libraries(qloom_bench_worker PRIVATE
   qloom_bench_stepper qloom_kernels DNNL::dnnl OpenMP::OpenMP_CXX qloom_warnings)
 
 add_custom_target(qloom_bench)
-add_dependencies(qloom_bench qloom_training_bench qloom_bench_worker)
+add_dependencies(qloom_bench
+  qloom_training_bench qloom_bench_worker qloom_rounding_bench)
 if(benchmark_FOUND)
   add_dependencies(qloom_bench qloom_kernels_bench)
 endif()

@@ -147,6 +147,7 @@ const Fault kFaults[] = {
     {"rounding", "ignores_stream", "random", "another stream"},
     {"rounding", "ignores_step", "random", "another step"},
     {"rounding", "counts_from_zero", "blocks", "in pieces of"},
+    {"rounding", "draws_anyway", "blocks", "says that it draws nothing"},
     {"rounding", "casts_to_int", "values", "became"},
     {"range", "prints_output", "process", "wrote to standard output"},
     {"range", "leaks_in_begin", "leaks", "a step 16 times keeps 16 more blocks"},

@@ -56,7 +56,7 @@ qloom_add_faults(codebook quantizer unsound_codebook passes_through sign_of_low 
   forgets_low sound)
 qloom_add_faults(rounding rounding unsound_rounding starts_thread counts_calls rounds_late
   clears_first races_in_library lowers_wrongly ignores_seed ignores_stream ignores_step
-  counts_from_zero casts_to_int sound)
+  counts_from_zero draws_anyway casts_to_int sound)
 qloom_add_faults(range range unsound_range prints_output leaks_in_begin looks_at_group_0
   looks_at_all_groups keeps_pointer other_extremes rounds_late widens_when_asked saves_one_group
   forgets_the_end sound)

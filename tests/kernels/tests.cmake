@@ -2,6 +2,7 @@
 qloom_add_test(kernels_test LABELS unit reference LIBRARIES qloom::kernels
   SOURCES kernels/accumulate_integer_test.cpp kernels/accumulate_test.cpp
     kernels/affine_test.cpp kernels/extremes_test.cpp kernels/minifloat_test.cpp
+    kernels/order_statistics_test.cpp
     kernels/overflow_test.cpp kernels/random_test.cpp kernels/round_test.cpp
     kernels/statistics_test.cpp kernels/stochastic_test.cpp)
 

@@ -10,6 +10,8 @@
 #include <numbers>
 #include <set>
 
+#include <qloom/geometry.hpp>
+
 #include "host/kernels/kernels.hpp"
 #include "host/tensor/random.hpp"
 
@@ -115,13 +117,7 @@ class Alone {
     return c;
   }
   [[nodiscard]] qloom_block block(std::uint64_t first, std::uint64_t n) const {
-    const std::uint64_t begin = first / geometry_.inner, end = (first + n - 1) / geometry_.inner;
-    qloom_block b{first, n, geometry_.groups, geometry_.inner, 0, geometry_.groups};
-    if (begin / geometry_.groups == end / geometry_.groups) {
-      b.group_first = begin % geometry_.groups;
-      b.group_count = end - begin + 1;
-    }
-    return b;
+    return sdk::block_of(geometry_, first, n);
   }
 
   registry::Instance rounding_, quantizer_;

@@ -120,11 +120,7 @@ struct Elementwise {
     if (const qloom_status bad = check_rounding(*call); bad != QLOOM_OK) return bad;
     const qloom_rounding_ref& r = call->rounding;
     if (r.rule == QLOOM_ROUND_GENERIC) return r.ops->round(r.self, call, first, x, y, n);
-    const RoundInput in = round_input(*call, nullptr, first);
-    if (in.flags != 0)
-      kCore.round_stochastic(in, x, y, n);
-    else
-      kCore.round[loop_rule(r)](in, x, y, n);
+    kCore.round[round_rule(r)](round_input(*call, nullptr, first), x, y, n);
     return QLOOM_OK;
   }
 };

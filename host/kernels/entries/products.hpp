@@ -8,6 +8,7 @@
 
 #include "host/kernels/core.hpp"
 #include "host/kernels/entries/rounding.hpp"
+#include "host/kernels/entries/sum_row.hpp"
 #include "host/kernels/reference/accumulate.hpp"
 
 namespace qloom::kernels {
@@ -26,13 +27,13 @@ struct Products {
                                        const qloom_float_format* format, std::uint64_t chunk,
                                        std::uint64_t* overflows) noexcept {
     if (const qloom_status bad = check_rounding(*call); bad != QLOOM_OK) return bad;
-    if (call->rounding.rule == QLOOM_ROUND_GENERIC) {
-      return ref::accumulate_float(call, t, format, chunk, overflows);
-    }
     FloatJob job{};
-    if (const qloom_status bad = ref::make_spec(*call, *format, job.spec); bad != QLOOM_OK) {
+    const bool is_method = call->rounding.rule == QLOOM_ROUND_GENERIC;
+    const qloom_call own = is_method ? for_magnitudes(*call) : *call;
+    if (const qloom_status bad = ref::make_spec(own, *format, job.spec); bad != QLOOM_OK) {
       return bad;
     }
+    if (is_method) return SumRow<kCore>::rows(own, *t, job.spec, chunk, *overflows);
     job.tile = t;
     job.chunk = chunk;
     job.additions = t->k + ref::chunk_count(t->k, chunk);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// call->rounding for the inner loops: rule, or the results of a rounding
-// method.
+// call->rounding for the inner loops: a fused rule, or the results of one call per tile.
 #pragma once
 
 #include <array>
@@ -14,14 +13,6 @@
 
 namespace qloom::kernels {
 
-/// The loop that runs a rule of check_rounding() without flags.
-inline std::uint32_t loop_rule(const qloom_rounding_ref& rounding) noexcept {
-  constexpr std::uint32_t kNarrowBits = 24;
-  const bool is_wide =
-      rounding.rule == QLOOM_ROUND_STOCHASTIC && random_bits(rounding.argument) > kNarrowBits;
-  return is_wide ? std::uint32_t{kStochasticWide} : rounding.rule;
-}
-
 /// Flags of the rule STOCHASTIC; 0 for other rules.
 inline std::uint32_t stochastic_flags(const qloom_rounding_ref& rounding) noexcept {
   return rounding.rule == QLOOM_ROUND_STOCHASTIC
@@ -29,26 +20,58 @@ inline std::uint32_t stochastic_flags(const qloom_rounding_ref& rounding) noexce
              : 0;
 }
 
-/// The loop of a grid's kernels: kStochasticMagnitude only where they have it, kGiven where
-/// rounding is a pass of its own.
+/// The loop of a rule that check_rounding() lets in, flags aside; kGiven for a rounding method.
+inline std::uint32_t plain_rule(const qloom_rounding_ref& rounding) noexcept {
+  constexpr std::uint32_t kNarrowBits = 24;
+  switch (rounding.rule) {
+    case QLOOM_ROUND_NEAREST_EVEN:
+      return kNearestEven;
+    case QLOOM_ROUND_NEAREST_AWAY:
+      return kNearestAway;
+    case QLOOM_ROUND_NEAREST_UP:
+      return kNearestUp;
+    case QLOOM_ROUND_TOWARD_ZERO:
+      return kTowardZero;
+    case QLOOM_ROUND_TOWARD_NEGATIVE:
+      return kTowardNegative;
+    case QLOOM_ROUND_TOWARD_POSITIVE:
+      return kTowardPositive;
+    case QLOOM_ROUND_STOCHASTIC:
+      return random_bits(rounding.argument) > kNarrowBits ? kStochasticWide : kStochastic;
+    case QLOOM_ROUND_STOCHASTIC_EQUAL:
+      return kStochasticEqual;
+  }
+  return kGiven;
+}
+
+/// The loop of `round`.
+inline std::uint32_t round_rule(const qloom_rounding_ref& rounding) noexcept {
+  return stochastic_flags(rounding) != 0 ? std::uint32_t{kStochasticGeneral} : plain_rule(rounding);
+}
+
+/// kGiven for the rules that the loops have not inside: rounding is a pass of its own.
+inline std::uint32_t fused_or_given(std::uint32_t rule) noexcept {
+  return rule < kFusedRules ? rule : std::uint32_t{kGiven};
+}
+
+/// The loop of a grid's kernels: kStochasticMagnitude only where they have it.
 inline std::uint32_t grid_rule(const qloom_rounding_ref& rounding, bool has_magnitude) noexcept {
-  const std::uint32_t flags = stochastic_flags(rounding), rule = loop_rule(rounding);
-  if (flags == 0) return rule;
-  const bool is_fused =
-      has_magnitude && flags == QLOOM_STOCHASTIC_MAGNITUDE && rule == QLOOM_ROUND_STOCHASTIC;
+  const std::uint32_t flags = stochastic_flags(rounding), rule = plain_rule(rounding);
+  if (flags == 0) return fused_or_given(rule);
+  const bool is_fused = has_magnitude && flags == QLOOM_STOCHASTIC_MAGNITUDE && rule == kStochastic;
   return is_fused ? std::uint32_t{kStochasticMagnitude} : std::uint32_t{kGiven};
 }
 
 /// The loop of minifloat, which rounds magnitudes.
 inline std::uint32_t format_rule(const qloom_rounding_ref& rounding) noexcept {
   const bool is_nearest = (stochastic_flags(rounding) & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0;
-  return is_nearest ? std::uint32_t{kGiven} : loop_rule(rounding);
+  return is_nearest ? std::uint32_t{kGiven} : fused_or_given(plain_rule(rounding));
 }
 
 /// The loop of accumulate_float, which rounds magnitudes.
 inline std::uint32_t sum_rule(const qloom_rounding_ref& rounding) noexcept {
   const bool is_nearest = (stochastic_flags(rounding) & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0;
-  return is_nearest ? std::uint32_t{kStochasticWide} : loop_rule(rounding);
+  return is_nearest ? std::uint32_t{kStochasticWide} : plain_rule(rounding);
 }
 
 inline RoundInput round_input(const qloom_call& call, const float* given,
@@ -62,7 +85,8 @@ inline RoundInput round_input(const qloom_call& call, const float* given,
           stochastic_flags(call.rounding)};
 }
 
-/// Rounding of runs as cut() says, one after the other.
+/// Rounding of runs as cut() says, one after the other: the one place where a rule outside the
+/// fused ones, or a rounding method, is called.
 template <const Core& kCore>
 class Rounder {
  public:
@@ -72,7 +96,7 @@ class Rounder {
   [[nodiscard]] std::uint32_t rule() const noexcept { return rule_; }
   /// Runs with random words are long, because words are made many at a time.
   [[nodiscard]] Cut cut() const noexcept {
-    if (rule_ == kGiven) return {.most = kRunElements};
+    if (rule_ == kGiven) return {.most = kRunElements, .long_group = kRunElements};
     return ref::draws(call_.rounding.rule) ? Cut{.long_group = 1024} : Cut{};
   }
   /// Readies input() for elements first .. first + n - 1; steps(t) writes their values in grid
@@ -86,7 +110,7 @@ class Rounder {
     if (r.rule == QLOOM_ROUND_GENERIC) {
       return r.ops->round(r.self, &call_, first, steps_.data(), steps_.data(), n);
     }
-    kCore.round_stochastic(input_, steps_.data(), steps_.data(), n);
+    kCore.round[round_rule(r)](input_, steps_.data(), steps_.data(), n);
     return QLOOM_OK;
   }
   [[nodiscard]] const RoundInput& input() const noexcept { return input_; }

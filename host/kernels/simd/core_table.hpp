@@ -14,19 +14,17 @@
 #include "host/kernels/simd/minifloat.hpp"
 #include "host/kernels/simd/random.hpp"
 #include "host/kernels/simd/reduce.hpp"
+#include "host/kernels/simd/sum_rows.hpp"
+#include "host/kernels/simd/windows.hpp"
 
 namespace qloom::kernels::simd {
 
-/// Entries of rule R.
+/// Entries of the fused rule R.
 template <class Arch, std::uint32_t R, std::uint32_t... L>
-consteval void set_rule(Core& core, std::integer_sequence<std::uint32_t, L...>) {
+consteval void set_fused(Core& core, std::integer_sequence<std::uint32_t, L...>) {
   ((core.affine[R][L] = &affine<Arch, R, L>), ...);
   ((core.affine_mask[R][L] = &affine_mask<Arch, R, L>), ...);
   core.minifloat[R] = &minifloat<Arch, R>;
-  if constexpr (R != kGiven) {
-    core.round[R] = &round<Arch, R>;
-    core.accumulate_float[R] = &accumulate_float<Arch, R>;
-  }
 }
 
 /// Entries without a rule.
@@ -40,9 +38,19 @@ consteval void set_layouts(Core& core, std::integer_sequence<std::uint32_t, L...
 }
 
 template <class Arch, std::uint32_t... R>
-consteval void set_rules(Core& core, std::integer_sequence<std::uint32_t, R...>) {
+consteval void set_fused_rules(Core& core, std::integer_sequence<std::uint32_t, R...>) {
   constexpr std::make_integer_sequence<std::uint32_t, kLayouts> kEvery;
-  (set_rule<Arch, R>(core, kEvery), ...);
+  (set_fused<Arch, R>(core, kEvery), ...);
+}
+
+/// Entries of rules R + 1; kGiven has none.
+template <class Arch, std::uint32_t... R>
+consteval void set_rounds(Core& core, std::integer_sequence<std::uint32_t, R...>) {
+  ((core.round[R + 1] = &round<Arch, R + 1>), ...);
+}
+template <class Arch, std::uint32_t... R>
+consteval void set_sums(Core& core, std::integer_sequence<std::uint32_t, R...>) {
+  ((core.accumulate_float[R + 1] = &accumulate_float<Arch, R + 1>), ...);
 }
 
 template <class Arch, std::uint32_t... Figure>
@@ -54,10 +62,11 @@ consteval void set_figures(Core& core, std::integer_sequence<std::uint32_t, Figu
 template <class Arch>
 consteval Core make_core() {
   Core core{};
-  set_rules<Arch>(core, std::make_integer_sequence<std::uint32_t, kRules>{});
+  set_fused_rules<Arch>(core, std::make_integer_sequence<std::uint32_t, kFusedRules>{});
+  set_rounds<Arch>(core, std::make_integer_sequence<std::uint32_t, kRules - 1>{});
+  set_sums<Arch>(core, std::make_integer_sequence<std::uint32_t, kSumRules - 1>{});
   set_figures<Arch>(core, std::make_integer_sequence<std::uint32_t, QLOOM_REDUCE_COUNT - 1>{});
   set_layouts<Arch>(core, std::make_integer_sequence<std::uint32_t, kLayouts>{});
-  core.round_stochastic = &round<Arch, kStochasticGeneral>;
   core.minifloat_steps = &minifloat_steps<Arch>;
   core.minifloat_decode = &minifloat_decode<Arch>;
   core.random_u32 = &random_u32<Arch>;
@@ -65,8 +74,12 @@ consteval Core make_core() {
   core.extremes_columns = &extremes_columns<Arch>;
   core.histogram_tables = &histogram_tables<Arch>;
   core.histogram_bins = &histogram_bins<Arch>;
+  core.count_windows = &count_windows<Arch>;
   core.accumulate_integer[0] = &accumulate_integer<Arch, false>;
   core.accumulate_integer[1] = &accumulate_integer<Arch, true>;
+  core.add_products = &add_products<Arch>;
+  core.split_sums = &split_sums<Arch>;
+  core.join_sums = &join_sums<Arch>;
   return core;
 }
 

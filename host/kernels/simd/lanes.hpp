@@ -111,6 +111,19 @@ inline Widened<Arch> widen(const Floats<Arch>& v) noexcept {
   }
 }
 
+/// Doubles that are float32 numbers, as such: widen() back.
+template <class Arch>
+inline Floats<Arch> narrow(const Doubles<Arch>& low, const Doubles<Arch>& high) noexcept {
+  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
+    const __m512d first = _mm512_castps_pd(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)));
+    return _mm512_castpd_ps(_mm512_insertf64x4(first, _mm256_castps_pd(_mm512_cvtpd_ps(high)), 1));
+  } else if constexpr (std::is_base_of_v<xsimd::avx, Arch>) {
+    return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
+  } else {
+    return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high));
+  }
+}
+
 /// The bits of a batch as integers, and back.
 template <class Arch>
 inline Ints<Arch> bits_of(const Floats<Arch>& v) noexcept {

@@ -188,9 +188,8 @@ template <class Arch, std::uint32_t R>
 void minifloat(const FloatSpec& spec, const RoundInput& in, const float* x, float* y,
                std::int32_t* code, std::uint64_t n) noexcept {
   using enum Finish;
-  constexpr bool kIsMagnitude = R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide;
-  constexpr bool kIsSided = R == kGiven || R == QLOOM_ROUND_TOWARD_ZERO ||
-                            R == QLOOM_ROUND_TOWARD_NEGATIVE || R == QLOOM_ROUND_TOWARD_POSITIVE;
+  constexpr bool kIsMagnitude = R == kStochastic || R == kStochasticWide;
+  constexpr bool kIsSided = R == kGiven || R == kTowardNegative;
   if constexpr (kIsSided) {
     if (spec.overflow_code != spec.max_code) {
       return minifloat_loop<Arch, R, false, kSided>(spec, in, x, y, code, n);

@@ -80,8 +80,9 @@ class Rounding {
   using I = Ints<Arch>;
   using Integer = Integral<F>;
   /// True where the rule uses random words.
-  static constexpr bool kDraws = R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide ||
-                                 R == QLOOM_ROUND_STOCHASTIC_EQUAL || R >= kRules;
+  static constexpr bool kDraws = R == kStochastic || R == kStochasticWide ||
+                                 R == kStochasticEqual || R == kStochasticGeneral ||
+                                 R == kStochasticMagnitude;
 
   explicit Rounding(const RoundInput& in) noexcept
       : given_(in.given),
@@ -95,15 +96,15 @@ class Rounding {
   F operator()(const F& t, const Words<Arch>& word, const Io& io, std::uint64_t i) const noexcept {
     if constexpr (R == kGiven)
       return io.load(given_ + i);
-    else if constexpr (R == QLOOM_ROUND_NEAREST_EVEN)
+    else if constexpr (R == kNearestEven)
       return Integer::nearest(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_ZERO)
+    else if constexpr (R == kTowardZero)
       return Integer::toward_zero(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_NEGATIVE)
+    else if constexpr (R == kTowardNegative)
       return Integer::down(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_POSITIVE)
+    else if constexpr (R == kTowardPositive)
       return Integer::up(t);
-    else if constexpr (R == QLOOM_ROUND_NEAREST_AWAY) {
+    else if constexpr (R == kNearestAway) {
       const F y = Integer::toward_zero(t);
       const F one = F(1.0F) | (t & F(-0.0F));
       return xsimd::select(xsimd::abs(t - y) >= F(0.5F), y + one, y);
@@ -117,9 +118,9 @@ class Rounding {
       return goes_up_wide(threshold, down, word) | sign;
     } else {
       const F down = Integer::down(t);
-      if constexpr (R == QLOOM_ROUND_NEAREST_UP) {
+      if constexpr (R == kNearestUp) {
         return xsimd::select(t - down >= F(0.5F), down + F(1.0F), down);
-      } else if constexpr (R == QLOOM_ROUND_STOCHASTIC) {
+      } else if constexpr (R == kStochastic) {
         return goes_up(t - down, down, word);
       } else if constexpr (R == kStochasticWide) {
         return goes_up_wide(Integer::down((t - down) * scale_), down, word);

@@ -22,11 +22,10 @@ class SumRounder {
   using Integer = Integral<D>;
   using Bits = xsimd::batch<std::int64_t, Arch>;
   using Usual = typename D::batch_bool_type;
-  static constexpr bool kDraws =
-      R == QLOOM_ROUND_STOCHASTIC || R == kStochasticWide || R == QLOOM_ROUND_STOCHASTIC_EQUAL;
+  static constexpr bool kDraws = R == kStochastic || R == kStochasticWide || R == kStochasticEqual;
   /// The largest value is kept on both sides.
-  static constexpr bool kKeepsBoth = R == QLOOM_ROUND_TOWARD_ZERO;
-  static constexpr bool kHasQuick = R == QLOOM_ROUND_NEAREST_EVEN || R == QLOOM_ROUND_STOCHASTIC;
+  static constexpr bool kKeepsBoth = R == kTowardZero;
+  static constexpr bool kHasQuick = R == kNearestEven || R == kStochastic;
 
   explicit SumRounder(const FloatJob& job) noexcept
       : smallest_(__builtin_ldexp(1.0, job.spec.exponent_min)),
@@ -38,15 +37,14 @@ class SumRounder {
         limit_sign_(kKeepsBoth || job.spec.overflow_signed != 0 ? -0.0 : 0.0),
         keep_zero_sign_(job.spec.unsigned_zero != 0 ? 0.0 : -0.0),
         draws_(__builtin_ldexp(1.0, static_cast<int>(job.bits))),
-        word_shift_(
-            static_cast<std::int32_t>(R == QLOOM_ROUND_STOCHASTIC_EQUAL ? 31 : 32 - job.bits)),
+        word_shift_(static_cast<std::int32_t>(R == kStochasticEqual ? 31 : 32 - job.bits)),
         is_nearest_(R == kStochasticWide && job.is_nearest) {
     const std::int32_t dropped = 52 - job.spec.mantissa_bits;
     shifter_ = Bits((std::int64_t{dropped} << 52) + (std::int64_t{1} << 51));
-    needs_normal_ = R == QLOOM_ROUND_STOCHASTIC || job.spec.flush_below > 0.0F;
+    needs_normal_ = R == kStochastic || job.spec.flush_below > 0.0F;
     quick_max_ = max_value_;
     result_sign_ = D(job.spec.unsigned_zero != 0 ? 0.0 : -0.0);
-    if constexpr (R == QLOOM_ROUND_STOCHASTIC) {
+    if constexpr (R == kStochastic) {
       // Up to 22 random bits: the definition's sticky bit at 2^-23 decides nothing.
       const auto bits = static_cast<std::int32_t>(job.bits);
       if (bits > 22 || dropped < 32) {
@@ -73,7 +71,7 @@ class SumRounder {
   /// The value of operator() for usual lanes.
   D quick(const D& sum, const Wide<Arch>& word) const noexcept {
     const Bits bits = xsimd::bitwise_cast<Bits>(sum);
-    if constexpr (R == QLOOM_ROUND_STOCHASTIC) {
+    if constexpr (R == kStochastic) {
       // Adding the inverted word to the fraction carries into the last kept place exactly if
       // word < fraction.
       const Bits lifted = (xsimd::bitwise_cast<Bits>(word) << lift_) | below_word_;
@@ -110,27 +108,27 @@ class SumRounder {
   /// What a sum beyond the largest value becomes.
   D beyond(const D& y) const noexcept {
     const D plain = limit_ | (y & limit_sign_);
-    if constexpr (R == QLOOM_ROUND_TOWARD_NEGATIVE) {
+    if constexpr (R == kTowardNegative) {
       return xsimd::select(y > D(0.0), max_value_, plain);
-    } else if constexpr (R == QLOOM_ROUND_TOWARD_POSITIVE) {
+    } else if constexpr (R == kTowardPositive) {
       return xsimd::select(y < D(0.0), -max_value_, plain);
     } else {
       return plain;
     }
   }
   D rounded(const D& t, const Wide<Arch>& word) const noexcept {
-    if constexpr (R == QLOOM_ROUND_NEAREST_EVEN)
+    if constexpr (R == kNearestEven)
       return Integer::nearest(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_ZERO)
+    else if constexpr (R == kTowardZero)
       return Integer::toward_zero(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_NEGATIVE)
+    else if constexpr (R == kTowardNegative)
       return Integer::down(t);
-    else if constexpr (R == QLOOM_ROUND_TOWARD_POSITIVE)
+    else if constexpr (R == kTowardPositive)
       return Integer::up(t);
-    else if constexpr (R == QLOOM_ROUND_NEAREST_AWAY) {
+    else if constexpr (R == kNearestAway) {
       const D y = Integer::toward_zero(t);
       return xsimd::select(xsimd::abs(t - y) >= D(0.5), y + (D(1.0) | (t & D(-0.0))), y);
-    } else if constexpr (R == QLOOM_ROUND_NEAREST_UP) {
+    } else if constexpr (R == kNearestUp) {
       const D down = Integer::down(t);
       return xsimd::select(t - down >= D(0.5), down + D(1.0), down);
     } else {
@@ -152,7 +150,7 @@ class SumRounder {
     const D low_bit = cut - D(2.0) * Integer::down(cut * D(0.5));
     const D kept = xsimd::select((cut != scaled) && (low_bit == D(0.0)), cut + D(1.0), cut);
     const D part = kept * D(0x1p-23);
-    if constexpr (R == QLOOM_ROUND_STOCHASTIC_EQUAL) {
+    if constexpr (R == kStochasticEqual) {
       const D down = Integer::down(part | sign), fraction = (part | sign) - down;
       const auto up = (fraction != D(0.0)) && (word == D(1.0));
       return joined(even | sign, xsimd::select(up, down + D(1.0), down));

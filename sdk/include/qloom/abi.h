@@ -550,6 +550,11 @@ typedef struct qloom_kernels {
   qloom_status (*accumulate_float)(const qloom_call *, const qloom_tile *,
                                    const qloom_float_format *, uint64_t chunk,
                                    uint64_t *overflows) QLOOM_NOEXCEPT;
+  /* [any] out[groups][count]: of each group's finite values in ascending order (abs = 1: of their
+   * magnitudes) those number rank[groups][count], 0 the smallest. A zero is +0; NaN past the last.
+   * Of n values: the median is number (n - 1) / 2 and n / 2. */
+  void (*order_statistics)(const qloom_tensor *, uint32_t abs, const uint64_t *rank,
+                           uint64_t count, double *out) QLOOM_NOEXCEPT;
 } qloom_kernels;
 
 typedef struct qloom_parallel { /* "qloom.parallel/1" */

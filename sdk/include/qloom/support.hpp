@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <qloom/abi.h>
+#include <qloom/geometry.hpp>
 
 namespace qloom::sdk {
 
@@ -97,6 +98,15 @@ void for_each(std::uint64_t count, Body body) noexcept {
   return out;
 }
 
+/// Of each group's finite values in ascending order, of their magnitudes if abs, those number
+/// ranks[groups][count], from 0: exact. NaN past the last one.
+[[nodiscard]] inline std::vector<double> order_statistics(const qloom_tensor& x, bool abs,
+                                                          const std::vector<std::uint64_t>& ranks) {
+  std::vector<double> out(ranks.size());
+  kernels().order_statistics(&x, abs ? 1 : 0, ranks.data(), ranks.size() / x.groups, out.data());
+  return out;
+}
+
 /// Largest magnitude per group of the tensor whose extremes prepare() got
 /// (QLOOM_QUANTIZER_WANTS_EXTREMES); 0 for a group without elements.
 [[nodiscard]] inline std::vector<double> largest_magnitudes(const qloom_prepare& in) {
@@ -153,6 +163,10 @@ class Params {
   [[nodiscard]] bool is_flag(const char* pointer) const {
     std::int32_t value = 0;
     return services.params->get_bool(params_, pointer, &value) == QLOOM_OK;
+  }
+  /// The number, or `otherwise` where the parameter is missing or a word.
+  [[nodiscard]] double number_or(const char* pointer, double otherwise) const {
+    return is_number(pointer) ? number(pointer) : otherwise;
   }
   /// Number of elements of an array.
   [[nodiscard]] std::uint64_t size(const char* pointer) const {
@@ -228,84 +242,22 @@ class StateReader {
   const qloom_reader* reader_;
 };
 
-/// The group of element i of a block's tensor.
-[[nodiscard]] inline std::uint64_t group_of(const qloom_block& block, std::uint64_t i) noexcept {
-  return (i / block.inner) % block.groups;
-}
-
-/// body(begin, count, group) for each run of the block that lies in one group; begin counts from
-/// the block's first element. For per-channel activations a run has one element.
-template <class Body>
-void for_each_run(const qloom_block& block, Body body) {
-  std::uint64_t i = 0;
-  std::uint64_t run = block.first / block.inner;
-  std::uint64_t left = block.inner - block.first % block.inner;
-  std::uint64_t group = run % block.groups;
-  while (i < block.n) {
-    const std::uint64_t count = left < block.n - i ? left : block.n - i;
-    body(i, count, group);
-    i += count;
-    left = block.inner;
-    if (++group == block.groups) group = 0;
-  }
-}
-
-/// body(begin, count, group, is_columns) for spans of a block that a vector loop takes: runs of one
-/// group or, with is_columns, one element each of the groups group .. group + count - 1.
-template <class Body>
-void for_each_span(const qloom_block& block, Body body) {
-  if (block.inner > 1 || block.groups == 1) {
-    for_each_run(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-      body(begin, count, group, false);
-    });
-    return;
-  }
-  std::uint64_t group = block.first % block.groups;
-  for (std::uint64_t i = 0; i < block.n;) {
-    const std::uint64_t room = block.groups - group, left = block.n - i;
-    const std::uint64_t count = room < left ? room : left;
-    body(i, count, group, true);
-    i += count;
-    group = 0;
-  }
-}
-
-/// Elements of one piece: 4 KiB of float, so that a few of them fit on the stack and in the L1.
-inline constexpr std::uint64_t kPieceElements = 1024;
-
-/// body(piece, i) for consecutive pieces of a block, i counted from the block's first element: for
-/// methods that keep intermediate values on the stack. group_first and group_count stay those of
-/// the whole block.
-template <class Body>
-void for_each_piece(const qloom_block& block, Body body) {
-  for (std::uint64_t i = 0; i < block.n; i += kPieceElements) {
-    qloom_block piece = block;
-    piece.first = block.first + i;
-    piece.n = block.n - i < kPieceElements ? block.n - i : kPieceElements;
-    body(piece, i);
-  }
-}
-
-/// Elements first .. first + n - 1 of a tensor.
-[[nodiscard]] inline qloom_block block_of(const qloom_tensor& x, std::uint64_t first,
-                                          std::uint64_t n) noexcept {
-  const std::uint64_t begin = first / x.inner, end = (first + n - 1) / x.inner;
-  qloom_block block{first, n, x.groups, x.inner, 0, x.groups};
-  if (begin / x.groups == end / x.groups) {
-    block.group_first = begin % x.groups;
-    block.group_count = end - begin + 1;
-  }
-  return block;
-}
-
-/// body(value) for the elements of one group of a tensor, in order of their index.
-template <class Body>
-void for_each_in_group(const qloom_tensor& x, std::uint64_t group, Body body) {
-  for (std::uint64_t o = 0; o < x.outer; ++o) {
-    const std::uint64_t begin = (o * x.groups + group) * x.inner;
-    const std::uint64_t end = begin + x.inner < x.n ? begin + x.inner : x.n;
-    for (std::uint64_t i = begin; i < end; ++i) body(x.data[i]);
-  }
+/// Index of each group's element of largest magnitude, the first of equals; x.n for a group without
+/// a number.
+[[nodiscard]] inline std::vector<std::uint64_t> places_of_largest_magnitudes(
+    const qloom_tensor& x) {
+  const std::vector<double> largest = reduce(x, QLOOM_REDUCE_ABS_MAX);
+  std::vector<std::uint64_t> places(x.groups, x.n);
+  for_each(x.groups, [&](std::uint64_t g) noexcept {
+    for (std::uint64_t begin = g * x.inner; begin < x.n; begin += x.groups * x.inner) {
+      const std::uint64_t end = begin + x.inner < x.n ? begin + x.inner : x.n;
+      for (std::uint64_t i = begin; i < end && places[g] == x.n; ++i) {
+        if (std::fabs(x.data[i]) == largest[g]) places[g] = i;
+      }
+      if (places[g] < x.n) return;
+    }
+  });
+  return places;
 }
 
 /// Error QLOOM_E_NUMERIC with the first index when the tensor holds a NaN or an infinity.

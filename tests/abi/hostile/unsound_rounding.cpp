@@ -57,6 +57,19 @@ class Unsound {
   mutable std::uint64_t count_ = 0;
 };
 
+/// Says that it draws nothing where that is the fault.
+struct Method : Rounding<Unsound> {
+  static qloom_status create(const qloom_host* host, const qloom_params* params,
+                             const qloom_site* site, qloom_instance* out,
+                             qloom_error* error) noexcept {
+    static constexpr qloom_rounding kDrawsNothing{
+        sizeof(qloom_rounding), QLOOM_ROUNDING_DRAWS_NOTHING, kTable.round, kTable.lower};
+    const qloom_status status = Rounding<Unsound>::create(host, params, site, out, error);
+    if (status == QLOOM_OK && Fault().is("draws_anyway")) out->ops = &kDrawsNothing;
+    return status;
+  }
+};
+
 }  // namespace
 
-QLOOM_METHODS(Rounding<Unsound>)
+QLOOM_METHODS(Method)

@@ -8,6 +8,8 @@
 #include <memory>
 #include <vector>
 
+#include <qloom/geometry.hpp>
+
 #include "host/kernels/kernels.hpp"
 #include "host/tensor/parallel.hpp"
 #include "tests/benchmarks/worker/cases.hpp"
@@ -42,13 +44,8 @@ struct Plane {
     for_each((x.size() + block - 1) / block, [&](std::uint64_t i) {
       const std::uint64_t first = i * block;
       const std::uint64_t n = std::min<std::uint64_t>(block, x.size() - first);
-      qloom_block b{first, n, groups, inner, 0, groups};
-      const std::uint64_t begin = first / inner, end = (first + n - 1) / inner;
-      if (begin / groups == end / groups) {
-        b.group_first = begin % groups;
-        b.group_count = end - begin + 1;
-      }
-      body(b, x.data() + first, y.data() + first);
+      const qloom_tensor t{nullptr, nullptr, 0, x.size(), 1, groups, inner};
+      body(sdk::block_of(t, first, n), x.data() + first, y.data() + first);
     });
   }
 };

@@ -125,13 +125,12 @@ struct QuantizerVariants {
 template <class Method>
 qloom_status apply_by_codes(const Method& method, const qloom_call& call, const qloom_block& block,
                             const float* x, float* y) noexcept {
-  qloom_status status = QLOOM_OK;
-  for_each_piece(block, [&](const qloom_block& piece, std::uint64_t i) {
+  return for_each_piece(block, [&](const qloom_block& piece, std::uint64_t i) {
     std::int32_t code[kPieceElements];
-    if (status == QLOOM_OK) status = method.encode(call, piece, x + i, code);
+    const qloom_status status = method.encode(call, piece, x + i, code);
     if (status == QLOOM_OK) method.decode(piece, code, y + i);
+    return status;
   });
-  return status;
 }
 
 }  // namespace qloom::sdk

@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #pragma once
 
+#include <qloom/rounding_caps.h>
 #include <qloom/stochastic.h>
 #include <qloom/kinds/base.hpp>
 
@@ -12,6 +13,7 @@ namespace qloom::sdk {
 ///   void round(const qloom_call&, uint64_t first, const float* x, float* y, uint64_t n) const
 ///   noexcept;
 /// and optionally
+///   static constexpr uint32_t kCaps;                             // QLOOM_ROUNDING_*
 ///   bool lower(uint32_t& rule, uint32_t& argument) const noexcept;  // "I am exactly that rule"
 template <class T>
 struct Rounding {
@@ -28,7 +30,7 @@ struct Rounding {
     }
     return QLOOM_E_UNSUPPORTED;
   }
-  static constexpr qloom_rounding kTable{sizeof(qloom_rounding), 0, &round, &lower};
+  static constexpr qloom_rounding kTable{sizeof(qloom_rounding), detail::caps<T>(), &round, &lower};
   static qloom_status create(const qloom_host*, const qloom_params* params, const qloom_site* site,
                              qloom_instance* out, qloom_error* error) noexcept {
     return detail::Base<T>::create(params, site, &kTable, out, error);
@@ -40,6 +42,10 @@ struct Rounding {
 template <std::uint32_t Rule>
 class LoweredRounding {
  public:
+  static constexpr bool kDraws =
+      Rule == QLOOM_ROUND_STOCHASTIC || Rule == QLOOM_ROUND_STOCHASTIC_EQUAL;
+  static constexpr std::uint32_t kCaps = kDraws ? 0 : QLOOM_ROUNDING_DRAWS_NOTHING;
+
   explicit LoweredRounding(const Params&) {}
   qloom_status round(const qloom_call& call, std::uint64_t first, const float* x, float* y,
                      std::uint64_t n) const noexcept {

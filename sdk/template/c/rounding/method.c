@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include <qloom/method.h>
+#include <qloom/rounding_caps.h>
 
 #include "qloom_manifest.h"
 
@@ -33,7 +34,9 @@ static qloom_status round_block(const void *self, const qloom_call *call, uint64
 }
 
 static const qloom_base base = {sizeof(qloom_base), 1, free, NULL, NULL};
-static const qloom_rounding table = {sizeof(qloom_rounding), 0, round_block, NULL};
+/* y depends on x alone: 0 where a random word is drawn. */
+static const qloom_rounding table = {sizeof(qloom_rounding), QLOOM_ROUNDING_DRAWS_NOTHING,
+                                     round_block, NULL};
 
 static qloom_status create(const qloom_host *host, const qloom_params *params,
                            const qloom_site *site, qloom_instance *out, qloom_error *error) {
