@@ -34,12 +34,8 @@ double share(std::uint64_t n, double percent) {
 class Percentile {
  public:
   explicit Percentile(const Params& params)
-<<<<<<< HEAD
-      : wanted_{params.number("/percentile"), params.text("/sides") == "one_sided"} {}
-=======
       : percent_(params.number("/percentile")),
         is_one_sided_(params.text("/sides") == "one_sided") {}
->>>>>>> 1c8a877 (Kernels: four rounding rules are fused, all others are one call per tile; order statistics)
   void begin(const qloom_range_context& context, std::uint32_t) {
     has_negatives_ = context.is_signed != 0 && context.after_relu == 0;
     lo_.clear();
