@@ -12,8 +12,8 @@
 #include "host/data/array_reader.hpp"
 #include "host/json/printable.hpp"
 #include "host/network/norm_call.hpp"
-#include "host/network/site_quantizer.hpp"
 #include "host/registry/call_record.hpp"
+#include "host/sites/site_quantizer.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
 

@@ -17,6 +17,9 @@ using network::Layer;
 using network::LayerType;
 using pipeline::Rule;
 using pipeline::Written;
+using sites::Owner;
+using sites::Site;
+using sites::Value;
 using Names = std::vector<std::string>;
 
 bool reads_input(const network::Model& model, const Layer& layer) {
@@ -36,7 +39,7 @@ bool reads_input(const network::Model& model, const Layer& layer) {
 bool has_place(const Candidate& c, const Rule& rule) {
   if (rule.body.contains("norm")) return c.layer->type == LayerType::kNorm;
   return std::any_of(rule.sites.begin(), rule.sites.end(),
-                     [&c](const std::string& site) { return has_site(c, site); });
+                     [&c](const std::string& site) { return has_site(c, *sites::find(site)); });
 }
 
 bool writes(const Rule& rule, const std::string& site) {
@@ -46,18 +49,21 @@ bool writes(const Rule& rule, const std::string& site) {
 
 /// has_site(), or the site that takes its place in the rule: "input" and "activation" are both what
 /// a contraction reads.
-bool serves(const Candidate& c, const Rule& rule, const std::string& site) {
+bool serves(const Candidate& c, const Rule& rule, const std::string& name) {
+  const Site& site = *sites::find(name);
   if (has_site(c, site)) return true;
-  return (site == "activation" && writes(rule, "input") && has_site(c, "input")) ||
-         (site == "input" && writes(rule, "activation") && has_site(c, "activation"));
+  const Site& input = sites::at(Owner::kContraction, Value::kNetworkInput);
+  const Site& activation = sites::at(Owner::kContraction, Value::kInput);
+  const Site* other = &site == &input ? &activation : &site == &activation ? &input : nullptr;
+  return other != nullptr && writes(rule, other->name) && has_site(c, *other);
 }
 
 Names sites_of(const Candidate& c) {
-  Names sites;
-  for (const char* site : pipeline::kSites) {
-    if (has_site(c, site)) sites.emplace_back(site);
+  Names names;
+  for (const Site& site : sites::table()) {
+    if (has_site(c, site)) names.emplace_back(site.name);
   }
-  return sites;
+  return names;
 }
 
 /// What the rule puts somewhere, for messages.
@@ -139,14 +145,19 @@ std::vector<Candidate> candidates(const pipeline::Pipeline& pipeline, const netw
   return list;
 }
 
-bool has_site(const Candidate& c, const std::string& site) {
-  if (site == "norm") return c.layer->type == LayerType::kNorm;
-  if (site == "logits") return c.gives_logits;
+bool has_site(const Candidate& c, const Site& site) {
+  switch (site.owner) {
+    case Owner::kNorm:
+      return c.layer->type == LayerType::kNorm;
+    case Owner::kNetwork:
+      return c.gives_logits;
+    case Owner::kContraction:
+      break;
+  }
   if (!c.layer->is_contraction()) return false;
-  if (site == "input") return c.reads_input;
-  if (site == "activation") return !c.reads_input;
-  if (site == "bias") return c.has_bias;
-  return true;
+  if (site.value == Value::kNetworkInput) return c.reads_input;
+  if (site.value == Value::kInput) return !c.reads_input;
+  return site.value != Value::kBias || c.has_bias;
 }
 
 void check_selection(const Rule& rule, const std::vector<Candidate>& layers) {

@@ -9,6 +9,7 @@
 
 #include "host/network/model.hpp"
 #include "host/pipeline/pipeline.hpp"
+#include "host/sites/site.hpp"
 
 namespace qloom::experiment {
 
@@ -24,8 +25,8 @@ struct Candidate {
 [[nodiscard]] std::vector<Candidate> candidates(const pipeline::Pipeline& pipeline,
                                                 const network::Model& model);
 
-/// Does the layer have the site ("weight", "error.dx", "norm", ...)?
-[[nodiscard]] bool has_site(const Candidate& candidate, const std::string& site);
+/// Does the layer have the site?
+[[nodiscard]] bool has_site(const Candidate& candidate, const sites::Site& site);
 
 /// InputError unless the rule means something here: every entry of "layers" names a layer with one
 /// of the rule's sites, every site that is written out is one that a named layer has, and a layer

@@ -19,16 +19,19 @@ std::string text_of(const network::MethodSpec& spec) {
   return has_bits ? fmt::format("{}, bits {}", spec.method->id, spec.params["bits"].dump())
                   : spec.method->id;
 }
+/// Where, as the report names it: norms are kept by layer.
+std::string text_of(const sites::SiteKey& key) { return key.text(); }
+std::string text_of(const std::string& norm) { return "norm/" + norm; }
+
 const network::MethodSpec& main_method(const network::QuantizerSpec& s) { return s.quantizer; }
 const network::MethodSpec& main_method(const network::AccumulatorSpec& s) { return s.accumulator; }
 const network::MethodSpec& main_method(const network::MethodSpec& s) { return s; }
 
 /// One row per key whose method differs; "none" where there is no method.
 template <class Specs>
-void add_changes(const Specs& before, const Specs& after, const std::string& prefix, Json& rows) {
-  const auto add = [&rows, &prefix](const std::string& key, const std::string& from,
-                                    const std::string& to) {
-    rows.push_back({{"site", prefix + key}, {"before", from}, {"after", to}});
+void add_changes(const Specs& before, const Specs& after, Json& rows) {
+  const auto add = [&rows](const auto& key, const std::string& from, const std::string& to) {
+    rows.push_back({{"site", text_of(key)}, {"before", from}, {"after", to}});
   };
   for (const auto& [key, spec] : after) {
     const auto old = before.find(key);
@@ -75,9 +78,9 @@ Json swap_events(const Trainer& trainer) {
     const Moment earlier{(now.steps - 1) / per_epoch, now.steps - 1};
     const network::Placement before = placement(earlier), after = placement(now);
     Json rows = Json::array();
-    add_changes(before.quantizers, after.quantizers, "", rows);
-    add_changes(before.accumulators, after.accumulators, "", rows);
-    add_changes(before.norms, after.norms, "norm/", rows);
+    add_changes(before.quantizers, after.quantizers, rows);
+    add_changes(before.accumulators, after.accumulators, rows);
+    add_changes(before.norms, after.norms, rows);
     if (rows.empty()) continue;
     events.push_back({{"type", "rules"},
                       {"epoch", now.epochs},

@@ -12,24 +12,21 @@
 namespace qloom::experiment {
 namespace {
 
-bool is_activation(const std::string& key) {
-  return key.starts_with("activation/") || key.starts_with("input/") || key.starts_with("logits/");
-}
-
-bool wants_first_tensor(const registry::Registry& registry, const network::MethodSpec& quantizer) {
-  const registry::Instance probe = registry.create(*quantizer.method, quantizer.params);
+bool wants_first_tensor(const registry::Registry& registry, const network::MethodSpec& quantizer,
+                        const sites::SiteKey& key) {
+  const registry::Instance probe = network::probe_of(registry, quantizer, &key);
   return (probe.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) != 0;
 }
 
 /// What evaluation lacks at a site, in words; "" when all is known.
-std::string missing(const registry::Registry& registry, const network::QuantizerSpec& now,
-                    const network::QuantizerSpec* before) {
+std::string missing(const registry::Registry& registry, const sites::SiteKey& key,
+                    const network::QuantizerSpec& now, const network::QuantizerSpec* before) {
   const bool keeps_range =
       before != nullptr && network::keeps_state(now.range, before->range) &&
       network::granularity_of(now.quantizer) == network::granularity_of(before->quantizer);
   if (now.range.method != nullptr && !keeps_range) return "range is";
   if (before != nullptr && network::keeps_state(now.quantizer, before->quantizer)) return "";
-  return wants_first_tensor(registry, now.quantizer) ? "first tensor is" : "";
+  return wants_first_tensor(registry, now.quantizer, key) ? "first tensor is" : "";
 }
 
 }  // namespace
@@ -37,7 +34,7 @@ std::string missing(const registry::Registry& registry, const network::Quantizer
 KnownSites known_sites(const network::Network& network) {
   KnownSites known;
   for (const auto& [key, site] : network.sites()) {
-    if (is_activation(key) && site->is_known()) known[key] = site->spec();
+    if (key.site->tracks_range() && site->is_known()) known[key] = site->spec();
   }
   return known;
 }
@@ -48,7 +45,7 @@ KnownSites follow_stages(const pipeline::Pipeline& pipeline, const network::Mode
   Moment done;
   const auto learn = [&](Moment moment) {
     for (const auto& [key, spec] : place(pipeline, model, registry, moment).quantizers) {
-      if (is_activation(key)) known[key] = spec;
+      if (key.site->tracks_range()) known[key] = spec;
     }
   };
   for (const pipeline::Stage& stage : pipeline.stages) {
@@ -63,15 +60,15 @@ KnownSites follow_stages(const pipeline::Pipeline& pipeline, const network::Mode
       learn(done);
     } else if (stage.apply_rules) {
       for (const auto& [key, spec] : place(pipeline, model, registry, done).quantizers) {
-        if (!is_activation(key)) continue;
+        if (!key.site->tracks_range()) continue;
         const auto before = known.find(key);
         const std::string what =
-            missing(registry, spec, before == known.end() ? nullptr : &before->second);
+            missing(registry, key, spec, before == known.end() ? nullptr : &before->second);
         if (what.empty()) continue;
         throw InputError(
             fmt::format("{}: no {} known for \"{}\" ({}); expected a calibrate stage "
                         "or training with rules before it",
-                        stage.where, what, key, spec.quantizer.where));
+                        stage.where, what, key.text(), spec.quantizer.where));
       }
     }
   }

@@ -13,8 +13,8 @@
 
 namespace qloom::experiment {
 
-/// By reader ("activation/conv2"), the methods that have seen training or calibration data there.
-using KnownSites = std::map<std::string, network::QuantizerSpec>;
+/// By reader, the methods that have seen training or calibration data there.
+using KnownSites = std::map<sites::SiteKey, network::QuantizerSpec>;
 
 /// Those of a network as it stands.
 [[nodiscard]] KnownSites known_sites(const network::Network& network);

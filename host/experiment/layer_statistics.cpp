@@ -132,14 +132,14 @@ Json statistics(const Observed& o) {
   return row;
 }
 
-void observe_parameter(const network::Parameter* p, const std::string& site,
+void observe_parameter(const network::Parameter* p, sites::Value value,
                        std::vector<Observed>& list) {
   if (p == nullptr) return;
   const bool is_average = !p->shadow.empty();  // evaluation uses it as it is
   const bool is_quantized = p->forward != nullptr && !is_average;
-  if (site == "bias" && !is_quantized) return;
-  list.push_back({p->name(), p->layer, site + "/" + p->layer,
-                  is_average ? p->shadow.data() : p->value.data(),
+  if (value == sites::Value::kBias && !is_quantized) return;
+  const sites::SiteKey key(sites::at(sites::Owner::kContraction, value), p->layer);
+  list.push_back({p->name(), p->layer, key.text(), is_average ? p->shadow.data() : p->value.data(),
                   is_quantized ? p->quantized.data() : nullptr, p->value.size(), p->forward.get()});
 }
 
@@ -152,10 +152,9 @@ std::vector<Observed> observed(const network::Network& network) {
   };
   for (const auto& node : nodes) {
     if (node->type == network::Node::Type::kQuantize) {
-      for (const std::string& key : node->keys) {
-        const std::string layer = key.substr(key.find('/') + 1);
-        const bool is_input = !key.starts_with("logits/");
-        list.push_back({is_input ? "input of " + layer : "output of " + layer, layer, key,
+      for (const sites::SiteKey& key : node->keys) {
+        const bool is_output = key.site->value == sites::Value::kOutput;
+        list.push_back({(is_output ? "output of " : "input of ") + key.layer, key.layer, key.text(),
                         input_of(*node).value->data(), node->value->data(), node->value->size(),
                         node->site.get()});
       }
@@ -163,11 +162,12 @@ std::vector<Observed> observed(const network::Network& network) {
     if (node->weight == nullptr) continue;
     const network::Node& from = input_of(*node);
     if (from.type != network::Node::Type::kQuantize) {
-      list.push_back({"input of " + node->name, node->name, "activation/" + node->name,
+      const sites::Site& read = sites::at(sites::Owner::kContraction, sites::Value::kInput);
+      list.push_back({"input of " + node->name, node->name, sites::SiteKey(read, node->name).text(),
                       from.value->data(), nullptr, from.value->size(), nullptr});
     }
-    observe_parameter(node->weight, "weight", list);
-    observe_parameter(node->bias, "bias", list);
+    observe_parameter(node->weight, sites::Value::kWeight, list);
+    observe_parameter(node->bias, sites::Value::kBias, list);
   }
   return list;
 }
@@ -177,7 +177,7 @@ std::int64_t sample_count(const Trainer& trainer) {
   for (const auto& node : trainer.network().nodes()) values += node->out_shape.size();
   std::int64_t most = kMostSamples;
   for (const auto& [key, spec] : trainer.network().placement().accumulators) {
-    if (key.starts_with("accumulator.forward/")) most = kMostModelledSamples;
+    if (key.site->value == sites::Value::kSumForward) most = kMostModelledSamples;
   }
   return std::min(std::clamp<std::int64_t>(kMostValues / values, 1, most),
                   trainer.dataset().test.count);

@@ -3,6 +3,8 @@
 #include "host/experiment/placing.hpp"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -15,6 +17,10 @@ namespace {
 
 using json::Json;
 using network::LayerType;
+using sites::Owner;
+using sites::Site;
+using sites::SiteKey;
+using sites::Value;
 
 network::MethodSpec method(const registry::Registry& registry, const std::string& kind,
                            const Json& object, const std::string& where) {
@@ -32,7 +38,7 @@ class Placer {
 
   void apply(const pipeline::Rule& rule, const std::vector<Candidate>& layers) {
     rule_ = &rule;
-    quantizer_.reset();
+    quantizers_.clear();
     check_selection(rule, layers);
     for (const Candidate& c : layers) {
       if (!pipeline::matches_layer(rule, c.names)) continue;
@@ -40,67 +46,67 @@ class Placer {
         out_.norms[c.layer->name] =
             method(registry_, "norm", rule.body["norm"], rule.where + "/norm");
       }
-      for (const std::string& site : rule.sites) place(c, site);
+      for (const std::string& site : rule.sites) place(c, *sites::find(site));
     }
   }
 
  private:
-  void place(const Candidate& c, const std::string& site) {
+  void place(const Candidate& c, const Site& site) {
     if (!has_site(c, site)) return;
-    const std::string key = site + "/" + c.layer->name;
-    if (site.starts_with("accumulator")) {
-      place_accumulator(key);
-      return;
-    }
+    const std::string& layer = c.layer->name;
+    if (site.takes_accumulator()) return place_accumulator({site, layer});
     const bool is_clamp_only = rule_->body.contains("clamp") && !rule_->body.contains("quantizer");
     if (!rule_->body.contains("quantizer") && !is_clamp_only) return;
-    std::vector<std::string> keys{key};
-    if (site == "norm") {
-      keys.clear();
-      for (const char* slot : pipeline::kNormSlots) {
-        if (!rule_->slot || *rule_->slot == slot) keys.push_back(key + "/" + slot);
-      }
+    if (!is_clamp_only && site.is_use_of_error() && rule_->body["quantizer"].is_null()) {
+      split_error(site, layer);
     }
-    if (!is_clamp_only && site.starts_with("error.") && rule_->body["quantizer"].is_null()) {
-      split_error(site, c.layer->name);
-    }
-    for (const std::string& k : keys) {
+    for (const SiteKey& key : keys_of(site, layer)) {
       if (is_clamp_only) {
-        clamp(k);
+        clamp(key);
       } else if (rule_->body["quantizer"].is_null()) {
-        out_.quantizers.erase(k);
+        out_.quantizers.erase(key);
       } else {
-        out_.quantizers[k] = quantizer();
+        out_.quantizers[key] = quantizer(key);
       }
     }
-    // A quantizer for "error" is about both of its uses: it outdoes earlier ones for one of them.
-    if (site == "error" && !is_clamp_only) {
-      out_.quantizers.erase("error.dx/" + c.layer->name);
-      out_.quantizers.erase("error.dw/" + c.layer->name);
+    // A quantizer for "error" is about both of its uses: it replaces earlier ones for one of them.
+    if (site.owner == Owner::kContraction && site.value == Value::kError && !is_clamp_only) {
+      out_.quantizers.erase({sites::at(Owner::kContraction, Value::kErrorDx), layer});
+      out_.quantizers.erase({sites::at(Owner::kContraction, Value::kErrorDw), layer});
     }
   }
 
+  /// One key, or one for each internal of a norm that the rule is for.
+  [[nodiscard]] std::vector<SiteKey> keys_of(const Site& site, const std::string& layer) const {
+    if (site.value != Value::kSlot) return {{site, layer}};
+    std::vector<SiteKey> keys;
+    for (const char* slot : sites::kNormSlots) {
+      if (!rule_->slot || *rule_->slot == slot) keys.emplace_back(site, layer, slot);
+    }
+    return keys;
+  }
+
   /// Clearing one use of an error leaves an earlier rule for both to the other use alone.
-  void split_error(const std::string& cleared, const std::string& layer) {
-    const auto both = out_.quantizers.find("error/" + layer);
+  void split_error(const Site& cleared, const std::string& layer) {
+    const auto both = out_.quantizers.find({sites::at(Owner::kContraction, Value::kError), layer});
     if (both == out_.quantizers.end()) return;
-    const std::string other = cleared == "error.dx" ? "error.dw/" : "error.dx/";
-    out_.quantizers.try_emplace(other + layer, both->second);
+    const Value other = cleared.value == Value::kErrorDx ? Value::kErrorDw : Value::kErrorDx;
+    out_.quantizers.try_emplace({sites::at(Owner::kContraction, other), layer}, both->second);
     out_.quantizers.erase(both);
   }
 
   /// A clamp without a quantizer is a setting of the quantizer that stands there already.
-  void clamp(const std::string& key) {
+  void clamp(const SiteKey& key) {
     const auto found = out_.quantizers.find(key);
     if (found == out_.quantizers.end()) {
-      throw InputError(
-          fmt::format("{}/clamp: no earlier rule puts a quantizer at \"{}\"", rule_->where, key));
+      throw InputError(fmt::format("{}/clamp: no earlier rule puts a quantizer at \"{}\"",
+                                   rule_->where, key.text()));
     }
     const Json& bounds = rule_->body["clamp"];
     found->second.clamp = {bounds.at("low").get<double>(), bounds.at("high").get<double>()};
   }
 
-  void place_accumulator(const std::string& key) {
+  void place_accumulator(const SiteKey& key) {
     if (!rule_->body.contains("accumulator")) return;
     const Json& object = rule_->body["accumulator"];
     if (object.is_null()) {
@@ -113,17 +119,17 @@ class Placer {
         method(registry_, "rounding", rounding, rule_->where + "/rounding")};
   }
 
-  const network::QuantizerSpec& quantizer() {
-    if (!quantizer_) {
-      quantizer_ = network::resolve_quantizer(registry_, rule_->body, rule_->where);
-    }
-    return *quantizer_;
+  const network::QuantizerSpec& quantizer(const SiteKey& key) {
+    auto& spec = quantizers_[key.site];
+    if (!spec) spec = network::resolve_quantizer(registry_, rule_->body, rule_->where, &key);
+    return *spec;
   }
 
   const registry::Registry& registry_;
   network::Placement& out_;
   const pipeline::Rule* rule_ = nullptr;
-  std::optional<network::QuantizerSpec> quantizer_;
+  /// As the rule gives it to a site, resolved once.
+  std::map<const Site*, std::optional<network::QuantizerSpec>> quantizers_;
 };
 
 }  // namespace

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "host/network/model.hpp"
-#include "host/network/placement.hpp"
 #include "host/pipeline/pipeline.hpp"
+#include "host/sites/placement.hpp"
 
 namespace qloom::experiment {
 

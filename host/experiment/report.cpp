@@ -96,8 +96,8 @@ Json report_of(Trainer& trainer, int threads) {
   report["activations"] = activation_rows(trainer, totals);
   report["totals"] = totals;
   Json sites = Json::object();
-  for (const auto& [name, site] : trainer.network().sites()) {
-    sites[name] = {{"quantizer", site->spec().quantizer.method->id}, {"bits", site->bits()}};
+  for (const auto& [key, site] : trainer.network().sites()) {
+    sites[key.text()] = {{"quantizer", site->spec().quantizer.method->id}, {"bits", site->bits()}};
   }
   report["sites"] = std::move(sites);
   if (!trainer.network().overflows().empty()) {

@@ -122,11 +122,6 @@ void check_schedules(const pipeline::Pipeline& p, const Length& length, Warnings
   }
 }
 
-bool is_of_training(const std::string& site) {
-  return site.starts_with("error") || site == "gradient" || site == "update" ||
-         site == "momentum" || site == "accumulator.dx" || site == "accumulator.dw";
-}
-
 void check_use(const pipeline::Pipeline& p, Warnings& warnings) {
   bool trains = false, applies = false;
   for (const pipeline::Stage& stage : p.stages) {
@@ -138,7 +133,7 @@ void check_use(const pipeline::Pipeline& p, Warnings& warnings) {
     if (!applies) warnings.add({rule.where, "no stage applies the rules"});
     std::vector<std::string> idle;
     for (const pipeline::Written& site : rule.site_names) {
-      if (is_of_training(site.name)) idle.push_back(site.name);
+      if (sites::find(site.name)->is_of_training()) idle.push_back(site.name);
     }
     if (trains || !applies || idle.empty()) continue;
     warnings.add({rule.where + "/site",

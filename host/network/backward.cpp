@@ -65,7 +65,15 @@ void Network::backward_layer(Node& node) {
   Buffer* dy = collect(node);
   if (node.type == Node::Type::kInput) return buffers_.release(dy);
   Node& input = *nodes_[static_cast<std::size_t>(node.inputs[0])];
-  if (node.type == Node::Type::kQuantize) return deliver(input, dy);  // rules are off
+  if (node.type == Node::Type::kQuantizeError && pass_.rules == Pass::Rules::kOn) {
+    if (input.needs_gradient) {
+      Buffer* quantized = buffers_.acquire(node.shape);
+      node.site->forward(dy->tensor, quantized->tensor, pass_.phase);
+      deliver(input, quantized);
+    }
+    return buffers_.release(dy);
+  }
+  if (node.type != Node::Type::kLayer) return deliver(input, dy);  // rules are off
   const Layer& layer = *node.layer;
   const auto gradient_of = [&](Node& of, const auto& compute) {
     if (!of.needs_gradient) return;
@@ -140,7 +148,7 @@ void Network::backward_contraction(Node& node, Buffer* dy) {
   Parameter& weight = *node.weight;
   at_contraction("weight gradient", *node.layer, [&] {
     node.contraction.weight_gradient(shape, node.input_operand, dw_error, weight.gradient.data(),
-                                     accumulator(node.accumulators[2]));
+                                     accumulator(node, 2));
   });
   if (on && weight.forward != nullptr) {
     weight.forward->backward(weight.value, weight.gradient, weight.gradient);
@@ -157,7 +165,7 @@ void Network::backward_contraction(Node& node, Buffer* dy) {
     Buffer* dx = buffers_.acquire(input.shape);
     at_contraction("input gradient", *node.layer, [&] {
       node.contraction.input_gradient(shape, dx_error, node.weight_operand, dx->tensor.data(),
-                                      accumulator(node.accumulators[1]));
+                                      accumulator(node, 1));
     });
     deliver(input, dx);
   }

@@ -14,6 +14,10 @@ namespace qloom::network {
 
 namespace {
 
+using sites::at;
+using sites::Owner;
+using sites::Value;
+
 /// Groups stay inside `what`, which has `size` values: a sample, or an output channel of a weight.
 void check_groups(const QuantizerSpec& spec, std::int64_t size, const std::string& what) {
   const json::Json granularity = granularity_of(spec.quantizer);
@@ -23,6 +27,15 @@ void check_groups(const QuantizerSpec& spec, std::int64_t size, const std::strin
   throw InputError(fmt::format("{}/granularity/group: {} does not divide the {} values of {}",
                                spec.quantizer.where, k, size, what));
 }
+
+/// Products per output of a contraction.
+std::int64_t fan_in(const Layer& layer) {
+  return layer.type == LayerType::kDense
+             ? layer.in.size()
+             : layer.kernel_h * layer.kernel_w * layer.in.channels / layer.groups;
+}
+
+constexpr Value kSums[] = {Value::kSumForward, Value::kSumDx, Value::kSumDw};
 
 }  // namespace
 
@@ -54,8 +67,8 @@ void Network::lower(const Placement& placement) {
   input->needs_gradient = false;
   nodes_.push_back(std::move(input));
   for (std::size_t i = 0; i < model_.layers.size(); ++i) add_layer(i);
-  const Layer& last = model_.layers.back();
-  add_quantize("logits", last, node_of_layer_.back());
+  add_quantize({at(Owner::kNetwork, Value::kOutput), model_.layers.back().name},
+               node_of_layer_.back());
   order_parameters();
   for (const auto& node : nodes_) {
     for (const int i : node->inputs) ++nodes_[static_cast<std::size_t>(i)]->readers;
@@ -78,6 +91,7 @@ void Network::order_parameters() {
 
 bool Network::is_after_relu(int node) const {
   const Node& n = *nodes_[static_cast<std::size_t>(node)];
+  if (n.type == Node::Type::kQuantizeError) return is_after_relu(n.inputs[0]);
   if (n.type != Node::Type::kLayer) return false;
   switch (n.layer->type) {
     case LayerType::kRelu:
@@ -109,34 +123,31 @@ bool Network::is_network_input(int node) const {
   return keeps && is_network_input(n.inputs[0]);
 }
 
-int Network::add_quantize(const std::string& site_name, const Layer& layer, int input) {
-  const std::string key = site_name + "/" + layer.name;
+int Network::add_quantize(const SiteKey& key, int input, std::int64_t fan_in) {
   const std::optional<QuantizerSpec> spec = spec_at(key);
   if (!spec) return input;
+  const bool is_error = key.site->role == QLOOM_SITE_ERROR;
+  const auto type = is_error ? Node::Type::kQuantizeError : Node::Type::kQuantize;
   // Two contractions that read one tensor under the same rule share one quantize node.
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     Node& other = *nodes_[i];
-    if (other.type == Node::Type::kQuantize && other.inputs[0] == input &&
-        other.name.starts_with(site_name + "/") && other.site->spec() == *spec &&
-        can_share(other.name, key, *spec)) {
+    if (other.type == type && other.inputs[0] == input && other.keys[0].site == key.site &&
+        other.site->spec() == *spec && can_share(other.keys[0], key, *spec)) {
       other.keys.push_back(key);
       sites_[key] = other.site;
       return static_cast<int>(i);
     }
   }
+  const Node& read = *nodes_[static_cast<std::size_t>(input)];
   auto node = std::make_unique<Node>();
-  node->type = Node::Type::kQuantize;
-  node->name = key;
+  node->type = type;
+  node->name = key.text();
   node->keys = {key};
   node->inputs = {input};
-  node->out_shape = nodes_[static_cast<std::size_t>(input)]->out_shape;
-  node->site = site(key, {.channel_axis = -1,
-                          .has_batch_axis = true,
-                          .tracks_range = true,
-                          .after_relu = is_after_relu(input)});
+  node->out_shape = read.out_shape;
+  node->site = site(key, read.out_shape.channels, fan_in, !is_error && is_after_relu(input));
   check_groups(*spec, node->out_shape.size(), "a sample");
-  node->needs_gradient =
-      nodes_[static_cast<std::size_t>(input)]->needs_gradient || node->site->learns();
+  node->needs_gradient = read.needs_gradient || (!is_error && node->site->learns());
   nodes_.push_back(std::move(node));
   return static_cast<int>(nodes_.size()) - 1;
 }
@@ -162,80 +173,79 @@ Parameter* Network::parameter(const Layer& layer, std::uint32_t role, Shape shap
 
 void Network::check_weight_groups(const Parameter& weight, const Layer& layer) const {
   const auto values = static_cast<std::int64_t>(element_count(weight.shape)) / layer.out.channels;
-  for (const char* site : {"weight/", "gradient/", "update/", "momentum/"}) {
-    const auto spec = placement_.quantizers.find(site + layer.name);
+  for (const Value value : {Value::kWeight, Value::kGradient, Value::kUpdate, Value::kMomentum}) {
+    const auto spec = placement_.quantizers.find({at(Owner::kContraction, value), layer.name});
     if (spec == placement_.quantizers.end()) continue;
     check_groups(spec->second, values, fmt::format("an output channel of \"{}\"", layer.name));
   }
 }
 
 void Network::attach_update_sites(Parameter& p, const Layer& layer) {
-  const std::string suffix = "/" + layer.name;
-  const SiteContext context{.channel_axis = 0};
-  p.on_gradient = site("gradient" + suffix, context);
-  p.on_update = site("update" + suffix, context);
-  p.on_momentum = site("momentum" + suffix, context);
+  const auto place = [&](Value value) {
+    return site({at(Owner::kContraction, value), layer.name}, layer.out.channels, p.fan_in);
+  };
+  p.on_gradient = place(Value::kGradient);
+  p.on_update = place(Value::kUpdate);
+  p.on_momentum = place(Value::kMomentum);
 }
 
 void Network::lower_contraction(Node& node, bool has_input_gradient) {
   const Layer& layer = *node.layer;
-  const std::string suffix = "/" + layer.name;
-  const std::int64_t fan_in =
-      layer.type == LayerType::kDense
-          ? layer.in.size()
-          : layer.kernel_h * layer.kernel_w * layer.in.channels / layer.groups;
+  const std::int64_t fan_in = network::fan_in(layer);
   const Shape shape = layer.type == LayerType::kDense
                           ? Shape{layer.out.channels, 1, 1, fan_in}
                           : Shape{layer.out.channels, layer.kernel_h, layer.kernel_w,
                                   layer.in.channels / layer.groups};
   node.weight = parameter(layer, QLOOM_ROLE_WEIGHT, shape, fan_in);
   check_weight_groups(*node.weight, layer);
-  node.weight->forward = site("weight" + suffix, {.channel_axis = 0});
+  const auto place = [&](Value value) {
+    return site({at(Owner::kContraction, value), layer.name}, layer.out.channels, fan_in);
+  };
+  node.weight->forward = place(Value::kWeight);
   attach_update_sites(*node.weight, layer);
   if (layer.has_bias) {
     node.bias = parameter(layer, QLOOM_ROLE_BIAS, {layer.out.channels}, fan_in);
-    node.bias->forward = site("bias" + suffix, {.channel_axis = 0});
+    node.bias->forward = place(Value::kBias);
   }
-  const SiteContext context{.channel_axis = -1, .has_batch_axis = true};
-  node.error = site("error" + suffix, context);
-  node.error_dx = site("error.dx" + suffix, context);
-  node.error_dw = site("error.dw" + suffix, context);
+  node.error = place(Value::kError);
+  node.error_dx = place(Value::kErrorDx);
+  node.error_dw = place(Value::kErrorDw);
   for (std::size_t i = 0; i < node.accumulators.size(); ++i) {
-    static constexpr const char* kRoles[] = {"forward", "dx", "dw"};
-    node.accumulators[i] = std::string("accumulator.") + kRoles[i] + suffix;
+    node.accumulators[i] = {at(Owner::kContraction, kSums[i]), layer.name};
   }
   check_accumulators(node, has_input_gradient);
 }
 
 void Network::check_accumulators(const Node& node, bool has_input_gradient) const {
-  for (const char* role : {"accumulator.forward", "accumulator.dx", "accumulator.dw"}) {
-    const auto found = placement_.accumulators.find(role + ("/" + node.layer->name));
+  for (const SiteKey& key : node.accumulators) {
+    const Value sum = key.site->value;
+    const auto found = placement_.accumulators.find(key);
     if (found == placement_.accumulators.end()) continue;
-    if (std::string_view(role).ends_with("dx") && !has_input_gradient) continue;  // never computed
+    if (sum == Value::kSumDx && !has_input_gradient) continue;  // never computed
     const MethodSpec& spec = found->second.accumulator;
-    const registry::Instance probe = registry_->create(*spec.method, spec.params);
+    const registry::Instance probe = probe_of(*registry_, spec, &key);
     if ((probe.ops<qloom_accumulator>().caps & QLOOM_ACCUMULATOR_INTEGER) == 0) continue;
-    const auto has = [&](const char* site) {
-      return placement_.quantizers.contains(site + ("/" + node.layer->name));
+    const auto has = [&](Value value) {
+      return placement_.quantizers.contains({at(Owner::kContraction, value), key.layer});
     };
-    const bool is_forward = std::string_view(role).ends_with("forward");
-    const bool is_dx = std::string_view(role).ends_with("dx");
-    const bool weight = has("weight"), data = has("input") || has("activation");
-    const bool error = has("error") || has(is_dx ? "error.dx" : "error.dw");
-    if ((is_forward && !(weight && data)) || (is_dx && !(weight && error)) ||
-        (!is_forward && !is_dx && !(data && error))) {
+    const bool is_dx = sum == Value::kSumDx;
+    const bool weight = sum == Value::kSumDw || has(Value::kWeight);
+    const bool data = is_dx || has(Value::kNetworkInput) || has(Value::kInput);
+    const bool error = sum == Value::kSumForward || has(Value::kError) ||
+                       has(is_dx ? Value::kErrorDx : Value::kErrorDw);
+    if (!weight || !data || !error) {
       throw InputError(
           fmt::format("{}: \"{}\" adds integer codes, but not both operands of {} in layer \"{}\" "
                       "are quantized",
-                      spec.where, spec.method->id, role, node.layer->name));
+                      spec.where, spec.method->id, key.site->name, key.layer));
     }
     if (is_dx && node.weight->forward != nullptr &&
         granularity_of(node.weight->forward->spec().quantizer) != "tensor") {
-      throw InputError(
-          fmt::format("{}: \"{}\" adds integer codes, but the weights of \"{}\" have a "
-                      "scale per {} that changes along the sum of {}",
-                      spec.where, spec.method->id, node.layer->name,
-                      granularity_of(node.weight->forward->spec().quantizer).dump(), role));
+      throw InputError(fmt::format(
+          "{}: \"{}\" adds integer codes, but the weights of \"{}\" have a "
+          "scale per {} that changes along the sum of {}",
+          spec.where, spec.method->id, node.layer->name,
+          granularity_of(node.weight->forward->spec().quantizer).dump(), key.site->name));
     }
   }
 }
@@ -263,10 +273,10 @@ void Network::lower_norm(Node& node, int index) {
     node.norm->beta = parameter(layer, QLOOM_ROLE_BETA, {layer.out.channels}, 0);
   }
   node.norm->slot_sites.clear();
-  const std::string prefix = "norm/" + layer.name + "/";
-  for (const auto& [key, q] : placement_.quantizers) {
-    if (!key.starts_with(prefix)) continue;
-    node.norm->slot_sites[key.substr(prefix.size())] = site(key, {.channel_axis = 0}).get();
+  for (const char* slot : sites::kNormSlots) {
+    const SiteKey key(at(Owner::kNorm, Value::kSlot), layer.name, slot);
+    const auto quantizer = site(key, layer.out.channels, node.norm->fan_in);
+    if (quantizer != nullptr) node.norm->slot_sites[slot] = quantizer.get();
   }
 }
 
@@ -285,10 +295,11 @@ void Network::add_layer(std::size_t index) {
   node->layer = &layer;
   node->out_shape = layer.out;
   if (layer.is_contraction()) {
-    inputs[0] =
-        add_quantize(is_network_input(inputs[0]) ? "input" : "activation", layer, inputs[0]);
+    const Value read = is_network_input(inputs[0]) ? Value::kNetworkInput : Value::kInput;
+    inputs[0] = add_quantize({at(Owner::kContraction, read), layer.name}, inputs[0], fan_in(layer));
     lower_contraction(*node, nodes_[static_cast<std::size_t>(inputs[0])]->needs_gradient);
   } else if (layer.type == LayerType::kNorm) {
+    inputs[0] = add_quantize({at(Owner::kNorm, Value::kInput), layer.name}, inputs[0]);
     lower_norm(*node, static_cast<int>(index));
   }
   node->inputs = inputs;
@@ -297,7 +308,13 @@ void Network::add_layer(std::size_t index) {
                            return nodes_[static_cast<std::size_t>(i)]->needs_gradient;
                          });
   nodes_.push_back(std::move(node));
-  node_of_layer_.push_back(static_cast<int>(nodes_.size()) - 1);
+  int last = static_cast<int>(nodes_.size()) - 1;
+  if (layer.type == LayerType::kNorm) {  // errors reach the norm as its output's gradient
+    for (const Value value : {Value::kError, Value::kOutput}) {
+      last = add_quantize({at(Owner::kNorm, value), layer.name}, last);
+    }
+  }
+  node_of_layer_.push_back(last);
 }
 
 int Network::producer_of(int norm_layer) const {

@@ -56,16 +56,23 @@ qloom_status Network::accumulate(const AccumulatorRef& ref, const qloom_call& ca
   return ref.ops->accumulate(ref.self, &call, &tile, &overflows);
 }
 
-AccumulatorRef Network::accumulator(const std::string& key) {
+AccumulatorRef Network::accumulator(const Node& node, std::size_t sum) {
+  const SiteKey& key = node.accumulators[sum];
   const auto spec = placement_.accumulators.find(key);
   if (spec == placement_.accumulators.end() || pass_.rules != Pass::Rules::kOn) return {};
   auto& site = accumulators_[key];
   if (!site.accumulator) {
     site.spec = spec->second;
-    site.name = key;
-    site.accumulator =
-        registry_->create(*site.spec.accumulator.method, site.spec.accumulator.params);
-    site.rounding = registry_->create(*site.spec.rounding.method, site.spec.rounding.params);
+    site.name = key.text();
+    const SampleShape& of =
+        key.site->value == sites::Value::kSumDx ? node.layer->in : node.layer->out;
+    const qloom_site record = sites::record_of(key, static_cast<std::uint64_t>(of.channels),
+                                               static_cast<std::uint64_t>(node.weight->fan_in));
+    const auto make = [&](const MethodSpec& m) {
+      return registry_->create(*m.method, m.params, &record);
+    };
+    site.accumulator = make(site.spec.accumulator);
+    site.rounding = make(site.spec.rounding);
   }
   AccumulatorRef ref;
   ref.self = site.accumulator.self();
@@ -75,10 +82,10 @@ AccumulatorRef Network::accumulator(const std::string& key) {
   ref.call.struct_size = sizeof(qloom_call);
   ref.call.training = pass_.phase.training ? 1 : 0;
   ref.call.seed = seed_;
-  ref.call.stream = stream_id(pass_.phase.training ? key : key + "/evaluate");
+  ref.call.stream = stream_id(pass_.phase.training ? site.name : site.name + "/evaluate");
   ref.call.step = pass_.phase.step;
   ref.call.rounding = rounding_ref(site.rounding);
-  ref.overflows = pass_.counts_overflows ? &overflows_[key] : &uncounted_;
+  ref.overflows = pass_.counts_overflows ? &overflows_[site.name] : &uncounted_;
   return ref;
 }
 
@@ -106,6 +113,8 @@ const Tensor& Network::forward(const Tensor& x, const Pass& pass) {
     const Tensor& in = *nodes_[static_cast<std::size_t>(node.inputs[0])]->value;
     if (node.type == Node::Type::kQuantize) {
       if (pass.rules == Pass::Rules::kObserve && node.site->is_observing()) node.site->observe(in);
+      node.value = &in;
+    } else if (node.type == Node::Type::kQuantizeError) {
       node.value = &in;
     } else if (node.layer->type == LayerType::kFlatten) {
       node.value = &in;  // same bytes, read as one row per sample
@@ -182,7 +191,7 @@ void Network::forward_contraction(Node& node) {
   }
   at_contraction("forward", *node.layer, [&] {
     node.contraction.forward(contraction_shape(node), node.input_operand, node.weight_operand, bias,
-                             node.out.data(), accumulator(node.accumulators[0]));
+                             node.out.data(), accumulator(node, 0));
   });
 }
 

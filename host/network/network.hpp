@@ -19,7 +19,7 @@
 #include "host/network/model.hpp"
 #include "host/network/norm_layer.hpp"
 #include "host/network/parameter.hpp"
-#include "host/network/placement.hpp"
+#include "host/sites/placement.hpp"
 
 namespace qloom::network {
 
@@ -28,8 +28,9 @@ inline constexpr const char* kSiteMethods = "@methods";
 
 /// One step of the lowered plan.
 struct Node {
-  enum class Type { kInput, kQuantize, kLayer } type = Type::kLayer;
-  std::string name;              ///< layer name, or "<site>/<layer>" of the first reader
+  /// kQuantizeError hands values on and quantizes the gradients that come back.
+  enum class Type { kInput, kQuantize, kQuantizeError, kLayer } type = Type::kLayer;
+  std::string name;              ///< layer name, or the text of the first reader's key
   const Layer* layer = nullptr;  ///< kLayer
   std::vector<int> inputs;       ///< nodes
   SampleShape out_shape;
@@ -41,17 +42,17 @@ struct Node {
                                   ///< reader's where one pass computed both and only that is kept
   Gradient gradient;              ///< dL/d(value), pending
 
-  std::shared_ptr<SiteQuantizer> site;  ///< kQuantize
-  std::vector<std::string> keys;        ///< kQuantize: "<site>/<layer>" of each reader
+  std::shared_ptr<SiteQuantizer> site;  ///< kQuantize, kQuantizeError
+  std::vector<SiteKey> keys;            ///< kQuantize: of each reader
   Parameter *weight = nullptr, *bias = nullptr;
   std::shared_ptr<NormLayer> norm;
   std::shared_ptr<SiteQuantizer> error, error_dx, error_dw;
   Contraction contraction;
   Operand input_operand, weight_operand;  ///< as the last forward saw them
   const Tensor *error_dx_value = nullptr,
-               *error_dw_value = nullptr;   ///< quantized dL/d(value) of
-                                            ///< the last backward, where all are kept
-  std::array<std::string, 3> accumulators;  ///< names of the sites accumulator.{forward, dx, dw}
+               *error_dw_value = nullptr;  ///< quantized dL/d(value) of
+                                           ///< the last backward, where all are kept
+  std::array<SiteKey, 3> accumulators;     ///< of the sums forward, dx, dw
   std::vector<std::int32_t> argmax;
 };
 
@@ -95,7 +96,7 @@ class Network {
   [[nodiscard]] const std::vector<std::unique_ptr<Node>>& nodes() const { return nodes_; }
   [[nodiscard]] std::vector<Node*> norms();
   /// Sites by reader; readers that share a node have the same one.
-  [[nodiscard]] const std::map<std::string, std::shared_ptr<SiteQuantizer>>& sites() const {
+  [[nodiscard]] const std::map<SiteKey, std::shared_ptr<SiteQuantizer>>& sites() const {
     return sites_;
   }
   [[nodiscard]] const std::map<std::string, std::uint64_t>& overflows() const { return overflows_; }
@@ -137,24 +138,27 @@ class Network {
   void load_shadows(data::ArrayReader& reader);
 
  private:
-  int add_quantize(const std::string& site, const Layer& layer, int input);
+  /// The node that quantizes what node `input` hands on, or at sites of errors what comes back to
+  /// it, for one reader; `input` without a rule.
+  int add_quantize(const SiteKey& key, int input, std::int64_t fan_in = 0);
   void add_layer(std::size_t index);
   void lower_contraction(Node& node, bool has_input_gradient);
   void lower_norm(Node& node, int index);
   /// InputError when an integer accumulator would get operands without integer codes.
   void check_accumulators(const Node& node, bool has_input_gradient) const;
-  std::shared_ptr<SiteQuantizer> site(const std::string& key, SiteContext context);
+  std::shared_ptr<SiteQuantizer> site(const SiteKey& key, std::int64_t channels,
+                                      std::int64_t fan_in, bool after_relu = false);
   /// What the rules put at a reader, or null; `signed: auto` as the site has it.
-  [[nodiscard]] std::optional<QuantizerSpec> spec_at(const std::string& key) const;
+  [[nodiscard]] std::optional<QuantizerSpec> spec_at(const SiteKey& key) const;
   /// What the reader's node held before the present lower(), or null.
-  [[nodiscard]] const SiteState* before(const std::string& key) const;
+  [[nodiscard]] const SiteState* before(const SiteKey& key) const;
   /// Fills before_ from the present nodes.
   void remember_sites();
   /// Does reader `key` lose nothing when it reads the node of reader `first`?
-  [[nodiscard]] bool can_share(const std::string& first, const std::string& key,
+  [[nodiscard]] bool can_share(const SiteKey& first, const SiteKey& key,
                                const QuantizerSpec& spec) const;
-  /// Optimizer state of learned parameters, from the name of one node to that of another.
-  void move_learned_state(const std::string& from, const std::string& to);
+  /// Optimizer state of learned parameters, from one node to another.
+  void move_learned_state(const SiteKey& from, const SiteKey& to);
   Parameter* parameter(const Layer& layer, std::uint32_t role, Shape shape, std::int64_t fan_in);
   void order_parameters();
   /// InputError when groups of a weight, or of what becomes of it, reach over an output channel.
@@ -162,7 +166,7 @@ class Network {
   void attach_update_sites(Parameter& parameter, const Layer& layer);
   [[nodiscard]] bool is_after_relu(int node) const;
   [[nodiscard]] bool is_network_input(int node) const;
-  [[nodiscard]] AccumulatorRef accumulator(const std::string& key);
+  [[nodiscard]] AccumulatorRef accumulator(const Node& node, std::size_t sum);
   void load_learned_state(data::ArrayReader& reader);
 
   /// Does the node work element by element in this pass?
@@ -194,8 +198,8 @@ class Network {
   Placement placement_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<int> node_of_layer_;
-  std::map<std::string, std::shared_ptr<SiteQuantizer>> sites_, old_sites_;
-  std::map<std::string, std::shared_ptr<const SiteState>> before_;  ///< by reader
+  std::map<SiteKey, std::shared_ptr<SiteQuantizer>> sites_, old_sites_;
+  std::map<SiteKey, std::shared_ptr<const SiteState>> before_;  ///< by reader
   std::map<std::string, std::shared_ptr<NormLayer>> norms_, old_norms_;
   std::map<std::string, std::unique_ptr<Parameter>> parameters_;
   std::vector<Parameter*> ordered_parameters_;
@@ -206,7 +210,7 @@ class Network {
   };
   static qloom_status accumulate(const AccumulatorRef& ref, const qloom_call& call,
                                  const qloom_tile& tile, std::uint64_t& overflows) noexcept;
-  std::map<std::string, AccumulatorSite> accumulators_;
+  std::map<SiteKey, AccumulatorSite> accumulators_;
   struct LearnedState {
     std::vector<float> velocity, second;
   };

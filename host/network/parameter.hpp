@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "host/network/site_quantizer.hpp"
+#include "host/sites/site_quantizer.hpp"
 
 namespace qloom::network {
 

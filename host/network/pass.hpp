@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 #pragma once
 
-#include "host/network/site_quantizer.hpp"
+#include "host/sites/site_quantizer.hpp"
 
 namespace qloom::network {
 

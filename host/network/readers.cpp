@@ -17,8 +17,8 @@ namespace {
 
 /// A bias and a norm's beta start at 0 and take both signs later, so the first tensor that is not 0
 /// cannot tell whether the codes need a sign.
-bool takes_both_signs(std::string_view key) {
-  return key.starts_with("bias/") || (key.starts_with("norm/") && key.ends_with("/beta"));
+bool takes_both_signs(const SiteKey& key) {
+  return key.site->value == sites::Value::kBias || key.slot == "beta";
 }
 
 /// What is learned or calibrated per group must not depend on how many samples a batch has.
@@ -34,7 +34,7 @@ void check_learned_groups(const SiteQuantizer& site) {
 
 }  // namespace
 
-std::optional<QuantizerSpec> Network::spec_at(const std::string& key) const {
+std::optional<QuantizerSpec> Network::spec_at(const SiteKey& key) const {
   const auto found = placement_.quantizers.find(key);
   if (found == placement_.quantizers.end()) return std::nullopt;
   QuantizerSpec spec = found->second;
@@ -48,17 +48,20 @@ void Network::recall_sites(data::ArrayReader& reader) {
   sites_.clear();
   before_.clear();
   const std::string prefix = "site/", suffix = std::string("/") + kSiteMethods;
-  std::map<std::string, std::string> shared;  // reader -> first reader
+  std::map<SiteKey, std::string> shared;  // reader -> first reader
   for (const std::string& name : reader.names_below(prefix)) {
     if (!name.ends_with(suffix)) continue;
-    const std::string key = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+    const std::string text_key =
+        name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
+    const auto key = SiteKey::parse(text_key);
+    if (!key) reader.refuse(name, "the name of a site of a layer");
     const auto& text = reader.read_list<std::uint8_t>(name);
     const auto rule = json::Json::parse(text.begin(), text.end(), nullptr, false);
     const auto holds = [&rule](const char* member, auto is) {
       return rule.is_object() && rule.contains(member) && (rule[member].*is)();
     };
     if (holds("shares", &json::Json::is_string)) {
-      shared[key] = rule["shares"].get<std::string>();
+      shared[*key] = rule["shares"].get<std::string>();
     } else if (holds("quantizer", &json::Json::is_object)) {
       QuantizerSpec spec;
       try {
@@ -66,16 +69,17 @@ void Network::recall_sites(data::ArrayReader& reader) {
       } catch (const json::Json::exception&) {
         reader.refuse(name, "the text of a rule");
       }
-      before_[key] = std::make_shared<SiteState>(
-          SiteState{key, std::move(spec), reader.read_below(prefix + key + "/")});
+      before_[*key] = std::make_shared<SiteState>(
+          SiteState{*key, std::move(spec), reader.read_below(prefix + text_key + "/")});
     } else {
       reader.refuse(name, "the text of a rule");
     }
   }
   for (const auto& [key, first] : shared) {
-    const auto found = before_.find(first);
+    const auto other = SiteKey::parse(first);
+    const auto found = other ? before_.find(*other) : before_.end();
     if (found == before_.end()) {
-      reader.refuse(prefix + key + suffix, "a name that has a rule, not \"" + first + "\"");
+      reader.refuse(prefix + key.text() + suffix, "a name that has a rule, not \"" + first + "\"");
     }
     before_[key] = found->second;
   }
@@ -90,44 +94,52 @@ void Network::remember_sites() {
     auto& state = of_node[site.get()];
     if (state == nullptr) {
       state =
-          std::make_shared<SiteState>(SiteState{site->context().name, site->spec(), site->save()});
+          std::make_shared<SiteState>(SiteState{*site->context().key, site->spec(), site->save()});
     }
     before_[key] = state;
   }
 }
 
-const SiteState* Network::before(const std::string& key) const {
+const SiteState* Network::before(const SiteKey& key) const {
   const auto found = before_.find(key);
   return found == before_.end() ? nullptr : found->second.get();
 }
 
-bool Network::can_share(const std::string& first, const std::string& key,
-                        const QuantizerSpec& spec) const {
+bool Network::can_share(const SiteKey& first, const SiteKey& key, const QuantizerSpec& spec) const {
   const SiteState* own = before(key);
   return own == nullptr || own == before(first) || !holds_state_for(*own, spec);
 }
 
-void Network::move_learned_state(const std::string& from, const std::string& to) {
-  const std::string prefix = from + "/";
+void Network::move_learned_state(const SiteKey& from, const SiteKey& to) {
+  const std::string prefix = from.text() + "/", now = to.text() + "/";
   for (auto it = old_learned_state_.lower_bound(prefix);
        it != old_learned_state_.end() && it->first.starts_with(prefix); ++it) {
-    learned_state_[to + "/" + it->first.substr(prefix.size())] = it->second;
+    learned_state_[now + it->first.substr(prefix.size())] = it->second;
   }
 }
 
-std::shared_ptr<SiteQuantizer> Network::site(const std::string& key, SiteContext context) {
+std::shared_ptr<SiteQuantizer> Network::site(const SiteKey& key, std::int64_t channels,
+                                             std::int64_t fan_in, bool after_relu) {
   std::optional<QuantizerSpec> spec = spec_at(key);
   if (!spec) return nullptr;
   const SiteState* held = before(key);
   const auto old = old_sites_.find(key);
   // The name decides about the random words: a node goes on only under its own.
   if (held != nullptr && old != old_sites_.end() && old->second->spec() == *spec &&
-      old->second->context().name == key) {
+      old->second->context().key == key) {
     move_learned_state(key, key);
     return sites_[key] = old->second;
   }
-  context.name = key;
-  context.seed = seed_;
+  const sites::Site& row = *key.site;
+  SiteContext context{.name = key.text(),
+                      .key = key,
+                      .channels = static_cast<std::uint64_t>(channels),
+                      .fan_in = static_cast<std::uint64_t>(fan_in),
+                      .seed = seed_,
+                      .channel_axis = row.channel_axis(),
+                      .has_batch_axis = row.has_batch_axis(),
+                      .tracks_range = row.tracks_range(),
+                      .after_relu = after_relu};
   auto fresh = std::make_shared<SiteQuantizer>(*registry_, std::move(*spec), std::move(context));
   check_learned_groups(*fresh);
   if (held != nullptr) {

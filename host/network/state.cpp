@@ -110,8 +110,9 @@ data::Arrays Network::save(bool everything) const {
       all["removed/" + model_.layers[i].name] = {{1}, std::vector<std::int32_t>{1}};
   }
   if (!everything) return all;
-  for (const auto& [name, site] : sites_) {
-    const std::string prefix = "site/" + name + "/", &first = site->context().name;
+  for (const auto& [reader, site] : sites_) {
+    const std::string name = reader.text(), prefix = "site/" + name + "/";
+    const std::string& first = site->context().name;
     const json::Json methods =
         first == name ? to_json(site->spec()) : json::Json{{"shares", first}};
     all[prefix + kSiteMethods] = to_array(methods.dump());
@@ -139,7 +140,7 @@ void Network::renew(const std::set<const registry::Method*>& methods) {
     if (fresh == nullptr) {
       fresh = std::make_shared<SiteQuantizer>(*registry_, spec, site->context());
       const data::Arrays state = site->save();
-      data::ArrayReader reader(state, "state of " + key);
+      data::ArrayReader reader(state, "state of " + key.text());
       fresh->load(reader, "");
     }
     site = fresh;
@@ -216,8 +217,8 @@ void Network::load_everything(data::ArrayReader& reader) {
     load_norm(reader, "norm/" + layer + "/", norm->instance);
   }
   load_shadows(reader);
-  for (const auto& [name, site] : sites_) {
-    const std::string prefix = "site/" + name + "/";
+  for (const auto& [key, site] : sites_) {
+    const std::string name = key.text(), prefix = "site/" + name + "/";
     static_cast<void>(reader.read_list<std::uint8_t>(prefix + kSiteMethods));
     if (site->context().name == name) site->load(reader, prefix);
   }

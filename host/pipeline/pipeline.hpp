@@ -18,26 +18,6 @@ namespace qloom::pipeline {
 
 using json::Json;
 
-/// Sites in the order of docs/architecture.md, section 1.
-inline constexpr const char* kSites[] = {"weight",
-                                         "bias",
-                                         "activation",
-                                         "error",
-                                         "error.dx",
-                                         "error.dw",
-                                         "gradient",
-                                         "update",
-                                         "momentum",
-                                         "norm",
-                                         "input",
-                                         "logits",
-                                         "accumulator.forward",
-                                         "accumulator.dx",
-                                         "accumulator.dw"};
-
-/// Internals of a norm that a rule for the site "norm" may name.
-inline constexpr const char* kNormSlots[] = {"mean", "inv_scale", "gamma", "beta"};
-
 /// A name as the user wrote it, and where: "<file>: /rules/2/layers/1".
 struct Written {
   std::string name, where;
@@ -45,9 +25,9 @@ struct Written {
 
 /// One rule as written (schema-checked, plugin parameters resolved), with where it stands.
 struct Rule {
-  std::vector<std::string> sites;   ///< expanded: "*" is all but accumulators and error.*,
-                                    ///< "accumulator" is its three, "error" stays "error";
-                                    ///< a rule with "norm" has none
+  std::vector<std::string> sites;   ///< expanded: "*" is those of sites::Site::is_in_star,
+                                    ///< "accumulator" its three, "norm.*" what begins so; "error"
+                                    ///< stays "error"; a rule with "norm" has none
   std::vector<Written> site_names;  ///< the sites that are written out, each by its own name
   std::vector<Written> layers;      ///< names, globs (fnmatch), types, "first", "last"; empty: all
   std::uint64_t from_epoch = 0;     ///< active once this many epochs are done

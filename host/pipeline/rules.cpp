@@ -11,7 +11,8 @@
 #include "host/json/names.hpp"
 #include "host/json/pointer.hpp"
 #include "host/pipeline/idle_parameters.hpp"
-#include "host/pipeline/meant_sites.hpp"
+#include "host/sites/parts.hpp"
+#include "host/sites/site.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::pipeline {
@@ -19,7 +20,7 @@ namespace {
 
 constexpr const char* kMethodKinds[] = {"quantizer", "range", "rounding", "accumulator", "norm"};
 
-bool is_accumulator(const std::string& site) { return site.starts_with("accumulator"); }
+bool is_accumulator(const std::string& site) { return sites::find(site)->takes_accumulator(); }
 
 /// A name, or a list of them, with the place of each.
 std::vector<Written> written_names(const Json& value, const std::string& where) {
@@ -33,20 +34,21 @@ std::vector<Written> written_names(const Json& value, const std::string& where) 
 
 /// The sites that one name of a rule stands for.
 std::vector<std::string> expand_site(const std::string& name, const std::string& where) {
-  std::vector<std::string> sites;
-  for (const char* site : kSites) {
-    // "error" stands for both of its uses.
-    const bool is_part = std::string_view(site).starts_with("error.");
-    const bool belongs = name == "*"             ? !is_accumulator(site) && !is_part
-                         : name == "accumulator" ? is_accumulator(site)
-                                                 : name == site;
-    if (belongs) sites.emplace_back(site);
+  const bool is_family = name.size() > 2 && name.ends_with(".*");  // "norm.*"
+  const std::string prefix = name.substr(0, name.size() - 1);
+  std::vector<std::string> found, known;
+  for (const sites::Site& site : sites::table()) {
+    const bool belongs = name == "*"             ? site.is_in_star
+                         : name == "accumulator" ? site.takes_accumulator()
+                         : is_family             ? std::string_view(site.name).starts_with(prefix)
+                                                 : name == site.name;
+    if (belongs) found.emplace_back(site.name);
+    known.emplace_back(site.name);
   }
-  if (!sites.empty()) return sites;
-  std::vector<std::string> known(std::begin(kSites), std::end(kSites));
-  known.insert(known.end(), {"accumulator", "*"});
-  throw InputError(
-      fmt::format("{}: \"{}\" is not a site{}", where, name, json::nearest_or_known(name, known)));
+  if (!found.empty()) return found;
+  known.insert(known.end(), {"accumulator", "norm.*", "*"});
+  throw InputError(fmt::format("{}: \"{}\" is not a site{}", where, name,
+                               json::nearest_or_known(name, known)));
 }
 
 class Resolver {
@@ -65,9 +67,7 @@ class Resolver {
     check_sites();
     for (const char* kind : kMethodKinds) {
       if (!has(kind)) continue;
-      rule_.body[kind] = text_[kind].is_null() ? Json(nullptr)
-                                               : resolve_method(registry_, kind, text_[kind],
-                                                                key(kind), rule_.warnings);
+      rule_.body[kind] = text_[kind].is_null() ? Json(nullptr) : resolve(kind);
     }
     if (has("clamp")) rule_.body["clamp"] = text_["clamp"];
     check_meaning();
@@ -75,6 +75,32 @@ class Resolver {
   }
 
  private:
+  /// A method of the rule. A quantizer that leaves its part out gets that of its sites: here where
+  /// all give the same one, otherwise at each site.
+  Json resolve(const std::string& kind) {
+    const Json& text = text_[kind];
+    const registry::Method& method =
+        registry_.require(kind, text["plugin"].get<std::string>(), key(kind) + "/plugin");
+    if (!sites::lacks_part(method, text)) {
+      return resolve_method(registry_, kind, text, key(kind), rule_.warnings);
+    }
+    const std::vector<std::string> parts = sites::parts_at(method, rule_.sites, key(kind));
+    Json resolved;
+    std::vector<Warning> idle;
+    for (const std::string& part : parts) {
+      Json with_part = text;
+      with_part["part"] = part;
+      std::vector<Warning> here;
+      resolved = resolve_method(registry_, kind, with_part, key(kind), here);
+      if (part == parts.front()) idle = here;
+      std::erase_if(idle, [&](const Warning& w) {  // idle at every site
+        return std::find(here.begin(), here.end(), w) == here.end();
+      });
+    }
+    rule_.warnings.insert(rule_.warnings.end(), idle.begin(), idle.end());
+    if (parts.size() > 1) resolved.erase("part");
+    return resolved;
+  }
   [[nodiscard]] bool has(const char* name) const { return text_.contains(name); }
   [[nodiscard]] bool is_set(const char* name) const { return has(name) && !text_[name].is_null(); }
   [[nodiscard]] std::string key(const std::string& member) const {
@@ -89,13 +115,13 @@ class Resolver {
     if (has("site")) {
       std::vector<std::string> named;
       for (const auto& [name, where] : written_names(text_["site"], key("site"))) {
-        const std::vector<std::string> sites = expand_site(name, where);
-        if (sites.size() == 1) rule_.site_names.push_back({name, where});
-        named.insert(named.end(), sites.begin(), sites.end());
+        const std::vector<std::string> found = expand_site(name, where);
+        if (found.size() == 1) rule_.site_names.push_back({name, where});
+        named.insert(named.end(), found.begin(), found.end());
       }
-      for (const char* site : kSites) {  // each once, in the order of kSites
-        if (std::find(named.begin(), named.end(), site) != named.end()) {
-          rule_.sites.emplace_back(site);
+      for (const sites::Site& site : sites::table()) {  // each once, in the order of the table
+        if (std::find(named.begin(), named.end(), site.name) != named.end()) {
+          rule_.sites.emplace_back(site.name);
         }
       }
     }
@@ -109,7 +135,8 @@ class Resolver {
   }
 
   [[nodiscard]] std::string known_slot() const {
-    const std::vector<std::string> known(std::begin(kNormSlots), std::end(kNormSlots));
+    const std::vector<std::string> known(std::begin(sites::kNormSlots),
+                                         std::end(sites::kNormSlots));
     const auto slot = text_["slot"].get<std::string>();
     if (std::find(known.begin(), known.end(), slot) != known.end()) return slot;
     refuse("slot", fmt::format("\"{}\" is no internal of a norm{}", slot,
@@ -181,7 +208,7 @@ class Resolver {
     const Json& quantizer = rule_.body["quantizer"];
     const registry::Method* method =
         registry_.find("quantizer", quantizer["plugin"].get<std::string>());
-    check_meant_sites(*method, quantizer, rule_.sites, key("quantizer"));
+    sites::check_meant_sites(*method, quantizer, rule_.sites, key("quantizer"));
   }
 
   const Json& text_;

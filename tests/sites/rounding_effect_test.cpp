@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "host/network/site_quantizer.hpp"
+#include "host/sites/site_quantizer.hpp"
 #include "tests/support/method.hpp"
 
 namespace qloom::test {

@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include "host/network/site_quantizer.hpp"
+#include "host/sites/site_quantizer.hpp"
 #include "host/registry/registry.hpp"
 
 namespace qloom::test {

@@ -5,7 +5,7 @@
 // its own library.
 #include <memory>
 
-#include "host/network/site_quantizer.hpp"
+#include "host/sites/site_quantizer.hpp"
 #include "tests/benchmarks/worker/cases.hpp"
 
 namespace qloom::bench {

@@ -15,9 +15,12 @@
 #include "host/contraction/contraction.hpp"
 #include "host/registry/call_record.hpp"
 #include "host/registry/registry.hpp"
+#include "host/sites/site.hpp"
 #include "host/tensor/tensor.hpp"
 
 namespace qloom::network {
+
+using sites::SiteKey;
 
 /// A method of a rule with its resolved parameters.
 struct MethodSpec {
@@ -37,13 +40,19 @@ struct QuantizerSpec {
 /// Resolves {"quantizer": {...}, "range": {...}, "rounding": {...}, "clamp": {...}} against the
 /// registry. A missing range is min_max where the quantizer wants one, a missing rounding is
 /// nearest_even. The range inherits the quantizer's granularity; two different ones are an
-/// InputError. `where` is the file and pointer of the rule.
+/// InputError. `where` is the file and pointer of the rule. `at`: for which site, null outside a
+/// network; a quantizer with parts has the site's where the rule leaves it out.
 [[nodiscard]] QuantizerSpec resolve_quantizer(const registry::Registry& registry,
-                                              const json::Json& rule, const std::string& where);
+                                              const json::Json& rule, const std::string& where,
+                                              const SiteKey* at = nullptr);
 
 /// Does a method keep its state where `before` becomes `now`: the same method, and the same
 /// parameters but for those that its manifest lists under "keeps_state"?
 [[nodiscard]] bool keeps_state(const MethodSpec& now, const MethodSpec& before);
+
+/// An instance that is only asked what it is: its capabilities are known, channels and fan_in not.
+[[nodiscard]] registry::Instance probe_of(const registry::Registry& registry,
+                                          const MethodSpec& spec, const SiteKey* at);
 
 /// The rule that resolve_quantizer() would make this specification of, with all parameters.
 [[nodiscard]] json::Json to_json(const QuantizerSpec& spec);
@@ -59,18 +68,26 @@ struct QuantizerSpec {
 
 /// What a tensor at a site looks like.
 struct SiteContext {
-  std::string name{};  ///< site and layer, for instance "weight/conv1": messages, random stream
+  std::string name{};            ///< text of the key, or any other name: messages, random stream
+  std::optional<SiteKey> key{};  ///< in a network
+  std::uint64_t channels = 0, fan_in = 0;  ///< as qloom_site
   std::uint64_t seed = 0;
   int channel_axis = -1;        ///< axis of granularity "channel"; negative counts from the last
   bool has_batch_axis = false;  ///< axis 0 is the batch: groups of k stay inside one sample
   bool tracks_range = false;    ///< activations: ranges are learned in training and calibration,
                                 ///< kept for evaluation; otherwise each tensor has its own range
   bool after_relu = false;
+
+  /// The site as methods are told, while this context lives; nothing outside a network.
+  [[nodiscard]] std::optional<qloom_site> record() const {
+    if (!key) return std::nullopt;
+    return sites::record_of(*key, channels, fan_in);
+  }
 };
 
 /// What a quantize node holds between steps, as values.
 struct SiteState {
-  std::string key;  ///< of the node that it comes from: its first reader
+  SiteKey key;  ///< of the node that it comes from: its first reader
   QuantizerSpec spec;
   data::Arrays arrays;  ///< of SiteQuantizer::save()
 };
@@ -214,6 +231,8 @@ class SiteQuantizer {
   /// First values have to come from a tensor, and none has given them yet.
   [[nodiscard]] bool awaits_tensor() const;
   void choose_acting();
+  /// A method of the site, which knows where it acts.
+  [[nodiscard]] registry::Instance make(const MethodSpec& spec) const;
   [[nodiscard]] bool keeps_range(const SiteState& before) const;
   void start(const Shape& shape, const float* data, const Phase& phase);
   /// body(call, block, tile) for the tiles of first .. first + n - 1; refusals are noted.

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "host/kernels/kernels.hpp"
-#include "host/network/site_quantizer.hpp"
+#include "host/sites/site_quantizer.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
 

@@ -2,10 +2,11 @@
 // Copyright the qloom authors
 //
 // Which methods a quantize node has: a rule against the registry.
-#include "host/network/site_quantizer.hpp"
+#include "host/sites/site_quantizer.hpp"
 
 #include <fmt/format.h>
 
+#include "host/sites/parts.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {
@@ -34,23 +35,31 @@ bool accepts(const MethodSpec& spec, const char* parameter) {
 
 }  // namespace
 
+registry::Instance probe_of(const registry::Registry& registry, const MethodSpec& spec,
+                            const SiteKey* at) {
+  if (at == nullptr) return registry.create(*spec.method, spec.params);
+  const qloom_site record = sites::record_of(*at);
+  return registry.create(*spec.method, spec.params, &record);
+}
+
 json::Json granularity_of(const MethodSpec& spec) {
   return spec.params.is_object() && spec.params.contains("granularity") ? spec.params["granularity"]
                                                                         : Json("tensor");
 }
 
 QuantizerSpec resolve_quantizer(const registry::Registry& registry, const Json& rule,
-                                const std::string& where) {
+                                const std::string& where, const SiteKey* at) {
   QuantizerSpec spec;
-  spec.quantizer =
-      resolve_method(registry, "quantizer", rule.at("quantizer"), where + "/quantizer");
+  Json quantizer = rule.at("quantizer");
+  if (at != nullptr) sites::take_part(registry, *at->site, quantizer);
+  spec.quantizer = resolve_method(registry, "quantizer", quantizer, where + "/quantizer");
   const Json rounding = rule.value("rounding", Json{{"plugin", "nearest_even"}});
   spec.rounding = resolve_method(registry, "rounding", rounding, where + "/rounding");
   if (rule.contains("clamp")) {
     spec.clamp = {rule["clamp"].at("low").get<double>(), rule["clamp"].at("high").get<double>()};
   }
   // Whether a range is wanted is known to the instance alone (it may depend on its parameters).
-  const registry::Instance probe = registry.create(*spec.quantizer.method, spec.quantizer.params);
+  const registry::Instance probe = probe_of(registry, spec.quantizer, at);
   const bool wants_range = (probe.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_WANTS_RANGE) != 0;
   if (!wants_range) {
     if (rule.contains("range")) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/network/site_quantizer.hpp"
+#include "host/sites/site_quantizer.hpp"
 
 #include <algorithm>
 
@@ -31,12 +31,15 @@ SiteQuantizer::SiteQuantizer(const registry::Registry& registry, QuantizerSpec s
   const Json granularity = granularity_of(spec_.quantizer);
   is_per_channel_ = granularity == "channel";
   if (granularity.is_object()) group_size_ = granularity.at("group").get<std::uint64_t>();
-  quantizer_ = registry.create(*spec_.quantizer.method, spec_.quantizer.params);
-  rounding_ = registry.create(*spec_.rounding.method, spec_.rounding.params);
-  if (spec_.range.method != nullptr) {
-    range_ = registry.create(*spec_.range.method, spec_.range.params);
-  }
+  quantizer_ = make(spec_.quantizer);
+  rounding_ = make(spec_.rounding);
+  if (spec_.range.method != nullptr) range_ = make(spec_.range);
   refresh_learned();
+}
+
+registry::Instance SiteQuantizer::make(const MethodSpec& spec) const {
+  const std::optional<qloom_site> record = context_.record();
+  return registry_->create(*spec.method, spec.params, record ? &*record : nullptr);
 }
 
 qloom_tensor SiteQuantizer::geometry(const Shape& shape, const float* data) const {
@@ -247,7 +250,7 @@ void SiteQuantizer::choose_acting() {
                     "that is not 0; add a calibrate stage before this one",
                     context_.name, quantizer_.method().id));
   }
-  trial_ = registry_->create(*spec_.quantizer.method, spec_.quantizer.params);
+  trial_ = make(spec_.quantizer);
   refresh_learned(trial_, context_.name, trial_learned_);
 }
 

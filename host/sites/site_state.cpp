@@ -4,7 +4,7 @@
 // What a quantize node takes over from the one that stood at its reader before.
 #include <algorithm>
 
-#include "host/network/site_quantizer.hpp"
+#include "host/sites/site_quantizer.hpp"
 
 namespace qloom::network {
 namespace {

@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // A quantize node from outside: its encoding, its values as operand, its state.
-#include "host/network/site_quantizer.hpp"
+#include "host/sites/site_quantizer.hpp"
 
 #include <algorithm>
 #include <cmath>
