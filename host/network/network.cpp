@@ -200,7 +200,7 @@ void Network::update(const OptimizerSettings& settings, const Phase& phase, std:
     network::update(*parameter, settings, phase, count);
   if (pass_.rules != Pass::Rules::kOn) return;  // the learned parameters have no gradient
   for (auto& [key, site] : sites_) {
-    if (!site->learns() || site->context().name != key) continue;  // once for all its readers
+    if (!site->learns() || site->context().key != key) continue;  // once for all its readers
     for (LearnedParameter& learned : site->learned()) {
       LearnedState& state = learned_state_[learned.key];
       network::update(learned, state.velocity, state.second, settings, count);

@@ -67,8 +67,13 @@ void send_signal(std::uint64_t step) {
 
 class Misbehaving {
  public:
-  explicit Misbehaving(const Params& params)
-      : fault_(params.text("/fault")), step_(static_cast<std::uint64_t>(params.integer("/step"))) {}
+  Misbehaving(const Params& params, const qloom_site* site)
+      : fault_(params.text("/fault")), step_(static_cast<std::uint64_t>(params.integer("/step"))) {
+    if (fault_ != "refuse_site" || site == nullptr || site->channels == 0) return;
+    throw Error(QLOOM_E_INVALID,
+                concat("not at ", site->name, " of ", site->layer, ", role ", site->role, ", ",
+                       site->channels, " channels, fan-in ", site->fan_in));
+  }
 
   void prepare(const qloom_prepare& in) {
     if (in.training != 0) send_signal(in.step);

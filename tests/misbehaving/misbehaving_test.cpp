@@ -81,6 +81,12 @@ TEST_F(MisbehavingPlugin, ARefusalIsNoDivergenceAndItsTextIsEscaped) {
   EXPECT_EQ(o.err.find('\x1b'), std::string::npos);
 }
 
+TEST_F(MisbehavingPlugin, AMethodKnowsItsSiteAndMayRefuseIt) {
+  const Outcome o = run("refuse_site");
+  EXPECT_EQ(o.status, 2) << o.err;
+  expect(o, {"quantizer \"misbehaving\": not at weight of d, role 1, 8 channels, fan-in "});
+}
+
 TEST_F(MisbehavingPlugin, AnExitInTheMiddleOfARunNamesTheCall) {
   const Outcome o = run("exit_0");
   EXPECT_EQ(o.status, 1) << o.err;

@@ -54,7 +54,7 @@ TEST_P(Fusion, ChangesNoBitOfATrainingStep) {
     for (const auto& [name, site] : plain.network.sites()) {
       const auto& other = fused.network.sites().at(name);
       for (std::size_t i = 0; i < site->learned().size(); ++i) {
-        ASSERT_EQ(site->learned()[i].gradient, other->learned()[i].gradient) << name;
+        ASSERT_EQ(site->learned()[i].gradient, other->learned()[i].gradient) << name.text();
       }
     }
   }

@@ -55,7 +55,8 @@ Placement floating() {
 Placement quantized(const char* rule, std::initializer_list<const char*> keys) {
   Placement p = floating();
   for (const char* key : keys) {
-    p.quantizers[key] = resolve_quantizer(test::registry(), Json::parse(rule), "test");
+    p.quantizers[sites::SiteKey::parse(key).value()] =
+        resolve_quantizer(test::registry(), Json::parse(rule), "test");
   }
   return p;
 }

@@ -213,6 +213,11 @@ TEST_F(Rules, NamesTheRuleThatIsWrongAmongSeveral) {
                          "\"bias\"?");
 }
 
+TEST_F(Rules, ExpandAFamilyByItsFirstWord) {
+  const auto r = rule(R"({"site": "norm.*", "quantizer": null})");
+  EXPECT_EQ(r.sites, (std::vector<std::string>{"norm.input", "norm.output", "norm.error"}));
+}
+
 TEST_F(Rules, OnTheirOwnNeedNoSite) {
   const auto r = lone_rule(R"({"quantizer": {"plugin": "affine", "bits": 3}})");
   EXPECT_TRUE(r.sites.empty());

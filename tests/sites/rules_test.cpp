@@ -27,7 +27,7 @@ network::Placement placed(const Json& rules, std::uint64_t epochs_done = 0) {
 std::map<std::string, int> fractions(const Json& rules, std::uint64_t epochs_done = 0) {
   std::map<std::string, int> all;
   for (const auto& [key, spec] : placed(rules, epochs_done).quantizers) {
-    all[key] = spec.quantizer.params.at("fraction_bits").get<int>();
+    all[key.text()] = spec.quantizer.params.at("fraction_bits").get<int>();
   }
   return all;
 }
@@ -36,7 +36,7 @@ std::set<std::string> layers_of(const Json& selectors) {
   std::set<std::string> all;
   const Json rule = {{"site", "weight"}, {"layers", selectors}, {"quantizer", fixed_point(3)}};
   for (const auto& [key, spec] : placed(Json::array({rule})).quantizers) {
-    all.insert(key.substr(key.find('/') + 1));
+    all.insert(key.layer);
   }
   return all;
 }
@@ -93,7 +93,44 @@ TEST(Rules, NullClearsWhatEarlierOnesPlaced) {
   const Json none = {{"site", "accumulator.dx"}, {"accumulator", nullptr}};
   const auto accumulators = placed(Json::array({integer, none})).accumulators;
   EXPECT_EQ(accumulators.size(), 10U);
-  EXPECT_FALSE(accumulators.contains("accumulator.dx/fc"));
+  EXPECT_FALSE(accumulators.contains(site_key("accumulator.dx/fc")));
+}
+
+/// A rule for dorefa with 4 bits and these members.
+Json dorefa(const Json& site, const Json& more = Json::object()) {
+  Json rule = {{"site", site}, {"quantizer", {{"plugin", "dorefa"}, {"bits", 4}}}};
+  rule["quantizer"].update(more);
+  return rule;
+}
+
+std::string refusal(const Json& rule) {
+  try {
+    static_cast<void>(bench_pipeline(Json::array({rule})));
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Rules, TakeAQuantizersPartFromTheirSites) {
+  const auto one = bench_pipeline(Json::array({dorefa({"input", "activation"})}));
+  EXPECT_EQ(one.rules[0].body["quantizer"]["part"], "activation");
+  const auto several =
+      bench_pipeline(Json::array({dorefa({"weight", "activation"}, {{"max_grad", false}})}));
+  EXPECT_FALSE(several.rules[0].body["quantizer"].contains("part")) << "each site has its own";
+  EXPECT_TRUE(several.warnings.empty()) << "max_grad acts at one of them";
+  for (const std::string site : {"logits", "update", "momentum", "norm"}) {
+    const std::string message = refusal(dorefa(site));
+    EXPECT_NE(message.find("/rules/0/quantizer: missing key \"part\": the site \"" + site +
+                           "\" does not tell which one is meant; expected one of "
+                           "\"activation\", \"gradient\", \"weight\""),
+              std::string::npos)
+        << message;
+  }
+  const std::string contradiction = refusal(dorefa("weight", {{"part", "gradient"}}));
+  EXPECT_NE(contradiction.find("/rules/0/quantizer/part: \"gradient\" is for the sites"),
+            std::string::npos)
+      << contradiction;
 }
 
 TEST(Rules, AnErrorRuleOutdoesEarlierOnesForOneUse) {

@@ -20,8 +20,9 @@ const char* const kContractions[] = {"conv1", "conv2", "left", "right", "fc"};
 Json rules(std::initializer_list<Json> list) { return Json(std::vector<Json>(list)); }
 
 TEST(Sites, EverySiteOfTheGrammarCanBeGivenAMethodByARule) {
-  for (const std::string site : pipeline::kSites) {
-    const bool is_accumulator = site.starts_with("accumulator");
+  for (const sites::Site& row : sites::table()) {
+    const std::string site = row.name;
+    const bool is_accumulator = row.takes_accumulator();
     const Json rule =
         is_accumulator
             ? Json{{"site", site}, {"accumulator", {{"plugin", "float_chunked"}}}}
@@ -33,7 +34,7 @@ TEST(Sites, EverySiteOfTheGrammarCanBeGivenAMethodByARule) {
       plain.train(step);
     }
     EXPECT_NE(values(bench.forward(2)), values(plain.forward(2))) << site;
-    for (const auto& [key, node] : bench.network.sites()) EXPECT_TRUE(key.starts_with(site + "/"));
+    for (const auto& [key, node] : bench.network.sites()) EXPECT_EQ(key.site, &row);
     const auto& placed = bench.network.placement();
     EXPECT_EQ(placed.accumulators.size(), is_accumulator ? std::size(kContractions) : 0) << site;
     EXPECT_EQ(placed.quantizers.empty(), is_accumulator) << site;
@@ -48,13 +49,65 @@ TEST(Sites, TheStarIsEverySiteButTheAccumulatorsAndTheUsesOfAnError) {
   for (const char* key : {"weight/fc", "bias/fc", "activation/fc", "error/fc", "gradient/fc",
                           "update/fc", "momentum/fc", "logits/fc", "input/conv1", "norm/norm1/mean",
                           "norm/norm1/inv_scale", "norm/norm1/gamma", "norm/norm1/beta"}) {
-    EXPECT_TRUE(bench.network.sites().contains(key)) << key;
+    EXPECT_TRUE(bench.network.sites().contains(site_key(key))) << key;
   }
   // The error is quantized once, for both of its uses.
-  EXPECT_FALSE(bench.network.sites().contains("error.dx/fc"));
-  EXPECT_FALSE(bench.network.sites().contains("error.dw/fc"));
+  EXPECT_FALSE(bench.network.sites().contains(site_key("error.dx/fc")));
+  EXPECT_FALSE(bench.network.sites().contains(site_key("error.dw/fc")));
   EXPECT_TRUE(bench.network.placement().accumulators.empty());
   EXPECT_EQ(values(*bench.node("logits/fc").value), fixed(bench.y("fc"), 9, 16));
+}
+
+TEST(Sites, ANormsInputOutputAndErrorAreRoundedWhereTheNormReadsHandsOnAndGetsItsGradient) {
+  Bench plain(kNone);
+  plain.gradients();
+  Bench input(rules({fixed_rule("norm.input", "norm1", 3)}));
+  input.gradients();
+  EXPECT_EQ(values(*input.node("norm.input/norm1").value), fixed(plain.y("conv1"), 3));
+  EXPECT_EQ(input.y("conv1"), plain.y("conv1"));
+  EXPECT_NE(input.y("norm1"), plain.y("norm1"));
+
+  Bench output(rules({fixed_rule("norm.output", "norm1", 3)}));
+  output.gradients();
+  EXPECT_EQ(output.y("norm1"), plain.y("norm1"));
+  EXPECT_EQ(values(*output.node("norm.output/norm1").value), fixed(plain.y("norm1"), 3));
+
+  Bench error(rules({fixed_rule("norm.error", "norm1", 9)}));
+  error.gradients();
+  EXPECT_EQ(error.y("fc"), plain.y("fc")) << "forward is untouched";
+  EXPECT_EQ(error.dy("norm.error/norm1"), plain.dy("norm1"));
+  EXPECT_EQ(error.dy("norm1"), fixed(plain.dy("norm1"), 9));
+  EXPECT_NE(error.dy("norm1"), plain.dy("norm1"));
+  EXPECT_NE(error.dy("conv1"), plain.dy("conv1"));
+}
+
+TEST(Sites, TheNormsFamilyIsReachedByItsName) {
+  Json rule = fixed_rule("norm.*", "norm1", 6);
+  Bench bench(rules({rule}));
+  std::vector<std::string> keys;
+  for (const auto& [key, site] : bench.network.sites()) keys.push_back(key.text());
+  EXPECT_EQ(keys, (std::vector<std::string>{"norm.error/norm1", "norm.input/norm1",
+                                            "norm.output/norm1"}));
+}
+
+TEST(Sites, AQuantizerWithPartsTakesTheOneOfEachSite) {
+  const auto part = [](Bench& bench, const std::string& key) {
+    return bench.site(key).spec().quantizer.params.at("part").get<std::string>();
+  };
+  const Json sites = {"weight", "bias", "input", "activation", "error", "norm.input", "norm.error"};
+  const Json rule = {{"site", sites}, {"quantizer", {{"plugin", "dorefa"}, {"bits", 8}}}};
+  Bench bench(rules({rule}));
+  EXPECT_EQ(part(bench, "weight/fc"), "weight");
+  EXPECT_EQ(part(bench, "bias/fc"), "weight");
+  EXPECT_EQ(part(bench, "input/conv1"), "activation");
+  EXPECT_EQ(part(bench, "activation/fc"), "activation");
+  EXPECT_EQ(part(bench, "error/fc"), "gradient");
+  EXPECT_EQ(part(bench, "norm.input/norm1"), "activation");
+  EXPECT_EQ(part(bench, "norm.error/norm1"), "gradient");
+  const Json wage = {{"site", {"error", "gradient"}}, {"quantizer", {{"plugin", "wage"}}}};
+  Bench other(rules({wage}));
+  EXPECT_EQ(part(other, "error/fc"), "error");
+  EXPECT_EQ(part(other, "gradient/fc"), "gradient");
 }
 
 TEST(Sites, AQuantizedWeightOrBiasActsLikeAPlainNetworkWithTheRoundedOne) {

@@ -40,7 +40,7 @@ TEST(SiteState, TwoReadersOfOneNodeKeepTheirKeysAndEachItsStateWhenARulePartsThe
     Bench bench(Json::array({rule("activation", Json::array({"left", "right"}), lsq(4)), other}));
     ASSERT_EQ(&bench.site("activation/left"), &bench.site("activation/right")) << "one node";
     EXPECT_EQ(bench.input_of("right").keys,
-              (std::vector<std::string>{"activation/left", "activation/right"}));
+              (std::vector{site_key("activation/left"), site_key("activation/right")}));
     train(bench, 4);
     const float step = learned(bench, "activation/left");
     const auto before = bench.network.save(true);

@@ -145,7 +145,9 @@ network::Parameter& Bench::parameter(const std::string& name) {
   throw std::out_of_range("no parameter " + name);
 }
 
-network::SiteQuantizer& Bench::site(const std::string& key) { return *network.sites().at(key); }
+network::SiteQuantizer& Bench::site(const std::string& key) {
+  return *network.sites().at(site_key(key));
+}
 
 network::ContractionShape Bench::shape_of(const std::string& layer) {
   const network::Layer& l = *node(layer).layer;

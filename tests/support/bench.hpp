@@ -28,6 +28,11 @@ Json fixed_rule(const std::string& site, const std::string& layer, int fraction_
 float fixed(float x, int fraction_bits, int bits = 24);
 std::vector<float> fixed(std::vector<float> x, int fraction_bits, int bits = 24);
 
+/// "weight/conv1" as the network keeps it.
+inline sites::SiteKey site_key(const std::string& text) {
+  return sites::SiteKey::parse(text).value();
+}
+
 /// The network on one batch of 6 random samples of 8 x 8 x 2 and 5 classes.
 class Bench {
  public:
