@@ -47,8 +47,8 @@ std::vector<std::string> expand_site(const std::string& name, const std::string&
   }
   if (!found.empty()) return found;
   known.insert(known.end(), {"accumulator", "norm.*", "*"});
-  throw InputError(fmt::format("{}: \"{}\" is not a site{}", where, name,
-                               json::nearest_or_known(name, known)));
+  throw InputError(
+      fmt::format("{}: \"{}\" is not a site{}", where, name, json::nearest_or_known(name, known)));
 }
 
 class Resolver {

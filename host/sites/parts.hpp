@@ -22,8 +22,8 @@ void check_meant_sites(const registry::Method& method, const json::Json& params,
 /// Does the method have parts, and does the object not say which?
 [[nodiscard]] bool lacks_part(const registry::Method& method, const json::Json& params);
 
-/// The one part that is for the site; nothing at logits, update, momentum and norm, where it must be
-/// written.
+/// The one part that is for the site; nothing at logits, update, momentum and norm, where it must
+/// be written.
 [[nodiscard]] std::optional<std::string> part_at(const registry::Method& method, const Site& site);
 
 /// The parts that the sites give a method which lacks one, each once. InputError where a site gives

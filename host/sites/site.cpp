@@ -43,15 +43,14 @@ std::strong_ordering order(const char* a, const char* b) {
 std::span<const Site> table() { return kTable; }
 
 const Site* find(std::string_view name) {
-  const auto* found =
-      std::find_if(std::begin(kTable), std::end(kTable), [&](const Site& s) { return s.name == name; });
+  const auto* found = std::find_if(std::begin(kTable), std::end(kTable),
+                                   [&](const Site& s) { return s.name == name; });
   return found == std::end(kTable) ? nullptr : found;
 }
 
 const Site& at(Owner owner, Value value) {
-  return *std::find_if(std::begin(kTable), std::end(kTable), [&](const Site& s) {
-    return s.owner == owner && s.value == value;
-  });
+  return *std::find_if(std::begin(kTable), std::end(kTable),
+                       [&](const Site& s) { return s.owner == owner && s.value == value; });
 }
 
 std::optional<SiteKey> SiteKey::parse(std::string_view text) {

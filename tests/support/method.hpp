@@ -11,8 +11,8 @@
 
 #include <gtest/gtest.h>
 
-#include "host/sites/site_quantizer.hpp"
 #include "host/registry/registry.hpp"
+#include "host/sites/site_quantizer.hpp"
 
 namespace qloom::test {
 
