@@ -43,13 +43,15 @@ bool is_modelled(const AccumulatorRef& accumulator, bool are_coded) {
 void check(const ContractionShape& s) {
   const bool is_possible = s.batch > 0 && s.in_c > 0 && s.out_c > 0 && s.groups > 0 &&
                            s.in_c % s.groups == 0 && s.out_c % s.groups == 0 && s.stride_h > 0 &&
-                           s.stride_w > 0 && s.in_h + s.pad_top + s.pad_bottom >= s.kernel_h &&
-                           s.in_w + s.pad_left + s.pad_right >= s.kernel_w;
+                           s.stride_w > 0 && s.dilation_h > 0 && s.dilation_w > 0 &&
+                           s.in_h + s.pad_top + s.pad_bottom >= s.extent_h() &&
+                           s.in_w + s.pad_left + s.pad_right >= s.extent_w();
   if (is_possible) return;
   const auto text = [](std::int64_t n) { return std::to_string(n); };
   throw RunError("contraction of " + text(s.batch) + " x " + text(s.in_h) + " x " + text(s.in_w) +
                  " x " + text(s.in_c) + " with " + text(s.out_c) + " kernels of " +
-                 text(s.kernel_h) + " x " + text(s.kernel_w) + " in " + text(s.groups) +
+                 text(s.kernel_h) + " x " + text(s.kernel_w) + " (" + text(s.extent_h()) + " x " +
+                 text(s.extent_w()) + " with dilation) in " + text(s.groups) +
                  " groups: expected at least one sample and one output pixel, and channels that "
                  "are multiples of the groups");
 }

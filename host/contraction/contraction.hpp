@@ -19,19 +19,23 @@ struct ContractionShape {
   std::int64_t stride_h = 1, stride_w = 1;
   std::int64_t pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
   std::int64_t groups = 1;
+  std::int64_t dilation_h = 1, dilation_w = 1;  ///< distance of two places of the kernel
 
+  /// Rows and columns from the kernel's first place to its last, both counted.
+  [[nodiscard]] std::int64_t extent_h() const { return (kernel_h - 1) * dilation_h + 1; }
+  [[nodiscard]] std::int64_t extent_w() const { return (kernel_w - 1) * dilation_w + 1; }
   [[nodiscard]] std::int64_t out_h() const {
-    return (in_h + pad_top + pad_bottom - kernel_h) / stride_h + 1;
+    return (in_h + pad_top + pad_bottom - extent_h()) / stride_h + 1;
   }
   [[nodiscard]] std::int64_t out_w() const {
-    return (in_w + pad_left + pad_right - kernel_w) / stride_w + 1;
+    return (in_w + pad_left + pad_right - extent_w()) / stride_w + 1;
   }
   /// Last rows and columns of the padded input that no kernel position reads.
   [[nodiscard]] std::int64_t unread_rows() const {
-    return (in_h + pad_top + pad_bottom - kernel_h) % stride_h;
+    return (in_h + pad_top + pad_bottom - extent_h()) % stride_h;
   }
   [[nodiscard]] std::int64_t unread_columns() const {
-    return (in_w + pad_left + pad_right - kernel_w) % stride_w;
+    return (in_w + pad_left + pad_right - extent_w()) % stride_w;
   }
   [[nodiscard]] std::int64_t fan_in() const { return kernel_h * kernel_w * in_c / groups; }
   [[nodiscard]] std::int64_t x_size() const { return batch * in_h * in_w * in_c; }

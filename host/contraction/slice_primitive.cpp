@@ -18,6 +18,9 @@ memory::dims weight_dims(const ContractionShape& s) {
   return {s.groups, s.out_c / s.groups, s.in_c / s.groups, s.kernel_h, s.kernel_w};
 }
 
+/// As oneDNN counts: pixels left out between two places of the kernel.
+memory::dims dilates(const ContractionShape& s) { return {s.dilation_h - 1, s.dilation_w - 1}; }
+
 /// oneDNN takes all pointers as writable; it only reads its sources.
 void set_source(const memory& target, const void* values) {
   target.set_data_handle(const_cast<void*>(values));
@@ -54,7 +57,8 @@ void SlicePrimitive::make_convolution() {
   if (key_.has_bias) bias_ = memory::desc({s.out_c}, kF32, memory::format_tag::a);
 
   const dnnl::convolution_forward::primitive_desc forward(
-      {dnnl::prop_kind::forward_training, kDirect, x, any, bias_, y, strides, before, after},
+      {dnnl::prop_kind::forward_training, kDirect, x, any, bias_, y, strides, dilates(s), before,
+       after},
       attributes(), engine_);
   const auto adopt = [&](const auto& description, const memory::desc& weights) {
     weights_ = weights;
@@ -67,14 +71,14 @@ void SlicePrimitive::make_convolution() {
     primitive_ = dnnl::convolution_forward(forward);
   } else if (key_.role == Role::kInputGradient) {
     const dnnl::convolution_backward_data::primitive_desc backward(
-        {kDirect, x, any, y, strides, before, after}, attributes(), engine_, forward);
+        {kDirect, x, any, y, strides, dilates(s), before, after}, attributes(), engine_, forward);
     adopt(backward, backward.weights_desc());
     primitive_ = dnnl::convolution_backward_data(backward);
     left_ = y;
     out_ = x;
   } else {
     const dnnl::convolution_backward_weights::primitive_desc backward(
-        {kDirect, x, any, y, strides, before, after}, attributes(), engine_, forward);
+        {kDirect, x, any, y, strides, dilates(s), before, after}, attributes(), engine_, forward);
     adopt(backward, backward.diff_weights_desc());
     primitive_ = dnnl::convolution_backward_weights(backward);
     right_ = y;
@@ -110,6 +114,7 @@ void SlicePrimitive::make_byte_convolution() {
                                                              any,
                                                              out_,
                                                              strides,
+                                                             dilates(s),
                                                              before,
                                                              {s.pad_bottom, s.pad_right}},
                                                             attr, engine_);
@@ -125,6 +130,7 @@ void SlicePrimitive::make_byte_convolution() {
          any,
          out_,
          strides,
+         dilates(s),
          before,
          {s.pad_bottom - s.unread_rows(), s.pad_right - s.unread_columns()}},
         attr, engine_);

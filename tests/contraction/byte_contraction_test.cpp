@@ -28,6 +28,11 @@ std::vector<NamedShape> wide_shapes() {
                               .pad_left = 1,
                               .pad_right = 1};
   ContractionShape strided = same, unread = same, wide_kernel = same, pointwise = same;
+  ContractionShape dilated = same, dilated_and_strided = same;
+  dilated.dilation_h = dilated.dilation_w = 2;
+  dilated_and_strided.in_h = dilated_and_strided.in_w = 11;
+  dilated_and_strided.dilation_h = 3, dilated_and_strided.dilation_w = 2;
+  dilated_and_strided.stride_h = dilated_and_strided.stride_w = 2;
   strided.stride_h = strided.stride_w = 2;
   unread.in_h = unread.in_w = 9;
   unread.stride_h = 2, unread.stride_w = 3;
@@ -41,6 +46,8 @@ std::vector<NamedShape> wide_shapes() {
           {"stride 2", strided},
           {"unread row and column", unread},
           {"wide kernel", wide_kernel},
+          {"dilation 2", dilated},
+          {"dilation 3 and 2, stride 2", dilated_and_strided},
           {"1x1", pointwise}};
 }
 

@@ -59,8 +59,8 @@ void for_each_term(const ContractionShape& s, const Visit& visit) {
           for (std::int64_t kh = 0; kh < s.kernel_h; ++kh)
             for (std::int64_t kw = 0; kw < s.kernel_w; ++kw)
               for (std::int64_t i = 0; i < inputs; ++i) {
-                const std::int64_t h = oh * s.stride_h + kh - s.pad_top;
-                const std::int64_t w = ow * s.stride_w + kw - s.pad_left;
+                const std::int64_t h = oh * s.stride_h + kh * s.dilation_h - s.pad_top;
+                const std::int64_t w = ow * s.stride_w + kw * s.dilation_w - s.pad_left;
                 if (h < 0 || h >= s.in_h || w < 0 || w >= s.in_w) continue;
                 const std::int64_t place = kh * s.kernel_w + kw;
                 const std::int64_t pixel = (b * s.out_h() + oh) * s.out_w() + ow;
@@ -219,6 +219,48 @@ inline std::vector<NamedShape> small_shapes() {
         .pad_left = 1,
         .pad_right = 1,
         .groups = 3}},
+      {"dilation 2",
+       {.batch = 2,
+        .in_h = 7,
+        .in_w = 6,
+        .in_c = 3,
+        .out_c = 4,
+        .kernel_h = 3,
+        .kernel_w = 3,
+        .pad_top = 2,
+        .pad_bottom = 2,
+        .pad_left = 2,
+        .pad_right = 2,
+        .dilation_h = 2,
+        .dilation_w = 2}},
+      {"dilation 3 and 2, stride 2, rows that nothing reads",
+       {.batch = 2,
+        .in_h = 10,
+        .in_w = 9,
+        .in_c = 2,
+        .out_c = 3,
+        .kernel_h = 3,
+        .kernel_w = 2,
+        .stride_h = 2,
+        .stride_w = 2,
+        .pad_left = 1,
+        .dilation_h = 3,
+        .dilation_w = 2}},
+      {"two groups with dilation",
+       {.batch = 2,
+        .in_h = 6,
+        .in_w = 7,
+        .in_c = 4,
+        .out_c = 6,
+        .kernel_h = 2,
+        .kernel_w = 3,
+        .pad_top = 1,
+        .pad_bottom = 1,
+        .pad_left = 2,
+        .pad_right = 1,
+        .groups = 2,
+        .dilation_h = 2,
+        .dilation_w = 2}},
       {"1x1", {.batch = 3, .in_h = 3, .in_w = 4, .in_c = 5, .out_c = 7}},
       {"1x1, stride 2",
        {.batch = 2, .in_h = 5, .in_w = 5, .in_c = 4, .out_c = 3, .stride_h = 2, .stride_w = 2}},
