@@ -79,7 +79,8 @@ struct AccumulatorRef {
 ///   into digits whose passes are exact, and the passes are added in 64-bit integers. Codes above
 ///   2^22 cannot be recovered from float32 products with a scale: such operands count as real.
 ///   Codes or digits that fit in a byte run as bytes where the processor multiplies them exactly
-///   (AVX-512 VNNI): the same integers, hence the same bits, in less time.
+///   (AVX-512 VNNI): the same integers, hence the same bits, in less time; undivided, where 32-bit
+///   sums are exact at any size.
 /// A modelled accumulator (not is_exact, or operands not coded): its accumulate() on tiles of the
 ///   im2col form, k ascending
 ///   in (kernel_h, kernel_w, in_channel) order for the forward role, (kernel_h, kernel_w,

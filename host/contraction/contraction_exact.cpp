@@ -34,27 +34,6 @@ struct WideSums {
   [[nodiscard]] WideSums from(std::uint64_t i) const { return {sums + i}; }
 };
 
-/// out[r][c] = float(sum[r][c] * factor[c]) + bias[c]; sum may be out. A sum of -0 becomes 0, as
-/// an integer's would.
-template <class Sums>
-void scale_sums(Sums sum, const std::vector<double>& factor, const float* bias, std::int64_t rows,
-                float* out) {
-  const std::size_t channels = factor.size();
-  kernels::vectorized([=, scale = factor.data()] {
-    Sums from = sum;
-    float* to = out;
-    for (std::int64_t r = 0; r < rows; ++r, from = from.from(channels), to += channels) {
-#pragma GCC ivdep
-      for (std::size_t c = 0; c < channels; ++c) {
-        to[c] = static_cast<float>(from[c] * scale[c] + 0.0);
-      }
-      if (bias == nullptr) continue;
-#pragma GCC ivdep
-      for (std::size_t c = 0; c < channels; ++c) to[c] += bias[c];
-    }
-  });
-}
-
 /// Cheap bounds first; the operands are read only when those do not settle it.
 Passes passes_of(const Sliced& c) {
   const auto k = static_cast<double>(c.k);
@@ -108,6 +87,8 @@ std::optional<ExactPlan> byte_plan(const Sliced& c, const Passes& passes) {
 }  // namespace
 
 void Contraction::State::run_exact(const Sliced& c) {
+  const double bound = static_cast<double>(c.k) * c.left.largest_code() * c.weights.largest_code();
+  if (bound > kFloatExact && run_wide(c)) return;
   const Passes passes = passes_of(c);
   if (!lacks_bytes_ && run_bytes(c, passes)) return;
   run_passes(c, plan_of(passes, c.left, c.weights));

@@ -73,6 +73,27 @@ void merge_parts(Sums parts, std::int64_t count, std::uint64_t size, double fact
   });
 }
 
+/// out[r][c] = float(sum[r][c] * factor[c]) + bias[c]; sum may be out. A sum of -0 becomes 0, as
+/// an integer's would.
+template <class Sums>
+void scale_sums(Sums sum, const std::vector<double>& factor, const float* bias, std::int64_t rows,
+                float* out) {
+  const std::size_t channels = factor.size();
+  kernels::vectorized([=, scale = factor.data()] {
+    Sums from = sum;
+    float* to = out;
+    for (std::int64_t r = 0; r < rows; ++r, from = from.from(channels), to += channels) {
+#pragma GCC ivdep
+      for (std::size_t c = 0; c < channels; ++c) {
+        to[c] = static_cast<float>(from[c] * scale[c] + 0.0);
+      }
+      if (bias == nullptr) continue;
+#pragma GCC ivdep
+      for (std::size_t c = 0; c < channels; ++c) to[c] += bias[c];
+    }
+  });
+}
+
 /// The buffer's memory, at least n elements.
 inline float* grown(Tensor& buffer, std::int64_t n) {
   if (static_cast<std::int64_t>(buffer.size()) < n) buffer.resize({n});
@@ -83,6 +104,9 @@ inline float* grown(Tensor& buffer, std::int64_t n) {
 inline std::uint8_t* bytes_of(Tensor& buffer, std::int64_t n) {
   return reinterpret_cast<std::uint8_t*>(grown(buffer, (n + 3) / 4));
 }
+
+/// Are 32-bit sums of products of bytes exact at any size? Proved once, by sums beyond 2^24.
+[[nodiscard]] bool has_wide_bytes();
 
 /// Work area of one thread inside a contraction.
 struct Area {
@@ -97,6 +121,7 @@ struct Scratch {
   std::vector<Tensor> digits, packed;  ///< of the weights; packed: two primitives per digit
   Tensor dense_x, dense_dy, partials;
   std::vector<std::int64_t> sums;
+  std::vector<std::int32_t> correction;  ///< of one sample's sums
 };
 
 struct Contraction::State {
@@ -124,6 +149,12 @@ struct Contraction::State {
   /// with one slice only, its gradient goes to `single`.
   std::int64_t weight_parts(const ContractionShape& s, const Source& x, const Source& dy,
                             float* single);
+  /// In one pass of bytes with sums of 32 bits: contraction_wide.cpp. False when it cannot be had
+  /// so.
+  bool run_wide(const Sliced& c);
+  bool run_wide_slices(const Sliced& c, const ExactPlan& plan);
+  /// What the shift of the left codes adds to each output of a sample; empty without a shift.
+  void correct(const Sliced& c, const ExactPlan& plan, const void* weights);
   /// False when it cannot be had so.
   bool run_bytes(const Sliced& c, const Passes& passes);
   /// False when a value is not the code it should be, which only bytes notice.
@@ -145,7 +176,7 @@ struct Contraction::State {
   std::vector<std::unique_ptr<SlicePrimitive>> primitives_;
   Scratch* scratch_ = nullptr;
   std::vector<double> factors_;  ///< one per output channel
-  bool lacks_bytes_ = false;
+  bool lacks_bytes_ = false, lacks_wide_ = false;
 };
 
 }  // namespace qloom::network

@@ -3,6 +3,7 @@
 #include "host/contraction/slice_primitive.hpp"
 
 #include <cstring>
+#include <string_view>
 
 #include "host/contraction/slices.hpp"
 
@@ -39,6 +40,8 @@ SlicePrimitive::SlicePrimitive(const dnnl::engine& engine, const PrimitiveKey& k
   const SingleThread guard;
   if (key.role == Role::kDenseWeightGradient) {
     make_matrix_product();
+  } else if (key.is_wide) {
+    make_wide_convolution();
   } else if (key.in_bytes) {
     make_byte_convolution();
   } else {
@@ -140,6 +143,33 @@ void SlicePrimitive::make_byte_convolution() {
   make_byte_reorder();
 }
 
+/// The input's gradient is the convolution of dy, padded by what the kernel reaches beyond it.
+void SlicePrimitive::make_wide_convolution() {
+  const ContractionShape& s = key_.shape;
+  using Type = memory::data_type;
+  const bool is_forward = key_.role == Role::kForward;
+  const memory::dims x{s.batch, s.in_c, s.in_h, s.in_w}, y{s.batch, s.out_c, s.out_h(), s.out_w()};
+  left_ = memory::desc(is_forward ? x : y, Type::u8, memory::format_tag::nhwc);
+  out_ = memory::desc(is_forward ? y : x, Type::s32, memory::format_tag::nhwc);
+  const memory::desc any(
+      is_forward ? weight_dims(s) : memory::dims{s.in_c, s.out_c, s.kernel_h, s.kernel_w}, Type::s8,
+      memory::format_tag::any);
+  const std::int64_t h = s.extent_h() - 1, w = s.extent_w() - 1;
+  const memory::dims before = is_forward ? memory::dims{s.pad_top, s.pad_left}
+                                         : memory::dims{h - s.pad_top, w - s.pad_left};
+  const memory::dims after = is_forward ? memory::dims{s.pad_bottom, s.pad_right}
+                                        : memory::dims{h - s.pad_bottom, w - s.pad_right};
+  const dnnl::convolution_forward::primitive_desc description(
+      {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, left_, any, out_,
+       memory::dims{s.stride_h, s.stride_w}, dilates(s), before, after},
+      attributes(), engine_);
+  weights_ = description.weights_desc();
+  scratchpad_ = description.scratchpad_desc();
+  has_wide_sums_ = std::string_view(description.impl_info_str()).starts_with("brgconv");
+  primitive_ = dnnl::convolution_forward(description);
+  make_byte_reorder();
+}
+
 /// From (out_channel, kernel_h, kernel_w, in_channel) in the order of the primitive's axes.
 void SlicePrimitive::make_byte_reorder() {
   const ContractionShape& s = key_.shape;
@@ -186,7 +216,7 @@ void SlicePrimitive::add_slot() {
   Slot slot{dnnl::stream(engine_), {}, {}};
   Arguments& arguments = slot.arguments;
   arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(scratchpad_, engine_));
-  if (key_.in_bytes) {
+  if (key_.in_bytes && !key_.is_wide) {
     slot.shift = memory({{1}, memory::data_type::s32, memory::format_tag::a}, engine_);
     arguments.emplace(kShift, slot.shift);
   }
@@ -253,7 +283,8 @@ void SlicePrimitive::execute(const dnnl::primitive& primitive, Slot& slot,
 void SlicePrimitive::run(std::size_t slot_index, const Call& call) {
   Slot& slot = slots_[slot_index];
   Arguments& arguments = slot.arguments;
-  if (key_.in_bytes) std::memcpy(slot.shift.get_data_handle(), &call.shift, sizeof call.shift);
+  if (key_.in_bytes && !key_.is_wide)
+    std::memcpy(slot.shift.get_data_handle(), &call.shift, sizeof call.shift);
   switch (takes()) {
     case Role::kForward:
       set_source(arguments.at(DNNL_ARG_SRC), call.left);

@@ -17,11 +17,13 @@ namespace qloom::network {
 enum class Role { kForward, kInputGradient, kWeightGradient, kDenseWeightGradient };
 
 /// What a primitive computes. kDenseWeightGradient: rows of dw of a dense layer, shape.out_c of
-/// the `row_pitch` output channels. in_bytes: kForward and kInputGradient of codes in bytes.
+/// the `row_pitch` output channels. in_bytes: kForward and kInputGradient of codes in bytes;
+/// is_wide: without a shift that oneDNN takes off, and the input's gradient as a convolution with
+/// the kernel turned round (strides of 1), so that sums beyond 2^24 may be exact too.
 struct PrimitiveKey {
   Role role = Role::kForward;
   ContractionShape shape;
-  bool has_bias = false, in_bytes = false;
+  bool has_bias = false, in_bytes = false, is_wide = false;
   std::int64_t row_pitch = 0;
   bool operator==(const PrimitiveKey&) const = default;
 };
@@ -48,6 +50,8 @@ class SlicePrimitive {
   SlicePrimitive(const dnnl::engine& engine, const PrimitiveKey& key);
 
   [[nodiscard]] const PrimitiveKey& key() const { return key_; }
+  /// Is it of the kind whose 32-bit sums has_wide_bytes() has proved?
+  [[nodiscard]] bool has_wide_sums() const { return has_wide_sums_; }
   /// Makes work areas 0 .. slots - 1.
   void reserve(std::size_t slots);
   /// Bytes of the weights in the format that the primitive likes best; 0: the plain layout.
@@ -70,6 +74,7 @@ class SlicePrimitive {
   static void execute(const dnnl::primitive& primitive, Slot& slot, const Arguments& arguments);
   void make_convolution();
   void make_byte_convolution();
+  void make_wide_convolution();
   void make_reorder();
   void make_byte_reorder();
   void make_matrix_product();
@@ -79,7 +84,7 @@ class SlicePrimitive {
   PrimitiveKey key_;
   dnnl::primitive primitive_;
   dnnl::reorder reorder_;
-  bool has_reorder_ = false;
+  bool has_reorder_ = false, has_wide_sums_ = false;
   dnnl::memory::desc left_, right_, plain_weights_, weights_, bias_, out_, scratchpad_;
   std::vector<dnnl::memory> packed_;
   std::vector<Slot> slots_;

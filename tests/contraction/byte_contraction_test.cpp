@@ -70,6 +70,22 @@ TEST(ByteContraction, EveryRangeAtTheEdgesOfAByteEqualsTheIntegerSum) {
   }
 }
 
+/// Sums that may be beyond 2^24, which run in one pass of bytes where that is exact.
+TEST(ByteContraction, SumsOfManyProductsEqualTheIntegerSum) {
+  using Range = std::array<std::int64_t, 2>;
+  for (auto [name, shape] : wide_shapes()) {
+    shape.in_c = 584 / (shape.kernel_h * shape.kernel_w) + 8;
+    shape.out_c = shape.kernel_h == 1 ? 600 : shape.in_c;
+    shape.batch = 2;
+    for (const auto [lo, hi] : {Range{250, 255}, Range{-128, 127}}) {
+      const std::string what = name + ", many, " + std::to_string(lo) + " to " + std::to_string(hi);
+      check_roles(shape, {lo, hi, 127, 127}, {0.0123F}, {0.00345F}, what);
+    }
+    check_roles(shape, {0, 255, 127, 127}, {0.0123F}, random_values(shape.out_c, 9, 0.001F, 0.1F),
+                name + ", many, per channel");
+  }
+}
+
 TEST(ByteContraction, DigitsOfLargerCodesAndScalesPerChannelEqualTheIntegerSum) {
   for (const auto& [name, shape] : wide_shapes()) {
     check_roles(shape, {-2047, 2047, 2047, 2047}, {0.0123F}, {0.00345F}, name + ", 12 bits");

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Contractions of codes in bytes in one pass, whatever the size of their sums: unsigned codes times
+// signed ones, added up in 32 bits. Codes below 0 are shifted up; what that adds to an output is
+// the same for every sample and is taken off behind the sum.
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "host/contraction/contraction_state.hpp"
+
+namespace qloom::network {
+namespace {
+
+/// 32-bit sums, each with its correction; the difference is formed modulo 2^32.
+struct CorrectedSums {
+  const float* sums;
+  const std::int32_t* correction;
+  double operator[](std::uint64_t i) const {
+    const auto sum = std::bit_cast<std::uint32_t>(sums[i]);
+    return static_cast<double>(
+        static_cast<std::int32_t>(sum - static_cast<std::uint32_t>(correction[i])));
+  }
+  [[nodiscard]] CorrectedSums from(std::uint64_t i) const { return {sums + i, correction + i}; }
+};
+
+/// Codes as bytes, if they fit, and sums that fit in 32 bits.
+std::optional<ExactPlan> wide_plan(const Sliced& c) {
+  const ContractionShape& s = c.shape;
+  if (s.groups != 1) return std::nullopt;
+  if (c.role == Role::kInputGradient) {
+    const bool is_turned = s.stride_h == 1 && s.stride_w == 1 && s.pad_top < s.extent_h() &&
+                           s.pad_bottom < s.extent_h() && s.pad_left < s.extent_w() &&
+                           s.pad_right < s.extent_w();
+    if (!is_turned) return std::nullopt;
+  }
+  const auto left = unsigned_bytes(c.left, {}), right = signed_bytes(c.weights, {});
+  if (!left || !right || right->shift != 0) return std::nullopt;
+  const double bound = static_cast<double>(c.k) * c.left.largest_code() * c.weights.largest_code();
+  if (bound >= 0x1p31) return std::nullopt;
+  ExactPlan plan{.passes = {}, .in_bytes = true, .left = *left, .right = *right};
+  for (const Operand* operand : {&c.left, &c.weights}) {
+    if (operand->scale_count == 1) plan.factor *= double{*operand->scale};
+  }
+  return plan;
+}
+
+/// The kernel's places of each output channel in reverse order.
+void turn_round(const ContractionShape& s, std::uint8_t* weights) {
+  const auto places = static_cast<std::size_t>(s.kernel_h * s.kernel_w);
+  const auto channels = static_cast<std::size_t>(s.in_c);
+  for_each(static_cast<std::uint64_t>(s.out_c), [&](std::uint64_t o) {
+    std::uint8_t* const kernel = weights + o * places * channels;
+    for (std::size_t a = 0, b = places - 1; a < b; ++a, --b) {
+      std::swap_ranges(kernel + a * channels, kernel + (a + 1) * channels, kernel + b * channels);
+    }
+  });
+}
+
+/// Does a convolution of this shape give the sums that integer loops give? All products have one
+/// sign and are odd, so that partial sums use every bit up to 2^28.
+bool is_proved(const ContractionShape& s) {
+  SlicePrimitive primitive(dnnl::engine(dnnl::engine::kind::cpu, 0),
+                           {.shape = s, .in_bytes = true, .is_wide = true});
+  if (!primitive.has_wide_sums()) return false;
+  Tensor x, packed, w, y;
+  std::uint8_t* const codes = bytes_of(x, s.x_size());
+  std::uint8_t* const weights = bytes_of(w, s.w_size());
+  for (std::int64_t i = 0; i < s.x_size(); ++i)
+    codes[i] = static_cast<std::uint8_t>(255 - i % 4 * 2);
+  for (std::int64_t i = 0; i < s.w_size(); ++i) {
+    weights[i] = static_cast<std::uint8_t>(127 - i % 3 * 2);
+  }
+  primitive.set_weights(0, weights,
+                        bytes_of(packed, static_cast<std::int64_t>(primitive.packed_size())));
+  primitive.reserve(1);
+  const SingleThread guard;
+  primitive.run(0, {.left = codes, .out = grown(y, s.y_size())});
+  const IntegerSums sums{y.data()};
+  const std::int64_t k = s.fan_in();
+  for (std::int64_t r = 0; r < s.y_size() / s.out_c; ++r) {  // without padding: rows of k codes
+    const std::int64_t oh = r / s.out_w(), ow = r % s.out_w();
+    for (std::int64_t o = 0; o < s.out_c; ++o) {
+      std::int64_t sum = 0;
+      for (std::int64_t i = 0; i < k; ++i) {
+        const std::int64_t place = i / s.in_c;
+        const std::int64_t h = oh + place / s.kernel_w, w_at = ow + place % s.kernel_w;
+        sum += std::int64_t{codes[(h * s.in_w + w_at) * s.in_c + i % s.in_c]} *
+               std::int64_t{weights[o * k + i]};
+      }
+      if (sums[static_cast<std::uint64_t>(r * s.out_c + o)] != static_cast<double>(sum))
+        return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool has_wide_bytes() {
+  static const bool has = [] {
+    if (!has_exact_bytes()) return false;
+    try {
+      return is_proved(
+                 {.in_h = 5, .in_w = 5, .in_c = 512, .out_c = 32, .kernel_h = 3, .kernel_w = 3}) &&
+             is_proved({.in_w = 8, .in_c = 2048, .out_c = 32});
+    } catch (const dnnl::error&) {
+      return false;  // this version of oneDNN has no such convolution
+    }
+  }();
+  return has;
+}
+
+bool Contraction::State::run_wide(const Sliced& c) {
+  if (lacks_wide_ || !has_wide_bytes()) return false;
+  const auto plan = wide_plan(c);
+  try {
+    return plan && run_wide_slices(c, *plan);
+  } catch (const dnnl::error& error) {
+    if (error.status != dnnl_unimplemented) throw;
+    lacks_wide_ = true;
+    return false;
+  }
+}
+
+void Contraction::State::correct(const Sliced& c, const ExactPlan& plan, const void* weights) {
+  std::vector<std::int32_t>& correction = scratch_->correction;
+  correction.clear();
+  if (plan.left.shift == 0) return;
+  SlicePrimitive& one = primitive({c.role, with_batch(c.shape, 1), false, true, true});
+  set_weights({&one, &one}, 1, weights);
+  Area& area = scratch_->areas.front();
+  std::uint8_t* const shifts = bytes_of(area.left, c.left_size);
+  std::memset(shifts, plan.left.shift, static_cast<std::size_t>(c.left_size));
+  correction.resize(static_cast<std::size_t>(c.out_size));
+  one.run(0, {.left = shifts, .weights = 1, .out = correction.data()});
+}
+
+bool Contraction::State::run_wide_slices(const Sliced& c, const ExactPlan& plan) {
+  const Slices slices = output_slices(c.shape);
+  const auto primitives = slice_primitives({c.role, c.shape, false, true, true}, slices);
+  if (!primitives[0]->has_wide_sums() || !primitives[1]->has_wide_sums()) {
+    lacks_wide_ = true;
+    return false;
+  }
+  if (scratch_->digits.empty()) scratch_->digits.resize(1);
+  std::uint8_t* const weights = bytes_of(scratch_->digits[0], c.shape.w_size());
+  if (!extract_bytes(c.weights, c.shape.out_c, c.shape.fan_in(), {}, 0, plan.right, weights)) {
+    return false;
+  }
+  if (c.role == Role::kInputGradient) turn_round(c.shape, weights);
+  set_weights(primitives, 0, weights);
+  factors_.assign(static_cast<std::size_t>(c.out_channels), plan.factor);
+  if (c.weights.scale_count != 1) {
+    for (std::size_t o = 0; o < factors_.size(); ++o) factors_[o] *= double{c.weights.scale[o]};
+  }
+  reserve_areas((slices.size * c.left_size + 3) / 4, 0, 0);
+  correct(c, plan, weights);
+  const Source source{c.left.values, false, *c.left.scale, {}, 0, &plan.left};
+  std::atomic<bool> fits = true;
+  for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
+    SlicePrimitive& chosen = *primitives[i + 1 == slices.count ? 1 : 0];
+    const std::int64_t samples = slices.samples(i);
+    const void* left = elements(source, slices.first(i) * c.left_size, samples * c.left_size,
+                                scratch_->areas[slot].left);
+    if (left == nullptr) {
+      fits = false;
+      return;
+    }
+    float* out = c.out + slices.first(i) * c.out_size;
+    chosen.run(slot, {.left = left, .out = out});
+    const std::int64_t rows = c.out_size / c.out_channels;
+    if (scratch_->correction.empty()) {
+      return scale_sums(IntegerSums{out}, factors_, c.bias, samples * rows, out);
+    }
+    for (std::int64_t n = 0; n < samples; ++n, out += c.out_size) {
+      scale_sums(CorrectedSums{out, scratch_->correction.data()}, factors_, c.bias, rows, out);
+    }
+  });
+  return fits;
+}
+
+}  // namespace qloom::network
