@@ -14,7 +14,6 @@ namespace qloom::experiment {
 namespace {
 
 using network::Layer;
-using network::LayerType;
 using pipeline::Rule;
 using pipeline::Written;
 using sites::Owner;
@@ -26,10 +25,7 @@ bool reads_input(const network::Model& model, const Layer& layer) {
   int i = layer.inputs[0];
   while (i >= 0) {
     const Layer& below = model.layers[static_cast<std::size_t>(i)];
-    if (below.type != LayerType::kFlatten && below.type != LayerType::kMaxPool &&
-        below.type != LayerType::kAveragePool) {
-      return false;
-    }
+    if (!below.type->hands_input_on) return false;
     i = below.inputs[0];
   }
   return true;
@@ -37,7 +33,7 @@ bool reads_input(const network::Model& model, const Layer& layer) {
 
 /// Does the layer have a place for the rule at all?
 bool has_place(const Candidate& c, const Rule& rule) {
-  if (rule.body.contains("norm")) return c.layer->type == LayerType::kNorm;
+  if (rule.body.contains("norm")) return c.layer->is_norm();
   return std::any_of(rule.sites.begin(), rule.sites.end(),
                      [&c](const std::string& site) { return has_site(c, *sites::find(site)); });
 }
@@ -135,12 +131,11 @@ std::vector<Candidate> candidates(const pipeline::Pipeline& pipeline, const netw
   }
   for (const Layer& layer : model.layers) {
     const bool contracts = layer.is_contraction();
-    list.push_back(
-        {.layer = &layer,
-         .names = {layer.name, network::name(layer.type), &layer == first, &layer == last},
-         .reads_input = contracts && reads_input(model, layer),
-         .gives_logits = &layer == &model.layers.back(),
-         .has_bias = contracts && (layer.has_bias || may_fold)});
+    list.push_back({.layer = &layer,
+                    .names = {layer.name, layer.type->name, &layer == first, &layer == last},
+                    .reads_input = contracts && reads_input(model, layer),
+                    .gives_logits = &layer == &model.layers.back(),
+                    .has_bias = contracts && (layer.has_bias || may_fold)});
   }
   return list;
 }
@@ -148,7 +143,7 @@ std::vector<Candidate> candidates(const pipeline::Pipeline& pipeline, const netw
 bool has_site(const Candidate& c, const Site& site) {
   switch (site.owner) {
     case Owner::kNorm:
-      return c.layer->type == LayerType::kNorm;
+      return c.layer->is_norm();
     case Owner::kNetwork:
       return c.gives_logits;
     case Owner::kContraction:

@@ -75,7 +75,7 @@ void NormSettings::see(network::Network& network, Warnings& warnings) {
     check_batch(*node, warnings);
     NormLayer probe(*registry_, node->norm->spec, *node->layer, node->norm->fan_in);
     const Names slots = slots_of(probe, node->layer->out.channels);
-    const pipeline::NamedLayer named{node->layer->name, network::name(node->layer->type)};
+    const pipeline::NamedLayer named{node->layer->name, node->layer->type->name};
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       if (!pipeline::matches_layer(pipeline_->rules[i], named)) continue;
       slots_[i].insert(slots.begin(), slots.end());

@@ -16,7 +16,6 @@ namespace qloom::experiment {
 namespace {
 
 using json::Json;
-using network::LayerType;
 using sites::Owner;
 using sites::Site;
 using sites::SiteKey;
@@ -42,7 +41,7 @@ class Placer {
     check_selection(rule, layers);
     for (const Candidate& c : layers) {
       if (!pipeline::matches_layer(rule, c.names)) continue;
-      if (rule.body.contains("norm") && c.layer->type == LayerType::kNorm) {
+      if (rule.body.contains("norm") && c.layer->is_norm()) {
         out_.norms[c.layer->name] =
             method(registry_, "norm", rule.body["norm"], rule.where + "/norm");
       }
@@ -140,7 +139,7 @@ network::Placement place(const pipeline::Pipeline& pipeline, const network::Mode
   const std::vector<Candidate> layers = candidates(pipeline, model);
   const std::string norm_where = pipeline.file.string() + ": /norm";
   for (const Candidate& c : layers) {
-    if (c.layer->type == LayerType::kNorm) {
+    if (c.layer->is_norm()) {
       placement.norms[c.layer->name] = method(registry, "norm", pipeline.norm, norm_where);
     }
   }

@@ -194,9 +194,8 @@ void check_data_and_model(const pipeline::Pipeline& p, const network::Model& mod
                               "are",
                               p.as_written["data"]["normalisation"].dump())});
   }
-  const bool has_norms = std::any_of(
-      model.layers.begin(), model.layers.end(),
-      [](const network::Layer& layer) { return layer.type == network::LayerType::kNorm; });
+  const bool has_norms = std::any_of(model.layers.begin(), model.layers.end(),
+                                     [](const network::Layer& layer) { return layer.is_norm(); });
   if (!p.as_written.contains("norm") || has_norms) return;
   warnings.add({file + ": /norm", fmt::format("{} has no effect: the model has no norm layer",
                                               p.as_written["norm"]["plugin"].dump())});

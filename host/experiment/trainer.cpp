@@ -16,7 +16,7 @@
 #include "host/experiment/settings.hpp"
 #include "host/experiment/stop.hpp"
 #include "host/experiment/training.hpp"
-#include "host/layers/ops.hpp"
+#include "host/layers/common/losses.hpp"
 #include "host/registry/call_record.hpp"
 #include "host/tensor/error.hpp"
 
@@ -253,7 +253,7 @@ Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
     load_batch(split, order_.data(), first, n);
     const Tensor& logits = network_->forward(batch_, pass);
     stop_if_asked(kStageAnew);
-    const network::Loss loss =
+    const layers::Loss loss =
         loss_of(loss_, logits, labels_, n, static_cast<std::int64_t>(logits.size()) / n, nullptr);
     score.loss += loss.sum;
     score.correct += loss.correct;

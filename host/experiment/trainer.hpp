@@ -20,7 +20,7 @@
 #include "host/experiment/progress.hpp"
 #include "host/experiment/warnings.hpp"
 #include "host/json/printable.hpp"
-#include "host/layers/ops.hpp"
+#include "host/layers/common/losses.hpp"
 #include "host/network/network.hpp"
 #include "host/pipeline/pipeline.hpp"
 #include "host/registry/watcher.hpp"
@@ -159,8 +159,8 @@ class Trainer {
   void train(const pipeline::Stage& stage, Progress& progress);
   void train_epoch(const pipeline::Stage& stage, Progress& progress);
   /// train_step(); when new code fails in it, once more with the old code.
-  network::Loss tried_step(const pipeline::Stage& stage, std::int64_t n, Progress& progress);
-  network::Loss train_step(const pipeline::Stage& stage, std::int64_t n);
+  layers::Loss tried_step(const pipeline::Stage& stage, std::int64_t n, Progress& progress);
+  layers::Loss train_step(const pipeline::Stage& stage, std::int64_t n);
   [[nodiscard]] std::string cause_of(const RunError& error) const;
   [[nodiscard]] bool is_checkpoint_due() const;
   /// Writes the checkpoint; Stopped when a signal asked for it.

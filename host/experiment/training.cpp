@@ -46,13 +46,13 @@ const char* event_name(std::uint32_t event) {
 
 }  // namespace
 
-network::Loss loss_of(const std::string& name, const Tensor& logits,
-                      const std::vector<std::int32_t>& labels, std::int64_t batch,
-                      std::int64_t classes, float* gradient) {
+layers::Loss loss_of(const std::string& name, const Tensor& logits,
+                     const std::vector<std::int32_t>& labels, std::int64_t batch,
+                     std::int64_t classes, float* gradient) {
   return name == "sum_of_squares"
-             ? network::sum_of_squares(logits.data(), labels.data(), batch, classes, gradient)
-             : network::softmax_cross_entropy(logits.data(), labels.data(), batch, classes,
-                                              gradient);
+             ? layers::sum_of_squares(logits.data(), labels.data(), batch, classes, gradient)
+             : layers::softmax_cross_entropy(logits.data(), labels.data(), batch, classes,
+                                             gradient);
 }
 
 void Trainer::emit(std::uint32_t event) {
@@ -122,7 +122,7 @@ void Trainer::train_epoch(const pipeline::Stage& stage, Progress& progress) {
     const std::int64_t n = std::min(pipeline_.batch_size, split.count - first);
     load_batch(split, order_.data(), first, n);
     reload_changed(progress);
-    const network::Loss result = tried_step(stage, n, progress);
+    const layers::Loss result = tried_step(stage, n, progress);
     sums_.loss += result.sum;
     sums_.correct += result.correct;
     sums_.seen += n;
@@ -157,11 +157,10 @@ void Trainer::keep_and_stop_if_asked() {
   stop_if_asked(kept.c_str());
 }
 
-network::Loss Trainer::tried_step(const pipeline::Stage& stage, std::int64_t n,
-                                  Progress& progress) {
+layers::Loss Trainer::tried_step(const pipeline::Stage& stage, std::int64_t n, Progress& progress) {
   if (!trial_) return train_step(stage, n);
   try {
-    const network::Loss loss = train_step(stage, n);
+    const layers::Loss loss = train_step(stage, n);
     keep_new_code();
     return loss;
   } catch (const RunError& error) {
@@ -172,7 +171,7 @@ network::Loss Trainer::tried_step(const pipeline::Stage& stage, std::int64_t n,
   return train_step(stage, n);
 }
 
-network::Loss Trainer::train_step(const pipeline::Stage& stage, std::int64_t n) try {
+layers::Loss Trainer::train_step(const pipeline::Stage& stage, std::int64_t n) try {
   const std::uint64_t steps = steps_per_epoch();
   registry::set_present_step(cursor_.steps);
   rate_factor_ = 1;
@@ -188,7 +187,7 @@ network::Loss Trainer::train_step(const pipeline::Stage& stage, std::int64_t n) 
   const Tensor& logits = network_->forward(batch_, pass);
   const std::int64_t classes = static_cast<std::int64_t>(logits.size()) / n;
   logits_gradient_.resize({n, classes});
-  const network::Loss loss =
+  const layers::Loss loss =
       loss_of(stage.loss, logits, labels_, n, classes, logits_gradient_.data());
   if (!std::isfinite(loss.sum)) {
     throw NotFinite(fmt::format("the loss is {}", loss.sum));

@@ -6,15 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "host/layers/ops.hpp"
+#include "host/layers/common/losses.hpp"
 #include "host/tensor/tensor.hpp"
 
 namespace qloom::experiment {
 
 /// The loss "sum_of_squares" or "softmax_cross_entropy" of a batch of logits; its gradient too
 /// where `gradient` is not null.
-[[nodiscard]] network::Loss loss_of(const std::string& name, const Tensor& logits,
-                                    const std::vector<std::int32_t>& labels, std::int64_t batch,
-                                    std::int64_t classes, float* gradient);
+[[nodiscard]] layers::Loss loss_of(const std::string& name, const Tensor& logits,
+                                   const std::vector<std::int32_t>& labels, std::int64_t batch,
+                                   std::int64_t classes, float* gradient);
 
 }  // namespace qloom::experiment

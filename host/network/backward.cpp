@@ -7,7 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "host/network/layer_calls.hpp"
+#include "host/layers/common/elementwise.hpp"
+#include "host/network/at_contraction.hpp"
 #include "host/network/network.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
@@ -33,7 +34,7 @@ Buffer* Network::collect(Node& node) {
   if (!BufferPool::is_writable(*a)) std::swap(a, b);
   Buffer* sum = BufferPool::is_writable(*a) ? BufferPool::share(a) : buffers_.acquire(node.shape);
   for_each_tile(sum->tensor.size(), [&](std::uint64_t first, std::uint64_t n) {
-    add(a->tensor.data() + first, b->tensor.data() + first, sum->tensor.data() + first, n);
+    layers::add(a->tensor.data() + first, b->tensor.data() + first, sum->tensor.data() + first, n);
   });
   buffers_.release(a);
   buffers_.release(b);
@@ -52,7 +53,7 @@ void Network::backward(const Tensor& logits_gradient) {
     Node& node = *nodes_[i];
     if (node.gradient.empty()) continue;
     if (!fuses_) collect(node);
-    if (is_pointwise(node)) {
+    if (has_elementwise_gradient(node)) {
       i -= backward_run(i) - 1;
     } else {
       backward_layer(node);
@@ -66,66 +67,48 @@ void Network::backward_layer(Node& node) {
   if (node.type == Node::Type::kInput) return buffers_.release(dy);
   Node& input = *nodes_[static_cast<std::size_t>(node.inputs[0])];
   if (node.type == Node::Type::kQuantizeError && pass_.rules == Pass::Rules::kOn) {
-    if (input.needs_gradient) {
-      Buffer* quantized = buffers_.acquire(node.shape);
-      node.site->forward(dy->tensor, quantized->tensor, pass_.phase);
-      deliver(input, quantized);
-    }
-    return buffers_.release(dy);
+    return backward_quantize(node, dy);
   }
   if (node.type != Node::Type::kLayer) return deliver(input, dy);  // rules are off
-  const Layer& layer = *node.layer;
-  const auto gradient_of = [&](Node& of, const auto& compute) {
-    if (!of.needs_gradient) return;
-    Buffer* dx = buffers_.acquire(of.shape);
-    compute(dx->tensor.data());
-    deliver(of, dx);
-  };
-  switch (layer.type) {
-    case LayerType::kConv:
-    case LayerType::kDense:
-      backward_contraction(node, dy);
-      break;
-    case LayerType::kMaxPool:
-      gradient_of(input, [&](float* dx) {
-        max_pool_gradient(pool_shape(layer, batch_), dy->tensor.data(), node.argmax.data(), dx);
-      });
-      break;
-    case LayerType::kAveragePool:
-    case LayerType::kGlobalPool:
-      gradient_of(input, [&](float* dx) {
-        average_pool_gradient(pool_shape(layer, batch_), dy->tensor.data(), dx);
-      });
-      break;
-    case LayerType::kConcat: {
-      std::int64_t offset = 0;
-      const std::int64_t rows = batch_ * layer.out.height * layer.out.width;
-      for (const int i : node.inputs) {
-        Node& part = *nodes_[static_cast<std::size_t>(i)];
-        gradient_of(part, [&](float* dx) {
-          concat_part_gradient(dy->tensor.data(), rows, part.out_shape.channels, dx,
-                               layer.out.channels, offset);
-        });
-        offset += part.out_shape.channels;
-      }
-      break;
+  if (node.layer->is_contraction()) {
+    backward_contraction(node, dy);
+  } else if (node.layer->type->same_bytes) {
+    return backward_same_bytes(input, dy);
+  } else {
+    const layers::Inputs inputs = inputs_of(node);
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      Node& of = *nodes_[static_cast<std::size_t>(node.inputs[i])];
+      if (!of.needs_gradient) continue;
+      Buffer* dx = buffers_.acquire(of.shape);
+      node.layer->type->whole.gradient(*node.layer, inputs, node.places, dy->tensor.data(), i,
+                                       dx->tensor.data());
+      deliver(of, dx);
     }
-    case LayerType::kFlatten:  // the same bytes in another shape
-      if (BufferPool::is_writable(*dy)) {
-        dy->tensor.resize(input.shape);
-        return deliver(input, dy);
-      }
-      gradient_of(input, [&](float* dx) {
-        std::memcpy(dx, dy->tensor.data(), dy->tensor.size() * sizeof(float));
-      });
-      break;
-    case LayerType::kNorm:
-    case LayerType::kRelu:
-    case LayerType::kRelu6:
-    case LayerType::kAdd:  // in a run of its own (runs.cpp)
-      throw RunError(fmt::format("layer \"{}\" has no backward pass outside a run", node.name));
   }
   buffers_.release(dy);
+}
+
+/// A site of errors: what comes back goes on quantized.
+void Network::backward_quantize(Node& node, Buffer* dy) {
+  Node& input = *nodes_[static_cast<std::size_t>(node.inputs[0])];
+  if (input.needs_gradient) {
+    Buffer* quantized = buffers_.acquire(node.shape);
+    node.site->forward(dy->tensor, quantized->tensor, pass_.phase);
+    deliver(input, quantized);
+  }
+  buffers_.release(dy);
+}
+
+/// The input's gradient is dy in another shape.
+void Network::backward_same_bytes(Node& input, Buffer* dy) {
+  if (!BufferPool::is_writable(*dy) && input.needs_gradient) {
+    Buffer* dx = buffers_.acquire(input.shape);
+    std::memcpy(dx->tensor.data(), dy->tensor.data(), dy->tensor.size() * sizeof(float));
+    buffers_.release(dy);
+    return deliver(input, dx);
+  }
+  if (BufferPool::is_writable(*dy)) dy->tensor.resize(input.shape);
+  deliver(input, dy);
 }
 
 void Network::backward_contraction(Node& node, Buffer* dy) {

@@ -28,13 +28,6 @@ void check_groups(const QuantizerSpec& spec, std::int64_t size, const std::strin
                                spec.quantizer.where, k, size, what));
 }
 
-/// Products per output of a contraction.
-std::int64_t fan_in(const Layer& layer) {
-  return layer.type == LayerType::kDense
-             ? layer.in.size()
-             : layer.kernel_h * layer.kernel_w * layer.in.channels / layer.groups;
-}
-
 constexpr Value kSums[] = {Value::kSumForward, Value::kSumDx, Value::kSumDw};
 
 }  // namespace
@@ -93,34 +86,23 @@ bool Network::is_after_relu(int node) const {
   const Node& n = *nodes_[static_cast<std::size_t>(node)];
   if (n.type == Node::Type::kQuantizeError) return is_after_relu(n.inputs[0]);
   if (n.type != Node::Type::kLayer) return false;
-  switch (n.layer->type) {
-    case LayerType::kRelu:
-    case LayerType::kRelu6:
+  switch (n.layer->sign) {
+    case layers::Sign::kAny:
+      return false;
+    case layers::Sign::kNotNegative:
       return true;
-    case LayerType::kMaxPool:
-    case LayerType::kAveragePool:
-    case LayerType::kGlobalPool:
-    case LayerType::kFlatten:
-    case LayerType::kConcat:
+    case layers::Sign::kOfInputs:
       return std::all_of(n.inputs.begin(), n.inputs.end(),
                          [this](int i) { return is_after_relu(i); });
-    case LayerType::kConv:
-    case LayerType::kDense:
-    case LayerType::kNorm:
-    case LayerType::kAdd:
-      return false;
   }
-  return false;
+  throw RunError("a layer has an unknown sign");
 }
 
 bool Network::is_network_input(int node) const {
   const Node& n = *nodes_[static_cast<std::size_t>(node)];
   if (n.type == Node::Type::kInput) return true;
-  if (n.type != Node::Type::kLayer) return false;
-  const LayerType type = n.layer->type;
-  const bool keeps =
-      type == LayerType::kFlatten || type == LayerType::kMaxPool || type == LayerType::kAveragePool;
-  return keeps && is_network_input(n.inputs[0]);
+  return n.type == Node::Type::kLayer && n.layer->type->hands_input_on &&
+         is_network_input(n.inputs[0]);
 }
 
 int Network::add_quantize(const SiteKey& key, int input, std::int64_t fan_in) {
@@ -191,11 +173,9 @@ void Network::attach_update_sites(Parameter& p, const Layer& layer) {
 
 void Network::lower_contraction(Node& node, bool has_input_gradient) {
   const Layer& layer = *node.layer;
-  const std::int64_t fan_in = network::fan_in(layer);
-  const Shape shape = layer.type == LayerType::kDense
-                          ? Shape{layer.out.channels, 1, 1, fan_in}
-                          : Shape{layer.out.channels, layer.kernel_h, layer.kernel_w,
-                                  layer.in.channels / layer.groups};
+  const ContractionShape s = layer.type->contraction(layer, 1);
+  const std::int64_t fan_in = s.fan_in();
+  const Shape shape{s.out_c, s.kernel_h, s.kernel_w, s.in_c / s.groups};
   node.weight = parameter(layer, QLOOM_ROLE_WEIGHT, shape, fan_in);
   check_weight_groups(*node.weight, layer);
   const auto place = [&](Value value) {
@@ -296,9 +276,10 @@ void Network::add_layer(std::size_t index) {
   node->out_shape = layer.out;
   if (layer.is_contraction()) {
     const Value read = is_network_input(inputs[0]) ? Value::kNetworkInput : Value::kInput;
-    inputs[0] = add_quantize({at(Owner::kContraction, read), layer.name}, inputs[0], fan_in(layer));
+    inputs[0] = add_quantize({at(Owner::kContraction, read), layer.name}, inputs[0],
+                             layer.type->contraction(layer, 1).fan_in());
     lower_contraction(*node, nodes_[static_cast<std::size_t>(inputs[0])]->needs_gradient);
-  } else if (layer.type == LayerType::kNorm) {
+  } else if (layer.is_norm()) {
     inputs[0] = add_quantize({at(Owner::kNorm, Value::kInput), layer.name}, inputs[0]);
     lower_norm(*node, static_cast<int>(index));
   }
@@ -309,7 +290,7 @@ void Network::add_layer(std::size_t index) {
                          });
   nodes_.push_back(std::move(node));
   int last = static_cast<int>(nodes_.size()) - 1;
-  if (layer.type == LayerType::kNorm) {  // errors reach the norm as its output's gradient
+  if (layer.is_norm()) {  // errors reach the norm as its output's gradient
     for (const Value value : {Value::kError, Value::kOutput}) {
       last = add_quantize({at(Owner::kNorm, value), layer.name}, last);
     }

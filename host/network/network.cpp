@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 
 #include "host/kernels/kernels.hpp"
-#include "host/network/layer_calls.hpp"
+#include "host/network/at_contraction.hpp"
 #include "host/tensor/random.hpp"
 
 namespace qloom::network {
@@ -27,27 +27,6 @@ bool is_finite(const Tensor& x) {
 }
 
 }  // namespace
-
-ContractionShape Network::contraction_shape(const Node& node) const {
-  const Layer& l = *node.layer;
-  if (l.type == LayerType::kDense) {
-    return {.batch = batch_, .in_c = l.in.size(), .out_c = l.out.channels};
-  }
-  return {.batch = batch_,
-          .in_h = l.in.height,
-          .in_w = l.in.width,
-          .in_c = l.in.channels,
-          .out_c = l.out.channels,
-          .kernel_h = l.kernel_h,
-          .kernel_w = l.kernel_w,
-          .stride_h = l.stride_h,
-          .stride_w = l.stride_w,
-          .pad_top = l.pad_top,
-          .pad_bottom = l.pad_bottom,
-          .pad_left = l.pad_left,
-          .pad_right = l.pad_right,
-          .groups = l.groups};
-}
 
 qloom_status Network::accumulate(const AccumulatorRef& ref, const qloom_call& call,
                                  const qloom_tile& tile, std::uint64_t& overflows) noexcept {
@@ -101,7 +80,7 @@ const Tensor& Network::forward(const Tensor& x, const Pass& pass) {
   for (std::size_t i = 0; i < nodes_.size();) {
     computed_ = i;
     Node& node = *nodes_[i];
-    if (is_pointwise(node)) {
+    if (is_elementwise(node)) {
       i += forward_run(i);
       continue;
     }
@@ -114,10 +93,8 @@ const Tensor& Network::forward(const Tensor& x, const Pass& pass) {
     if (node.type == Node::Type::kQuantize) {
       if (pass.rules == Pass::Rules::kObserve && node.site->is_observing()) node.site->observe(in);
       node.value = &in;
-    } else if (node.type == Node::Type::kQuantizeError) {
+    } else if (node.type == Node::Type::kQuantizeError || node.layer->type->same_bytes) {
       node.value = &in;
-    } else if (node.layer->type == LayerType::kFlatten) {
-      node.value = &in;  // same bytes, read as one row per sample
     } else {
       node.out.resize(node.shape);
       node.value = &node.out;
@@ -128,41 +105,20 @@ const Tensor& Network::forward(const Tensor& x, const Pass& pass) {
   return *nodes_.back()->value;
 }
 
-void Network::forward_layer(Node& node) {
-  const Node& from = *nodes_[static_cast<std::size_t>(node.inputs[0])];
-  const Tensor& x = *from.value;
-  const Layer& layer = *node.layer;
-  switch (layer.type) {
-    case LayerType::kConv:
-    case LayerType::kDense:
-      forward_contraction(node);
-      break;
-    case LayerType::kMaxPool:
-      node.argmax.resize(node.out.size());
-      max_pool(pool_shape(layer, batch_), x.data(), node.out.data(), node.argmax.data());
-      break;
-    case LayerType::kAveragePool:
-    case LayerType::kGlobalPool:
-      average_pool(pool_shape(layer, batch_), x.data(), node.out.data());
-      break;
-    case LayerType::kConcat: {
-      std::int64_t offset = 0;
-      const std::int64_t rows = batch_ * layer.out.height * layer.out.width;
-      for (const int i : node.inputs) {
-        const Node& part = *nodes_[static_cast<std::size_t>(i)];
-        concat_part(part.value->data(), rows, part.out_shape.channels, node.out.data(),
-                    layer.out.channels, offset);
-        offset += part.out_shape.channels;
-      }
-      break;
-    }
-    case LayerType::kNorm:
-    case LayerType::kRelu:
-    case LayerType::kRelu6:
-    case LayerType::kAdd:
-    case LayerType::kFlatten:
-      break;  // element by element (runs.cpp), or nothing to do
+layers::Inputs Network::inputs_of(const Node& node) {
+  input_values_.clear();
+  input_shapes_.clear();
+  for (const int i : node.inputs) {
+    const Node& from = *nodes_[static_cast<std::size_t>(i)];
+    input_values_.push_back(from.value->data());
+    input_shapes_.push_back(from.out_shape);
   }
+  return {batch_, input_values_, input_shapes_};
+}
+
+void Network::forward_layer(Node& node) {
+  if (node.layer->is_contraction()) return forward_contraction(node);
+  node.layer->type->whole.forward(*node.layer, inputs_of(node), node.out.data(), node.places);
 }
 
 void Network::forward_contraction(Node& node) {

@@ -53,7 +53,7 @@ struct Node {
                *error_dw_value = nullptr;  ///< quantized dL/d(value) of
                                            ///< the last backward, where all are kept
   std::array<SiteKey, 3> accumulators;     ///< of the sums forward, dx, dw
-  std::vector<std::int32_t> argmax;
+  std::vector<std::int32_t> places;        ///< what a layer keeps for its gradient
 };
 
 class Network {
@@ -170,27 +170,38 @@ class Network {
   void load_learned_state(data::ArrayReader& reader);
 
   /// Does the node work element by element in this pass?
-  [[nodiscard]] bool is_pointwise(const Node& node) const;
+  [[nodiscard]] bool is_elementwise(const Node& node) const;
+  /// Does its gradient too?
+  [[nodiscard]] bool has_elementwise_gradient(const Node& node) const;
   /// Can one pass do the work of node `index` after that of node index - 1, whose only reader it
   /// is? A pass hands out blocks of whole rows of `channels`.
   [[nodiscard]] bool continues_run(std::size_t index) const;
-  /// Pointwise nodes from `first` on in one pass; returns how many.
+  /// Element-wise nodes from `first` on in one pass; returns how many.
   std::size_t forward_run(std::size_t first);
   void apply_run(std::size_t first, std::size_t count, std::uint64_t begin, std::uint64_t n);
   void forward_layer(Node& node);
   void forward_contraction(Node& node);
-  /// Pointwise nodes from `last` downwards in one pass, two with a norm; returns how many.
+  /// Element-wise nodes from `last` downwards in one pass, two with a norm; returns how many.
   std::size_t backward_run(std::size_t last);
   struct BackwardRun;
   void apply_backward_run(const BackwardRun& run, std::uint64_t begin, std::uint64_t n);
   void finish_backward_run(const BackwardRun& run, Buffer* dx);
   void backward_layer(Node& node);
+  void backward_quantize(Node& node, Buffer* dy);
+  void backward_same_bytes(Node& input, Buffer* dy);
   void backward_contraction(Node& node, Buffer* dy);
   /// One buffer with the node's gradient; its addends have one user less.
   Buffer* collect(Node& node);
   /// One more addend; takes over one use of the buffer.
   void deliver(Node& node, Buffer* addend);
-  [[nodiscard]] ContractionShape contraction_shape(const Node& node) const;
+  [[nodiscard]] ContractionShape contraction_shape(const Node& node) const {
+    return node.layer->type->contraction(*node.layer, batch_);
+  }
+  /// The values and shapes that a layer reads.
+  [[nodiscard]] layers::Inputs inputs_of(const Node& node);
+  [[nodiscard]] layers::Step step() const {
+    return {seed_, pass_.phase.step, pass_.phase.training};
+  }
 
   Model model_;
   const registry::Registry* registry_;
@@ -219,6 +230,9 @@ class Network {
   std::uint64_t uncounted_ = 0;
   std::vector<bool> is_removed_;
   BufferPool buffers_;
+  std::vector<Tensor*> run_values_;         ///< of the present run: where each node's values go
+  std::vector<const float*> input_values_;  ///< of inputs_of()
+  std::vector<SampleShape> input_shapes_;
   bool fuses_ = true;
   bool has_values_ = true;
   Pass pass_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "host/layers/ops.hpp"
+#include "host/layers/common/elementwise.hpp"
 #include "host/network/norm_layer.hpp"
 
 namespace qloom::network {
@@ -122,7 +122,8 @@ void NormLayer::apply(std::uint64_t first, std::uint64_t rows, const float* x,
     const registry::CallRecord record(*spec.method, "apply", name_.c_str());
     acting().ops<qloom_norm>().apply(acting().self(), &call_, first, rows, x, y);
   } else {
-    scale_shift(x, scale_.data(), shift_.data(), rows, static_cast<std::uint64_t>(channels_), y);
+    layers::scale_shift(x, scale_.data(), shift_.data(), rows,
+                        static_cast<std::uint64_t>(channels_), y);
   }
 }
 

@@ -6,7 +6,7 @@
 // same; only a norm or a range, which must see the whole tensor first, starts a new pass.
 #include <algorithm>
 
-#include "host/network/layer_calls.hpp"
+#include "host/layers/common/elementwise.hpp"
 #include "host/network/network.hpp"
 #include "host/tensor/parallel.hpp"
 
@@ -27,12 +27,35 @@ bool has_whole_tiles(const Node& node) {
   return pass_block(static_cast<std::uint64_t>(node.out_shape.channels)) % kTileElements == 0;
 }
 
-bool is_layer(const Node& node, LayerType type) {
-  return node.type == Node::Type::kLayer && node.layer->type == type;
+using layers::Elementwise;
+
+/// The record of a layer that works element by element, or null.
+const Elementwise* elementwise(const Node& node) {
+  if (node.type != Node::Type::kLayer || node.layer->type->elementwise.forward == nullptr) {
+    return nullptr;
+  }
+  return &node.layer->type->elementwise;
 }
 
-bool is_relu(const Node& node) {
-  return is_layer(node, LayerType::kRelu) || is_layer(node, LayerType::kRelu6);
+/// Does backward() read the output of the node?
+bool reads_output(const Node& node) {
+  const Elementwise* layer = elementwise(node);
+  return layer != nullptr && layer->reads == Elementwise::Reads::kOutput;
+}
+
+/// Does backward() read what goes into the node?
+bool reads_input(const Node& node) {
+  if (node.type == Node::Type::kQuantize) return true;
+  const Elementwise* layer = elementwise(node);
+  return layer != nullptr &&
+         (layer->reads == Elementwise::Reads::kInput || node.layer->type->whole.reads_inputs);
+}
+
+/// Does each input get the node's gradient as it is?
+bool shares_gradient(const Node& node) {
+  const Elementwise* layer = elementwise(node);
+  return layer != nullptr && layer->gradient == nullptr &&
+         node.layer->type->whole.gradient == nullptr;
 }
 
 /// body(block, first, n) for the blocks of a pass over n elements.
@@ -45,31 +68,20 @@ void for_each_pass_block(std::uint64_t n, std::uint64_t channels, const Body& bo
 
 }  // namespace
 
-bool Network::is_pointwise(const Node& node) const {
+bool Network::is_elementwise(const Node& node) const {
   if (node.type == Node::Type::kQuantize) return pass_.rules == Pass::Rules::kOn;
-  if (node.type != Node::Type::kLayer) return false;
-  switch (node.layer->type) {  // what apply_run() can do
-    case LayerType::kNorm:
-    case LayerType::kRelu:
-    case LayerType::kRelu6:
-    case LayerType::kAdd:
-      return true;
-    case LayerType::kConv:
-    case LayerType::kDense:
-    case LayerType::kMaxPool:
-    case LayerType::kAveragePool:
-    case LayerType::kGlobalPool:
-    case LayerType::kConcat:
-    case LayerType::kFlatten:
-      return false;
-  }
-  return false;
+  return node.norm != nullptr || elementwise(node) != nullptr;
+}
+
+bool Network::has_elementwise_gradient(const Node& node) const {
+  return is_elementwise(node) &&
+         (elementwise(node) == nullptr || node.layer->type->whole.gradient == nullptr);
 }
 
 bool Network::continues_run(std::size_t index) const {
   if (!fuses_ || index >= nodes_.size()) return false;
   const Node &node = *nodes_[index], &before = *nodes_[index - 1];
-  if (!is_pointwise(node) || node.norm != nullptr || before.readers != 1) return false;
+  if (!is_elementwise(node) || node.norm != nullptr || before.readers != 1) return false;
   const auto reads =
       std::count(node.inputs.begin(), node.inputs.end(), static_cast<int>(index) - 1);
   if (reads != 1) return false;
@@ -93,15 +105,16 @@ std::size_t Network::forward_run(std::size_t first) {
     return node.type != Node::Type::kQuantize || !node.site->needs_tensor(pass_.phase);
   };
   while (joins(first + count)) ++count;
-  const Tensor* kept = nullptr;
+  Tensor* kept = nullptr;
+  run_values_.resize(count);
   for (std::size_t i = first + count; i-- > first;) {
     Node& node = *nodes_[i];
-    // What backward() reads: the output of a relu, the input of a quantizer.
     const bool is_last = i + 1 == first + count;
-    if (is_last || is_relu(node) || nodes_[i + 1]->type == Node::Type::kQuantize) {
+    if (is_last || reads_output(node) || reads_input(*nodes_[i + 1])) {
       node.out.resize(node.shape);
       kept = &node.out;
     }
+    run_values_[i - first] = kept;
     node.value = kept;
     if (node.type == Node::Type::kQuantize) node.site->forward_start(node.shape, pass_.phase);
   }
@@ -124,18 +137,20 @@ void Network::apply_run(std::size_t first, std::size_t count, std::uint64_t begi
       nodes_[static_cast<std::size_t>(nodes_[first]->inputs[0])]->value->data() + begin;
   for (std::size_t i = first; i < first + count; ++i) {
     Node& node = *nodes_[i];
-    float* y = const_cast<float*>(node.value->data()) + begin;
+    float* y = run_values_[i - first]->data() + begin;
     if (node.type == Node::Type::kQuantize) {
       node.site->forward_block(begin, n, x, y);
     } else if (node.norm != nullptr) {
       const auto channels = static_cast<std::uint64_t>(node.out_shape.channels);
       node.norm->apply(begin / channels, n / channels, x, y);
-    } else if (is_relu(node)) {
-      relu(x, y, n, ceiling(*node.layer));
-    } else if (is_layer(node, LayerType::kAdd)) {
-      const bool is_second = i > first && node.inputs[1] == static_cast<int>(i) - 1;
-      const auto other = static_cast<std::size_t>(node.inputs[is_second ? 0 : 1]);
-      add(x, nodes_[other]->value->data() + begin, y, n);
+    } else {
+      const float* second = nullptr;
+      if (node.inputs.size() > 1) {
+        const bool is_second = i > first && node.inputs[1] == static_cast<int>(i) - 1;
+        const auto other = static_cast<std::size_t>(node.inputs[is_second ? 0 : 1]);
+        second = nodes_[other]->value->data() + begin;
+      }
+      elementwise(node)->forward(*node.layer, step(), {begin, n}, x, second, y);
     }
     x = y;
   }
@@ -164,8 +179,10 @@ std::size_t Network::backward_run(std::size_t last) {
   std::size_t count = 1;
   const auto joins = [&](std::size_t index) {  // node index is the input of node index + 1
     const Node &node = *nodes_[index], &reader = *nodes_[index + 1];
-    if (!is_pointwise(node) || !node.needs_gradient || reader.norm != nullptr) return false;
-    if (is_layer(reader, LayerType::kAdd) && node.norm == nullptr) return false;
+    if (!has_elementwise_gradient(node) || !node.needs_gradient || reader.norm != nullptr) {
+      return false;
+    }
+    if (shares_gradient(reader) && node.norm == nullptr) return false;
     if (node.type == Node::Type::kQuantize &&
         (node.site->backward_needs_tensor() || !has_whole_tiles(node))) {
       return false;
@@ -178,7 +195,8 @@ std::size_t Network::backward_run(std::size_t last) {
   bool changes = head.gradient.addends[1] != nullptr;
   for (std::size_t i = last + 1 - count; i <= last; ++i) {
     Node& node = *nodes_[i];
-    changes |= is_relu(node) || node.type == Node::Type::kQuantize;
+    changes |= node.type == Node::Type::kQuantize ||
+               (elementwise(node) != nullptr && !shares_gradient(node));
     if (node.type == Node::Type::kQuantize) node.site->backward_start();
     if (node.norm != nullptr) node.norm->backward_start();
   }
@@ -209,19 +227,23 @@ void Network::apply_backward_run(const BackwardRun& run, std::uint64_t begin, st
   const float* dy = run.dy + begin;
   float* dx = run.dx + begin;
   if (run.more != nullptr) {
-    add(dy, run.more + begin, dx, n);
+    layers::add(dy, run.more + begin, dx, n);
     dy = dx;
   }
   for (std::size_t i = run.last; i > run.last - run.count; --i) {
     Node& node = *nodes_[i];
+    const float* x = nodes_[static_cast<std::size_t>(node.inputs[0])]->value->data() + begin;
+    const Elementwise* layer = elementwise(node);
     if (node.type == Node::Type::kQuantize) {
-      const float* x = nodes_[static_cast<std::size_t>(node.inputs[0])]->value->data();
-      node.site->backward_block(begin, n, x + begin, dy, dx);
-      dy = dx;
-    } else if (is_relu(node)) {
-      relu_gradient(node.value->data() + begin, dy, dx, n, ceiling(*node.layer));
-      dy = dx;
+      node.site->backward_block(begin, n, x, dy, dx);
+    } else if (layer != nullptr && layer->gradient != nullptr) {
+      const float* seen =
+          layer->reads == Elementwise::Reads::kOutput ? node.value->data() + begin : x;
+      layer->gradient(*node.layer, step(), {begin, n}, seen, dy, dx);
+    } else {
+      continue;
     }
+    dy = dx;
   }
 }
 
@@ -230,7 +252,7 @@ void Network::finish_backward_run(const BackwardRun& run, Buffer* dx) {
   for (std::size_t i = run.last; i > run.last - run.count; --i) {
     Node& node = *nodes_[i];
     if (node.type == Node::Type::kQuantize) node.site->backward_end();
-    if (!is_layer(node, LayerType::kAdd)) continue;
+    if (!shares_gradient(node)) continue;
     for (const int input : node.inputs) {  // the run's own input gets its share below
       if (input == static_cast<int>(i) - 1 && i - 1 > run.last - run.count) continue;
       deliver(*nodes_[static_cast<std::size_t>(input)], BufferPool::share(dx));
@@ -238,7 +260,7 @@ void Network::finish_backward_run(const BackwardRun& run, Buffer* dx) {
   }
   Node& end = *nodes_[run.last - run.count + 1];
   Node& input = *nodes_[static_cast<std::size_t>(end.inputs[0])];
-  if (is_layer(end, LayerType::kAdd)) return buffers_.release(dx);
+  if (shares_gradient(end)) return buffers_.release(dx);
   if (end.norm == nullptr) return deliver(input, dx);
   end.norm->backward_prepare();
   if (!input.needs_gradient) return buffers_.release(dx);

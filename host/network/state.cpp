@@ -171,7 +171,7 @@ void Network::load_structure(data::ArrayReader& reader) {
     const std::string name = "removed/" + model_.layers[i].name;
     if (!reader.contains(name)) continue;
     const bool is_set = reader.read<std::int32_t>(name, {1})[0] != 0;
-    if (model_.layers[i].type != LayerType::kNorm) reader.refuse(name, "the name of a norm layer");
+    if (!model_.layers[i].is_norm()) reader.refuse(name, "the name of a norm layer");
     if (is_set && !is_removed_[i]) remove_norm(static_cast<int>(i));
   }
 }

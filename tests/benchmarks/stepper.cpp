@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "host/experiment/placing.hpp"
-#include "host/layers/ops.hpp"
+#include "host/layers/common/losses.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
 #include "tests/benchmarks/products.hpp"
@@ -71,8 +71,8 @@ void Stepper::step() {
   pass.phase = {count_, 0, true, settings_.learning_rate};
   pass.norms_train = true;
   const Tensor& logits = network_.forward(batch_, pass);
-  network::softmax_cross_entropy(logits.data(), labels_.data(), gradient_.shape()[0],
-                                 gradient_.shape()[1], gradient_.data());
+  layers::softmax_cross_entropy(logits.data(), labels_.data(), gradient_.shape()[0],
+                                gradient_.shape()[1], gradient_.data());
   network_.backward(gradient_);
   network_.update(settings_, pass.phase, count_++);
 }
@@ -81,13 +81,10 @@ double Stepper::products() const {
   double sum = 0;
   for (const network::Layer& layer : network_.model().layers) {
     if (!layer.is_contraction()) continue;
-    double of_sample = static_cast<double>(layer.in.size() * layer.out.size());
-    if (layer.type == network::LayerType::kConv) {
-      of_sample = static_cast<double>(
-          layer.in.channels / layer.groups * layer.out.channels *
-          taps(layer.in.height, layer.out.height, layer.kernel_h, layer.stride_h, layer.pad_top) *
-          taps(layer.in.width, layer.out.width, layer.kernel_w, layer.stride_w, layer.pad_left));
-    }
+    const network::ContractionShape c = layer.type->contraction(layer, 1);
+    const double of_sample = static_cast<double>(
+        c.in_c / c.groups * c.out_c * taps(c.in_h, c.out_h(), c.kernel_h, c.stride_h, c.pad_top) *
+        taps(c.in_w, c.out_w(), c.kernel_w, c.stride_w, c.pad_left));
     const int roles = layer.inputs.front() < 0 ? 2 : 3;  // nothing reads the images' gradient
     sum += roles * static_cast<double>(batch_.shape()[0]) * of_sample;
   }

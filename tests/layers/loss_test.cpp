@@ -2,13 +2,13 @@
 // Copyright the qloom authors
 #include <algorithm>
 
-#include "host/layers/ops.hpp"
+#include "host/layers/common/losses.hpp"
 #include "tests/contraction/naive.hpp"
 
 namespace qloom::test {
 namespace {
 
-using network::Loss;
+using layers::Loss;
 
 constexpr std::int64_t kBatch = 37, kClasses = 10;
 
@@ -54,8 +54,8 @@ std::int64_t naive_correct(const std::vector<float>& logits) {
 TEST(SoftmaxCrossEntropy, ValueAndGradientEqualTheDefinition) {
   const auto logits = random_values(kBatch * kClasses, 1, -4, 4);
   std::vector<float> gradient(logits.size(), NAN);
-  const Loss loss = network::softmax_cross_entropy(logits.data(), labels().data(), kBatch, kClasses,
-                                                   gradient.data());
+  const Loss loss = layers::softmax_cross_entropy(logits.data(), labels().data(), kBatch, kClasses,
+                                                  gradient.data());
   EXPECT_NEAR(loss.sum, naive_cross_entropy(widened(logits)), 1e-10);
   EXPECT_EQ(loss.correct, naive_correct(logits));
   const auto expected = differences(widened(logits), [](const std::vector<double>& z) {
@@ -69,7 +69,7 @@ TEST(SoftmaxCrossEntropy, LargeLogitsStayFinite) {
   const std::vector<std::int32_t> label{0, 0};
   std::vector<float> gradient(6);
   const Loss loss =
-      network::softmax_cross_entropy(logits.data(), label.data(), 2, 3, gradient.data());
+      layers::softmax_cross_entropy(logits.data(), label.data(), 2, 3, gradient.data());
   EXPECT_DOUBLE_EQ(loss.sum, 1e4);
   EXPECT_EQ(loss.correct, 1);
   EXPECT_EQ(gradient, (std::vector<float>{0, 0, 0, -0.5F, 0.5F, 0}));
@@ -79,7 +79,7 @@ TEST(SumOfSquares, ValueAndGradientEqualTheDefinition) {
   const auto logits = random_values(kBatch * kClasses, 1, -2, 2);
   std::vector<float> gradient(logits.size(), NAN);
   const Loss loss =
-      network::sum_of_squares(logits.data(), labels().data(), kBatch, kClasses, gradient.data());
+      layers::sum_of_squares(logits.data(), labels().data(), kBatch, kClasses, gradient.data());
   EXPECT_NEAR(loss.sum, naive_squares(widened(logits)), 1e-10);
   EXPECT_EQ(loss.correct, naive_correct(logits));
   expect_near(gradient, differences(widened(logits), naive_squares), 1e-6, "gradient of the sum");
@@ -88,8 +88,8 @@ TEST(SumOfSquares, ValueAndGradientEqualTheDefinition) {
 TEST(Losses, TheFirstOfEqualLogitsDecides) {
   const std::vector<float> logits{2, 2, 1, 0, 3, 3};
   const std::vector<std::int32_t> label{0, 2};
-  EXPECT_EQ(network::softmax_cross_entropy(logits.data(), label.data(), 2, 3, nullptr).correct, 1);
-  EXPECT_EQ(network::sum_of_squares(logits.data(), label.data(), 2, 3, nullptr).correct, 1);
+  EXPECT_EQ(layers::softmax_cross_entropy(logits.data(), label.data(), 2, 3, nullptr).correct, 1);
+  EXPECT_EQ(layers::sum_of_squares(logits.data(), label.data(), 2, 3, nullptr).correct, 1);
 }
 
 TEST(Losses, BitsDoNotDependOnTheNumberOfThreads) {
@@ -97,8 +97,8 @@ TEST(Losses, BitsDoNotDependOnTheNumberOfThreads) {
   const auto label = labels();
   expect_same_for_any_threads([&] {
     return std::vector{
-        network::softmax_cross_entropy(logits.data(), label.data(), kBatch, kClasses, nullptr).sum,
-        network::sum_of_squares(logits.data(), label.data(), kBatch, kClasses, nullptr).sum};
+        layers::softmax_cross_entropy(logits.data(), label.data(), kBatch, kClasses, nullptr).sum,
+        layers::sum_of_squares(logits.data(), label.data(), kBatch, kClasses, nullptr).sum};
   });
 }
 

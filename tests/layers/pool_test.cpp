@@ -2,13 +2,13 @@
 // Copyright the qloom authors
 #include <limits>
 
-#include "host/layers/ops.hpp"
+#include "host/layers/common/pool.hpp"
 #include "tests/contraction/naive.hpp"
 
 namespace qloom::test {
 namespace {
 
-using network::PoolShape;
+using layers::PoolShape;
 
 struct Pool {
   std::string name;
@@ -110,7 +110,7 @@ TEST(MaxPool, TakesTheFirstLargestElementOfTheWindow) {
     }
     std::vector<float> y(y_size(shape));
     std::vector<std::int32_t> argmax(y.size()), expected_argmax;
-    network::max_pool(shape, x.data(), y.data(), argmax.data());
+    layers::max_pool(shape, x.data(), y.data(), argmax.data());
     const auto expected = naive_max(shape, widened(x), &expected_argmax);
     EXPECT_EQ(widened(y), expected) << name;
     EXPECT_EQ(argmax, expected_argmax) << name;
@@ -127,8 +127,8 @@ TEST(MaxPool, GradientEqualsCentralDifferences) {
     const auto dy = random_values(static_cast<std::int64_t>(y_size(s)), 2);
     std::vector<float> y(dy.size()), dx(x.size(), NAN);
     std::vector<std::int32_t> argmax(y.size());
-    network::max_pool(s, x.data(), y.data(), argmax.data());
-    network::max_pool_gradient(s, dy.data(), argmax.data(), dx.data());
+    layers::max_pool(s, x.data(), y.data(), argmax.data());
+    layers::max_pool_gradient(s, dy.data(), argmax.data(), dx.data());
     const auto expected = differences(
         widened(x), [&](const std::vector<double>& v) { return dot(naive_max(s, v), dy); }, 1e-6);
     expect_near(dx, expected, 1e-6, name);
@@ -141,7 +141,7 @@ TEST(MaxPool, NotANumberAndInfinityComeThrough) {
   const std::vector<float> x{1, NAN, -inf, -inf, 3, inf, 2, 5, -inf, -inf, 4, 1};
   std::vector<float> y(3);
   std::vector<std::int32_t> argmax(3);
-  network::max_pool(s, x.data(), y.data(), argmax.data());
+  layers::max_pool(s, x.data(), y.data(), argmax.data());
   EXPECT_TRUE(std::isnan(y[0]));
   EXPECT_EQ(argmax[0], 1);
   EXPECT_EQ(y[1], -inf);
@@ -154,7 +154,7 @@ TEST(AveragePool, IsTheMeanOfTheElementsInsideTheImage) {
   for (const auto& [name, shape] : pools()) {
     const auto x = random_values(static_cast<std::int64_t>(x_size(shape)), 1);
     std::vector<float> y(y_size(shape), NAN);
-    network::average_pool(shape, x.data(), y.data());
+    layers::average_pool(shape, x.data(), y.data());
     expect_near(y, naive_mean(shape, widened(x)), 1e-7, name);
   }
 }
@@ -165,7 +165,7 @@ TEST(AveragePool, GradientEqualsCentralDifferences) {
     const auto x = random_values(static_cast<std::int64_t>(x_size(s)), 1);
     const auto dy = random_values(static_cast<std::int64_t>(y_size(s)), 2);
     std::vector<float> dx(x.size(), NAN);
-    network::average_pool_gradient(s, dy.data(), dx.data());
+    layers::average_pool_gradient(s, dy.data(), dx.data());
     const auto expected = differences(
         widened(x), [&](const std::vector<double>& v) { return dot(naive_mean(s, v), dy); });
     expect_near(dx, expected, 1e-6, name);
@@ -181,10 +181,10 @@ TEST(Pools, BitsDoNotDependOnTheNumberOfThreads) {
     expect_same_for_any_threads([&] {
       std::vector<float> most(dy.size()), mean(dy.size()), dmost(x.size()), dmean(x.size());
       std::vector<std::int32_t> argmax(dy.size());
-      network::max_pool(s, x.data(), most.data(), argmax.data());
-      network::max_pool_gradient(s, dy.data(), argmax.data(), dmost.data());
-      network::average_pool(s, x.data(), mean.data());
-      network::average_pool_gradient(s, dy.data(), dmean.data());
+      layers::max_pool(s, x.data(), most.data(), argmax.data());
+      layers::max_pool_gradient(s, dy.data(), argmax.data(), dmost.data());
+      layers::average_pool(s, x.data(), mean.data());
+      layers::average_pool_gradient(s, dy.data(), dmean.data());
       return std::vector{most, mean, dmost, dmean};
     });
   }

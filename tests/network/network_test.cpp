@@ -9,7 +9,7 @@
 
 #include <omp.h>
 
-#include "host/layers/ops.hpp"
+#include "host/layers/common/losses.hpp"
 #include "host/tensor/random.hpp"
 #include "tests/support/method.hpp"
 
@@ -78,13 +78,14 @@ struct Fixture {
   }
   double loss(std::uint64_t step = 0) {
     const Tensor& logits = network.forward(x, training(step));
-    return softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, nullptr).sum /
+    return layers::softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, nullptr)
+               .sum /
            kBatch;
   }
   void gradients(std::uint64_t step = 0) {
     const Tensor& logits = network.forward(x, training(step));
     Tensor dy({kBatch, kClasses});
-    softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, dy.data());
+    layers::softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, dy.data());
     network.backward(dy);
   }
   Network network;

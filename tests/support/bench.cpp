@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "host/experiment/placing.hpp"
-#include "host/layers/ops.hpp"
+#include "host/layers/common/losses.hpp"
 
 namespace qloom::test {
 namespace {
@@ -114,7 +114,7 @@ const Tensor& Bench::evaluate() { return network.forward(batch, pass_of(0, false
 
 void Bench::gradients(std::uint64_t step) {
   const Tensor& logits = forward(step);
-  network::softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, dlogits.data());
+  layers::softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, dlogits.data());
   network.backward(dlogits);
 }
 
@@ -151,23 +151,7 @@ network::SiteQuantizer& Bench::site(const std::string& key) {
 
 network::ContractionShape Bench::shape_of(const std::string& layer) {
   const network::Layer& l = *node(layer).layer;
-  if (l.type == network::LayerType::kDense) {
-    return {.batch = kBatch, .in_c = l.in.size(), .out_c = l.out.channels};
-  }
-  return {.batch = kBatch,
-          .in_h = l.in.height,
-          .in_w = l.in.width,
-          .in_c = l.in.channels,
-          .out_c = l.out.channels,
-          .kernel_h = l.kernel_h,
-          .kernel_w = l.kernel_w,
-          .stride_h = l.stride_h,
-          .stride_w = l.stride_w,
-          .pad_top = l.pad_top,
-          .pad_bottom = l.pad_bottom,
-          .pad_left = l.pad_left,
-          .pad_right = l.pad_right,
-          .groups = l.groups};
+  return l.type->contraction(l, kBatch);
 }
 
 std::vector<float> Bench::x(const std::string& layer) {

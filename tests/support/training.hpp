@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "host/experiment/placing.hpp"
-#include "host/layers/ops.hpp"
+#include "host/layers/common/losses.hpp"
 #include "host/network/network.hpp"
 #include "tests/support/bench.hpp"
 
@@ -40,8 +40,7 @@ class Training {
   const Tensor& run(std::uint64_t step) {
     const network::Pass pass = pass_of(step, true);
     const Tensor& logits = network.forward(batch_, pass);
-    network::softmax_cross_entropy(logits.data(), labels_.data(), kBatch, kClasses,
-                                   dlogits_.data());
+    layers::softmax_cross_entropy(logits.data(), labels_.data(), kBatch, kClasses, dlogits_.data());
     network.backward(dlogits_);
     network.update(settings_, pass.phase, step);
     return logits;

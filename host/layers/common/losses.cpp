@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
+#include "host/layers/common/losses.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 
-#include "host/layers/ops.hpp"
 #include "host/tensor/parallel.hpp"
 
-namespace qloom::network {
+namespace qloom::layers {
 namespace {
 
 /// Adds row(r, loss) over all rows: sixteen parts at most, each in order, then the parts in order.
@@ -68,4 +69,4 @@ Loss sum_of_squares(const float* logits, const std::int32_t* labels, std::int64_
   });
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::layers

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/layers/ops.hpp"
+#include "host/layers/common/pool.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@
 #include "host/kernels/vectorized.hpp"
 #include "host/tensor/parallel.hpp"
 
-namespace qloom::network {
+namespace qloom::layers {
 namespace {
 
 /// The part of a window that lies inside the image: rows h0 .. h1 - 1, columns w0 .. w1 - 1.
@@ -33,17 +33,6 @@ void for_each_output_row(const PoolShape& s, const Body& body) {
   for_each(static_cast<std::uint64_t>(s.batch * s.out_h()), [&](std::uint64_t i) {
     const auto row = static_cast<std::int64_t>(i);
     body(row / s.out_h(), row % s.out_h());
-  });
-}
-
-/// body(first row, rows) for blocks of rows of about kTileElements, on all threads.
-template <class Body>
-void for_each_rows(std::int64_t rows, std::int64_t width, const Body& body) {
-  const std::int64_t block =
-      std::max<std::int64_t>(1, static_cast<std::int64_t>(kTileElements) / width);
-  for_each(static_cast<std::uint64_t>((rows + block - 1) / block), [&](std::uint64_t i) {
-    const std::int64_t first = static_cast<std::int64_t>(i) * block;
-    body(first, std::min(block, rows - first));
   });
 }
 
@@ -177,6 +166,21 @@ void mean_of_window(const PoolShape& s, const float* x, std::int64_t sample, con
 
 }  // namespace
 
+PoolShape pool_shape(const Layer& l, std::int64_t batch) {
+  return {.batch = batch,
+          .in_h = l.in.height,
+          .in_w = l.in.width,
+          .channels = l.in.channels,
+          .kernel_h = l.kernel_h,
+          .kernel_w = l.kernel_w,
+          .stride_h = l.stride_h,
+          .stride_w = l.stride_w,
+          .pad_top = l.pad_top,
+          .pad_bottom = l.pad_bottom,
+          .pad_left = l.pad_left,
+          .pad_right = l.pad_right};
+}
+
 void max_pool(const PoolShape& s, const float* x, float* y, std::int32_t* argmax) {
   const bool is_inside = s.pad_top == 0 && s.pad_bottom == 0 && s.pad_left == 0 && s.pad_right == 0;
   const InsideRow row(s);
@@ -231,62 +235,4 @@ void average_pool_gradient(const PoolShape& s, const float* dy, float* dx) {
   });
 }
 
-void relu(const float* x, float* y, std::uint64_t n, float ceiling) {
-  kernels::vectorized([=] {
-#pragma GCC ivdep
-    for (std::uint64_t i = 0; i < n; ++i) {
-      const float positive = x[i] < 0 ? 0.0F : x[i];  // NaN stays NaN
-      y[i] = positive > ceiling ? ceiling : positive;
-    }
-  });
-}
-
-void relu_gradient(const float* y, const float* dy, float* dx, std::uint64_t n, float ceiling) {
-  kernels::vectorized([=] {
-#pragma GCC ivdep
-    for (std::uint64_t i = 0; i < n; ++i) {
-      const float error = dy[i], above = y[i] > 0 ? error : 0.0F;
-      dx[i] = y[i] < ceiling ? above : 0.0F;
-    }
-  });
-}
-
-void add(const float* a, const float* b, float* y, std::uint64_t n) {
-  kernels::vectorized([=] {
-#pragma GCC ivdep
-    for (std::uint64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
-  });
-}
-
-void concat_part(const float* x, std::int64_t rows, std::int64_t channels, float* y,
-                 std::int64_t y_channels, std::int64_t offset) {
-  const std::size_t bytes = static_cast<std::size_t>(channels) * sizeof(float);
-  for_each_rows(rows, channels, [&](std::int64_t first, std::int64_t count) {
-    for (std::int64_t r = first; r < first + count; ++r) {
-      std::memcpy(y + r * y_channels + offset, x + r * channels, bytes);
-    }
-  });
-}
-
-void concat_part_gradient(const float* dy, std::int64_t rows, std::int64_t channels, float* dx,
-                          std::int64_t y_channels, std::int64_t offset) {
-  const std::size_t bytes = static_cast<std::size_t>(channels) * sizeof(float);
-  for_each_rows(rows, channels, [&](std::int64_t first, std::int64_t count) {
-    for (std::int64_t r = first; r < first + count; ++r) {
-      std::memcpy(dx + r * channels, dy + r * y_channels + offset, bytes);
-    }
-  });
-}
-
-void scale_shift(const float* x, const float* scale, const float* shift, std::uint64_t rows,
-                 std::uint64_t channels, float* y) {
-  kernels::vectorized([=] {
-    for (std::uint64_t first = 0; first < rows * channels; first += channels) {
-#pragma GCC ivdep
-      for (std::uint64_t c = 0; c < channels; ++c)
-        y[first + c] = x[first + c] * scale[c] + shift[c];
-    }
-  });
-}
-
-}  // namespace qloom::network
+}  // namespace qloom::layers

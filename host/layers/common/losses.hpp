@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Losses of a batch of logits (batch, classes). The same bits for any number of threads.
+#pragma once
+
+#include <cstdint>
+
+namespace qloom::layers {
+
+struct Loss {
+  double sum = 0;            ///< over the batch
+  std::int64_t correct = 0;  ///< samples whose largest logit (the first one) is the label
+};
+/// Softmax cross-entropy, natural logarithm. gradient (may be null) is of the batch mean.
+Loss softmax_cross_entropy(const float* logits, const std::int32_t* labels, std::int64_t batch,
+                           std::int64_t classes, float* gradient);
+/// 0.5 * sum (y - onehot)^2; gradient (may be null) is of the sum over batch and classes
+/// (Wu et al., 2018, WAGE).
+Loss sum_of_squares(const float* logits, const std::int32_t* labels, std::int64_t batch,
+                    std::int64_t classes, float* gradient);
+
+}  // namespace qloom::layers

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/layers/common/reader.hpp"
+
+namespace qloom::layers {
+namespace {
+
+void read(Reader&, Layer& layer) { layer.out = {1, 1, layer.in.size()}; }
+
+}  // namespace
+
+extern const LayerType kFlatten;
+constinit const LayerType kFlatten{.name = "flatten",
+                                   .read = read,
+                                   .same_bytes = true,
+                                   .sign = Sign::kOfInputs,
+                                   .hands_input_on = true};
+
+}  // namespace qloom::layers

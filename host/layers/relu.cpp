@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <limits>
+
+#include "host/layers/common/elementwise.hpp"
+#include "host/layers/layer.hpp"
+
+namespace qloom::layers {
+namespace {
+
+constexpr float kCeiling = std::numeric_limits<float>::infinity();
+
+void forward(const Layer&, const Step&, Chunk chunk, const float* x, const float*,
+             float* y) noexcept {
+  relu(x, y, chunk.n, kCeiling);
+}
+
+void gradient(const Layer&, const Step&, Chunk chunk, const float* y, const float* dy,
+              float* dx) noexcept {
+  relu_gradient(y, dy, dx, chunk.n, kCeiling);
+}
+
+}  // namespace
+
+extern const LayerType kRelu;
+constinit const LayerType kRelu{.name = "relu",
+                                .elementwise = {forward, gradient, Elementwise::Reads::kOutput},
+                                .sign = Sign::kNotNegative};
+
+}  // namespace qloom::layers

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <cmath>
+
+#include "host/kernels/vectorized.hpp"
+#include "host/layers/layer.hpp"
+
+namespace qloom::layers {
+namespace {
+
+void forward(const Layer&, const Step&, Chunk chunk, const float* x, const float*,
+             float* y) noexcept {
+  kernels::vectorized([=] {
+#pragma GCC ivdep
+    for (std::uint64_t i = 0; i < chunk.n; ++i) {
+      y[i] = static_cast<float>(1.0 / (1.0 + std::exp(-double{x[i]})));
+    }
+  });
+}
+
+void gradient(const Layer&, const Step&, Chunk chunk, const float* y, const float* dy,
+              float* dx) noexcept {
+  kernels::vectorized([=] {
+#pragma GCC ivdep
+    for (std::uint64_t i = 0; i < chunk.n; ++i) {
+      dx[i] = dy[i] * (y[i] * (1.0F - y[i]));
+    }
+  });
+}
+
+}  // namespace
+
+extern const LayerType kSigmoid;
+/// y = 1 / (1 + exp(-x)), worked out in double and rounded once.
+constinit const LayerType kSigmoid{.name = "sigmoid",
+                                   .elementwise = {forward, gradient, Elementwise::Reads::kOutput},
+                                   .sign = Sign::kNotNegative};
+
+}  // namespace qloom::layers
