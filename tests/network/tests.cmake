@@ -1,4 +1,4 @@
-qloom_add_test(network_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/network_test.cpp
+qloom_add_test(network_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/network_test.cpp ${CMAKE_CURRENT_LIST_DIR}/layer_types_test.cpp
   LABELS unit LIBRARIES qloom_network qloom_method_test)
 if(TARGET qloom_experiment)
   qloom_add_test(allocation_test

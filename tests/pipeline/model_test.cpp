@@ -248,6 +248,64 @@ TEST(Model, RefusesShapesThatDoNotFit) {
             "m.json: /layers/0/filters: 3 is not a multiple of the 2 groups");
 }
 
+TEST(Model, ReadsTheKeysOfEveryActivationAndFrame) {
+  EXPECT_FLOAT_EQ(first(R"({"name": "a", "type": "leaky_relu"})").slope, 0.01F);
+  EXPECT_EQ(first(R"({"name": "a", "type": "leaky_relu", "slope": 0.5})").slope, 0.5F);
+  EXPECT_EQ(first(R"({"name": "a", "type": "dropout", "rate": 0.25})").rate, 0.25F);
+  EXPECT_NE(first(R"({"name": "a", "type": "dropout", "rate": 0.25})").stream,
+            first(R"({"name": "b", "type": "dropout", "rate": 0.25})").stream);
+  EXPECT_EQ(first(R"({"name": "a", "type": "channel_mean"})", {4, 5, 6}).out,
+            (SampleShape{4, 5, 1}));
+  const Layer pad = first(
+      R"({"name": "a", "type": "pad", "top": 1, "bottom": 2, "left": 3, "value": -1})", {4, 5, 6});
+  EXPECT_EQ(pad.out, (SampleShape{7, 8, 6}));
+  EXPECT_EQ(pad.value, -1);
+  EXPECT_EQ(pad.sign, layers::Sign::kAny);
+  for (const char* type : {"sigmoid", "tanh", "hard_swish"}) {
+    const Layer layer = first(std::string(R"({"name": "a", "type": ")") + type + "\"}");
+    EXPECT_EQ(layer.out, kImage) << type;
+  }
+  const Layer square = parse(R"({"name": "a", "type": "tanh"},
+               {"name": "s", "type": "multiply", "input": ["a", "input"]})" +
+                             std::string(kEnd))
+                           .layers.at(1);
+  EXPECT_EQ(square.out, kImage);
+}
+
+TEST(Model, DilationSpreadsTheKernel) {
+  const Layer conv = first(R"({"name": "c", "type": "conv", "filters": 2, "kernel": 3,
+                               "dilation": {"height": 2, "width": 3}})");
+  EXPECT_EQ(conv.out, (SampleShape{24, 22, 2}));
+  const Layer same = first(R"({"name": "c", "type": "conv", "filters": 2, "kernel": 3,
+                               "padding": "same", "stride": 2, "dilation": 2})");
+  EXPECT_EQ(same.out, (SampleShape{14, 14, 2}));
+  EXPECT_EQ(same.pad_top + same.pad_bottom, 3);
+  EXPECT_EQ(error_of(R"({"name": "a", "type": "conv", "filters": 2, "kernel": 8, "dilation": 4})"),
+            "m.json: /layers/0/kernel: 8 x 8 (with dilation 29 x 29) is larger than the padded "
+            "input 28 x 28");
+}
+
+TEST(Model, RefusesWhatTheTypesCannotDo) {
+  EXPECT_EQ(error_of(R"({"name": "a", "type": "dropout"})"),
+            "m.json: /layers/0: missing key \"rate\", which type \"dropout\" needs");
+  EXPECT_NE(error_of(R"({"name": "a", "type": "dropout", "rate": 1})").find("/layers/0/rate"),
+            std::string::npos);
+  EXPECT_NE(error_of(R"({"name": "a", "type": "leaky_relu", "slope": 0})").find("/layers/0/slope"),
+            std::string::npos);
+  EXPECT_EQ(error_of(R"({"name": "a", "type": "pad", "value": 1})"),
+            "m.json: /layers/0: a pad of no pixel; expected \"top\", \"bottom\", \"left\" or "
+            "\"right\" of 1 or more");
+  EXPECT_EQ(error_of(R"({"name": "a", "type": "tanh", "rate": 0.5})"),
+            "m.json: /layers/0/rate: 0.5 has no meaning in a layer of type \"tanh\"");
+  EXPECT_EQ(error_of(R"({"name": "a", "type": "multiply"})"),
+            "m.json: /layers/0: missing key \"input\", which type \"multiply\" needs");
+  EXPECT_EQ(
+      error_of(R"({"name": "p", "type": "pad", "top": 1},
+                  {"name": "a", "type": "multiply", "input": ["p", "input"]})"),
+      "m.json: /layers/1/input: shapes 29 x 28 x 1 and 28 x 28 x 1 differ; expected two of one "
+      "shape");
+}
+
 TEST(Model, RefusesTheWrongNumberOfInputs) {
   EXPECT_EQ(
       error_of(R"({"name": "a", "type": "relu"},
