@@ -8,7 +8,7 @@
 #include "host/cli/json_array.hpp"
 #include "host/cli/outputs.hpp"
 #include "host/data/array_file.hpp"
-#include "host/experiment/warnings.hpp"
+#include "host/results/warnings.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
@@ -70,7 +70,7 @@ void execute(const Options& o) {
   check_options(o);
   const registry::Registry registry = open_registry_to_run();
   const pipeline::Rule rule = pipeline::load_rule(o.rule, registry);
-  for (const Warning& warning : rule.warnings) experiment::print_warning(warning);
+  for (const Warning& warning : rule.warnings) results::print_warning(warning);
   const Request request = read_request(o);
   Outputs outputs;
   outputs.plan("--output", o.output);

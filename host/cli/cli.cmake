@@ -6,7 +6,7 @@ add_executable(qloom
   cli/run.cpp cli/sweep.cpp cli/validate.cpp)
 target_include_directories(qloom PRIVATE "${PROJECT_SOURCE_DIR}")
 target_link_libraries(qloom PRIVATE
-  qloom_check qloom_experiment qloom_pipeline qloom_network qloom_registry qloom_data CLI11::CLI11 fmt::fmt
+  qloom_check qloom_study qloom_run qloom_results qloom_pipeline qloom_network qloom_registry qloom_data CLI11::CLI11 fmt::fmt
   qloom_warnings)
 target_compile_definitions(qloom PRIVATE QLOOM_VERSION="${PROJECT_VERSION}")
 set_target_properties(qloom PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")

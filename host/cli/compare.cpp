@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 #include "host/cli/commands.hpp"
-#include "host/experiment/experiment.hpp"
+#include "host/study/study.hpp"
 
 namespace qloom::cli {
 
@@ -10,7 +10,7 @@ void add_compare(CLI::App& app, Action& action) {
       "compare",
       "Runs several pipelines and prints one table; writes compare.json, compare.csv and "
       "report.html.");
-  auto options = std::make_shared<experiment::CompareOptions>();
+  auto options = std::make_shared<study::CompareOptions>();
   command->add_option("pipelines", options->pipelines, "Pipeline files")
       ->required()
       ->type_name("PIPELINE.json ...");
@@ -42,7 +42,7 @@ void add_compare(CLI::App& app, Action& action) {
   command->callback([options, &action] {
     action = [options] {
       const registry::Registry registry = open_registry_to_run();
-      experiment::compare(*options, registry);
+      study::compare(*options, registry);
     };
   });
 }

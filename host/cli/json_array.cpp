@@ -12,8 +12,8 @@
 
 #include "host/data/array_reader.hpp"
 #include "host/data/json_file.hpp"
-#include "host/experiment/warnings.hpp"
 #include "host/registry/registry.hpp"
+#include "host/results/warnings.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
@@ -113,7 +113,7 @@ Tensor read_array(const fs::path& file) {
     values = data::to_float32(array, file.string(), rounded);
     shape = array.shape;
     if (const std::string text = rounded.text(); !text.empty()) {
-      experiment::print_warning({file.string(), text});
+      results::print_warning({file.string(), text});
     }
   }
   Tensor x(shape);

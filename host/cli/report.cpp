@@ -4,7 +4,7 @@
 
 #include "host/cli/commands.hpp"
 #include "host/data/streams.hpp"
-#include "host/experiment/page.hpp"
+#include "host/results/page.hpp"
 
 namespace qloom::cli {
 
@@ -22,7 +22,7 @@ void add_report(CLI::App& app, Action& action) {
       ->type_name("FILE");
   command->callback([options, &action] {
     action = [options] {
-      const auto file = experiment::write_page(options->folder, options->output);
+      const auto file = results::write_page(options->folder, options->output);
       data::print("{}\n", file.string());
     };
   });

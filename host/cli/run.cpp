@@ -4,20 +4,20 @@
 
 #include "host/cli/commands.hpp"
 #include "host/data/streams.hpp"
-#include "host/experiment/experiment.hpp"
+#include "host/run/run.hpp"
 
 namespace qloom::cli {
 namespace {
 
 struct Options {
-  experiment::RunOptions run;
+  run::RunOptions run;
   std::uint64_t seed = 0;
   std::string every;
 };
 
 void execute(const Options& options) {
   const registry::Registry registry = open_registry_to_run();
-  const json::Json report = experiment::run(options.run, registry);
+  const json::Json report = run::run(options.run, registry);
   if (report.contains("final")) {
     data::print(
         "{}: accuracy {:.2f} %, loss {:.4f} on {} samples\n", report["name"].get<std::string>(),
@@ -62,7 +62,7 @@ void add_run(CLI::App& app, Action& action) {
                    "Checkpoints inside an epoch too: every N steps (200 or 200steps), or once N "
                    "seconds have passed (30s). Default: after each epoch and stage")
       ->check([](const std::string& text) {
-        return experiment::parse_interval(text)
+        return run::parse_interval(text)
                    ? std::string()
                    : text +
                          " is no interval; expected a whole number of steps, for instance 200 or "
@@ -81,14 +81,14 @@ void add_run(CLI::App& app, Action& action) {
       ->add_option("--progress", options->run.progress,
                    "How far the run is: live (one line, written over), plain (a line per epoch and "
                    "stage). Default: live on a terminal")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, experiment::ProgressStyle>{
-          {"auto", experiment::ProgressStyle::kAuto},
-          {"live", experiment::ProgressStyle::kLive},
-          {"plain", experiment::ProgressStyle::kPlain}}))
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, run::ProgressStyle>{{"auto", run::ProgressStyle::kAuto},
+                                                    {"live", run::ProgressStyle::kLive},
+                                                    {"plain", run::ProgressStyle::kPlain}}))
       ->type_name("STYLE");
   command->callback([options, seed, &action] {
     if (seed->count() > 0) options->run.seed = options->seed;
-    if (const auto every = experiment::parse_interval(options->every)) {
+    if (const auto every = run::parse_interval(options->every)) {
       options->run.checkpoint_every = *every;
     }
     action = [options] { execute(*options); };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 #include "host/cli/commands.hpp"
-#include "host/experiment/experiment.hpp"
+#include "host/study/study.hpp"
 
 namespace qloom::cli {
 
@@ -10,7 +10,7 @@ void add_sweep(CLI::App& app, Action& action) {
       "sweep",
       "Runs variants of a pipeline as processes; writes results.json, results.csv and report.html. "
       "Started again it runs only what is missing.");
-  auto options = std::make_shared<experiment::SweepOptions>();
+  auto options = std::make_shared<study::SweepOptions>();
   command->add_option("sweep", options->file, "Sweep file: base pipeline, grid or list, seeds")
       ->required()
       ->type_name("SWEEP.json");
@@ -30,7 +30,7 @@ void add_sweep(CLI::App& app, Action& action) {
   command->callback([options, &action] {
     action = [options] {
       const registry::Registry registry = open_registry_to_run();
-      experiment::sweep(*options, registry);
+      study::sweep(*options, registry);
     };
   });
 }

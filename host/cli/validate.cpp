@@ -4,9 +4,9 @@
 
 #include "host/cli/commands.hpp"
 #include "host/data/streams.hpp"
-#include "host/experiment/experiment.hpp"
-#include "host/experiment/warnings.hpp"
 #include "host/pipeline/pipeline.hpp"
+#include "host/results/warnings.hpp"
+#include "host/run/run.hpp"
 
 namespace qloom::cli {
 namespace {
@@ -19,8 +19,8 @@ struct Options {
 void execute(const Options& options) {
   const registry::Registry registry = open_registry_to_run();
   const pipeline::Pipeline p = pipeline::load(options.pipeline, options.overrides, registry);
-  experiment::Warnings warnings;
-  experiment::check(p, registry, warnings);
+  results::Warnings warnings;
+  run::check(p, registry, warnings);
   data::print("{}: valid: {} rules, {} procedures, {} stages\n", p.file.string(), p.rules.size(),
               p.procedures.size(), p.stages.size());
 }

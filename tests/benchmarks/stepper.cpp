@@ -8,8 +8,8 @@
 
 #include <unistd.h>
 
-#include "host/experiment/placing.hpp"
 #include "host/layers/common/losses.hpp"
+#include "host/placing/placing.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
 #include "tests/benchmarks/products.hpp"
@@ -62,7 +62,7 @@ Stepper::Stepper(const StepperOptions& options, const std::string& rules,
   settings_.learning_rate = 0.01;
   settings_.momentum = 0.9;
   settings_.weight_decay = 5e-4;
-  network_.lower(experiment::place(pipeline_, network_.model(), registry, {}));
+  network_.lower(placing::place(pipeline_, network_.model(), registry, {}));
   network_.initialise();
 }
 

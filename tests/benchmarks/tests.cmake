@@ -13,7 +13,7 @@ target_link_libraries(qloom_rounding_bench PRIVATE qloom::kernels fmt::fmt qloom
 
 add_library(qloom_bench_stepper STATIC EXCLUDE_FROM_ALL benchmarks/stepper.cpp)
 target_link_libraries(qloom_bench_stepper
-  PUBLIC qloom_pipeline qloom_network qloom_registry PRIVATE qloom_experiment qloom_warnings)
+  PUBLIC qloom_pipeline qloom_network qloom_registry PRIVATE qloom_run qloom_warnings)
 add_executable(qloom_training_bench EXCLUDE_FROM_ALL benchmarks/training_bench.cpp)
 target_link_libraries(qloom_training_bench PRIVATE
   qloom_bench_stepper OpenMP::OpenMP_CXX CLI11::CLI11 qloom_warnings)

@@ -10,17 +10,17 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "host/experiment/trainer.hpp"
 #include "host/pipeline/pipeline.hpp"
+#include "host/run/trainer.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::test {
 namespace {
 
 namespace fs = std::filesystem;
-using experiment::Progress;
-using experiment::Trainer;
 using json::Json;
+using run::Progress;
+using run::Trainer;
 
 constexpr std::uint64_t kStepsOfEpoch = 5, kEpochs = 3;
 

@@ -1,7 +1,7 @@
 # A plugin in several builds, for a run that sees its file change.
-if(TARGET qloom_experiment)
+if(TARGET qloom_run)
   qloom_add_test(reload_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/reload_test.cpp
-    LABELS integration LIBRARIES qloom_experiment)
+    LABELS integration LIBRARIES qloom_run)
   add_dependencies(reload_test qloom_plugins)
   foreach(build half quarter refuses fails nan rounds_up)
     qloom_add_plugin(swapped_${build} KIND quantizer

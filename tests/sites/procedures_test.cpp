@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "host/data/array_file.hpp"
-#include "host/experiment/report.hpp"
-#include "host/experiment/trainer.hpp"
+#include "host/run/report.hpp"
+#include "host/run/trainer.hpp"
 #include "host/tensor/error.hpp"
 #include "tests/support/bench.hpp"
 
@@ -43,8 +43,8 @@ class Procedures : public testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
 
   /// A trainer with these rules and procedures; `epochs` of training.
-  experiment::Trainer trainer(const Json& rules, const Json& procedures, int epochs,
-                              const Json& patch = Json::object()) {
+  run::Trainer trainer(const Json& rules, const Json& procedures, int epochs,
+                       const Json& patch = Json::object()) {
     Json data{{"dataset", "numpy"}, {"batch_size", 16}};
     for (const std::string split : {"train", "test"}) {
       data[split + "_images"] = (folder_ / (split + "_images.npy")).string();
@@ -61,16 +61,16 @@ class Procedures : public testing::Test {
 
   /// Runs all stages; `after(trainer)` after each epoch.
   template <class After>
-  static void run(experiment::Trainer& trainer, const After& after) {
-    experiment::Progress progress("test");
+  static void run(run::Trainer& trainer, const After& after) {
+    run::Progress progress("test");
     trainer.prepare();
     trainer.run_stages([&] { after(trainer); }, progress);
   }
-  static void run(experiment::Trainer& trainer) {
-    run(trainer, [](experiment::Trainer&) {});
+  static void run(run::Trainer& trainer) {
+    run(trainer, [](run::Trainer&) {});
   }
 
-  static std::vector<float> logits(experiment::Trainer& trainer, bool use_shadows = true) {
+  static std::vector<float> logits(run::Trainer& trainer, bool use_shadows = true) {
     network::Pass pass;
     pass.use_shadows = use_shadows;
     return values(trainer.network().forward(gaussian({10, 8, 8, 2}, 33), pass));
@@ -133,7 +133,7 @@ TEST_F(Procedures, SwalpEvaluatesTheMeanOfTheQuantizedWeightsOfItsEpochs) {
   auto averaged = trainer(rules, Json::array({{{"plugin", "swalp"}, {"start_epoch", 2}}}), 5);
   Means means;
   std::uint64_t epochs_seen = 0;
-  run(averaged, [&](experiment::Trainer& t) {
+  run(averaged, [&](run::Trainer& t) {
     if (t.cursor().epochs == epochs_seen) return;  // the call after the stage
     epochs_seen = t.cursor().epochs;
     if (epochs_seen > 2) means.add(t.network());
@@ -183,7 +183,7 @@ TEST_F(Procedures, WageTrainingKeepsAllWeightsOnTheirGridAndInRange) {
                      Json::array({{{"plugin", "wage_training"}, {"update_bits", update_bits}}}), 3,
                      {{"norm", {{"plugin", "const_scale"}}}, {"stages", Json::array({stage})}});
     std::vector<float> first, last;
-    run(t, [&](experiment::Trainer& now) {
+    run(t, [&](run::Trainer& now) {
       last.clear();
       for (const network::Parameter* p : now.network().parameters()) {
         if (p->role != QLOOM_ROLE_WEIGHT) {
@@ -226,7 +226,7 @@ TEST_F(Procedures, AReportHoldsTheOverflowsOfEachAccumulator) {
   for (const auto& [bits, any] : overflows) {
     auto t = trainer(coded_with({{"plugin", "integer"}, {"bits", bits}}), Json::array(), 1);
     run(t);
-    const Json counts = experiment::report_of(t, 1).at("accumulator_overflows");
+    const Json counts = run::report_of(t, 1).at("accumulator_overflows");
     EXPECT_EQ(counts.size(), 14U) << "three for each layer, no dx where nothing lies below";
     EXPECT_FALSE(counts.contains("accumulator.dx/conv1"));
     for (const auto& [site, count] : counts.items()) {
@@ -266,7 +266,7 @@ TEST_F(Procedures, FromSwapsAMethodBetweenTwoEpochsOfARun) {
     return Json::array({fixed_rule("update", "fc", 9), later});
   };
   auto t = trainer(rules(2), Json::array(), 4);
-  run(t, [](experiment::Trainer& now) {
+  run(t, [](run::Trainer& now) {
     const int f = now.cursor().epochs > 2 ? 4 : 9;
     for (const network::Parameter* p : now.network().parameters()) {
       if (p->name() != "fc/weight") continue;

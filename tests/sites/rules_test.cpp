@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "host/experiment/placing.hpp"
+#include "host/placing/placing.hpp"
 #include "host/tensor/error.hpp"
 #include "tests/support/bench.hpp"
 
@@ -20,7 +20,7 @@ Json fixed_point(int fraction_bits) {
 network::Placement placed(const Json& rules, std::uint64_t epochs_done = 0) {
   const pipeline::Pipeline p = bench_pipeline(rules);
   const auto model = network::parse_model(p.model, p.model_where, {8, 8, 2}, Bench::kClasses);
-  return experiment::place(p, model, registry(), {epochs_done, 0});
+  return placing::place(p, model, registry(), {epochs_done, 0});
 }
 
 /// "weight/fc": 4 for each placed quantizer with its fraction bits.
@@ -238,8 +238,8 @@ TEST(Rules, FromAStepSwapsOnePartAndTheOthersKeepTheirState) {
                     {"quantizer", {{"plugin", "affine"}, {"bits", 4}}},
                     {"range", moving},
                     {"from", {{"epoch", 1}, {"step", 13}}}}});
-  EXPECT_EQ(experiment::changes(bench_pipeline(rules), 10),
-            (std::vector<experiment::Moment>{{0, 0}, {1, 13}, {2, 25}}));
+  EXPECT_EQ(placing::changes(bench_pipeline(rules), 10),
+            (std::vector<placing::Moment>{{0, 0}, {1, 13}, {2, 25}}));
   Bench bench(rules);
   for (std::uint64_t step = 0; step < 4; ++step) bench.train(step);
   const auto scale = [&] { return *bench.site("weight/conv2").learned().at(0).value; };
@@ -272,8 +272,8 @@ TEST(Rules, FromSwapsTheMethodWhenTheEpochIsReached) {
                                    {"from", {{"epoch", 3}}},
                                    {"quantizer", nullptr}},
                                   {{"from", {{"epoch", 2}}}, {"norm", {{"plugin", "range_bn"}}}}});
-  EXPECT_EQ(experiment::changes(bench_pipeline(rules), 10),
-            (std::vector<experiment::Moment>{{0, 0}, {2, 20}, {3, 30}}));
+  EXPECT_EQ(placing::changes(bench_pipeline(rules), 10),
+            (std::vector<placing::Moment>{{0, 0}, {2, 20}, {3, 30}}));
   Bench bench(rules);
   bench.train();
   const Tensor& weight = bench.parameter("fc/weight").value;

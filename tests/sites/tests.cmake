@@ -1,4 +1,4 @@
-if(TARGET qloom_experiment)
+if(TARGET qloom_run)
   qloom_add_test(sites_test
     SOURCES
       ${CMAKE_CURRENT_LIST_DIR}/sites_test.cpp
@@ -10,5 +10,5 @@ if(TARGET qloom_experiment)
       ${CMAKE_CURRENT_LIST_DIR}/granularity_test.cpp
       ${CMAKE_CURRENT_LIST_DIR}/procedures_test.cpp
       ${PROJECT_SOURCE_DIR}/tests/support/bench.cpp
-    LABELS integration LIBRARIES qloom_experiment qloom_method_test)
+    LABELS integration LIBRARIES qloom_run qloom_method_test)
 endif()

@@ -10,8 +10,8 @@
 
 #include <unistd.h>
 
-#include "host/experiment/placing.hpp"
 #include "host/layers/common/losses.hpp"
+#include "host/placing/placing.hpp"
 
 namespace qloom::test {
 namespace {
@@ -91,7 +91,7 @@ Bench::Bench(const Json& rules, const Json& patch)
   settings.momentum = 0.5;
   for (std::int32_t i = 0; i < kBatch; ++i) labels.push_back(i % kClasses);
   network.fuse(false);  // every value and gradient can be looked at
-  lower(experiment::Moment{});
+  lower(placing::Moment{});
   network.initialise();
   // Off the round values that no coarse grid would change.
   std::uint64_t stream = 100;
@@ -102,8 +102,8 @@ Bench::Bench(const Json& rules, const Json& patch)
   }
 }
 
-void Bench::lower(experiment::Moment done) {
-  network.lower(experiment::place(pipeline, network.model(), registry(), done));
+void Bench::lower(placing::Moment done) {
+  network.lower(placing::place(pipeline, network.model(), registry(), done));
 }
 
 const Tensor& Bench::forward(std::uint64_t step) {

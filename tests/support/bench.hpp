@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "host/experiment/placing.hpp"
 #include "host/network/network.hpp"
 #include "host/pipeline/pipeline.hpp"
+#include "host/placing/placing.hpp"
 #include "tests/support/method.hpp"
 
 namespace qloom::test {
@@ -41,8 +41,8 @@ class Bench {
   explicit Bench(const Json& rules, const Json& patch = Json::object());
 
   /// Places the rules for this number of done epochs, or this moment.
-  void lower(std::uint64_t epochs_done) { lower(experiment::Moment{epochs_done, 0}); }
-  void lower(experiment::Moment done);
+  void lower(std::uint64_t epochs_done) { lower(placing::Moment{epochs_done, 0}); }
+  void lower(placing::Moment done);
   const Tensor& forward(std::uint64_t step = 0);
   const Tensor& evaluate();
   /// forward, loss, backward.

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "host/experiment/placing.hpp"
 #include "host/layers/common/losses.hpp"
 #include "host/network/network.hpp"
+#include "host/placing/placing.hpp"
 #include "tests/support/bench.hpp"
 
 namespace qloom::test {
@@ -30,7 +30,7 @@ class Training {
     for (std::int32_t i = 0; i < kBatch; ++i) labels_.push_back(i % kClasses);
     settings_.learning_rate = 0.05;
     settings_.momentum = 0.9;
-    network.lower(experiment::place(pipeline_, network.model(), registry(), {}));
+    network.lower(placing::place(pipeline_, network.model(), registry(), {}));
     network.initialise();
   }
 

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/placing/known_sites.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "host/placing/placing.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::placing {
+namespace {
+
+bool wants_first_tensor(const registry::Registry& registry, const network::MethodSpec& quantizer,
+                        const sites::SiteKey& key) {
+  const registry::Instance probe = network::probe_of(registry, quantizer, &key);
+  return (probe.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) != 0;
+}
+
+/// What evaluation lacks at a site, in words; "" when all is known.
+std::string missing(const registry::Registry& registry, const sites::SiteKey& key,
+                    const network::QuantizerSpec& now, const network::QuantizerSpec* before) {
+  const bool keeps_range =
+      before != nullptr && network::keeps_state(now.range, before->range) &&
+      network::granularity_of(now.quantizer) == network::granularity_of(before->quantizer);
+  if (now.range.method != nullptr && !keeps_range) return "range is";
+  if (before != nullptr && network::keeps_state(now.quantizer, before->quantizer)) return "";
+  return wants_first_tensor(registry, now.quantizer, key) ? "first tensor is" : "";
+}
+
+}  // namespace
+
+KnownSites known_sites(const network::Network& network) {
+  KnownSites known;
+  for (const auto& [key, site] : network.sites()) {
+    if (key.site->tracks_range() && site->is_known()) known[key] = site->spec();
+  }
+  return known;
+}
+
+KnownSites follow_stages(const pipeline::Pipeline& pipeline, const network::Model& model,
+                         const registry::Registry& registry, std::uint64_t steps_per_epoch,
+                         KnownSites known) {
+  Moment done;
+  const auto learn = [&](Moment moment) {
+    for (const auto& [key, spec] : place(pipeline, model, registry, moment).quantizers) {
+      if (key.site->tracks_range()) known[key] = spec;
+    }
+  };
+  for (const pipeline::Stage& stage : pipeline.stages) {
+    if (stage.type == "train") {
+      done.epochs += static_cast<std::uint64_t>(stage.epochs);
+      done.steps = done.epochs * steps_per_epoch;
+      // The rules of the last step; those that begin after it have seen nothing.
+      if (stage.apply_rules && done.steps > 0) {
+        learn({(done.steps - 1) / steps_per_epoch, done.steps - 1});
+      }
+    } else if (stage.type == "calibrate") {
+      learn(done);
+    } else if (stage.apply_rules) {
+      for (const auto& [key, spec] : place(pipeline, model, registry, done).quantizers) {
+        if (!key.site->tracks_range()) continue;
+        const auto before = known.find(key);
+        const std::string what =
+            missing(registry, key, spec, before == known.end() ? nullptr : &before->second);
+        if (what.empty()) continue;
+        throw InputError(
+            fmt::format("{}: no {} known for \"{}\" ({}); expected a calibrate stage "
+                        "or training with rules before it",
+                        stage.where, what, key.text(), spec.quantizer.where));
+      }
+    }
+  }
+  return known;
+}
+
+}  // namespace qloom::placing

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/placing/placing.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "host/placing/candidates.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::placing {
+namespace {
+
+using json::Json;
+using sites::Owner;
+using sites::Site;
+using sites::SiteKey;
+using sites::Value;
+
+network::MethodSpec method(const registry::Registry& registry, const std::string& kind,
+                           const Json& object, const std::string& where) {
+  Json params = object;
+  const std::string id = params.at("plugin").get<std::string>();
+  params.erase("plugin");
+  const registry::Method& found = registry.require(kind, id, where + "/plugin");
+  return {&found, registry.resolve_parameters(found, params, where), where};
+}
+
+class Placer {
+ public:
+  Placer(const registry::Registry& registry, network::Placement& out)
+      : registry_(registry), out_(out) {}
+
+  void apply(const pipeline::Rule& rule, const std::vector<Candidate>& layers) {
+    rule_ = &rule;
+    quantizers_.clear();
+    check_selection(rule, layers);
+    for (const Candidate& c : layers) {
+      if (!pipeline::matches_layer(rule, c.names)) continue;
+      if (rule.body.contains("norm") && c.layer->is_norm()) {
+        out_.norms[c.layer->name] =
+            method(registry_, "norm", rule.body["norm"], rule.where + "/norm");
+      }
+      for (const std::string& site : rule.sites) place(c, *sites::find(site));
+    }
+  }
+
+ private:
+  void place(const Candidate& c, const Site& site) {
+    if (!has_site(c, site)) return;
+    const std::string& layer = c.layer->name;
+    if (site.takes_accumulator()) return place_accumulator({site, layer});
+    const bool is_clamp_only = rule_->body.contains("clamp") && !rule_->body.contains("quantizer");
+    if (!rule_->body.contains("quantizer") && !is_clamp_only) return;
+    if (!is_clamp_only && site.is_use_of_error() && rule_->body["quantizer"].is_null()) {
+      split_error(site, layer);
+    }
+    for (const SiteKey& key : keys_of(site, layer)) {
+      if (is_clamp_only) {
+        clamp(key);
+      } else if (rule_->body["quantizer"].is_null()) {
+        out_.quantizers.erase(key);
+      } else {
+        out_.quantizers[key] = quantizer(key);
+      }
+    }
+    // A quantizer for "error" is about both of its uses: it replaces earlier ones for one of them.
+    if (site.owner == Owner::kContraction && site.value == Value::kError && !is_clamp_only) {
+      out_.quantizers.erase({sites::at(Owner::kContraction, Value::kErrorDx), layer});
+      out_.quantizers.erase({sites::at(Owner::kContraction, Value::kErrorDw), layer});
+    }
+  }
+
+  /// One key, or one for each internal of a norm that the rule is for.
+  [[nodiscard]] std::vector<SiteKey> keys_of(const Site& site, const std::string& layer) const {
+    if (site.value != Value::kSlot) return {{site, layer}};
+    std::vector<SiteKey> keys;
+    for (const char* slot : sites::kNormSlots) {
+      if (!rule_->slot || *rule_->slot == slot) keys.emplace_back(site, layer, slot);
+    }
+    return keys;
+  }
+
+  /// Clearing one use of an error leaves an earlier rule for both to the other use alone.
+  void split_error(const Site& cleared, const std::string& layer) {
+    const auto both = out_.quantizers.find({sites::at(Owner::kContraction, Value::kError), layer});
+    if (both == out_.quantizers.end()) return;
+    const Value other = cleared.value == Value::kErrorDx ? Value::kErrorDw : Value::kErrorDx;
+    out_.quantizers.try_emplace({sites::at(Owner::kContraction, other), layer}, both->second);
+    out_.quantizers.erase(both);
+  }
+
+  /// A clamp without a quantizer is a setting of the quantizer that stands there already.
+  void clamp(const SiteKey& key) {
+    const auto found = out_.quantizers.find(key);
+    if (found == out_.quantizers.end()) {
+      throw InputError(fmt::format("{}/clamp: no earlier rule puts a quantizer at \"{}\"",
+                                   rule_->where, key.text()));
+    }
+    const Json& bounds = rule_->body["clamp"];
+    found->second.clamp = {bounds.at("low").get<double>(), bounds.at("high").get<double>()};
+  }
+
+  void place_accumulator(const SiteKey& key) {
+    if (!rule_->body.contains("accumulator")) return;
+    const Json& object = rule_->body["accumulator"];
+    if (object.is_null()) {
+      out_.accumulators.erase(key);
+      return;
+    }
+    const Json rounding = rule_->body.value("rounding", Json{{"plugin", "nearest_even"}});
+    out_.accumulators[key] = {
+        method(registry_, "accumulator", object, rule_->where + "/accumulator"),
+        method(registry_, "rounding", rounding, rule_->where + "/rounding")};
+  }
+
+  const network::QuantizerSpec& quantizer(const SiteKey& key) {
+    auto& spec = quantizers_[key.site];
+    if (!spec) spec = network::resolve_quantizer(registry_, rule_->body, rule_->where, &key);
+    return *spec;
+  }
+
+  const registry::Registry& registry_;
+  network::Placement& out_;
+  const pipeline::Rule* rule_ = nullptr;
+  /// As the rule gives it to a site, resolved once.
+  std::map<const Site*, std::optional<network::QuantizerSpec>> quantizers_;
+};
+
+}  // namespace
+
+network::Placement place(const pipeline::Pipeline& pipeline, const network::Model& model,
+                         const registry::Registry& registry, Moment done) {
+  network::Placement placement;
+  const std::vector<Candidate> layers = candidates(pipeline, model);
+  const std::string norm_where = pipeline.file.string() + ": /norm";
+  for (const Candidate& c : layers) {
+    if (c.layer->is_norm()) {
+      placement.norms[c.layer->name] = method(registry, "norm", pipeline.norm, norm_where);
+    }
+  }
+  Placer placer(registry, placement);
+  for (const pipeline::Rule& rule : pipeline.rules) {
+    const bool is_active = rule.from_epoch <= done.epochs && rule.from_step <= done.steps;
+    if (is_active) placer.apply(rule, layers);
+  }
+  return placement;
+}
+
+std::vector<Moment> changes(const pipeline::Pipeline& pipeline, std::uint64_t steps_per_epoch) {
+  std::set<std::uint64_t> steps{0};
+  for (const pipeline::Rule& rule : pipeline.rules) {
+    steps.insert(std::max(rule.from_epoch * steps_per_epoch, rule.from_step));
+  }
+  std::vector<Moment> moments;
+  for (const std::uint64_t step : steps) moments.push_back({step / steps_per_epoch, step});
+  return moments;
+}
+
+}  // namespace qloom::placing

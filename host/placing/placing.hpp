@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// From the rules of a pipeline to the methods at each site of each layer.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "host/network/model.hpp"
+#include "host/pipeline/pipeline.hpp"
+#include "host/sites/placement.hpp"
+
+namespace qloom::placing {
+
+/// How far training has come.
+struct Moment {
+  std::uint64_t epochs = 0, steps = 0;
+  bool operator==(const Moment&) const = default;
+};
+
+/// The placement once this much training is done. Later rules win over earlier ones,
+/// site by site; a rule with "quantizer": null clears what earlier ones placed. InputError for
+/// rules that name what the model has not (candidates.hpp).
+[[nodiscard]] network::Placement place(const pipeline::Pipeline& pipeline,
+                                       const network::Model& model,
+                                       const registry::Registry& registry, Moment done);
+
+/// The moments at which the placement may change, the start included, in their order.
+[[nodiscard]] std::vector<Moment> changes(const pipeline::Pipeline& pipeline,
+                                          std::uint64_t steps_per_epoch);
+
+}  // namespace qloom::placing

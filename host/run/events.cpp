@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/run/events.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "host/placing/placing.hpp"
+
+namespace qloom::run {
+namespace {
+
+/// "pact, bits 4": the method with the parameter that readers look for first.
+std::string text_of(const network::MethodSpec& spec) {
+  const bool has_bits = spec.params.is_object() && spec.params.contains("bits");
+  return has_bits ? fmt::format("{}, bits {}", spec.method->id, spec.params["bits"].dump())
+                  : spec.method->id;
+}
+/// Where, as the report names it: norms are kept by layer.
+std::string text_of(const sites::SiteKey& key) { return key.text(); }
+std::string text_of(const std::string& norm) { return "norm/" + norm; }
+
+const network::MethodSpec& main_method(const network::QuantizerSpec& s) { return s.quantizer; }
+const network::MethodSpec& main_method(const network::AccumulatorSpec& s) { return s.accumulator; }
+const network::MethodSpec& main_method(const network::MethodSpec& s) { return s; }
+
+/// One row per key whose method differs; "none" where there is no method.
+template <class Specs>
+void add_changes(const Specs& before, const Specs& after, Json& rows) {
+  const auto add = [&rows](const auto& key, const std::string& from, const std::string& to) {
+    rows.push_back({{"site", text_of(key)}, {"before", from}, {"after", to}});
+  };
+  for (const auto& [key, spec] : after) {
+    const auto old = before.find(key);
+    if (old == before.end()) {
+      add(key, "none", text_of(main_method(spec)));
+    } else if (!(old->second == spec)) {
+      const std::string from = text_of(main_method(old->second)), to = text_of(main_method(spec));
+      add(key, from, from == to ? to + ", changed" : to);
+    }
+  }
+  for (const auto& [key, spec] : before) {
+    if (!after.contains(key)) add(key, text_of(main_method(spec)), "none");
+  }
+}
+
+/// "activation: affine, bits 8 -> pact, bits 4 (conv2, conv3)", one part per kind of change.
+std::string summary(const Json& rows) {
+  std::map<std::string, std::vector<std::string>> layers;
+  for (const Json& row : rows) {
+    const auto key = row["site"].get<std::string>();
+    const std::size_t slash = key.find('/');
+    const std::string change =
+        fmt::format("{}: {} -> {}", key.substr(0, slash), row["before"].get<std::string>(),
+                    row["after"].get<std::string>());
+    layers[change].push_back(key.substr(slash + 1));
+  }
+  std::vector<std::string> parts;
+  for (const auto& [change, names] : layers) {
+    parts.push_back(fmt::format("{} ({})", change, fmt::join(names, ", ")));
+  }
+  return fmt::format("{}", fmt::join(parts, "; "));
+}
+
+}  // namespace
+
+Json swap_events(const Trainer& trainer) {
+  Json events = Json::array();
+  const auto placement = [&trainer](placing::Moment done) {
+    return placing::place(trainer.pipeline(), trainer.network().model(), trainer.registry(), done);
+  };
+  const std::uint64_t per_epoch = trainer.steps_per_epoch();
+  for (const placing::Moment now : placing::changes(trainer.pipeline(), per_epoch)) {
+    if (now.steps == 0 || now.steps > trainer.cursor().steps) continue;
+    const placing::Moment earlier{(now.steps - 1) / per_epoch, now.steps - 1};
+    const network::Placement before = placement(earlier), after = placement(now);
+    Json rows = Json::array();
+    add_changes(before.quantizers, after.quantizers, rows);
+    add_changes(before.accumulators, after.accumulators, rows);
+    add_changes(before.norms, after.norms, rows);
+    if (rows.empty()) continue;
+    events.push_back({{"type", "rules"},
+                      {"epoch", now.epochs},
+                      {"step", now.steps},
+                      {"what", summary(rows)},
+                      {"changes", std::move(rows)}});
+  }
+  for (const Json& reload : trainer.reloads()) events.push_back(reload);
+  std::stable_sort(events.begin(), events.end(), [](const Json& a, const Json& b) {
+    return a["step"].get<std::uint64_t>() < b["step"].get<std::uint64_t>();
+  });
+  return events;
+}
+
+}  // namespace qloom::run

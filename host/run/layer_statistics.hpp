@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#pragma once
+
+#include "host/run/trainer.hpp"
+
+namespace qloom::run {
+
+/// What quantization does to the tensors of the network: one evaluation pass with the rules on over
+/// the first samples of the test set, then per weight, quantized bias and contraction input a
+/// histogram before and after, the levels of the grid and the signal-to-quantization-noise ratio
+/// (report.schema.json, "layer_statistics").
+///
+/// threads:     same figures for any number
+/// cost:        a fraction of a second; the number of samples follows the size of the network
+/// side effect: counts the overflows of modelled accumulators in that pass
+/// errors:      none; where no pass with rules is possible, "error" says why
+[[nodiscard]] Json layer_statistics(Trainer& trainer);
+
+}  // namespace qloom::run

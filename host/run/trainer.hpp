@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// One run: its network, data, procedures and where it stands.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "host/data/dataset.hpp"
+#include "host/json/printable.hpp"
+#include "host/layers/common/losses.hpp"
+#include "host/network/network.hpp"
+#include "host/pipeline/pipeline.hpp"
+#include "host/placing/known_sites.hpp"
+#include "host/registry/watcher.hpp"
+#include "host/results/warnings.hpp"
+#include "host/run/checkpoint_interval.hpp"
+#include "host/run/progress.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::run {
+
+using json::Json;
+
+/// Where a run stands; what a checkpoint holds beside the arrays.
+struct Cursor {
+  std::uint64_t stage = 0;              ///< stages that are complete
+  std::uint64_t epoch_of_stage = 0;     ///< epochs of the present stage that are complete
+  std::uint64_t epochs = 0, steps = 0;  ///< training epochs and steps done
+  std::uint64_t step_of_epoch = 0;      ///< steps of the present epoch that are complete
+  bool is_finalized = false;
+};
+
+/// Over the steps of the present epoch.
+struct EpochSums {
+  double loss = 0;
+  std::int64_t correct = 0, seen = 0;
+};
+
+struct Score {
+  double loss = 0, accuracy = 0;
+  std::int64_t correct = 0, count = 0;
+};
+
+class Trainer {
+ public:
+  /// kCheck: all is checked, but no weights are made; such a trainer cannot run.
+  enum class Purpose { kRun, kCheck };
+  /// Loads data and model, lowers, initialises. InputError for wrong input; `tell` gets each
+  /// warning when it is found.
+  Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry,
+          results::Warnings::Tell tell = results::print_warning, Purpose purpose = Purpose::kRun);
+  Trainer(const Trainer&) = delete;  // procedures hold its address
+  Trainer& operator=(const Trainer&) = delete;
+
+  /// Starting weights from a checkpoint or .npz: parameters and norm statistics; with `takes_state`
+  /// also what methods learned at readers that keep it, and shadows with their norm statistics,
+  /// which a train stage drops. InputError as check_stages().
+  void start_from(const std::filesystem::path& weights, bool takes_state);
+  /// InputError when a stage would evaluate activations of which nothing before it says ranges or
+  /// first values; returns what is known at the end. `known` is what the run starts from.
+  placing::KnownSites check_stages(placing::KnownSites known) const;
+  /// Shadows that came with the starting weights go; before training, and before a procedure sets
+  /// its own.
+  void drop_inherited_shadows();
+  /// Event PREPARE; once, for a run that is not resumed.
+  void prepare();
+  /// Runs the stages from the cursor on; calls `checkpoint` after each epoch and each stage, inside
+  /// an epoch as the interval says, and before it throws Stopped (stop.hpp).
+  void run_stages(const std::function<void()>& checkpoint, Progress& progress);
+
+  void checkpoint_every(CheckpointInterval interval) { interval_ = interval; }
+
+  /// From now on a library that is written anew replaces its methods at the next step.
+  void watch_plugins();
+
+  void save(const std::filesystem::path& file) const;
+  /// InputError when the checkpoint is of another pipeline or seed.
+  void load(const std::filesystem::path& file);
+
+  // What procedures see through qloom.run/1 (run_service.cpp), and reports.
+  network::Network& network() { return *network_; }
+  [[nodiscard]] const network::Network& network() const { return *network_; }
+  [[nodiscard]] const pipeline::Pipeline& pipeline() const { return pipeline_; }
+  [[nodiscard]] const data::Dataset& dataset() const { return dataset_; }
+  [[nodiscard]] const Cursor& cursor() const { return cursor_; }
+  void remove_norm(std::uint64_t index);
+  void retune_norms(std::uint64_t batches);
+  /// Told once and listed in the report.
+  void warn(const Warning& warning) { warnings_.add(warning); }
+  [[nodiscard]] const Json& warnings() const { return warnings_.list(); }
+  void report_value(const std::string& key, double value) {
+    custom_[json::printable(key)].push_back(value);
+  }
+  [[nodiscard]] std::uint64_t steps_per_epoch() const;
+  [[nodiscard]] double learning_rate() const { return learning_rate_; }
+  void scale_learning_rate(double factor) { rate_factor_ *= factor; }
+  struct LogitsView {
+    const float* logits = nullptr;
+    float* gradient = nullptr;
+    const std::int32_t* labels = nullptr;
+    std::int64_t batch = 0, classes = 0;
+  };
+  [[nodiscard]] const LogitsView& logits() const { return logits_view_; }
+  [[nodiscard]] bool in_training() const { return in_training_; }
+
+  [[nodiscard]] const Json& series() const { return series_; }
+  [[nodiscard]] const Json& stage_results() const { return stage_results_; }
+  [[nodiscard]] const std::map<std::string, std::vector<double>>& custom() const { return custom_; }
+  [[nodiscard]] const std::optional<Score>& final_score() const { return final_score_; }
+  /// Libraries loaded anew, as report.schema.json describes "events".
+  [[nodiscard]] const Json& reloads() const { return reloads_; }
+  /// What the run is computed from (inputs.hpp); its checkpoints and its report say it.
+  void set_inputs(Json inputs) { inputs_ = std::move(inputs); }
+  [[nodiscard]] const Json& inputs() const { return inputs_; }
+  /// All methods of the run, also those that act only before or after a swap.
+  [[nodiscard]] const std::set<const registry::Method*>& methods() const { return methods_; }
+  [[nodiscard]] const registry::Registry& registry() const { return *registry_; }
+  /// In this process; an epoch that it did a part of counts as that part.
+  [[nodiscard]] double epochs_run() const { return double(steps_run_) / double(steps_per_epoch()); }
+  [[nodiscard]] double seconds() const { return seconds_; }
+  [[nodiscard]] double training_seconds() const { return training_seconds_; }
+
+ private:
+  void lower();
+  /// lower() where rules with "from" begin to act at this step.
+  void lower_if_due();
+  /// Cursor, series and results from a checkpoint's text; the versions of the procedures' states.
+  std::vector<std::uint32_t> read_meta(const Json& meta, const std::string& file);
+  [[nodiscard]] std::unique_ptr<network::Network> new_network() const;
+  void create_procedures();
+  /// All that a checkpoint holds, and the way back; `where` names it in messages.
+  [[nodiscard]] data::Arrays state() const;
+  void restore(const data::Arrays& state, const std::string& where);
+  /// New code that has not got through a step yet, and what stood before it.
+  struct Trial {
+    data::Arrays before;
+    Json inputs;
+    std::vector<std::unique_ptr<registry::Registry::Reload>> reloads;
+    std::vector<std::pair<std::size_t, std::string>> events;  ///< in reloads_, with the library
+  };
+  void reload_changed(Progress& progress);
+  void reload(const std::filesystem::path& library);
+  void keep_new_code();
+  /// The run stands where it stood before the trial, with the old code.
+  void go_back(const std::string& reason, Progress& progress);
+  void emit(std::uint32_t event);
+  /// RunError with the method that changed the floating-point state of a thread.
+  void require_floating_point() const;
+  void finalize_if_due();
+  void train(const pipeline::Stage& stage, Progress& progress);
+  void train_epoch(const pipeline::Stage& stage, Progress& progress);
+  /// train_step(); when new code fails in it, once more with the old code.
+  layers::Loss tried_step(const pipeline::Stage& stage, std::int64_t n, Progress& progress);
+  layers::Loss train_step(const pipeline::Stage& stage, std::int64_t n);
+  [[nodiscard]] std::string cause_of(const RunError& error) const;
+  [[nodiscard]] bool is_checkpoint_due() const;
+  /// Writes the checkpoint; Stopped when a signal asked for it.
+  void keep_and_stop_if_asked();
+  /// Returns how many batches were shown.
+  std::uint64_t calibrate(const pipeline::Stage& stage, Progress& progress);
+  Score evaluate(const pipeline::Stage& stage, Progress& progress);
+  [[nodiscard]] double scheduled_rate(const pipeline::Stage& stage, std::uint64_t step,
+                                      std::uint64_t total) const;
+  void load_batch(const data::Split& split, const std::int32_t* order, std::int64_t first,
+                  std::int64_t n);
+
+  results::Warnings warnings_;
+  pipeline::Pipeline pipeline_;
+  const registry::Registry* registry_;
+  data::Dataset dataset_;
+  std::unique_ptr<network::Network> network_;
+  std::vector<registry::Instance> procedures_;
+  std::set<const registry::Method*> methods_;
+  std::set<std::uint64_t> swap_steps_;  ///< done steps at which rules with "from" begin to act
+  Cursor cursor_;
+  Tensor batch_, logits_gradient_;
+  std::vector<std::int32_t> labels_, order_;
+  LogitsView logits_view_;
+  std::string loss_ = "softmax_cross_entropy";  ///< of the last training, also that of a base
+  bool inherits_shadows_ = false;
+  bool in_training_ = false;
+  double learning_rate_ = 0, rate_factor_ = 1;
+  std::optional<registry::FileWatcher> watcher_;
+  Json series_ = Json::object(), stage_results_ = Json::array(), reloads_ = Json::array();
+  Json inputs_ = Json::object();
+  std::map<std::string, std::vector<double>> custom_;
+  std::optional<Score> final_score_;
+  double seconds_ = 0, training_seconds_ = 0;
+  std::uint64_t steps_run_ = 0;
+  EpochSums sums_;
+  CheckpointInterval interval_;
+  std::function<void()> checkpoint_;
+  std::chrono::steady_clock::time_point last_checkpoint_;
+  std::optional<Trial> trial_;
+};
+
+/// InputError unless the arrays of sites are those that the file's own list names, each in its type
+/// and shape: state of another type would be taken for none.
+void require_site_arrays(data::ArrayReader& reader, const data::Arrays& arrays);
+
+/// What to say about weights that were read: values rounded, arrays that match nothing.
+[[nodiscard]] std::vector<Warning> weights_warnings(data::ArrayReader& reader);
+
+/// The loss of the training that made the weights; softmax_cross_entropy where they are no
+/// checkpoint.
+[[nodiscard]] std::string loss_of_file(data::ArrayReader& reader);
+
+}  // namespace qloom::run
