@@ -14,6 +14,7 @@
 #include "host/results/page.hpp"
 #include "host/results/table.hpp"
 #include "host/results/warnings.hpp"
+#include "host/run/run.hpp"
 #include "host/run/stop.hpp"
 #include "host/study/batch.hpp"
 #include "host/study/study.hpp"

@@ -17,6 +17,7 @@
 #include "host/data/streams.hpp"
 #include "host/results/page.hpp"
 #include "host/results/warnings.hpp"
+#include "host/run/run.hpp"
 #include "host/run/stop.hpp"
 #include "host/study/batch.hpp"
 #include "host/study/processes.hpp"

@@ -12,6 +12,7 @@
 #include "host/json/explain.hpp"
 #include "host/json/pointer.hpp"
 #include "host/json/validate.hpp"
+#include "host/run/run.hpp"
 #include "host/study/batch.hpp"
 #include "host/tensor/error.hpp"
 
