@@ -97,8 +97,9 @@ struct FloatJob {
   bool is_nearest;  // kStochasticWide: QLOOM_STOCHASTIC_NEAREST_FRACTION
 };
 
-/// Largest run with the results of a rounding method. Unit: elements.
-enum : std::uint64_t { kRunElements = 1024 };
+/// Largest run whose rounding is a call of its own: it stays in the L1 with what it is rounded to.
+/// Unit: elements.
+enum : std::uint64_t { kRunElements = 2048 };
 /// Tables in which one histogram is counted.
 enum : std::uint64_t { kHistogramTables = 4 };
 

@@ -10,6 +10,7 @@ endif()
 # Rounding outside the fused rules beside a fused one.
 add_executable(qloom_rounding_bench EXCLUDE_FROM_ALL benchmarks/rounding_bench.cpp)
 target_link_libraries(qloom_rounding_bench PRIVATE qloom::kernels fmt::fmt qloom_warnings)
+target_compile_options(qloom_rounding_bench PRIVATE -fno-trapping-math)  # as plugins are
 
 add_library(qloom_bench_stepper STATIC EXCLUDE_FROM_ALL benchmarks/stepper.cpp)
 target_link_libraries(qloom_bench_stepper

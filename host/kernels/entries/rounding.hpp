@@ -91,7 +91,7 @@ template <const Core& kCore>
 class Rounder {
  public:
   Rounder(const qloom_call& call, std::uint32_t rule) noexcept
-      : call_(call), rule_(rule), input_(round_input(call, steps_.data(), 0)) {}
+      : call_(call), rule_(rule), input_(round_input(call, rounded_.data(), 0)) {}
 
   [[nodiscard]] std::uint32_t rule() const noexcept { return rule_; }
   /// Runs with random words are long, because words are made many at a time.
@@ -107,10 +107,10 @@ class Rounder {
     if (rule_ != kGiven) return QLOOM_OK;
     steps(steps_.data());
     const qloom_rounding_ref& r = call_.rounding;
-    if (r.rule == QLOOM_ROUND_GENERIC) {
-      return r.ops->round(r.self, &call_, first, steps_.data(), steps_.data(), n);
+    if (r.rule == QLOOM_ROUND_GENERIC) {  // apart from its input, so that plain loops vectorize
+      return r.ops->round(r.self, &call_, first, steps_.data(), rounded_.data(), n);
     }
-    kCore.round[round_rule(r)](input_, steps_.data(), steps_.data(), n);
+    kCore.round[round_rule(r)](input_, steps_.data(), rounded_.data(), n);
     return QLOOM_OK;
   }
   [[nodiscard]] const RoundInput& input() const noexcept { return input_; }
@@ -118,7 +118,7 @@ class Rounder {
  private:
   const qloom_call& call_;
   std::uint32_t rule_;
-  std::array<float, kRunElements> steps_;
+  alignas(64) std::array<float, kRunElements> steps_, rounded_;
   RoundInput input_;
 };
 

@@ -80,11 +80,11 @@ class SumRow {
     for (std::uint64_t j = 0; j < n_; j += together) {
       const std::uint64_t word = (result + j) * additions_ + done_;
       const qloom_status status =
-          r.ops->round(r.self, &call_, word, part_ + j, part_ + j, together);
+          r.ops->round(r.self, &call_, word, part_ + j, rounded_ + j, together);
       if (status != QLOOM_OK) return status;
     }
     ++done_;
-    overflows += kCore.join_sums(spec_, sum_, part_, out, n_);
+    overflows += kCore.join_sums(spec_, sum_, rounded_, out, n_);
     return QLOOM_OK;
   }
   [[nodiscard]] std::uint64_t padded() const noexcept {
@@ -101,7 +101,7 @@ class SumRow {
   bool draws_;
   std::uint64_t additions_ = 0, done_ = 0;  // of each result
   alignas(64) double total_[kColumns], s_[kColumns], sum_[kColumns];
-  alignas(64) float part_[kColumns];
+  alignas(64) float part_[kColumns], rounded_[kColumns] = {};
 };
 
 }  // namespace qloom::kernels

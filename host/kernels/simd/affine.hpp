@@ -81,7 +81,7 @@ template <class Arch, std::uint32_t L>
 void affine_steps(const GridRun& run, const GroupRun& groups, const float* x, float* t,
                   std::uint64_t n) noexcept {
   const Grid<Arch, L> grid(run);
-  each_in_groups<Arch, L>(groups, n, [&](const auto& io, std::uint64_t i, const auto& at) {
+  each_in_groups<Arch, L, true>(groups, n, [&](const auto& io, std::uint64_t i, const auto& at) {
     io.store(t + i, grid.steps(io.load(x + i), io, at));
   });
 }

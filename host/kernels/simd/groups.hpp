@@ -94,14 +94,20 @@ class Table {
 };
 
 /// body(io, i, place) for batches that cover 0 .. n - 1; io is Whole, at the end perhaps Part.
-template <class Arch, std::uint32_t L, class Body>
+/// kIsShort: a loop of a few instructions.
+template <class Arch, std::uint32_t L, bool kIsShort = false, class Body>
 [[gnu::always_inline]] inline void each_in_groups(const GroupRun& run, std::uint64_t n,
                                                   const Body& body) noexcept {
   Place<Arch, L> place(run);
-  each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
+  const auto one_batch = [&](const auto& io, std::uint64_t i) __attribute__((always_inline)) {
     body(io, i, place);
     place.next();
-  });
+  };
+  if constexpr (kIsShort && L == kOneGroup) {
+    each_batch_of_four<Arch>(n, one_batch);
+  } else {
+    each_batch<Arch>(n, one_batch);
+  }
 }
 
 }  // namespace qloom::kernels::simd

@@ -90,6 +90,15 @@ inline void each_batch(std::uint64_t n, const Body& body) noexcept {
   if (i < n) body(Part<Arch>{n - i}, i);
 }
 
+/// The same with four batches in a turn: for loops of a few instructions.
+template <class Arch, class Body>
+[[gnu::always_inline]] inline void each_batch_of_four(std::uint64_t n, const Body& body) noexcept {
+  std::uint64_t i = 0;
+#pragma GCC unroll 4
+  for (; i + kWidth<Arch> <= n; i += kWidth<Arch>) body(Whole<Arch>{}, i);
+  if (i < n) body(Part<Arch>{n - i}, i);
+}
+
 /// The same numbers as doubles: lanes 0 .. size/2 - 1 and the rest.
 template <class Arch>
 struct Widened {

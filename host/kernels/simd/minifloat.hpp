@@ -207,13 +207,21 @@ void minifloat(const FloatSpec& spec, const RoundInput& in, const float* x, floa
     minifloat_loop<Arch, R, false, kOwn>(spec, in, x, y, code, n);
 }
 
-template <class Arch>
-void minifloat_steps(const FloatSpec& spec, const float* x, float* t, std::uint64_t n) noexcept {
-  const Format<Arch, false, Finish::kPlain> format(spec);
-  each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
+template <class Arch, bool OneFactor>
+void minifloat_steps_loop(const FloatSpec& spec, const float* x, float* t,
+                          std::uint64_t n) noexcept {
+  const Format<Arch, OneFactor, Finish::kPlain> format(spec);
+  each_batch_of_four<Arch>(n, [&](const auto& io, std::uint64_t i) {
     const Floats<Arch> v = io.load(x + i);
     io.store(t + i, format.steps(v, format.field(v)));
   });
+}
+template <class Arch>
+void minifloat_steps(const FloatSpec& spec, const float* x, float* t, std::uint64_t n) noexcept {
+  if (spec.one_factor != 0)
+    minifloat_steps_loop<Arch, true>(spec, x, t, n);
+  else
+    minifloat_steps_loop<Arch, false>(spec, x, t, n);
 }
 
 /// ref::decode

@@ -174,7 +174,7 @@ template <class Arch, std::uint32_t R, std::uint32_t L, class Body>
         __attribute__((always_inline)) {
       body(io, i, place, Words<Arch>(0U));
     };
-    each_in_groups<Arch, L>(groups, n, one_batch);
+    each_in_groups<Arch, L, R == kGiven || (R >= kFusedRules)>(groups, n, one_batch);
   } else {
     constexpr std::uint64_t kWords = Philox<Arch>::kWords;
     Place<Arch, L> place(groups);

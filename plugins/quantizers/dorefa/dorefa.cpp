@@ -105,21 +105,17 @@ class Weight : public UniformGrid {
   }
   qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
                       std::int32_t* code) const noexcept {
-    qloom_status status = QLOOM_OK;
-    for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
+    return for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
       float t[kPieceElements];
-      for_each_run(piece, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-        const float max = largest_[group];
-        for (std::uint64_t i = begin; i < begin + count; ++i) {
-          t[i] = n_ * (max > 0 ? std::tanh(x[first + i]) / (2.0F * max) + 0.5F : 0.5F);
-        }
+      for_each_element(piece, entry_of(largest_), [=, n = n_, &t](float max, std::uint64_t i) {
+        t[i] = n * (max > 0 ? std::tanh(x[first + i]) / (2.0F * max) + 0.5F : 0.5F);
       });
-      if (status == QLOOM_OK) status = kernels().round(&call, piece.first, t, t, piece.n);
+      const qloom_status status = kernels().round(&call, piece.first, t, t, piece.n);
       for (std::uint64_t i = 0; i < piece.n; ++i) {
         code[first + i] = static_cast<std::int32_t>(2.0F * std::clamp(t[i], 0.0F, n_) - n_);
       }
+      return status;
     });
-    return status;
   }
   qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
                      float* y) const noexcept {
@@ -132,19 +128,7 @@ class Weight : public UniformGrid {
     dot_ = sum_groups(x, scratch_, none, [&](int, std::uint64_t i) {
       return std::array{dy.data[i] * std::tanh(x.data[i])};
     });
-    const auto largest = reduce(x, QLOOM_REDUCE_ABS_MAX);
-    argmax_.assign(x.groups, x.n);
-    for_each(x.groups, [&](std::uint64_t g) noexcept {
-      const auto top = static_cast<float>(largest[g]);
-      for (std::uint64_t begin = g * x.inner; begin < x.n; begin += x.groups * x.inner) {
-        const std::uint64_t end = begin + x.inner < x.n ? begin + x.inner : x.n;
-        const float* const found = std::find_if(x.data + begin, x.data + end,
-                                                [=](float v) { return std::fabs(v) == top; });
-        if (found == x.data + end) continue;
-        argmax_[g] = static_cast<std::uint64_t>(found - x.data);
-        return;
-      }
-    });
+    argmax_ = places_of_largest_magnitudes(x);
   }
   void backward(const qloom_call&, const qloom_block& block, const float* x, const float* dy,
                 float* dx, double*) const noexcept {
@@ -227,11 +211,10 @@ class Gradient : public UniformGrid {
                       std::int32_t* code) const noexcept {
     qloom_call nearest = call;
     nearest.rounding = {nullptr, nullptr, QLOOM_ROUND_NEAREST_EVEN, 0};
-    qloom_status status = QLOOM_OK;
-    for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
+    return for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
       float t[kPieceElements];
       add_noise(call, piece, x + first, t);
-      if (status == QLOOM_OK) status = kernels().round(&nearest, piece.first, t, t, piece.n);
+      const qloom_status status = kernels().round(&nearest, piece.first, t, t, piece.n);
       const float top = max_;
       vectorized([&] {
         for (std::uint64_t i = 0; i < piece.n; ++i) {
@@ -239,8 +222,8 @@ class Gradient : public UniformGrid {
           code[first + i] = static_cast<std::int32_t>(low < top ? low : top);
         }
       });
+      return status;
     });
-    return status;
   }
   qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
                      float* y) const noexcept {

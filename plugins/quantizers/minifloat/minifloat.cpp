@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 
+#include <qloom/float_format.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -16,15 +17,19 @@ using namespace qloom::sdk;
 
 qloom_float_format format_of(const Params& params) {
   constexpr const char* kSpecials[] = {"none", "ieee", "fn", "fnuz"};
-  qloom_float_format format{};
-  format.exponent_bits = static_cast<std::uint32_t>(params.integer("/exponent_bits"));
-  format.mantissa_bits = static_cast<std::uint32_t>(params.integer("/mantissa_bits"));
-  format.bias = params.is_number("/bias") ? static_cast<std::int32_t>(params.integer("/bias"))
-                                          : (1 << (format.exponent_bits - 1)) - 1;
-  const std::string specials = params.text("/specials");
-  while (specials != kSpecials[format.specials]) ++format.specials;
-  format.subnormals = params.flag("/subnormals") ? 1 : 0;
-  format.saturate = params.text("/overflow") == "saturate" ? 1 : 0;
+  const std::string wanted = params.text("/specials");
+  std::uint32_t specials = 0;
+  while (wanted != kSpecials[specials]) ++specials;
+  const qloom_float_format format = float_format(params, specials);
+  if (specials == QLOOM_SPECIALS_IEEE && format.mantissa_bits == 0) {
+    throw Error(QLOOM_E_INVALID,
+                "/mantissa_bits: 0, expected 1 or more: specials \"ieee\" need a code for NaN");
+  }
+  if (specials == QLOOM_SPECIALS_NONE && format.saturate == 0) {
+    throw Error(
+        QLOOM_E_INVALID,
+        "/overflow: infinity, expected saturate: specials \"none\" have no code for overflow");
+  }
   return format;
 }
 
@@ -42,9 +47,9 @@ class Minifloat {
   static bool accepts(const Params& params) { return params.text("/scaling") == "none"; }
 
   explicit Minifloat(const Params& params)
-      : format_(format_of(params)), is_clipped_(params.text("/ste") == "clipped") {
-    measure();
-  }
+      : format_(format_of(params)),
+        top_(top_of(format_)),
+        is_clipped_(params.text("/ste") == "clipped") {}
 
   void prepare(const qloom_prepare& in) {
     if (scale_exponent_.size() != in.x.groups) scale_exponent_.assign(in.x.groups, 0);
@@ -53,7 +58,7 @@ class Minifloat {
     low_.resize(in.x.groups);
     high_.resize(in.x.groups);
     for (std::size_t g = 0; g < high_.size(); ++g) {
-      high_[g] = static_cast<float>(std::ldexp(largest_, scale_exponent_[g]));
+      high_[g] = static_cast<float>(std::ldexp(top_.value, scale_exponent_[g]));
       low_[g] = -high_[g];
     }
   }
@@ -101,43 +106,13 @@ class Minifloat {
  protected:
   /// Smallest k with largest <= 2^k * largest value, as far as float32 reaches.
   [[nodiscard]] int exponent_for(double largest) const noexcept {
-    return std::clamp(ceil_log2(largest / largest_), format_.bias - kFloatBias, room_above_);
+    return std::clamp(ceil_log2(largest / top_.value), format_.bias - kFloat32Bias,
+                      kFloat32Bias - top_.exponent);
   }
 
   std::vector<int> scale_exponent_{0};  // k per group
 
  private:
-  [[nodiscard]] int mantissa() const noexcept { return static_cast<int>(format_.mantissa_bits); }
-
-  /// Checks the format and finds its largest value.
-  void measure() {
-    const bool is_ieee = format_.specials == QLOOM_SPECIALS_IEEE;
-    const bool is_fn = format_.specials == QLOOM_SPECIALS_FN;
-    if (is_ieee && mantissa() == 0) {
-      throw Error(QLOOM_E_INVALID,
-                  "/mantissa_bits: 0, expected 1 or more: specials \"ieee\" need a code for NaN");
-    }
-    if (format_.specials == QLOOM_SPECIALS_NONE && format_.saturate == 0) {
-      throw Error(
-          QLOOM_E_INVALID,
-          "/overflow: infinity, expected saturate: specials \"none\" have no code for overflow");
-    }
-    // Largest exponent code of a finite value, and its largest mantissa in units of the last place.
-    const bool loses_top = is_ieee || (is_fn && mantissa() == 0);
-    const int top = (1 << format_.exponent_bits) - (loses_top ? 2 : 1);
-    const int last = (2 << mantissa()) - (is_fn && mantissa() > 0 ? 2 : 1);
-    if (top < 1) {
-      throw Error(QLOOM_E_INVALID, concat("/exponent_bits: ", format_.exponent_bits,
-                                          " leaves no normal numbers, expected 2 or more"));
-    }
-    if (format_.bias > kFloatBias || top - format_.bias > kFloatBias) {
-      throw Error(QLOOM_E_INVALID, concat("/bias: ", format_.bias, " leaves the range of float32, ",
-                                          "expected ", top - kFloatBias, " to ", kFloatBias));
-    }
-    room_above_ = kFloatBias - (top - format_.bias);
-    largest_ = std::ldexp(last, top - format_.bias - mantissa());
-  }
-
   [[nodiscard]] qloom_float_format scaled(std::size_t group) const noexcept {
     qloom_float_format format = format_;
     format.bias -= scale_exponent_[group];
@@ -147,22 +122,17 @@ class Minifloat {
   template <class Body>
   qloom_status quantize(const qloom_block& block, Body body) const noexcept {
     if (is_uniform_) return body(scaled(0), block, 0);
-    qloom_status status = QLOOM_OK;
-    for_each_run(block, [&](std::uint64_t i, std::uint64_t n, std::uint64_t group) {
+    return for_each_run(block, [&](std::uint64_t i, std::uint64_t n, std::uint64_t group) {
       qloom_block part = block;
       part.first += i;
       part.n = n;
-      if (status == QLOOM_OK) status = body(scaled(group), part, i);
+      return body(scaled(group), part, i);
     });
-    return status;
   }
 
-  static constexpr int kFloatBias = 127;  // of float32, also its top exponent
-
   qloom_float_format format_;
+  FloatTop top_;
   bool is_clipped_, is_uniform_ = true;
-  int room_above_ = 0;             // most by which a scale's exponent may rise
-  double largest_ = 0;             // largest value of the format
   std::vector<float> low_, high_;  // largest values per group, for the mask
 };
 

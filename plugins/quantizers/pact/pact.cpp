@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include <qloom/learned_values.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -20,30 +21,27 @@ using namespace qloom::sdk;
 ///            full:     and also dy * (code / n - x / alpha) where 0 <= x < alpha
 /// encoding:  unsigned codes 0 .. n, scale alpha / n
 /// state:     alpha, one value per group; kept at minimum or above
-class Pact : public UniformGrid {
+class Pact : public UniformGrid, public LearnedValues<1> {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_USES_ROUNDING;
   static bool accepts(const Params& params) { return params.text("/initial") == "alpha"; }
   static constexpr std::uint64_t kSumsPerGroup = 1;  // d alpha
 
   explicit Pact(const Params& params)
-      : first_alpha_(static_cast<float>(params.number("/alpha"))),
+      : LearnedValues({"alpha"}, params.number("/rate_factor"), params.number("/decay_factor")),
+        first_alpha_(static_cast<float>(params.number("/alpha"))),
         alpha_min_(static_cast<float>(params.number("/minimum"))),
-        rate_factor_(params.number("/rate_factor")),
-        decay_factor_(params.number("/decay_factor")),
         starts_at_max_(params.text("/initial") == "first_tensor"),
         is_full_(params.text("/alpha_grad") == "full") {
     set_codes(params.integer("/bits"), false, false);
   }
 
   void prepare(const qloom_prepare& in) {
-    if (alpha_.empty()) initialise(in.x);
-    if (alpha_.size() != in.x.groups) {
-      throw Error(QLOOM_E_INVALID, concat("the tensor has ", in.x.groups, " groups, expected ",
-                                          alpha_.size(), " as at the first step"));
-    }
-    resize(alpha_.size());
-    for (std::size_t g = 0; g < alpha_.size(); ++g) set(g, alpha_[g] / max_, max_ / alpha_[g]);
+    if (is_first_tensor()) initialise(in.x);
+    require_groups(in.x);
+    resize(in.x.groups);
+    const std::vector<float>& alpha = learned_[0];
+    for (std::size_t g = 0; g < alpha.size(); ++g) set(g, alpha[g] / max_, max_ / alpha[g]);
   }
 
   qloom_status backward(const qloom_call& call, const qloom_block& block, const float* x,
@@ -54,61 +52,41 @@ class Pact : public UniformGrid {
       dx[i] = v >= 0.0F && v < alpha ? g : 0.0F;
       return std::array{v >= alpha ? g : 0.0F};
     };
-    sum_elements(block, sums, entry_of(alpha_), gradient, x, dy, dx);
+    sum_elements(block, sums, entry_of(learned_[0]), gradient, x, dy, dx);
     return QLOOM_OK;
   }
 
-  bool learned(std::uint32_t index, qloom_learned& out) {
-    if (index > 0) return false;
-    out.name = "alpha";
-    out.value = alpha_.data();
-    out.count = alpha_.size();
-    out.rate_factor = rate_factor_;
-    out.decay_factor = decay_factor_;
-    return true;
-  }
   void learned_gradients(const double* sums, std::uint64_t groups, float* const* gradients) {
     for (std::uint64_t g = 0; g < groups; ++g) gradients[0][g] = static_cast<float>(sums[g]);
   }
-  void after_update() {
-    for (float& alpha : alpha_) {
-      if (!std::isfinite(alpha)) {
-        throw Error(QLOOM_E_NUMERIC, concat("alpha is ", alpha, ", expected a finite value"));
-      }
-      alpha = std::max(alpha, alpha_min_);
-    }
-  }
-  template <class Archive>
-  void state(Archive& archive) {
-    archive("alpha", alpha_);
-  }
+  void after_update() { keep_finite_and_above(0, alpha_min_); }
 
  private:
   void initialise(const qloom_tensor& x) {
-    alpha_.assign(x.groups, std::max(first_alpha_, alpha_min_));
+    std::vector<float>& alpha = learned_[0];
+    alpha.assign(x.groups, std::max(first_alpha_, alpha_min_));
     if (!starts_at_max_ || x.data == nullptr) return;
     require_finite(x);
     const auto largest = reduce(x, QLOOM_REDUCE_MAX);
-    for (std::size_t g = 0; g < alpha_.size(); ++g) {
-      if (largest[g] > 0) alpha_[g] = std::max(static_cast<float>(largest[g]), alpha_min_);
+    for (std::size_t g = 0; g < alpha.size(); ++g) {
+      if (largest[g] > 0) alpha[g] = std::max(static_cast<float>(largest[g]), alpha_min_);
     }
   }
 
   qloom_status backward_full(const qloom_call& call, const qloom_block& block, const float* x,
                              const float* dy, float* dx, double* sums) const noexcept {
-    qloom_status status = QLOOM_OK;
     const double step = 1.0 / double{max_};
     struct Group {
       float alpha;
       double inverse;  // 1 / alpha
     };
-    const auto of_group = [alpha = alpha_.data()](std::uint64_t g) {
+    const auto of_group = [alpha = learned_[0].data()](std::uint64_t g) {
       return Group{alpha[g], 1.0 / double{alpha[g]}};
     };
-    for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
+    return for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
       std::int32_t code[kPieceElements];
-      if (status == QLOOM_OK) status = encode(call, piece, x + first, code);
-      if (status != QLOOM_OK) return;
+      const qloom_status status = encode(call, piece, x + first, code);
+      if (status != QLOOM_OK) return status;
       const float *in = x + first, *gradient = dy + first;
       float* out = dx + first;
       sum_elements(piece, sums, of_group, [=, &code](const Group& group, std::uint64_t i) {
@@ -118,14 +96,12 @@ class Pact : public UniformGrid {
         out[i] = is_inside ? g : 0.0F;
         return std::array{g * (slope * (is_inside ? 1.0 : 0.0) + (v >= group.alpha ? 1.0 : 0.0))};
       });
+      return status;
     });
-    return status;
   }
 
   float first_alpha_, alpha_min_;
-  double rate_factor_, decay_factor_;
   bool starts_at_max_, is_full_;
-  std::vector<float> alpha_;  // learned; empty until the first tensor
 };
 
 /// alpha starts at the largest value of the first tensor.

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include <qloom/learned_values.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -25,7 +26,8 @@ using namespace qloom::sdk;
 ///            dv/dgamma = s u^gamma ln u; u at least 1e-6 in these
 /// encoding:  affine on the output grid, codes -q .. q or 0 .. q, scale 1 / q
 /// state:     center c, half-width d, gamma and max|x| of the first tensor, one each per group
-class Qil : public UniformGrid {
+class Qil : public UniformGrid, public LearnedValues<3> {
+  enum : std::size_t { kCenter, kHalfWidth, kGamma };  // of learned_
   /// The transformer of one group.
   struct Interval {
     double center, half_inverse, gamma;                    // c, 1 / (2 d)
@@ -34,8 +36,8 @@ class Qil : public UniformGrid {
     }
   };
   [[nodiscard]] auto intervals() const noexcept {
-    return [center = center_.data(), half_inverse = half_inverse_.data(),
-            gamma = gamma_.data()](std::uint64_t g) {
+    return [center = learned_[kCenter].data(), half_inverse = half_inverse_.data(),
+            gamma = learned_[kGamma].data()](std::uint64_t g) {
       return Interval{center[g], half_inverse[g], gamma[g]};
     };
   }
@@ -47,12 +49,13 @@ class Qil : public UniformGrid {
   static constexpr std::uint64_t kSumsPerGroup = 3;
 
   explicit Qil(const Params& params)
-      : is_weight_(params.text("/part") == "weight"),
+      : LearnedValues({"center", "half_width", "gamma"}, params.number("/rate_factor")),
+        is_weight_(params.text("/part") == "weight"),
         trains_gamma_(params.flag("/gamma_trainable")),
         first_gamma_(static_cast<float>(params.number("/gamma"))),
-        first_center_(number_or(params, "/initial_center", -1.0F)),
-        first_half_width_(number_or(params, "/initial_half_width", 0.0F)),
-        rate_factor_(params.number("/rate_factor")) {
+        first_center_(static_cast<float>(params.number_or("/initial_center", -1.0))),
+        first_half_width_(static_cast<float>(params.number_or("/initial_half_width", 0.0))) {
+    trained_ = trains_gamma_ ? 3 : 2;
     const std::int64_t bits = params.integer("/bits");
     if (is_weight_ && bits < 2) {
       throw Error(QLOOM_E_INVALID, concat("/bits: ", bits, ", expected 2 or more for weights"));
@@ -66,19 +69,16 @@ class Qil : public UniformGrid {
   }
 
   void prepare(const qloom_prepare& in) {
-    if (center_.empty()) initialise(in.x);
-    if (center_.size() != in.x.groups) {
-      throw Error(QLOOM_E_INVALID, concat("the tensor has ", in.x.groups, " groups, intervals ",
-                                          "were learned for ", center_.size()));
-    }
-    resize(center_.size());
-    for (auto* of_group : {&half_inverse_, &lowest_, &highest_}) of_group->resize(center_.size());
+    if (is_first_tensor()) initialise(in.x);
+    require_groups(in.x);
+    resize(in.x.groups);
+    for (auto* of_group : {&half_inverse_, &lowest_, &highest_}) of_group->resize(in.x.groups);
     is_linear_ = !trains_gamma_;
-    for (std::size_t g = 0; g < center_.size(); ++g) {
+    for (std::size_t g = 0; g < in.x.groups; ++g) {
       set(g, 1.0F / max_, max_);
-      half_inverse_[g] = 0.5 / double{half_width_[g]};
+      half_inverse_[g] = 0.5 / double{learned_[kHalfWidth][g]};
       find_reach(g);
-      is_linear_ = is_linear_ && gamma_[g] == 1.0F;
+      is_linear_ = is_linear_ && learned_[kGamma][g] == 1.0F;
     }
   }
 
@@ -102,54 +102,34 @@ class Qil : public UniformGrid {
     }
   }
 
-  bool learned(std::uint32_t index, qloom_learned& out) {
-    constexpr const char* kNames[] = {"center", "half_width", "gamma"};
-    if (index >= (trains_gamma_ ? 3U : 2U)) return false;
-    out.name = kNames[index];
-    out.value = (index == 0 ? center_ : index == 1 ? half_width_ : gamma_).data();
-    out.count = center_.size();
-    out.rate_factor = rate_factor_;
-    return true;
-  }
   void learned_gradients(const double* sums, std::uint64_t groups, float* const* gradients) {
     for (std::uint64_t g = 0; g < groups; ++g) {
       const double* sum = sums + g * kSumsPerGroup;
-      const double slope = gamma_[g] * half_inverse_[g];
+      const double slope = learned_[kGamma][g] * half_inverse_[g];
       gradients[0][g] = static_cast<float>(-slope * sum[0]);
-      gradients[1][g] = static_cast<float>(-slope / half_width_[g] * sum[1]);
+      gradients[1][g] = static_cast<float>(-slope / learned_[kHalfWidth][g] * sum[1]);
       if (trains_gamma_) gradients[2][g] = static_cast<float>(sum[2]);
     }
   }
   void after_update() {
-    for (std::size_t g = 0; g < center_.size(); ++g) {
-      if (!std::isfinite(center_[g]) || !std::isfinite(half_width_[g]) ||
-          !std::isfinite(gamma_[g])) {
-        throw Error(QLOOM_E_NUMERIC, concat("center ", center_[g], ", half-width ", half_width_[g],
-                                            ", gamma ", gamma_[g], ": expected finite values"));
-      }
-      center_[g] = std::max(center_[g], 0.0F);
-      half_width_[g] = std::max(half_width_[g], 1e-3F * largest_[g]);
-      gamma_[g] = std::clamp(gamma_[g], 0.1F, 10.0F);
+    keep_finite_and_above(kCenter, 0.0F);
+    keep_finite_and_above(kHalfWidth, 0.0F);
+    keep_finite_and_above(kGamma, 0.1F);
+    for (std::size_t g = 0; g < largest_.size(); ++g) {
+      learned_[kHalfWidth][g] = std::max(learned_[kHalfWidth][g], 1e-3F * largest_[g]);
+      learned_[kGamma][g] = std::min(learned_[kGamma][g], 10.0F);
     }
   }
   template <class Archive>
   void state(Archive& archive) {
-    archive("center", center_);
-    archive("half_width", half_width_);
-    archive("gamma", gamma_);
+    LearnedValues::state(archive);
     archive("largest", largest_);
-    for (const auto* values : {&half_width_, &gamma_, &largest_}) {
-      if (values->size() == center_.size()) continue;
-      throw Error(QLOOM_E_STATE, concat("state \"center\" has ", center_.size(),
-                                        " values, another array ", values->size()));
-    }
+    if (largest_.size() == learned_[kCenter].size()) return;
+    throw Error(QLOOM_E_STATE, concat("state \"largest\" has ", largest_.size(),
+                                      " values, \"center\" ", learned_[kCenter].size()));
   }
 
  private:
-  static float number_or(const Params& params, const char* pointer, float otherwise) {
-    return params.is_number(pointer) ? static_cast<float>(params.number(pointer)) : otherwise;
-  }
-
   void add_gradients(const qloom_block& block, const float* x, const float* dy, float* dx,
                      double* sums) const noexcept {
     const bool is_weight = is_weight_, trains_gamma = trains_gamma_;
@@ -176,7 +156,7 @@ class Qil : public UniformGrid {
     struct Linear {
       double center, lowest, highest, slope;
     };
-    const auto of_group = [center = center_.data(), lowest = lowest_.data(),
+    const auto of_group = [center = learned_[kCenter].data(), lowest = lowest_.data(),
                            highest = highest_.data(),
                            slope = half_inverse_.data()](std::uint64_t g) {
       return Linear{center[g], lowest[g], highest[g], slope[g]};
@@ -216,39 +196,32 @@ class Qil : public UniformGrid {
 
   /// The interval [0, max|x|] unless the parameters say otherwise; [0, 1] for a group of zeros.
   void initialise(const qloom_tensor& x) {
-    if (x.data == nullptr) throw Error(QLOOM_E_ORDER, "the first tensor was not given");
-    require_finite(x);
-    const auto largest = reduce(x, is_weight_ ? QLOOM_REDUCE_ABS_MAX : QLOOM_REDUCE_MAX);
-    largest_.resize(x.groups);
-    for (std::size_t g = 0; g < largest_.size(); ++g) {  // subnormals as zeros: 1 / d overflows
-      const auto own = static_cast<float>(largest[g]);
-      largest_[g] = own > 0.0F && std::isnormal(own) ? own : 1.0F;
+    require_first_tensor(x);
+    for (std::vector<float>& values : learned_) values.assign(x.groups, first_gamma_);
+    for (const double own : reduce(x, is_weight_ ? QLOOM_REDUCE_ABS_MAX : QLOOM_REDUCE_MAX)) {
+      const auto largest = static_cast<float>(own);  // subnormals as zeros: 1 / d overflows
+      largest_.push_back(largest > 0.0F && std::isnormal(largest) ? largest : 1.0F);
     }
-    center_.resize(x.groups);
-    half_width_.resize(x.groups);
-    gamma_.assign(x.groups, first_gamma_);
     for (std::size_t g = 0; g < largest_.size(); ++g) {
-      center_[g] = first_center_ >= 0 ? first_center_ : 0.5F * largest_[g];
-      half_width_[g] = first_half_width_ > 0 ? first_half_width_ : 0.5F * largest_[g];
+      const float half = 0.5F * largest_[g];
+      learned_[kCenter][g] = first_center_ >= 0 ? first_center_ : half;
+      learned_[kHalfWidth][g] = first_half_width_ > 0 ? first_half_width_ : half;
     }
   }
 
   qloom_status discretize(const qloom_call& call, const qloom_block& block, const float* x,
                           float* y, std::int32_t* code) const noexcept {
     const qloom_grid output = grid();
-    qloom_status status = QLOOM_OK;
-    for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
-      if (status != QLOOM_OK) return;
+    return for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
       float v[kPieceElements];
       if (is_linear_) {
         transform<true>(piece, x + first, v);
       } else {
         transform<false>(piece, x + first, v);
       }
-      status = kernels().affine(&call, &output, &piece, v, y == nullptr ? nullptr : y + first,
-                                code == nullptr ? nullptr : code + first);
+      return kernels().affine(&call, &output, &piece, v, y == nullptr ? nullptr : y + first,
+                              code == nullptr ? nullptr : code + first);
     });
-    return status;
   }
   /// kIsLinear: gamma is 1.
   template <bool kIsLinear>
@@ -266,14 +239,12 @@ class Qil : public UniformGrid {
 
   bool is_weight_, trains_gamma_;
   float first_gamma_;
-  float first_center_;      // below 0: from the first tensor
-  float first_half_width_;  // 0: from the first tensor
-  double rate_factor_;
-  std::vector<float> center_, half_width_, gamma_;  // learned; empty until the first tensor
-  std::vector<float> largest_;                      // max|x| of the first tensor
-  std::vector<double> half_inverse_;                // 1 / (2 d)
-  std::vector<double> lowest_, highest_;            // bounds of a - c
-  bool is_linear_ = false;                          // gamma is 1 everywhere and stays
+  float first_center_;                    // below 0: from the first tensor
+  float first_half_width_;                // 0: from the first tensor
+  std::vector<float> largest_;            // max|x| of the first tensor
+  std::vector<double> half_inverse_;      // 1 / (2 d)
+  std::vector<double> lowest_, highest_;  // bounds of a - c
+  bool is_linear_ = false;                // gamma is 1 everywhere and stays
 };
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
 
+#include <qloom/learned_values.hpp>
 #include <qloom/sdk.hpp>
 #include <qloom/ternary_grid.hpp>
 
@@ -24,14 +24,14 @@ using namespace qloom::sdk;
 ///            constant
 /// encoding:  codebook {-negative, 0, positive}, codes 0, 1, 2
 /// state:     positive, negative: one value per group
-class Ttq {
+class Ttq : public LearnedValues<2> {
   struct Group {
     float high, low;  // thresholds
     float positive, negative;
   };
   [[nodiscard]] auto of_group() const noexcept {
-    return [high = delta_.data(), low = negative_delta_.data(), positive = positive_.data(),
-            negative = negative_.data()](std::uint64_t g) {
+    return [high = delta_.data(), low = negative_delta_.data(), positive = learned_[0].data(),
+            negative = learned_[1].data()](std::uint64_t g) {
       return Group{high[g], low[g], positive[g], negative[g]};
     };
   }
@@ -42,31 +42,28 @@ class Ttq {
   static constexpr std::uint64_t kSumsPerGroup = 2;  // d positive, d negative
 
   explicit Ttq(const Params& params)
-      : threshold_(params.number("/threshold")),
-        sparsity_(params.has("/sparsity") ? params.number("/sparsity") : -1.0),
-        starts_at_mean_(params.text("/initial") == "mean"),
-        rate_factor_(params.number("/rate_factor")) {}
+      : LearnedValues({"positive", "negative"}, params.number("/rate_factor")),
+        threshold_(params.number("/threshold")),
+        sparsity_(params.number_or("/sparsity", -1.0)),
+        starts_at_mean_(params.text("/initial") == "mean") {}
 
   void prepare(const qloom_prepare& in) {
     require_finite(in.x);
     find_thresholds(in.x);
-    if (positive_.empty()) initialise(in.x);
-    if (positive_.size() != in.x.groups) {
-      throw Error(QLOOM_E_INVALID, concat("the tensor has ", in.x.groups, " groups, expected ",
-                                          positive_.size(), " as at the first step"));
-    }
+    if (is_first_tensor()) initialise(in.x);
+    require_groups(in.x);
     codebook_.resize(3 * in.x.groups);
     minus_.resize(in.x.groups);
     for (std::size_t g = 0; g < minus_.size(); ++g) {
-      minus_[g] = 0.0F - negative_[g];
+      minus_[g] = 0.0F - learned_[1][g];
       codebook_[3 * g] = minus_[g];
       codebook_[3 * g + 1] = 0.0F;
-      codebook_[3 * g + 2] = positive_[g];
+      codebook_[3 * g + 2] = learned_[0][g];
     }
   }
 
   void apply(const qloom_call&, const qloom_block& block, const float* x, float* y) const noexcept {
-    kernels().ternary(negative_delta_.data(), delta_.data(), minus_.data(), positive_.data(),
+    kernels().ternary(negative_delta_.data(), delta_.data(), minus_.data(), learned_[0].data(),
                       &block, x, y);
   }
   void encode(const qloom_call&, const qloom_block& block, const float* x,
@@ -102,15 +99,6 @@ class Ttq {
     };
     sum_elements(block, sums, of_group(), gradient, x, dy, dx);
   }
-  bool learned(std::uint32_t index, qloom_learned& out) {
-    if (index > 1) return false;
-    out.name = index == 0 ? "positive" : "negative";
-    out.value = (index == 0 ? positive_ : negative_).data();
-    out.count = positive_.size();
-    out.rate_factor = rate_factor_;
-    out.decay_factor = 0.0;
-    return true;
-  }
   void learned_gradients(const double* sums, std::uint64_t groups, float* const* gradients) {
     for (std::uint64_t g = 0; g < groups; ++g) {
       gradients[0][g] = static_cast<float>(sums[2 * g]);
@@ -118,51 +106,39 @@ class Ttq {
     }
   }
   void after_update() {
-    for (float& v : positive_) v = v < 0.0F ? 0.0F : v;
-    for (float& v : negative_) v = v < 0.0F ? 0.0F : v;
-  }
-  template <class Archive>
-  void state(Archive& archive) {
-    archive("positive", positive_);
-    archive("negative", negative_);
-    if (negative_.size() != positive_.size()) {
-      throw Error(QLOOM_E_STATE, concat("state \"negative\" has ", negative_.size(),
-                                        " values, \"positive\" ", positive_.size()));
+    for (std::vector<float>& scale : learned_) {
+      for (float& v : scale) v = v < 0.0F ? 0.0F : v;
     }
   }
 
  private:
   void find_thresholds(const qloom_tensor& x) {
+    const bool is_share = sparsity_ >= 0;
+    const auto largest = is_share ? magnitudes_at_sparsity(x) : reduce(x, QLOOM_REDUCE_ABS_MAX);
     delta_.resize(x.groups);
-    if (sparsity_ < 0) {
-      const auto largest = reduce(x, QLOOM_REDUCE_ABS_MAX);
-      for (std::size_t g = 0; g < delta_.size(); ++g) {
-        delta_[g] = static_cast<float>(threshold_ * largest[g]);
-      }
-    } else {
-      for (std::size_t g = 0; g < delta_.size(); ++g) delta_[g] = magnitude_at_sparsity(x, g);
-      require_kept(x, delta_);
+    negative_delta_.resize(x.groups);
+    for (std::size_t g = 0; g < delta_.size(); ++g) {
+      delta_[g] = static_cast<float>((is_share ? 1.0 : threshold_) * largest[g]);
+      negative_delta_[g] = -delta_[g];
     }
-    negative_delta_ = delta_;
-    for (float& d : negative_delta_) d = -d;
+    if (is_share) require_kept(x, delta_);
   }
 
-  /// The (m + 1)-th largest magnitude of the group, m = n (1 - sparsity) rounded: m weights exceed
-  /// it, fewer where some are equal.
-  float magnitude_at_sparsity(const qloom_tensor& x, std::uint64_t group) {
-    magnitudes_.clear();
-    for_each_in_group(x, group, [&](float w) { magnitudes_.push_back(std::fabs(w)); });
-    const auto n = static_cast<double>(magnitudes_.size());
-    const auto kept = static_cast<std::size_t>(std::nearbyint(n * (1.0 - sparsity_)));
-    if (kept >= magnitudes_.size()) return 0.0F;
-    const auto at = magnitudes_.begin() + static_cast<std::ptrdiff_t>(kept);
-    std::nth_element(magnitudes_.begin(), at, magnitudes_.end(), std::greater<>());
-    return *at;
+  /// Per group the (m + 1)-th largest magnitude, m = n (1 - sparsity) rounded: m weights exceed it,
+  /// fewer where some are equal. 0 where all shall be kept.
+  [[nodiscard]] std::vector<double> magnitudes_at_sparsity(const qloom_tensor& x) const {
+    std::vector<std::uint64_t> ranks;
+    for (const double n : reduce(x, QLOOM_REDUCE_COUNT)) {
+      const double kept = std::nearbyint(n * (1.0 - sparsity_));
+      ranks.push_back(static_cast<std::uint64_t>(kept < n ? n - 1.0 - kept : n));
+    }
+    std::vector<double> magnitudes = order_statistics(x, true, ranks);
+    for (double& m : magnitudes) m = m > 0 ? m : 0.0;  // NaN: past the last value
+    return magnitudes;
   }
 
   void initialise(const qloom_tensor& x) {
-    positive_.assign(x.groups, 1.0F);
-    negative_.assign(x.groups, 1.0F);
+    for (std::vector<float>& scale : learned_) scale.assign(x.groups, 1.0F);
     if (!starts_at_mean_) return;
     std::vector<double> scratch;
     const auto figures = sum_groups(  // sum and count of either side
@@ -173,17 +149,15 @@ class Ttq {
         });
     for (std::uint64_t g = 0; g < x.groups; ++g) {  // the side means minimise the squared error
       const double* side = figures.data() + 4 * g;
-      if (side[1] > 0) positive_[g] = static_cast<float>(side[0] / side[1]);
-      if (side[3] > 0) negative_[g] = static_cast<float>(side[2] / side[3]);
+      if (side[1] > 0) learned_[0][g] = static_cast<float>(side[0] / side[1]);
+      if (side[3] > 0) learned_[1][g] = static_cast<float>(side[2] / side[3]);
     }
   }
 
   double threshold_, sparsity_;  // sparsity below 0: not given
   bool starts_at_mean_;
-  double rate_factor_;
-  std::vector<float> positive_, negative_;             // learned; empty until the first tensor
   std::vector<float> delta_, negative_delta_, minus_;  // one value per group
-  std::vector<float> codebook_, magnitudes_;
+  std::vector<float> codebook_;
 };
 
 }  // namespace

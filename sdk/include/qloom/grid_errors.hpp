@@ -53,4 +53,29 @@ class GridErrors {
   std::vector<double> sums_, scratch_;
 };
 
+/// Per group the best of 120 steps, even up to 1.2 max|x| / code_max, by the squared error of
+/// step * clamp(round(x / step)); 0 for a group of zeros. In double.
+[[nodiscard]] inline std::vector<double> least_error_steps(const qloom_tensor& x, double code_min,
+                                                           double code_max) {
+  constexpr int kCandidates = 120;
+  const std::vector<double> largest = reduce(x, QLOOM_REDUCE_ABS_MAX);
+  std::vector<double> steps(x.groups), least(x.groups, HUGE_VAL), candidate(x.groups), scratch;
+  for (int i = 1; i <= kCandidates; ++i) {
+    for (std::uint64_t g = 0; g < x.groups; ++g) candidate[g] = largest[g] / code_max * i / 100.0;
+    const auto error = [=, data = x.data](double step, std::uint64_t e) {
+      const double value = data[e], rounded = std::nearbyint(value / step);
+      const double above = rounded > code_min ? rounded : code_min;
+      const double code = above < code_max ? above : code_max;
+      return std::array{(code * step - value) * (code * step - value)};
+    };
+    const std::vector<double> errors = sum_groups(x, scratch, entry_of(candidate), error);
+    for (std::uint64_t g = 0; g < x.groups; ++g) {
+      if (largest[g] == 0 || !(errors[g] < least[g])) continue;
+      least[g] = errors[g];
+      steps[g] = candidate[g];
+    }
+  }
+  return steps;
+}
+
 }  // namespace qloom::sdk
