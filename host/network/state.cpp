@@ -9,12 +9,12 @@
 // JSON text: the node's rule, or {"shares": "<site>/<layer>"} with the first reader.
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include <fmt/format.h>
 
 #include "host/network/network.hpp"
 #include "host/tensor/error.hpp"
+#include "host/tensor/normal.hpp"
 #include "host/tensor/random.hpp"
 
 namespace qloom::network {
@@ -80,13 +80,11 @@ void Network::initialise() {
     const double fan_in = static_cast<double>(std::max<std::int64_t>(p->fan_in, 1));
     const double deviation = std::sqrt(2.0 / fan_in), limit = std::sqrt(6.0 / fan_in);
     for (std::size_t i = 0; i < p->value.size(); ++i) {
-      const double u = uniform(random_word(seed_, stream, 0, 2 * i));
       if (layer.initialisation == "uniform") {
+        const double u = uniform(random_word(seed_, stream, 0, 2 * i));
         p->value[i] = static_cast<float>(limit * (2.0 * u - 1.0));
-      } else {  // Box and Muller, 1958
-        const double v = uniform(random_word(seed_, stream, 0, 2 * i + 1));
-        p->value[i] = static_cast<float>(deviation * std::sqrt(-2.0 * std::log(1.0 - u)) *
-                                         std::cos(2.0 * std::numbers::pi * v));
+      } else {
+        p->value[i] = static_cast<float>(normal(seed_, stream, 0, i, deviation));
       }
     }
   }

@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numbers>
 #include <set>
 
 #include <qloom/geometry.hpp>
 
 #include "host/kernels/kernels.hpp"
+#include "host/tensor/normal.hpp"
 #include "host/tensor/random.hpp"
 
 namespace qloom::test {
@@ -289,10 +289,7 @@ Tensor gaussian(Shape shape, std::uint64_t seed, float deviation) {
   constexpr std::uint64_t kStream = stream_id("test/gaussian");
   Tensor x(std::move(shape));
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const double u = 1.0 - double{qloom::uniform(random_word(seed, kStream, 0, 2 * i))};  // (0, 1]
-    const double v = double{qloom::uniform(random_word(seed, kStream, 0, 2 * i + 1))};
-    x[i] = deviation *
-           static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * v));
+    x[i] = deviation * static_cast<float>(normal(seed, kStream, 0, i));
   }
   return x;
 }
