@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 #include "host/cli/commands.hpp"
+#include "host/data/streams.hpp"
 #include "host/study/study.hpp"
 
 namespace qloom::cli {
@@ -30,6 +31,7 @@ void add_sweep(CLI::App& app, Action& action) {
   command->callback([options, &action] {
     action = [options] {
       const registry::Registry registry = open_registry_to_run();
+      options->sinks = {data::print_text, data::say_text};
       study::sweep(*options, registry);
     };
   });

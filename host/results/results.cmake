@@ -1,5 +1,6 @@
 qloom_add_floor(results
-  SOURCES inputs.cpp linked_libraries.cpp page.cpp standing.cpp table.cpp warnings.cpp
+  SOURCES events.cpp inputs.cpp layer_statistics.cpp linked_libraries.cpp page.cpp report.cpp
+          sections.cpp standing.cpp storage.cpp table.cpp warnings.cpp
   LIBRARIES qloom_pipeline qloom_network qloom_registry qloom_kernels qloom_data fmt::fmt)
 
 # What report.html is made of: the page's own parts and Chart.js, in one folder of the build tree.

@@ -126,7 +126,7 @@ data::Arrays Trainer::state() const {
             {"arrays", list_of(all)},
             {"configuration", pipeline::configuration(pipeline_, *registry_)},
             {"seed", pipeline_.seed},
-            {"inputs", inputs_},
+            {"inputs", facts_.inputs},
             {"cursor",
              {{"stage", cursor_.stage},
               {"epoch_of_stage", cursor_.epoch_of_stage},
@@ -139,15 +139,16 @@ data::Arrays Trainer::state() const {
             {"epoch_sums", {bits_of(sums_.loss), sums_.correct, sums_.seen}},
             {"learning_rate", bits_of(learning_rate_)},
             {"last_pass", pass_json(network_->last_phase())},
-            {"series", series_},
-            {"stages", stage_results_},
-            {"custom", custom_},
-            {"reloads", reloads_},
+            {"series", facts_.series},
+            {"stages", facts_.stages},
+            {"custom", facts_.custom},
+            {"tables", facts_.tables},
+            {"reloads", facts_.reloads},
             {"warnings", warnings_.list()},
             {"procedure_versions", versions}};
-  if (final_score_) {
-    meta["final"] = {final_score_->loss, final_score_->accuracy, final_score_->correct,
-                     final_score_->count};
+  if (facts_.final_score) {
+    meta["final"] = {facts_.final_score->loss, facts_.final_score->accuracy,
+                     facts_.final_score->correct, facts_.final_score->count};
   }
   const std::string text = meta.dump();
   all[kMeta] = {{static_cast<std::int64_t>(text.size())},
@@ -193,14 +194,15 @@ std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::strin
     learning_rate_ = double_of(meta.at("learning_rate"));
     network_->set_last_phase(phase_of(meta.at("last_pass")));
   }
-  series_ = meta.at("series");
-  stage_results_ = meta.at("stages");
-  reloads_ = meta.value("reloads", Json::array());
+  facts_.series = meta.at("series");
+  facts_.stages = meta.at("stages");
+  facts_.reloads = meta.value("reloads", Json::array());
   warnings_.restore(meta.value("warnings", Json::array()));
-  custom_ = meta.at("custom").get<std::map<std::string, std::vector<double>>>();
+  facts_.tables = meta.value("tables", std::map<std::string, Json>());
+  facts_.custom = meta.at("custom").get<std::map<std::string, std::vector<double>>>();
   if (meta.contains("final")) {
     const Json& f = meta["final"];
-    final_score_ = Score{f.at(0), f.at(1), f.at(2), f.at(3)};
+    facts_.final_score = results::Score{f.at(0), f.at(1), f.at(2), f.at(3)};
   }
   return versions;
 }

@@ -13,7 +13,7 @@ namespace qloom::run {
 
 void Trainer::watch_plugins() {
   std::set<std::filesystem::path> files;
-  for (const registry::Method* method : methods_) files.insert(method->library_file);
+  for (const registry::Method* method : facts_.methods) files.insert(method->library_file);
   watcher_.emplace(files);
 }
 
@@ -23,10 +23,10 @@ void Trainer::reload_changed(Progress& progress) {
     const std::string name = library.filename().string();
     std::string what;
     try {
-      if (!trial_) trial_.emplace(Trial{state(), inputs_, {}, {}});
+      if (!trial_) trial_.emplace(Trial{state(), facts_.inputs, {}, {}});
       reload(library);
-      results::renew_plugin(inputs_, library);
-      trial_->events.emplace_back(reloads_.size(), name);
+      results::renew_plugin(facts_.inputs, library);
+      trial_->events.emplace_back(facts_.reloads.size(), name);
       what = fmt::format("{}: loaded anew", name);
     } catch (const InputError& error) {
       what = fmt::format("{}; the run goes on with the old code", error.what());
@@ -34,10 +34,10 @@ void Trainer::reload_changed(Progress& progress) {
       what = fmt::format("{}: {}; the run goes on with the old code", name, error.what());
     }
     progress.note(fmt::format("step {}: {}", cursor_.steps, what));
-    reloads_.push_back({{"type", "reload"},
-                        {"epoch", cursor_.epochs},
-                        {"step", cursor_.steps},
-                        {"what", std::move(what)}});
+    facts_.reloads.push_back({{"type", "reload"},
+                              {"epoch", cursor_.epochs},
+                              {"step", cursor_.steps},
+                              {"what", std::move(what)}});
   }
   if (trial_ && trial_->reloads.empty()) trial_.reset();
 }
@@ -66,19 +66,19 @@ void Trainer::go_back(const std::string& reason, Progress& progress) {
   trial_.reset();
   // The registry's old code, the last library first; then everything anew from what stood before.
   while (!trial.reloads.empty()) trial.reloads.pop_back();
-  Json events = std::move(reloads_);
+  Json events = std::move(facts_.reloads);
   network_ = new_network();
   create_procedures();
   restore(trial.before, "the state before the new code");
-  reloads_ = std::move(events);
-  inputs_ = std::move(trial.inputs);
+  facts_.reloads = std::move(events);
+  facts_.inputs = std::move(trial.inputs);
   for (const auto& [index, library] : trial.events) {
     std::string what = fmt::format(
         "{}: loaded anew, failed at its first step ({}); the run goes "
         "on with the old code",
         library, reason);
     progress.note(what);
-    reloads_[index]["what"] = std::move(what);
+    facts_.reloads[index]["what"] = std::move(what);
   }
 }
 

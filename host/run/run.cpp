@@ -8,9 +8,10 @@
 #include "host/data/streams.hpp"
 #include "host/results/inputs.hpp"
 #include "host/results/page.hpp"
+#include "host/results/report.hpp"
 #include "host/results/standing.hpp"
 #include "host/results/warnings.hpp"
-#include "host/run/report.hpp"
+#include "host/run/facts.hpp"
 #include "host/run/run.hpp"
 #include "host/run/stop.hpp"
 #include "host/tensor/error.hpp"
@@ -78,8 +79,8 @@ struct Prepared {
     if (!pipeline.start_from.empty()) {
       trainer.check_stages(inherited(pipeline, registry, *options.warnings));
     }
-    stamps.require_unchanged(trainer.methods());
-    trainer.set_inputs(results::inputs_of(pipeline, trainer.methods()));
+    stamps.require_unchanged(trainer.facts().methods);
+    trainer.set_inputs(results::inputs_of(pipeline, trainer.facts().methods));
   }
 
   /// Refuses a checkpoint of this configuration whose program, plugins or data changed. One of
@@ -98,7 +99,7 @@ struct Prepared {
                       "or leave --resume out to start anew",
                       folder.checkpoint.string(), changes));
     }
-    stamps.require_unchanged(trainer.methods());
+    stamps.require_unchanged(trainer.facts().methods);
     trainer.set_inputs(inputs);
   }
 
@@ -139,7 +140,7 @@ void load_start(Prepared& run) {
     execute(first);
   }
   run.trainer.start_from(folder.checkpoint, run.pipeline.takes_state);
-  Json inputs = run.trainer.inputs();
+  Json inputs = run.trainer.facts().inputs;
   inputs["start_from"] = results::read_checkpoint_meta(folder.checkpoint).value("inputs", Json());
   run.trainer.set_inputs(std::move(inputs));
 }
@@ -167,7 +168,7 @@ Json execute(Prepared& run) {
   Progress progress(name.empty() ? run.options.pipeline.stem().string() : name,
                     run.options.progress);
   trainer.run_stages([&] { trainer.save(folder.checkpoint); }, progress);
-  const Json report = report_of(trainer, omp_get_max_threads());
+  const Json report = results::report_of(facts_of(trainer, omp_get_max_threads()));
   data::write_texts({{folder.page, results::page_text(results::run_page(report))},
                      {folder.report, report.dump(2) + "\n"}});  // last: it says that all is there
   return report;

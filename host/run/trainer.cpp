@@ -73,7 +73,7 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
   for (const placing::Moment moment : placing::changes(pipeline_, steps_per_epoch())) {
     const network::Placement placement =
         placing::place(pipeline_, network_->model(), registry, moment);
-    collect_methods(placement, methods_);
+    collect_methods(placement, facts_.methods);
     network_->lower(placement);
     norms.see(*network_, warnings_);
     calibrations.push_back({moment, !network_->calibrated_sites().empty()});
@@ -85,7 +85,7 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
   if (pipeline_.start_from.empty() && pipeline_.weights.empty()) check_stages({});
   if (purpose == Purpose::kRun) network_->initialise();
   for (const pipeline::Procedure& p : pipeline_.procedures) {
-    methods_.insert(&registry.require("procedure", p.id, p.where));
+    facts_.methods.insert(&registry.require("procedure", p.id, p.where));
   }
   create_procedures();
 }
@@ -169,23 +169,23 @@ void Trainer::run_stages(const std::function<void()>& checkpoint, Progress& prog
     if (stage.type == "train") {
       train(stage, progress);
       result["epochs"] = stage.epochs;
-      training_seconds_ += seconds_since(start);
+      facts_.training_seconds += seconds_since(start);
     } else if (stage.type == "calibrate") {
       result["batches"] = calibrate(stage, progress);
     } else {
-      const Score score = evaluate(stage, progress);
-      final_score_ = score;
+      const results::Score score = evaluate(stage, progress);
+      facts_.final_score = score;
       result["epoch"] = cursor_.epochs;
       result["accuracy"] = score.accuracy;
       result["loss"] = score.loss;
       result["correct"] = score.correct;
       result["count"] = score.count;
     }
-    stage_results_.push_back(std::move(result));
+    facts_.stages.push_back(std::move(result));
     ++cursor_.stage;
     cursor_.epoch_of_stage = 0;
     if (stage.type == "train") finalize_if_due();
-    seconds_ += seconds_since(start);
+    facts_.seconds += seconds_since(start);
     keep_and_stop_if_asked();
   }
 }
@@ -234,7 +234,7 @@ std::uint64_t Trainer::calibrate(const pipeline::Stage& stage, Progress& progres
   return batches;
 }
 
-Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
+results::Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
   const data::Split& split = dataset_.test;
   const auto all =
       static_cast<std::uint64_t>((split.count + pipeline_.batch_size - 1) / pipeline_.batch_size);
@@ -247,7 +247,7 @@ Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progress) {
   pass.rules = stage.apply_rules ? network::Pass::Rules::kOn : network::Pass::Rules::kOff;
   pass.use_shadows = true;
   pass.phase.epoch = cursor_.epochs;
-  Score score;
+  results::Score score;
   for (std::uint64_t i = 0; i < batches; ++i) {
     pass.phase.step = i;
     const auto first = static_cast<std::int64_t>(i) * pipeline_.batch_size;

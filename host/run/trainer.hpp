@@ -21,6 +21,7 @@
 #include "host/pipeline/pipeline.hpp"
 #include "host/placing/known_sites.hpp"
 #include "host/registry/watcher.hpp"
+#include "host/results/facts.hpp"
 #include "host/results/warnings.hpp"
 #include "host/run/checkpoint_interval.hpp"
 #include "host/run/progress.hpp"
@@ -43,11 +44,6 @@ struct Cursor {
 struct EpochSums {
   double loss = 0;
   std::int64_t correct = 0, seen = 0;
-};
-
-struct Score {
-  double loss = 0, accuracy = 0;
-  std::int64_t correct = 0, count = 0;
 };
 
 class Trainer {
@@ -98,7 +94,7 @@ class Trainer {
   void warn(const Warning& warning) { warnings_.add(warning); }
   [[nodiscard]] const Json& warnings() const { return warnings_.list(); }
   void report_value(const std::string& key, double value) {
-    custom_[json::printable(key)].push_back(value);
+    facts_.custom[json::printable(key)].push_back(value);
   }
   [[nodiscard]] std::uint64_t steps_per_epoch() const;
   [[nodiscard]] double learning_rate() const { return learning_rate_; }
@@ -112,22 +108,11 @@ class Trainer {
   [[nodiscard]] const LogitsView& logits() const { return logits_view_; }
   [[nodiscard]] bool in_training() const { return in_training_; }
 
-  [[nodiscard]] const Json& series() const { return series_; }
-  [[nodiscard]] const Json& stage_results() const { return stage_results_; }
-  [[nodiscard]] const std::map<std::string, std::vector<double>>& custom() const { return custom_; }
-  [[nodiscard]] const std::optional<Score>& final_score() const { return final_score_; }
-  /// Libraries loaded anew, as report.schema.json describes "events".
-  [[nodiscard]] const Json& reloads() const { return reloads_; }
+  /// What the run has collected so far; facts.hpp completes it.
+  [[nodiscard]] const results::RunFacts& facts() const { return facts_; }
   /// What the run is computed from (inputs.hpp); its checkpoints and its report say it.
-  void set_inputs(Json inputs) { inputs_ = std::move(inputs); }
-  [[nodiscard]] const Json& inputs() const { return inputs_; }
-  /// All methods of the run, also those that act only before or after a swap.
-  [[nodiscard]] const std::set<const registry::Method*>& methods() const { return methods_; }
+  void set_inputs(Json inputs) { facts_.inputs = std::move(inputs); }
   [[nodiscard]] const registry::Registry& registry() const { return *registry_; }
-  /// In this process; an epoch that it did a part of counts as that part.
-  [[nodiscard]] double epochs_run() const { return double(steps_run_) / double(steps_per_epoch()); }
-  [[nodiscard]] double seconds() const { return seconds_; }
-  [[nodiscard]] double training_seconds() const { return training_seconds_; }
 
  private:
   void lower();
@@ -145,7 +130,7 @@ class Trainer {
     data::Arrays before;
     Json inputs;
     std::vector<std::unique_ptr<registry::Registry::Reload>> reloads;
-    std::vector<std::pair<std::size_t, std::string>> events;  ///< in reloads_, with the library
+    std::vector<std::pair<std::size_t, std::string>> events;  ///< in reloads, with the library
   };
   void reload_changed(Progress& progress);
   void reload(const std::filesystem::path& library);
@@ -167,7 +152,7 @@ class Trainer {
   void keep_and_stop_if_asked();
   /// Returns how many batches were shown.
   std::uint64_t calibrate(const pipeline::Stage& stage, Progress& progress);
-  Score evaluate(const pipeline::Stage& stage, Progress& progress);
+  results::Score evaluate(const pipeline::Stage& stage, Progress& progress);
   [[nodiscard]] double scheduled_rate(const pipeline::Stage& stage, std::uint64_t step,
                                       std::uint64_t total) const;
   void load_batch(const data::Split& split, const std::int32_t* order, std::int64_t first,
@@ -179,7 +164,6 @@ class Trainer {
   data::Dataset dataset_;
   std::unique_ptr<network::Network> network_;
   std::vector<registry::Instance> procedures_;
-  std::set<const registry::Method*> methods_;
   std::set<std::uint64_t> swap_steps_;  ///< done steps at which rules with "from" begin to act
   Cursor cursor_;
   Tensor batch_, logits_gradient_;
@@ -190,12 +174,7 @@ class Trainer {
   bool in_training_ = false;
   double learning_rate_ = 0, rate_factor_ = 1;
   std::optional<registry::FileWatcher> watcher_;
-  Json series_ = Json::object(), stage_results_ = Json::array(), reloads_ = Json::array();
-  Json inputs_ = Json::object();
-  std::map<std::string, std::vector<double>> custom_;
-  std::optional<Score> final_score_;
-  double seconds_ = 0, training_seconds_ = 0;
-  std::uint64_t steps_run_ = 0;
+  results::RunFacts facts_;
   EpochSums sums_;
   CheckpointInterval interval_;
   std::function<void()> checkpoint_;

@@ -127,7 +127,7 @@ void Trainer::train_epoch(const pipeline::Stage& stage, Progress& progress) {
     sums_.correct += result.correct;
     sums_.seen += n;
     ++cursor_.steps;
-    ++steps_run_;
+    ++facts_.steps_run;
     ++i;
     figures = fmt::format("loss {:.4f}, accuracy {:.2f} %", sums_.loss / double(sums_.seen),
                           100.0 * double(sums_.correct) / double(sums_.seen));
@@ -136,10 +136,10 @@ void Trainer::train_epoch(const pipeline::Stage& stage, Progress& progress) {
     lower_if_due();
     if (is_checkpoint_due() || stop_signal() != 0) keep_and_stop_if_asked();
   }
-  series_["epoch"].push_back(cursor_.epochs + 1);
-  series_["loss"].push_back(sums_.loss / double(sums_.seen));
-  series_["accuracy"].push_back(double(sums_.correct) / double(sums_.seen));
-  series_["learning_rate"].push_back(learning_rate_);
+  facts_.series["epoch"].push_back(cursor_.epochs + 1);
+  facts_.series["loss"].push_back(sums_.loss / double(sums_.seen));
+  facts_.series["accuracy"].push_back(double(sums_.correct) / double(sums_.seen));
+  facts_.series["learning_rate"].push_back(learning_rate_);
   progress.end(figures);
 }
 
@@ -229,7 +229,7 @@ void Trainer::require_floating_point() const {
   const std::string change = registry::restore_all_threads();
   if (change.empty()) return;
   std::string names;
-  for (const registry::Method* m : methods_) {
+  for (const registry::Method* m : facts_.methods) {
     names += fmt::format("{}{} \"{}\"", names.empty() ? "" : ", ", m->kind, m->id);
   }
   throw RunError(

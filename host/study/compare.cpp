@@ -10,7 +10,6 @@
 
 #include "host/data/array_file.hpp"
 #include "host/data/claim.hpp"
-#include "host/data/streams.hpp"
 #include "host/results/page.hpp"
 #include "host/results/table.hpp"
 #include "host/results/warnings.hpp"
@@ -114,23 +113,25 @@ std::vector<Entry> entries_of(const CompareOptions& options, const registry::Reg
   return entries;
 }
 
-void print_table(const Json& rows) {
+std::string table_text(const Json& rows) {
   std::size_t width = 8;
   for (const Json& row : rows) width = std::max(width, row["name"].get<std::string>().size());
-  data::print(
+  std::string text = fmt::format(
       "\n| {:<{}} | accuracy %     | weight bits | activation bits | model bytes | s/epoch |\n",
       "pipeline", width);
-  data::print(
+  text += fmt::format(
       "|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|\n", "",
       width + 2);
   for (const Json& row : rows) {
-    data::print("| {:<{}} | {:>14} | {:>11} | {:>15} | {:>11} | {:>7} |{}\n",
-                row["name"].get<std::string>(), width, results::accuracy_text(row),
-                results::number_text(row["weight_bits"], 2),
-                results::number_text(row["activation_bits"], 2),
-                results::number_text(row["model_bytes"], 0),
-                results::number_text(row["seconds_per_epoch"], 2), results::failure_text(row));
+    text +=
+        fmt::format("| {:<{}} | {:>14} | {:>11} | {:>15} | {:>11} | {:>7} |{}\n",
+                    row["name"].get<std::string>(), width, results::accuracy_text(row),
+                    results::number_text(row["weight_bits"], 2),
+                    results::number_text(row["activation_bits"], 2),
+                    results::number_text(row["model_bytes"], 0),
+                    results::number_text(row["seconds_per_epoch"], 2), results::failure_text(row));
   }
+  return text;
 }
 
 std::string csv_of(const Json& rows) {
@@ -155,6 +156,7 @@ class Comparison {
       : registry_(registry),
         output_(options.output.empty() ? std::filesystem::path("runs/compare") : options.output),
         threads_(options.threads),
+        sinks_(options.sinks),
         entries_(entries_of(options, registry, warnings_)),
         is_run_(entries_.size(), false) {}
 
@@ -172,7 +174,7 @@ class Comparison {
     data::write_texts({{page_file, results::page_text(results::compare_page(table, output_))},
                        {csv_file, csv_of(table["rows"])},
                        {table_file, table.dump(2) + "\n"}});
-    print_table(table["rows"]);
+    sinks_.print(table_text(table["rows"]));
     run::stop_if_asked("the table holds what is done");
     if (!errors_.empty()) {
       std::size_t all = 0;
@@ -193,7 +195,7 @@ class Comparison {
       const std::string error = run_one(entry, seed);
       if (error.empty()) continue;
       errors_[entry.run_folder(seed)] = error;
-      data::say("{}, seed {}: failed: {}\n", name_of(entry), seed, error);
+      sinks_.tell(fmt::format("{}, seed {}: failed: {}\n", name_of(entry), seed, error));
     }
   }
 
@@ -269,6 +271,7 @@ class Comparison {
   results::Warnings warnings_;  ///< of all runs, each told once
   std::filesystem::path output_;
   int threads_;
+  Sinks sinks_;
   std::vector<Entry> entries_;
   std::vector<bool> is_run_;
   std::map<std::string, std::string> errors_;  ///< by the run's folder

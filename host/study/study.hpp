@@ -6,12 +6,22 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "host/registry/registry.hpp"
 
 namespace qloom::study {
+
+/// Takes text for people, whole lines.
+using Sink = std::function<void(const std::string&)>;
+
+/// Where the words of a comparison or a sweep go.
+struct Sinks {
+  Sink print = [](const std::string&) {};  ///< the table
+  Sink tell = [](const std::string&) {};   ///< what is done and what failed, as it comes
+};
 
 struct CompareOptions {
   std::vector<std::filesystem::path> pipelines;
@@ -20,6 +30,7 @@ struct CompareOptions {
   std::vector<std::uint64_t> seeds;    ///< empty: each pipeline's own
   std::filesystem::path output;        ///< empty: runs/compare
   int threads = 0;                     ///< 0: OpenMP's default
+  Sinks sinks;
 };
 
 struct SweepOptions {
@@ -27,10 +38,11 @@ struct SweepOptions {
   std::filesystem::path output;  ///< empty: runs/<stem of the sweep file>
   int jobs = 0;                  ///< processes at once; 0: one per thread
   int threads = 0;               ///< divided among the processes; 0: one per processor
+  Sinks sinks;
 };
 
 /// Runs all pipelines with all seeds, one after another, each in a process of this program; prints
-/// one table to standard output, writes compare.json, compare.csv and report.html. Returns the
+/// one table, writes compare.json, compare.csv and report.html. Returns the
 /// table as JSON. A run that fails does not stop the others; RunError at the end then.
 json::Json compare(const CompareOptions& options, const registry::Registry& registry);
 

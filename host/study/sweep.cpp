@@ -14,7 +14,6 @@
 
 #include "host/data/array_file.hpp"
 #include "host/data/claim.hpp"
-#include "host/data/streams.hpp"
 #include "host/results/page.hpp"
 #include "host/results/warnings.hpp"
 #include "host/run/run.hpp"
@@ -49,7 +48,8 @@ class Sweep {
         plan_(plan_sweep(options.file, registry)),
         output_(options.output.empty() ? fs::path("runs") / options.file.stem() : options.output),
         processors_(options.threads > 0 ? options.threads : omp_get_num_procs()),
-        jobs_(options.jobs > 0 ? options.jobs : processors_) {
+        jobs_(options.jobs > 0 ? options.jobs : processors_),
+        sinks_(options.sinks) {
     for (const SweepRun& run : plan_.runs) {
       if (!run.start_from.empty()) add_start({run.start_from, run.seed}, 0);
     }
@@ -70,7 +70,7 @@ class Sweep {
         {{output_ / "report.html", results::page_text(results::sweep_page(results, output_))},
          {output_ / "results.csv", sweep_csv(plan_, results)},
          {output_ / "results.json", results.dump(2) + "\n"}});
-    print_sweep_table(results);
+    sinks_.print(sweep_table_text(results));
     return results;
   }
 
@@ -143,7 +143,8 @@ class Sweep {
     }
     tell_stale();
     if (todo.size() < plan_.runs.size()) {
-      data::say("{}: {} runs, {} of them new\n", plan_.name, plan_.runs.size(), todo.size());
+      sinks_.tell(
+          fmt::format("{}: {} runs, {} of them new\n", plan_.name, plan_.runs.size(), todo.size()));
     }
     run_all(runs, [&](std::size_t i, const std::string& error) {
       const SweepRun& run = plan_.runs[todo[i]];
@@ -171,8 +172,8 @@ class Sweep {
   }
   void tell_stale() {
     for (const auto& [why, count] : stale_) {
-      data::say("{}: {}: {} again\n", plan_.name, why,
-                count == 1 ? "one run runs" : fmt::format("{} runs run", count));
+      sinks_.tell(fmt::format("{}: {}: {} again\n", plan_.name, why,
+                              count == 1 ? "one run runs" : fmt::format("{} runs run", count)));
     }
     stale_.clear();
   }
@@ -222,16 +223,17 @@ class Sweep {
     if (!error.empty()) ++failed_;
     const double seconds = std::chrono::duration<double>(Clock::now() - begun_).count();
     const double left = seconds / double(done_) * double(total_ - done_);
-    data::say("{}: {}/{} [{}] {}{}{}\n", plan_.name, done_, total_, what,
-              error.empty() ? run_figures(folder) : "failed: " + error,
-              failed_ > 0 ? fmt::format(", {} failed so far", failed_) : "",
-              done_ < total_ ? fmt::format(", {:.0f} s left", left) : "");
+    sinks_.tell(fmt::format("{}: {}/{} [{}] {}{}{}\n", plan_.name, done_, total_, what,
+                            error.empty() ? run_figures(folder) : "failed: " + error,
+                            failed_ > 0 ? fmt::format(", {} failed so far", failed_) : "",
+                            done_ < total_ ? fmt::format(", {:.0f} s left", left) : ""));
   }
 
   const registry::Registry& registry_;
   SweepPlan plan_;
   fs::path output_;
   int processors_, jobs_, levels_ = 0;
+  Sinks sinks_;
   std::map<Start, int> depths_;
   std::map<fs::path, fs::path> stems_;
   std::map<Start, std::string> start_errors_;

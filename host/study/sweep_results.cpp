@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "host/data/array_file.hpp"
-#include "host/data/streams.hpp"
 #include "host/results/table.hpp"
 
 namespace qloom::study {
@@ -115,28 +114,29 @@ std::string sweep_csv(const SweepPlan& plan, const Json& results) {
   return csv;
 }
 
-void print_sweep_table(const Json& results) {
+std::string sweep_table_text(const Json& results) {
   std::size_t width = 11;
   for (const Json& row : results["rows"]) {
     width = std::max(width, width_of(row["label"].get<std::string>()));
   }
-  data::print(
+  std::string text = fmt::format(
       "\n| {:<{}} | accuracy %     | weight bits | activation bits | model bytes | s/epoch "
       "| front |\n",
       "combination", width);
-  data::print(
+  text += fmt::format(
       "|{:-<{}}|---------------:|------------:|----------------:|------------:|--------:|"
       "-------|\n",
       "", width + 2);
   for (const Json& row : results["rows"]) {
-    data::print("| {:<{}} | {:>14} | {:>11} | {:>15} | {:>11} | {:>7} | {:<5} |{}\n",
-                row["label"].get<std::string>(), width, results::accuracy_text(row),
-                results::number_text(row["weight_bits"], 2),
-                results::number_text(row["activation_bits"], 2),
-                results::number_text(row["model_bytes"], 0),
-                results::number_text(row["seconds_per_epoch"], 2), row["pareto"] == true ? "*" : "",
-                results::failure_text(row));
+    text += fmt::format("| {:<{}} | {:>14} | {:>11} | {:>15} | {:>11} | {:>7} | {:<5} |{}\n",
+                        row["label"].get<std::string>(), width, results::accuracy_text(row),
+                        results::number_text(row["weight_bits"], 2),
+                        results::number_text(row["activation_bits"], 2),
+                        results::number_text(row["model_bytes"], 0),
+                        results::number_text(row["seconds_per_epoch"], 2),
+                        row["pareto"] == true ? "*" : "", results::failure_text(row));
   }
+  return text;
 }
 
 std::string run_figures(const std::filesystem::path& folder) {

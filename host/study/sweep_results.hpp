@@ -25,7 +25,7 @@ struct RunResult {
                                        const std::filesystem::path& output);
 /// results.csv: the same rows with one column per varied place.
 [[nodiscard]] std::string sweep_csv(const SweepPlan& plan, const json::Json& results);
-void print_sweep_table(const json::Json& results);
+[[nodiscard]] std::string sweep_table_text(const json::Json& results);
 
 /// "accuracy 88.10 %, loss 0.3300" of the report in the folder.
 [[nodiscard]] std::string run_figures(const std::filesystem::path& folder);

@@ -103,6 +103,43 @@ TEST_F(Browser, DrawsARunWithoutTrainingOrRules) {
   expect_drawn(dom("out/report.html"), {"accuracy", "loss", "bits", "bytes", "sqnr"});
 }
 
+TEST_F(Browser, DrawsTheSectionsThatItKnowsAndNamesTheOthers) {
+  const Outcome o = qloom({"run", "p.json", "--output", "out"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  Json report = json("out/report.json");
+  report["sections"]["table.folds"] = Json::parse(
+      R"({"revision": 1, "title": "Folded <norms>", "columns": ["layer", "factor"],
+          "rows": [["n", 0.5], ["m", null], ["k", 2]]})");
+  report["sections"]["table.later"] = {{"revision", 2}, {"cells", 3}};
+  report["sections"]["weather"] = {{"revision", 7}};
+  write("out/report.json", report.dump());
+  ASSERT_EQ(qloom({"report", "out"}).status, 0);
+  const std::string page = dom("out/report.html");
+  expect_drawn(page, {"accuracy", "loss", "bits", "bytes", "sqnr"});
+  EXPECT_EQ(rows(page, "storage"), 7U);
+  EXPECT_EQ(rows(page, "tables"), 3U);
+  EXPECT_NE(inside(page, "tables", "</table>").find("Folded &lt;norms&gt;"), std::string::npos);
+  EXPECT_EQ(rows(page, "sections"), 2U);
+  const std::string left = inside(page, "sections", "</table>");
+  EXPECT_NE(left.find("table.later</td><td class=\"number\">2<"), std::string::npos) << left;
+  EXPECT_NE(left.find("this page draws revision 1"), std::string::npos) << left;
+  EXPECT_NE(left.find("weather</td><td class=\"number\">7<"), std::string::npos) << left;
+}
+
+TEST_F(Browser, DrawsAReportOfBeforeThereWereSections) {
+  const Outcome o = qloom({"run", "p.json", "--output", "out"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  Json report = json("out/report.json");
+  report.erase("sections");
+  write("out/report.json", report.dump());
+  ASSERT_EQ(qloom({"report", "out"}).status, 0);
+  const std::string page = dom("out/report.html");
+  expect_drawn(page, {"accuracy", "loss", "bits", "bytes", "sqnr"});
+  EXPECT_EQ(rows(page, "tensors"), 7U);
+  EXPECT_NE(page.find("id=\"storage-section\" hidden"), std::string::npos);
+  EXPECT_NE(page.find("id=\"sections-section\" hidden"), std::string::npos);
+}
+
 TEST_F(Browser, ListsTheWarnings) {
   const Outcome o =
       qloom({"run", "p.json", "--output", "out", "--set", "/rules/0/from={\"epoch\": 9}"});

@@ -1,3 +1,6 @@
+# Facts to report, without a run.
+qloom_add_test(results_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/report_test.cpp
+  LABELS unit LIBRARIES qloom_results)
 # The pages of results.
 qloom_add_test(report_page_test LABELS integration LIBRARIES qloom_registry qloom_data
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/page_test.cpp cli/program.cpp)

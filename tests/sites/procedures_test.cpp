@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "host/data/array_file.hpp"
-#include "host/run/report.hpp"
+#include "host/results/report.hpp"
+#include "host/run/facts.hpp"
 #include "host/run/trainer.hpp"
 #include "host/tensor/error.hpp"
 #include "tests/support/bench.hpp"
@@ -88,8 +89,8 @@ TEST_F(Procedures, FoldBnKeepsTheLogitsOfEvaluation) {
     run(folded);
     EXPECT_EQ(plain.network().norms().size(), 1U);
     EXPECT_TRUE(folded.network().norms().empty());
-    EXPECT_EQ(folded.custom().at("norms_folded"), std::vector<double>{1});
-    EXPECT_EQ(folded.custom().at("norms_left"), std::vector<double>{0});
+    EXPECT_EQ(folded.facts().custom.at("norms_folded"), std::vector<double>{1});
+    EXPECT_EQ(folded.facts().custom.at("norms_left"), std::vector<double>{0});
     const std::vector<float> expected = logits(plain);
     float largest = 0;
     for (const float y : expected) largest = std::max(largest, std::abs(y));
@@ -139,7 +140,7 @@ TEST_F(Procedures, SwalpEvaluatesTheMeanOfTheQuantizedWeightsOfItsEpochs) {
     if (epochs_seen > 2) means.add(t.network());
   });
   EXPECT_EQ(means.count, 3);
-  EXPECT_EQ(averaged.custom().at("averaged_iterates"), std::vector<double>{3});
+  EXPECT_EQ(averaged.facts().custom.at("averaged_iterates"), std::vector<double>{3});
   for (network::Parameter* p : averaged.network().parameters()) {
     ASSERT_EQ(p->shadow.size(), p->value.size()) << p->name();
     double off_grid = 0;
@@ -226,7 +227,7 @@ TEST_F(Procedures, AReportHoldsTheOverflowsOfEachAccumulator) {
   for (const auto& [bits, any] : overflows) {
     auto t = trainer(coded_with({{"plugin", "integer"}, {"bits", bits}}), Json::array(), 1);
     run(t);
-    const Json counts = run::report_of(t, 1).at("accumulator_overflows");
+    const Json counts = results::report_of(run::facts_of(t, 1)).at("accumulator_overflows");
     EXPECT_EQ(counts.size(), 14U) << "three for each layer, no dx where nothing lies below";
     EXPECT_FALSE(counts.contains("accumulator.dx/conv1"));
     for (const auto& [site, count] : counts.items()) {

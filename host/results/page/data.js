@@ -77,3 +77,21 @@ function front(points) {
     return true;
   });
 }
+
+// The revision of a section that this page draws; undefined for a section that it does not know.
+const kSectionRevisions = new Map([['storage', 1]]);
+const known_revision = (name) => (name.startsWith('table.') ? 1 : kSectionRevisions.get(name));
+
+// Sections of a report; `why` says what keeps one from being drawn. Reports of before have none.
+function sections(report) {
+  return Object.entries(report.sections || {}).map(([name, section]) => {
+    const known = known_revision(name), revision = section.revision;
+    const why = known === undefined ? 'not known to this page'
+              : revision !== known ? 'this page draws revision ' + known : '';
+    return { name, revision, section, why };
+  });
+}
+function drawn_section(report, name) {
+  const found = sections(report).find((s) => s.name === name && !s.why);
+  return found && found.section;
+}

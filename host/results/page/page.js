@@ -107,6 +107,8 @@ function fill_header() {
   tile('mean bits of a weight', fixed(report.totals.weight_bits, 2));
   tile('mean bits of an activation', fixed(report.totals.activation_bits, 2));
   tile('all parameters', bytes_text(report.totals.model_bytes));
+  const stored = drawn_section(report, 'storage');
+  if (stored) tile('with scales and tables', bytes_text(stored.model_bytes));
   tile('steps', grouped(report.steps));
   tile('seconds, ' + report.timing.threads + ' threads', fixed(report.timing.seconds, 1));
 }
@@ -178,6 +180,41 @@ function fill_histograms(report) {
   }
 }
 
+function fill_storage(report) {
+  const storage = drawn_section(report, 'storage');
+  by_id('storage-section').hidden = !storage;
+  if (!storage) return by_id('storage').replaceChildren();
+  fill_table(by_id('storage'), [
+    { name: 'tensor', cell: (row) => row.name },
+    number_column('values', 'elements', grouped),
+    number_column('bits of codes', 'code_bits', grouped),
+    number_column('bits of scales and tables', 'table_bits', grouped),
+    number_column('bytes', 'bytes', grouped)], [...storage.parameters, ...storage.activations]);
+}
+
+// Tables of procedures as they are, then what this page leaves out.
+function fill_sections(report) {
+  fill_storage(report);
+  const all = sections(report);
+  by_id('tables').replaceChildren(...all.filter((s) => !s.why && s.name.startsWith('table.'))
+    .map(({ section }) => {
+      const box = element('section');
+      box.append(element('h2', section.title));
+      const table = box.appendChild(element('div', undefined, 'scroll'))
+        .appendChild(element('table'));
+      fill_table(table, section.columns.map((name, i) => ({ name,
+        number: section.rows.every((row) => is_number(row[i])),
+        cell: (row) => (row[i] === null || row[i] === undefined ? '' : String(row[i])),
+        value: (row) => row[i] })), section.rows);
+      return box;
+    }));
+  const left = all.filter((s) => s.why);
+  by_id('sections-section').hidden = left.length === 0;
+  fill_table(by_id('sections'), [{ name: 'section', cell: (s) => s.name },
+    { name: 'revision', number: true, cell: (s) => s.revision },
+    { name: 'why', cell: (s) => s.why }], left);
+}
+
 function fill_methods(report) {
   fill_table(by_id('methods'), [{ name: 'kind', cell: (m) => m.kind },
     { name: 'method', cell: (m) => m.id }, { name: 'version', cell: (m) => m.version }],
@@ -196,6 +233,7 @@ function show_run(run) {
   draw_bars('bytes', 'bytes (inputs: of one sample)', list, (row) => row.bytes);
   draw_bars('sqnr', 'SQNR, dB', list, (row) => (row.noise ? row.noise.sqnr_db : null));
   fill_tensors(report);
+  fill_sections(report);
   fill_histograms(report);
   fill_methods(report);
 }

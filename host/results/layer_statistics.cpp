@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/run/layer_statistics.hpp"
+#include "host/results/layer_statistics.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "host/data/dataset.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
 
-namespace qloom::run {
+namespace qloom::results {
 namespace {
+
+using json::Json;
 
 constexpr std::size_t kBins = 128;
 constexpr std::size_t kMostLevels = 256;  // a finer grid is a grey area in a picture
@@ -172,38 +173,37 @@ std::vector<Observed> observed(const network::Network& network) {
   return list;
 }
 
-std::int64_t sample_count(const Trainer& trainer) {
+std::int64_t sample_count(const network::Network& network, const data::Split& split) {
   std::int64_t values = 1;
-  for (const auto& node : trainer.network().nodes()) values += node->out_shape.size();
+  for (const auto& node : network.nodes()) values += node->out_shape.size();
   std::int64_t most = kMostSamples;
-  for (const auto& [key, spec] : trainer.network().placement().accumulators) {
+  for (const auto& [key, spec] : network.placement().accumulators) {
     if (key.site->value == sites::Value::kSumForward) most = kMostModelledSamples;
   }
-  return std::min(std::clamp<std::int64_t>(kMostValues / values, 1, most),
-                  trainer.dataset().test.count);
+  return std::min(std::clamp<std::int64_t>(kMostValues / values, 1, most), split.count);
 }
 
-Tensor first_samples(const Trainer& trainer, std::int64_t n) {
-  const data::Split& split = trainer.dataset().test;
+Tensor first_samples(const data::Dataset& dataset, data::Normalisation normalisation,
+                     std::int64_t n) {
+  const data::Split& split = dataset.test;
   std::vector<std::int32_t> order(static_cast<std::size_t>(n)), labels(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i);
   Tensor batch({n, split.height, split.width, split.channels});
-  data::make_batch(trainer.dataset(), split, trainer.pipeline().normalisation, order.data(), 0, n,
-                   batch.data(), labels.data());
+  data::make_batch(dataset, split, normalisation, order.data(), 0, n, batch.data(), labels.data());
   return batch;
 }
 
 }  // namespace
 
-Json layer_statistics(Trainer& trainer) {
-  const std::int64_t n = sample_count(trainer);
-  const Tensor batch = first_samples(trainer, n);
+Json layer_statistics(network::Network& network, const data::Dataset& dataset,
+                      data::Normalisation normalisation, std::uint64_t epochs) {
+  const std::int64_t n = sample_count(network, dataset.test);
+  const Tensor batch = first_samples(dataset, normalisation, n);
   network::Pass pass;
   pass.use_shadows = true;
   pass.counts_overflows = false;
-  pass.phase.epoch = trainer.cursor().epochs;
+  pass.phase.epoch = epochs;
   Json rows = Json::array();
-  network::Network& network = trainer.network();
   network.fuse(false);  // every node keeps its values
   try {
     network.forward(batch, pass);
@@ -219,4 +219,4 @@ Json layer_statistics(Trainer& trainer) {
   return {{"samples", n}, {"tensors", std::move(rows)}};
 }
 
-}  // namespace qloom::run
+}  // namespace qloom::results

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/run/events.hpp"
+#include "host/results/events.hpp"
 
 #include <algorithm>
 #include <map>
@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "host/placing/placing.hpp"
-
-namespace qloom::run {
+namespace qloom::results {
 namespace {
+
+using json::Json;
 
 /// "pact, bits 4": the method with the parameter that readers look for first.
 std::string text_of(const network::MethodSpec& spec) {
@@ -67,32 +67,25 @@ std::string summary(const Json& rows) {
 
 }  // namespace
 
-Json swap_events(const Trainer& trainer) {
+Json events_of(const RunFacts& facts) {
   Json events = Json::array();
-  const auto placement = [&trainer](placing::Moment done) {
-    return placing::place(trainer.pipeline(), trainer.network().model(), trainer.registry(), done);
-  };
-  const std::uint64_t per_epoch = trainer.steps_per_epoch();
-  for (const placing::Moment now : placing::changes(trainer.pipeline(), per_epoch)) {
-    if (now.steps == 0 || now.steps > trainer.cursor().steps) continue;
-    const placing::Moment earlier{(now.steps - 1) / per_epoch, now.steps - 1};
-    const network::Placement before = placement(earlier), after = placement(now);
+  for (const Swap& swap : facts.swaps) {
     Json rows = Json::array();
-    add_changes(before.quantizers, after.quantizers, rows);
-    add_changes(before.accumulators, after.accumulators, rows);
-    add_changes(before.norms, after.norms, rows);
+    add_changes(swap.before.quantizers, swap.after.quantizers, rows);
+    add_changes(swap.before.accumulators, swap.after.accumulators, rows);
+    add_changes(swap.before.norms, swap.after.norms, rows);
     if (rows.empty()) continue;
     events.push_back({{"type", "rules"},
-                      {"epoch", now.epochs},
-                      {"step", now.steps},
+                      {"epoch", swap.epoch},
+                      {"step", swap.step},
                       {"what", summary(rows)},
                       {"changes", std::move(rows)}});
   }
-  for (const Json& reload : trainer.reloads()) events.push_back(reload);
+  for (const Json& reload : facts.reloads) events.push_back(reload);
   std::stable_sort(events.begin(), events.end(), [](const Json& a, const Json& b) {
     return a["step"].get<std::uint64_t>() < b["step"].get<std::uint64_t>();
   });
   return events;
 }
 
-}  // namespace qloom::run
+}  // namespace qloom::results

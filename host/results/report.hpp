@@ -2,12 +2,13 @@
 // Copyright the qloom authors
 #pragma once
 
-#include "host/run/trainer.hpp"
+#include "host/json/json.hpp"
+#include "host/results/facts.hpp"
 
-namespace qloom::run {
+namespace qloom::results {
 
 /// The report of a run as schemas/report.schema.json describes it. Everything but "timing" is a
 /// function of pipeline, seed, data and instruction set alone.
-[[nodiscard]] Json report_of(Trainer& trainer, int threads);
+[[nodiscard]] json::Json report_of(const RunFacts& facts);
 
-}  // namespace qloom::run
+}  // namespace qloom::results

@@ -2,12 +2,13 @@
 // Copyright the qloom authors
 #pragma once
 
-#include "host/run/trainer.hpp"
+#include "host/json/json.hpp"
+#include "host/results/facts.hpp"
 
-namespace qloom::run {
+namespace qloom::results {
 
 /// The moments at which rules with "from" changed the placement or a library was loaded anew, in
 /// their order, as report.schema.json describes "events".
-[[nodiscard]] Json swap_events(const Trainer& trainer);
+[[nodiscard]] json::Json events_of(const RunFacts& facts);
 
-}  // namespace qloom::run
+}  // namespace qloom::results

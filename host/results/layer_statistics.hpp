@@ -2,9 +2,13 @@
 // Copyright the qloom authors
 #pragma once
 
-#include "host/run/trainer.hpp"
+#include <cstdint>
 
-namespace qloom::run {
+#include "host/data/dataset.hpp"
+#include "host/json/json.hpp"
+#include "host/network/network.hpp"
+
+namespace qloom::results {
 
 /// What quantization does to the tensors of the network: one evaluation pass with the rules on over
 /// the first samples of the test set, then per weight, quantized bias and contraction input a
@@ -15,6 +19,7 @@ namespace qloom::run {
 /// cost:        a fraction of a second; the number of samples follows the size of the network
 /// side effect: counts the overflows of modelled accumulators in that pass
 /// errors:      none; where no pass with rules is possible, "error" says why
-[[nodiscard]] Json layer_statistics(Trainer& trainer);
+[[nodiscard]] json::Json layer_statistics(network::Network& network, const data::Dataset& dataset,
+                                          data::Normalisation normalisation, std::uint64_t epochs);
 
-}  // namespace qloom::run
+}  // namespace qloom::results

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/run/facts.hpp"
+
+#include <algorithm>
+
+#include "host/placing/placing.hpp"
+#include "host/results/layer_statistics.hpp"
+
+namespace qloom::run {
+namespace {
+
+using results::Storage;
+using results::TensorFact;
+
+/// The tensor as this node last encoded it; float32 without one.
+Storage storage_at(const network::SiteQuantizer* site, std::int64_t elements, bool is_sample) {
+  const auto n = static_cast<std::uint64_t>(elements);
+  if (site == nullptr) return results::storage_of({}, n, 0);
+  qloom_encoding e = site->encoding();
+  const Json granularity = network::granularity_of(site->spec().quantizer);
+  const std::uint64_t group = granularity.is_object() ? granularity.value("group", 0U) : 0;
+  if (is_sample) {  // the node has seen a batch
+    e.stored_bits = 0;
+    if (group > 0) e.groups = std::min(e.groups, (n + group - 1) / group);
+  }
+  return results::storage_of(e, n, group);
+}
+
+std::vector<TensorFact> parameter_facts(network::Network& network) {
+  std::vector<TensorFact> facts;
+  for (const network::Parameter* p : network.parameters()) {
+    TensorFact fact;
+    fact.name = p->name();
+    fact.shape = p->value.shape();
+    fact.elements = static_cast<std::int64_t>(p->value.size());
+    // An averaged weight (shadow) is what evaluation uses, in float32.
+    const network::SiteQuantizer* site = p->shadow.empty() ? p->forward.get() : nullptr;
+    if (site != nullptr) fact.bits = site->bits();
+    if (p->on_update != nullptr) fact.stored_bits = p->on_update->bits();
+    fact.is_weight = p->role == QLOOM_ROLE_WEIGHT;
+    fact.storage = storage_at(site, fact.elements, false);
+    facts.push_back(std::move(fact));
+  }
+  return facts;
+}
+
+std::vector<TensorFact> activation_facts(const network::Network& network) {
+  std::vector<TensorFact> facts;
+  const auto& nodes = network.nodes();
+  for (const auto& node : nodes) {
+    if (node->weight == nullptr) continue;
+    const network::Node& from = *nodes[static_cast<std::size_t>(node->inputs[0])];
+    const bool is_quantized = from.type == network::Node::Type::kQuantize;
+    TensorFact fact;
+    fact.name = "input of " + node->name;
+    fact.elements = from.out_shape.size();
+    if (is_quantized) fact.bits = from.site->bits();
+    fact.storage = storage_at(is_quantized ? from.site.get() : nullptr, fact.elements, true);
+    facts.push_back(std::move(fact));
+  }
+  return facts;
+}
+
+/// The moments at which rules with "from" began to act, up to where the run stands.
+std::vector<results::Swap> swaps_of(const Trainer& trainer) {
+  std::vector<results::Swap> swaps;
+  const auto placement = [&trainer](placing::Moment done) {
+    return placing::place(trainer.pipeline(), trainer.network().model(), trainer.registry(), done);
+  };
+  const std::uint64_t per_epoch = trainer.steps_per_epoch();
+  for (const placing::Moment now : placing::changes(trainer.pipeline(), per_epoch)) {
+    if (now.steps == 0 || now.steps > trainer.cursor().steps) continue;
+    const placing::Moment earlier{(now.steps - 1) / per_epoch, now.steps - 1};
+    swaps.push_back({now.epochs, now.steps, placement(earlier), placement(now)});
+  }
+  return swaps;
+}
+
+}  // namespace
+
+results::RunFacts facts_of(Trainer& trainer, int threads) {
+  results::RunFacts facts = trainer.facts();
+  const pipeline::Pipeline& pipeline = trainer.pipeline();
+  network::Network& network = trainer.network();
+  // First: its pass shows each grid once more.
+  facts.layer_statistics = results::layer_statistics(
+      network, trainer.dataset(), pipeline.normalisation, trainer.cursor().epochs);
+  facts.name = pipeline.name;
+  facts.model = network.model().name;
+  facts.dataset = trainer.dataset().name;
+  facts.seed = pipeline.seed;
+  facts.steps = trainer.cursor().steps;
+  facts.steps_per_epoch = trainer.steps_per_epoch();
+  facts.configuration = pipeline::configuration(pipeline, trainer.registry());
+  facts.warnings = trainer.warnings();
+  facts.swaps = swaps_of(trainer);
+  facts.parameters = parameter_facts(network);
+  facts.activations = activation_facts(network);
+  for (const auto& [key, site] : network.sites()) {
+    facts.sites[key.text()] = {site->spec().quantizer.method->id, site->bits()};
+  }
+  facts.overflows = network.overflows();
+  facts.threads = threads;
+  return facts;
+}
+
+}  // namespace qloom::run
