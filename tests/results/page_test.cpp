@@ -148,23 +148,27 @@ TEST_F(Page, TheNoiseOfAWeightIsThatOfItsGrid) {
   EXPECT_NEAR(t["sqnr_db"].get<double>(), 10 * std::log10(signal / noise), 1e-6);
 }
 
-TEST_F(Page, TheSectionOfWhatIsStoredCountsScales) {
-  const Json report = run({"--set", "/rules/0/quantizer/bits=4"});
-  const Json& storage = report["sections"]["storage"];
-  EXPECT_EQ(storage["revision"], 1);
-  ASSERT_EQ(storage["parameters"].size(), report["parameters"].size());
-  ASSERT_EQ(storage["activations"].size(), report["activations"].size());
-  std::int64_t bytes = 0;
-  for (std::size_t i = 0; i < storage["parameters"].size(); ++i) {
-    const Json &row = storage["parameters"][i], &codes = report["parameters"][i];
-    EXPECT_EQ(row["name"], codes["name"]);
-    EXPECT_EQ(row["code_bits"], codes["elements"].get<std::int64_t>() * codes["bits"].get<int>());
-    // Weights: one symmetric grid for the tensor, so one scale and no zero point; else float32.
-    EXPECT_EQ(row["table_bits"], codes["bits"] == 4 ? 32 : 0) << row;
-    bytes += row["bytes"].get<std::int64_t>();
-  }
-  EXPECT_EQ(storage["model_bytes"], bytes);
-  EXPECT_EQ(bytes, report["totals"]["model_bytes"].get<std::int64_t>() + 2 * 4);
+TEST_F(Page, TheSectionOfWhatIsStoredCountsScalesAndZeroPoints) {
+  // One grid for each weight tensor of 16 values: 64 bits of codes, a scale of 32 bits, and where
+  // it is not symmetric a zero point as wide as a code: 12 and 13 bytes. All else is float32.
+  const auto expect = [this](const char* symmetric, int table_bits, int more_bytes) {
+    const Json report = run({"--set", "/rules/0/quantizer/bits=4", "--set",
+                             std::string("/rules/0/quantizer/symmetric=") + symmetric});
+    const Json& storage = report["sections"]["storage"];
+    EXPECT_EQ(storage["revision"], 1);
+    ASSERT_EQ(storage["parameters"].size(), report["parameters"].size());
+    ASSERT_EQ(storage["activations"].size(), report["activations"].size());
+    for (std::size_t i = 0; i < storage["parameters"].size(); ++i) {
+      const Json &row = storage["parameters"][i], &codes = report["parameters"][i];
+      EXPECT_EQ(row["name"], codes["name"]);
+      EXPECT_EQ(row["code_bits"], codes["elements"].get<std::int64_t>() * codes["bits"].get<int>());
+      EXPECT_EQ(row["table_bits"], codes["bits"] == 4 ? table_bits : 0) << row;
+    }
+    EXPECT_EQ(storage["model_bytes"],
+              report["totals"]["model_bytes"].get<std::int64_t>() + 2 * more_bytes);
+  };
+  expect("true", 32, 4);
+  expect("false", 32 + 4, 5);
 }
 
 TEST_F(Page, SwapsAreEventsWithTheirMoment) {
