@@ -70,7 +70,7 @@ void execute(const Options& o) {
   check_options(o);
   const registry::Registry registry = open_registry_to_run();
   const pipeline::Rule rule = pipeline::load_rule(o.rule, registry);
-  for (const Warning& warning : rule.warnings) results::print_warning(warning);
+  for (const Warning& warning : rule.notes.warnings) results::print_warning(warning);
   const Request request = read_request(o);
   Outputs outputs;
   outputs.plan("--output", o.output);

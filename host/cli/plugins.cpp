@@ -135,6 +135,21 @@ void print_sites(const Json& sites) {
   for (const auto& [part, list] : sites.items()) print("part " + part + ": ", list);
 }
 
+/// "old names:  s_min (now minimum), ste_clip (now ste: true is clipped, false is identity)".
+void print_aliases(const Json& aliases) {
+  std::string text;
+  for (const auto& [old_name, alias] : aliases.items()) {
+    std::string now = text_of(alias.is_string() ? alias : alias["name"]);
+    const Json values = alias.is_string() ? Json::array() : alias.value("values", Json::array());
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      now += fmt::format("{} {} is {}", i == 0 ? ":" : ",", text_of(values[i]["from"]),
+                         text_of(values[i]["to"]));
+    }
+    text += fmt::format("{}{} (now {})", text.empty() ? "" : ", ", printable(old_name), now);
+  }
+  data::print("old names:  {}\n", text);
+}
+
 void print_method(const Method& m) {
   data::print("{} \"{}\" {}\n{}\n", m.kind, m.id, printable(m.version), printable(m.summary));
   if (m.manifest.contains("formula")) {
@@ -158,6 +173,7 @@ void print_method(const Method& m) {
     }
     data::print("keeps what it learned when these change: {}\n", names);
   }
+  if (m.manifest.contains("aliases")) print_aliases(m.manifest["aliases"]);
   print_parameters(m.manifest.value("parameters", Json::object()),
                    m.manifest.value("only_with", Json::object()));
 }

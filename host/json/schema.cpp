@@ -2,7 +2,6 @@
 // Copyright the qloom authors
 #include "host/json/schema.hpp"
 
-#include <functional>
 #include <regex>
 #include <vector>
 
@@ -15,7 +14,7 @@
 namespace qloom::json {
 namespace {
 
-using Visit = std::function<void(const Json& schema, const std::string& pointer)>;
+using Visit = SchemaVisit;
 
 /// Schemas of the same value, not of a part of it.
 void for_same_value(const Json& s, const std::string& at, const Visit& visit) {
@@ -133,7 +132,19 @@ class SchemaCheck {
   Explainer explainer_;
 };
 
+void walk(const Json& s, const std::string& at, const Visit& visit) {
+  visit(s, at);
+  if (!s.is_object()) return;
+  const Visit below = [&visit](const Json& part, const std::string& place) {
+    walk(part, place, visit);
+  };
+  for_same_value(s, at, below);
+  for_parts(s, at, below);
+}
+
 }  // namespace
+
+void for_each_schema(const Json& schema, const SchemaVisit& visit) { walk(schema, "", visit); }
 
 void require_sound_schema(const Json& schema, const std::string& where) {
   const SchemaCheck check(schema, where);

@@ -189,10 +189,10 @@ class Loader {
   void read_methods() {
     if (document_.contains("norm")) {
       document_["norm"] =
-          resolve_method(registry_, "norm", document_["norm"], where("/norm"), p_.warnings);
+          resolve_method(registry_, "norm", document_["norm"], where("/norm"), p_.notes);
     } else if (registry_.find("norm", "batch_norm") != nullptr) {
-      document_["norm"] = resolve_method(registry_, "norm", {{"plugin", "batch_norm"}},
-                                         where("/norm"), p_.warnings);
+      document_["norm"] =
+          resolve_method(registry_, "norm", {{"plugin", "batch_norm"}}, where("/norm"), p_.notes);
     } else {
       document_["norm"] = {{"plugin", "batch_norm"}};  // missed only by a model that has a norm
     }
@@ -202,13 +202,12 @@ class Loader {
       p_.rules.push_back(resolve_rule(text, RuleUse::kPipeline, file_.string(),
                                       fmt::format("/rules/{}", i), registry_));
       text.update(p_.rules.back().body);
-      const std::vector<Warning>& idle = p_.rules.back().warnings;
-      p_.warnings.insert(p_.warnings.end(), idle.begin(), idle.end());
+      p_.notes.add(p_.rules.back().notes);
     }
     for (std::size_t i = 0; i < document_["procedures"].size(); ++i) {
       Json& text = document_["procedures"][i];
       const std::string place = where(fmt::format("/procedures/{}", i));
-      text = resolve_method(registry_, "procedure", text, place, p_.warnings);
+      text = resolve_method(registry_, "procedure", text, place, p_.notes);
       refuse_repeated(text, i);
       Json params = text;
       params.erase("plugin");
@@ -251,14 +250,6 @@ Pipeline load(const fs::path& file, const std::vector<std::string>& overrides,
   check_format(written, file.string());
   Json document = json::validate(schema(), written, file.string() + ": ");
   return Loader(file, std::move(written), std::move(document), registry).read();
-}
-
-Json configuration(const Pipeline& pipeline, const registry::Registry& registry) {
-  Json all{{"pipeline", pipeline.as_used}, {"model", pipeline.model}};
-  if (!pipeline.start_from.empty()) {
-    all["start_from"] = configuration(load(pipeline.start_from, {}, registry), registry);
-  }
-  return all;
 }
 
 Rule load_rule(const std::string& file_or_json, const registry::Registry& registry) {

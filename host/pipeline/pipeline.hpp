@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "host/data/dataset.hpp"
+#include "host/registry/aliases.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/warning.hpp"
 
@@ -21,6 +22,23 @@ using json::Json;
 /// A name as the user wrote it, and where: "<file>: /rules/2/layers/1".
 struct Written {
   std::string name, where;
+};
+
+/// A parameter that is written by a name of before, and where its method stands:
+/// "<file>: /rules/2/quantizer".
+struct Renamed {
+  std::string where;
+  registry::OldName name;
+};
+
+/// What was seen in a pipeline or a rule that works, but is better written otherwise.
+struct Notes {
+  std::vector<Warning> warnings;  ///< old names, and parameters that have no effect
+  std::vector<Renamed> renamed;
+  void add(const Notes& more) {
+    warnings.insert(warnings.end(), more.warnings.begin(), more.warnings.end());
+    renamed.insert(renamed.end(), more.renamed.begin(), more.renamed.end());
+  }
 };
 
 /// One rule as written (schema-checked, plugin parameters resolved), with where it stands.
@@ -36,7 +54,7 @@ struct Rule {
   Json body;          ///< "quantizer" (object, or null: none), "range", "rounding", "clamp",
                       ///< "accumulator" (object or null), "norm" (object)
   std::string where;  ///< "<file>: /rules/2"; "<file>: " or "RULE: " for a rule on its own
-  std::vector<Warning> warnings;  ///< parameters that were written and have no effect
+  Notes notes;
 };
 
 struct Optimizer {
@@ -85,9 +103,9 @@ struct Pipeline {
   std::vector<Rule> rules;
   std::vector<Procedure> procedures;
   std::vector<Stage> stages;
-  Json as_written;                ///< the whole file after --set
-  Json as_used;                   ///< the same with defaults
-  std::vector<Warning> warnings;  ///< those of the rules too
+  Json as_written;  ///< the whole file after --set
+  Json as_used;     ///< the same with defaults, parameters by their present names
+  Notes notes;      ///< those of the rules too
 };
 
 /// Reads, overrides ("/json/pointer=value", value is JSON or else a string), checks against
@@ -100,6 +118,13 @@ struct Pipeline {
 /// Everything that decides a run's result but the data files: "pipeline" as used, "model" as its
 /// file says, and "start_from", the same of the pipeline that this one starts from.
 [[nodiscard]] Json configuration(const Pipeline& pipeline, const registry::Registry& registry);
+
+/// configuration() as an earlier version wrote it, in today's words: parameters by their present
+/// names, with the defaults that are new. What the registry's methods do not accept stays.
+[[nodiscard]] Json current_configuration(Json configuration, const registry::Registry& registry);
+
+/// The text of a pipeline's file with today's names; every other byte is as it was.
+[[nodiscard]] std::string upgraded(const std::string& text, const Pipeline& pipeline);
 
 /// A rule object on its own, as `qloom apply` takes it: file name or inline JSON. "site" is
 /// optional here.

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "host/json/explain.hpp"
 #include "host/json/names.hpp"
 #include "host/json/pointer.hpp"
 #include "host/pipeline/idle_parameters.hpp"
@@ -82,22 +83,22 @@ class Resolver {
     const registry::Method& method =
         registry_.require(kind, text["plugin"].get<std::string>(), key(kind) + "/plugin");
     if (!sites::lacks_part(method, text)) {
-      return resolve_method(registry_, kind, text, key(kind), rule_.warnings);
+      return resolve_method(registry_, kind, text, key(kind), rule_.notes);
     }
     const std::vector<std::string> parts = sites::parts_at(method, rule_.sites, key(kind));
     Json resolved;
-    std::vector<Warning> idle;
+    Notes all;
     for (const std::string& part : parts) {
       Json with_part = text;
       with_part["part"] = part;
-      std::vector<Warning> here;
+      Notes here;
       resolved = resolve_method(registry_, kind, with_part, key(kind), here);
-      if (part == parts.front()) idle = here;
-      std::erase_if(idle, [&](const Warning& w) {  // idle at every site
-        return std::find(here.begin(), here.end(), w) == here.end();
+      if (part == parts.front()) all = here;
+      std::erase_if(all.warnings, [&](const Warning& w) {  // idle at every site
+        return std::find(here.warnings.begin(), here.warnings.end(), w) == here.warnings.end();
       });
     }
-    rule_.warnings.insert(rule_.warnings.end(), idle.begin(), idle.end());
+    rule_.notes.add(all);
     if (parts.size() > 1) resolved.erase("part");
     return resolved;
   }
@@ -221,14 +222,22 @@ class Resolver {
 }  // namespace
 
 Json resolve_method(const registry::Registry& registry, const std::string& kind, const Json& object,
-                    const std::string& where, std::vector<Warning>& warnings) {
+                    const std::string& where, Notes& notes) {
   const registry::Method& method =
       registry.require(kind, object["plugin"].get<std::string>(), where + "/plugin");
   Json params = object;
   params.erase("plugin");
-  Json resolved = registry.resolve_parameters(method, params, where);
-  for (Warning& idle : idle_parameters(method, params, resolved, where)) {
-    warnings.push_back(std::move(idle));
+  const registry::CurrentNames now = registry::current_names(method, params, where);
+  for (const registry::OldName& name : now.old_names) {
+    const std::string value =
+        name.value == params[name.old_name] ? "" : ": " + json::shown(name.value);
+    notes.warnings.push_back({where + json::pointer_part(name.old_name),
+                              fmt::format("is now called \"{}\"{}", name.name, value)});
+    notes.renamed.push_back({where, name});
+  }
+  Json resolved = registry.resolve_parameters(method, now.params, where);
+  for (Warning& idle : idle_parameters(method, now, resolved, where)) {
+    notes.warnings.push_back(std::move(idle));
   }
   resolved["plugin"] = method.id;
   return resolved;

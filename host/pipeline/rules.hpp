@@ -21,9 +21,8 @@ enum class RuleUse {
                                 const std::string& pointer, const registry::Registry& registry);
 
 /// {"plugin": id, parameters with defaults} of a method object. `where` is its file and pointer;
-/// parameters without effect are added to `warnings`.
+/// old names, and parameters without effect, are added to `notes`.
 [[nodiscard]] Json resolve_method(const registry::Registry& registry, const std::string& kind,
-                                  const Json& object, const std::string& where,
-                                  std::vector<Warning>& warnings);
+                                  const Json& object, const std::string& where, Notes& notes);
 
 }  // namespace qloom::pipeline

@@ -1,7 +1,7 @@
 qloom_add_floor(registry
-  SOURCES call_record.cpp crash.cpp elf.cpp elf_symbols.cpp folders.cpp
+  SOURCES aliases.cpp call_record.cpp crash.cpp elf.cpp elf_symbols.cpp folders.cpp
     floating_point.cpp instance.cpp library.cpp registry.cpp reload.cpp
-    run_service.cpp services.cpp tables.cpp watcher.cpp
+    run_service.cpp services.cpp tables.cpp vocabulary.cpp watcher.cpp
   LIBRARIES qloom_kernels qloom_data qloom_json qloom_tensor qloom_abi nlohmann_json::nlohmann_json)
 target_link_libraries(qloom_registry PRIVATE fmt::fmt Boost::headers ${CMAKE_DL_LIBS})
 # The source tree's schemas and templates serve programs that run from the build tree.

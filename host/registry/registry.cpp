@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -13,12 +14,14 @@
 #include "host/json/printable.hpp"
 #include "host/json/schema.hpp"
 #include "host/json/validate.hpp"
+#include "host/registry/aliases.hpp"
 #include "host/registry/call_record.hpp"
 #include "host/registry/floating_point.hpp"
 #include "host/registry/libraries.hpp"
 #include "host/registry/library.hpp"
 #include "host/registry/services.hpp"
 #include "host/registry/tables.hpp"
+#include "host/registry/vocabulary.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::registry {
@@ -42,24 +45,35 @@ void check_kept_parameters(const Json& entry, const std::string& where) {
   }
 }
 
-std::vector<Method> read_manifest(const fs::path& file, const Json& schema) {
+/// What every manifest is read with.
+struct Schemas {
+  Json manifest = data::read_json(schema_folder() / "plugin.schema.json");
+  Json vocabulary = data::read_json(schema_folder() / "parameters.schema.json");
+};
+
+std::vector<Method> read_manifest(const fs::path& file, const Schemas& schemas) {
   const Json text = data::read_json(file);
-  static_cast<void>(json::validate(schema, text, file.string() + ": "));
+  static_cast<void>(json::validate(schemas.manifest, text, file.string() + ": "));
   std::vector<Method> methods;
   const bool is_list = text.contains("methods");
   const fs::path folder = file.parent_path();
-  for (const Json& entry : is_list ? text["methods"] : Json::array({text})) {
+  for (const Json& written : is_list ? text["methods"] : Json::array({text})) {
+    Json entry = written;
     const std::string where =
         file.string() + ": " + (is_list ? fmt::format("/methods/{}", methods.size()) : "");
     check_kept_parameters(entry, where);
     if (entry.contains("parameters")) {
+      entry["parameters"] = resolve_vocabulary(schemas.vocabulary, std::move(entry["parameters"]),
+                                               where + "/parameters");
       json::require_sound_schema(entry["parameters"], where + "/parameters");
     }
+    check_aliases(entry, where);
     methods.push_back({.kind = entry["kind"],
                        .id = entry["id"],
                        .version = entry["version"],
                        .summary = entry["summary"],
                        .manifest = entry,
+                       .as_written = written,
                        .manifest_file = file,
                        .library_file = folder / (folder.filename().string() + ".so")});
   }
@@ -111,7 +125,7 @@ const qloom_descriptor* agreed_descriptor(const Method& method, std::size_t meth
                                    method.id, json::printable(d->version),
                                    json::printable(method.version)));
     }
-    if (Json::parse(d->manifest, nullptr, false) != method.manifest) {
+    if (Json::parse(d->manifest, nullptr, false) != method.as_written) {
       throw InputError(fmt::format("{}: \"{}\" was built from another manifest", place, method.id));
     }
     return d;
@@ -129,10 +143,10 @@ Registry Registry::of_manifest(const fs::path& file) {
 
 Registry::Registry(ReadThese, const std::vector<fs::path>& manifests)
     : libraries_(std::make_unique<Libraries>()) {
-  Json schema;
+  std::optional<Schemas> schemas;
   for (const fs::path& file : manifests) {
-    if (schema.is_null()) schema = data::read_json(schema_folder() / "plugin.schema.json");
-    for (Method& method : read_manifest(file, schema)) {
+    if (!schemas) schemas.emplace();
+    for (Method& method : read_manifest(file, *schemas)) {
       if (const Method* other = find(method.kind, method.id)) {
         throw InputError(fmt::format("{}: {} \"{}\" is also in {}", file.string(), method.kind,
                                      method.id, other->manifest_file.string()));
@@ -177,7 +191,8 @@ Json Registry::resolve_parameters(const Method& method, const Json& params,
                                   const std::string& where) const {
   static const Json kNone{{"type", "object"}, {"additionalProperties", false}};
   const bool has_schema = method.manifest.contains("parameters");
-  return json::validate(has_schema ? method.manifest["parameters"] : kNone, params, where);
+  return json::validate(has_schema ? method.manifest["parameters"] : kNone,
+                        current_names(method, params, where).params, where);
 }
 
 std::size_t Registry::siblings(const Method& method) const {

@@ -26,7 +26,8 @@ using json::Json;
 struct Method {
   std::string kind;  ///< "quantizer", "rounding", "range", "norm", "accumulator", "procedure"
   std::string id, version, summary;
-  Json manifest;  ///< the method's entry in plugin.json
+  Json manifest;    ///< the method's entry in plugin.json, references to the vocabulary resolved
+  Json as_written;  ///< the entry as it stands there
   std::filesystem::path manifest_file, library_file;
 };
 
@@ -96,7 +97,8 @@ class Registry {
   [[nodiscard]] const std::vector<Method>& methods() const { return methods_; }
   [[nodiscard]] const Method* find(const std::string& kind, const std::string& id) const;
 
-  /// The parameters checked against the manifest's schema, defaults filled in. `where` is the file
+  /// The parameters checked against the manifest's schema, by their present names (aliases.hpp
+  /// tells of old ones), defaults filled in. `where` is the file
   /// and JSON pointer of the method's object, for messages, for instance
   /// "a.json: /rules/2/quantizer". InputError "<where>/bits: 17 is above the maximum 16", unknown
   /// names with the nearest valid one. The key "plugin" is left out of `params` by the caller.

@@ -25,7 +25,8 @@ using State = Standing::State;
 std::string difference(const Json& text, const pipeline::Pipeline& pipeline,
                        const registry::Registry& registry) {
   if (!text.is_object()) return "what it holds is damaged";
-  if (text.value("configuration", Json()) != pipeline::configuration(pipeline, registry) ||
+  if (pipeline::current_configuration(text.value("configuration", Json()), registry) !=
+          pipeline::configuration(pipeline, registry) ||
       text.value("seed", Json()) != Json(pipeline.seed)) {
     return "it holds another pipeline, model, seed or --set";
   }

@@ -163,7 +163,8 @@ std::vector<std::uint32_t> Trainer::read_meta(const Json& meta, const std::strin
                     "qloom wrote it",
                     file, meta.at("format").dump(), kFormat));
   }
-  if (meta.at("configuration") != pipeline::configuration(pipeline_, *registry_) ||
+  if (pipeline::current_configuration(meta.at("configuration"), *registry_) !=
+          pipeline::configuration(pipeline_, *registry_) ||
       meta.at("seed") != pipeline_.seed) {
     throw InputError(fmt::format(
         "{}: belongs to another pipeline, model, seed or --set; remove it or leave --resume out",

@@ -88,7 +88,8 @@ struct Prepared {
   void require_same_inputs() {
     const Json meta = results::read_checkpoint_meta(folder.checkpoint);
     if (!meta.is_object() ||
-        meta.value("configuration", Json()) != pipeline::configuration(pipeline, registry)) {
+        pipeline::current_configuration(meta.value("configuration", Json()), registry) !=
+            pipeline::configuration(pipeline, registry)) {
       return;
     }
     const Json inputs = meta.value("inputs", Json());

@@ -225,7 +225,7 @@ void check_methods(const pipeline::Pipeline& pipeline, const network::Model& mod
                    const data::Dataset& dataset, const registry::Registry& registry,
                    results::Warnings& warnings) {
   check_data_and_model(pipeline, model, dataset, warnings);
-  for (const Warning& warning : pipeline.warnings) warnings.add(warning);
+  for (const Warning& warning : pipeline.notes.warnings) warnings.add(warning);
   for (const pipeline::Rule& rule : pipeline.rules) check_rounding(rule, registry, warnings);
   const bool trains = std::any_of(pipeline.stages.begin(), pipeline.stages.end(),
                                   [](const auto& stage) { return stage.type == "train"; });

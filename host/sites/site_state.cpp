@@ -4,6 +4,7 @@
 // What a quantize node takes over from the one that stood at its reader before.
 #include <algorithm>
 
+#include "host/registry/aliases.hpp"
 #include "host/sites/site_quantizer.hpp"
 
 namespace qloom::network {
@@ -20,7 +21,7 @@ Json to_json(const MethodSpec& spec) {
 MethodSpec method_spec_of(const registry::Registry& registry, const std::string& kind,
                           const Json& rule) {
   if (!rule.contains(kind)) return {};
-  MethodSpec spec{nullptr, rule[kind], ""};
+  MethodSpec spec{nullptr, registry::renewed(registry, kind, rule[kind]), ""};
   spec.method = registry.find(kind, spec.params.value("plugin", ""));
   spec.params.erase("plugin");
   return spec;

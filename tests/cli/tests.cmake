@@ -4,6 +4,7 @@ qloom_add_test(cli_test
     ${CMAKE_CURRENT_LIST_DIR}/apply_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/commands_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/damaged_files_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/old_names_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/program.cpp
     ${CMAKE_CURRENT_LIST_DIR}/run_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/start_from_test.cpp

@@ -1,5 +1,6 @@
 qloom_add_test(pipeline_test
   SOURCES
+    ${CMAKE_CURRENT_LIST_DIR}/old_names_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/pipeline_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/overrides_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/rules_test.cpp

@@ -10,7 +10,9 @@
 #include <gtest/gtest.h>
 
 #include "host/data/array_file.hpp"
+#include "host/data/json_file.hpp"
 #include "host/registry/registry.hpp"
+#include "host/registry/vocabulary.hpp"
 
 namespace qloom::registry {
 namespace {
@@ -102,15 +104,21 @@ void expect_explained_method(const Json& method, const std::string& where) {
 
 TEST(TreeManifests, ExplainEveryMethodAndParameter) {
   const fs::path root = QLOOM_SOURCE_DIR;
+  const Json vocabulary = data::read_json(schema_folder() / "parameters.schema.json");
   std::set<std::string> kinds;
   for (const fs::path& folder : {root / "plugins", root / "sdk" / "template" / "kinds"}) {
     for (const auto& entry : fs::recursive_directory_iterator(folder)) {
       if (entry.path().filename() != "plugin.json") continue;
       const Json manifest = Json::parse(data::read_text(entry.path()));
       const Json methods = manifest.value("methods", Json::array({manifest}));
-      for (const Json& method : methods) {
+      for (Json method : methods) {
+        const std::string file = fs::relative(entry.path(), root).string();
+        if (method.contains("parameters")) {
+          method["parameters"] =
+              resolve_vocabulary(vocabulary, std::move(method["parameters"]), file);
+        }
         kinds.insert(method["kind"].get<std::string>());
-        expect_explained_method(method, fs::relative(entry.path(), root).string());
+        expect_explained_method(method, file);
       }
     }
   }
