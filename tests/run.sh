@@ -5,10 +5,11 @@
 # First what a newcomer does: the set-up of examples/quickstart.sh, then docs/write-a-plugin.md with what
 # that built. Then sets up what tests need, builds everything and runs the tests: all but slow ones
 # and benchmarks in preset release, then unit, reference, conformance and abi tests under the address
-# and undefined-behaviour sanitizers. Exit status 0 when all passed.
+# and undefined-behaviour sanitizers, then the fuzz targets for 60 seconds (tests/fuzz/run.sh). Exit status 0
+# when all passed.
 #
-#   tests/run.sh                 both
-#   tests/run.sh --no-asan       without the sanitizers
+#   tests/run.sh                 all of it
+#   tests/run.sh --no-asan       without the sanitizers, and so without the fuzz targets
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -45,6 +46,8 @@ if [[ $with_asan == yes ]]; then
   echo "== build: preset asan, the tests it runs"
   cmake --build --preset asan --parallel "$jobs"
   run_tests asan build/asan/test_output.txt
+  echo "== fuzz: every format that is read"
+  tests/fuzz/run.sh 2>&1 | tee build/fuzz_output.txt || status=1
 fi
 
 # ctest's own closing lines, from "n% tests passed" on.
@@ -56,5 +59,6 @@ summarize "docs/write-a-plugin.md after examples/set_up.sh" build/release/page_o
 summarize "release, all tests but slow and bench" build/release/test_output.txt
 if [[ $with_asan == yes ]]; then
   summarize "sanitizers, labels unit reference conformance abi" build/asan/test_output.txt
+  tail -n 1 build/fuzz_output.txt
 fi
 exit "$status"

@@ -10,6 +10,7 @@
 
 #include "host/check/command.hpp"
 #include "host/data/streams.hpp"
+#include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
 
 namespace {
@@ -25,7 +26,7 @@ int report(ExitStatus status, const char* what) {
 
 int execute(int argc, char** argv) {
   CLI::App app{"Checks that a plugin keeps the contract of docs/abi.md.", "qloom-check"};
-  app.set_version_flag("--version", "qloom-check " QLOOM_VERSION);
+  app.set_version_flag("--version", std::string("qloom-check ") + qloom::registry::version());
   qloom::check::Options options;
   qloom::check::add_options(app, options);
   try {

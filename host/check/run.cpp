@@ -15,6 +15,7 @@
 #include "host/check/child.hpp"
 #include "host/check/context.hpp"
 #include "host/json/names.hpp"
+#include "host/json/text.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::check {
@@ -163,8 +164,10 @@ class Driver {
       return result;
     }
     result.printed = ended.printed;
-    const Json out = Json::parse(ended.text, nullptr, false);
-    if (out.is_discarded()) {
+    Json out;
+    try {
+      out = json::parse(ended.text, "result");
+    } catch (const InputError&) {
       result.findings.push_back({running.place->text(), "wrote to a file that it did not open"});
       return result;
     }

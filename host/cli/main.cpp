@@ -13,6 +13,7 @@
 #include "host/cli/early_exit.hpp"
 #include "host/data/streams.hpp"
 #include "host/json/names.hpp"
+#include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
 
 namespace {
@@ -51,12 +52,11 @@ std::string explain_unknown(const CLI::App& command, const std::string& word) {
       known.push_back(sub->get_name());
     }
   }
-  const std::string nearest = qloom::json::nearest_name(word, known);
   return fmt::format("unknown {} \"{}\"{}",
                      is_option       ? "option"
                      : known.empty() ? "argument"
                                      : "command",
-                     word, nearest.empty() ? "" : fmt::format(", did you mean \"{}\"?", nearest));
+                     word, qloom::json::did_you_mean(word, known));
 }
 
 /// CLI11 throws for --help too; that alone goes to standard output.
@@ -78,7 +78,7 @@ int execute(int argc, char** argv) {
   CLI::App app{"Simulates, bit by bit, how networks train and run in fixed point.", "qloom"};
   app.footer(kFooter);
   app.require_subcommand(1);
-  app.set_version_flag("--version", "qloom " QLOOM_VERSION);
+  app.set_version_flag("--version", std::string("qloom ") + qloom::registry::version());
   qloom::cli::Action action;
   qloom::cli::add_run(app, action);
   qloom::cli::add_compare(app, action);

@@ -21,9 +21,8 @@ std::string plugin_of(const std::string& wanted) {
     if (m.id == wanted || m.kind + "/" + m.id == wanted) return m.manifest_file.string();
     known.push_back(m.id);
   }
-  const std::string nearest = json::nearest_name(wanted, known);
   throw InputError(fmt::format("{}: no such file, and no method's id{}", wanted,
-                               nearest.empty() ? "" : ", did you mean \"" + nearest + "\"?"));
+                               json::did_you_mean(wanted, known)));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "host/data/npy.hpp"
 #include "host/json/names.hpp"
+#include "host/json/text.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::data {
@@ -161,6 +162,11 @@ template const std::vector<std::int64_t>& ArrayReader::read(const std::string&, 
 template const std::vector<float>& ArrayReader::read_list(const std::string&);
 template const std::vector<double>& ArrayReader::read_list(const std::string&);
 template const std::vector<std::uint8_t>& ArrayReader::read_list(const std::string&);
+
+json::Json ArrayReader::read_json(const std::string& name) {
+  const auto& text = read_list<std::uint8_t>(name);
+  return json::parse({text.begin(), text.end()}, where(name));
+}
 
 std::vector<float> ArrayReader::read_weights(const std::string& name, const Shape& shape) {
   const std::string expected = fmt::format("float32 {}", shape_text(shape));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "host/data/array_file.hpp"
+#include "host/json/json.hpp"
 #include "host/tensor/warning.hpp"
 
 namespace qloom::data {
@@ -56,6 +57,8 @@ class ArrayReader {
   /// An array of this type with one axis of any length.
   template <class T>
   [[nodiscard]] const std::vector<T>& read_list(const std::string& name);
+  /// The text that a list of uint8 holds, as JSON; InputError as json::parse().
+  [[nodiscard]] json::Json read_json(const std::string& name);
   /// Values for float32 weights, of any type that to_float32() takes.
   [[nodiscard]] std::vector<float> read_weights(const std::string& name, const Shape& shape);
   /// Refuses the array unless it has the type of `like`; its values are not read.

@@ -113,7 +113,7 @@ void flush_folder(const fs::path& folder) {
 
 }  // namespace
 
-Bytes read_bytes(const fs::path& file) {
+Bytes read_bytes(const fs::path& file, std::uint64_t most) {
   const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
   if (!fd.is_open() || ::fstat(fd.get(), &status) != 0) {
@@ -123,6 +123,12 @@ Bytes read_bytes(const fs::path& file) {
     throw InputError(fmt::format("{}: cannot be read: it is a {}, expected a file", file.string(),
                                  S_ISDIR(status.st_mode) ? "folder" : "device"));
   }
+  const auto require = [&](std::uint64_t size) {
+    if (size <= most) return;
+    throw InputError(fmt::format("{}: holds more than {} bytes, expected at most that many",
+                                 file.string(), most));
+  };
+  require(static_cast<std::uint64_t>(std::max<off_t>(status.st_size, 0)));
   // One byte more than the file has, so that its end is seen without growing.
   Bytes bytes(static_cast<std::size_t>(std::max<off_t>(status.st_size, 0)) + 1);
   std::size_t size = 0;
@@ -133,6 +139,7 @@ Bytes read_bytes(const fs::path& file) {
     if (n < 0) throw InputError(fmt::format("{}: cannot be read: {}", file.string(), reason()));
     if (n == 0) break;
     size += static_cast<std::size_t>(n);
+    require(size);
   }
   bytes.resize(size);
   return bytes;

@@ -17,8 +17,9 @@ namespace qloom::data {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// The whole file. Throws InputError "<file>: <reason>" when it is missing, no file or unreadable.
-[[nodiscard]] Bytes read_bytes(const std::filesystem::path& file);
+/// The whole file. Throws InputError "<file>: <reason>" when it is missing, no file, unreadable or
+/// holds more than `most` bytes.
+[[nodiscard]] Bytes read_bytes(const std::filesystem::path& file, std::uint64_t most = UINT64_MAX);
 
 /// Size of a whole file as its first bytes say; nothing while they do not. Unit: bytes.
 using SizeOf = std::function<std::optional<std::uint64_t>(std::span<const std::uint8_t>)>;

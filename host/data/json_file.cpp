@@ -2,13 +2,14 @@
 // Copyright the qloom authors
 #include "host/data/json_file.hpp"
 
-#include "host/data/array_file.hpp"
+#include "host/data/file.hpp"
 #include "host/json/text.hpp"
 
 namespace qloom::data {
 
 json::Json read_json(const std::filesystem::path& file) {
-  return json::parse(read_text(file), file.string());
+  const Bytes bytes = read_bytes(file, json::kMostBytes);
+  return json::parse({bytes.begin(), bytes.end()}, file.string());
 }
 
 }  // namespace qloom::data

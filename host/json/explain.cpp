@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "host/json/expected.hpp"
 #include "host/json/names.hpp"
 #include "host/json/pointer.hpp"
 
@@ -26,36 +27,17 @@ bool has_type(const std::string& type, const Json& v) {
   return type == "null" && v.is_null();
 }
 
-std::string noun_of(const std::string& type) {
-  if (type == "boolean") return "true or false";
-  if (type == "null") return "null";
-  const bool vowel = type == "integer" || type == "array" || type == "object";
-  return (vowel ? "an " : "a ") + type;
-}
-
-std::vector<std::string> types_of(const Json& schema) {
-  if (!schema.contains("type")) return {};
-  const Json& type = schema["type"];
-  return type.is_array() ? type.get<std::vector<std::string>>()
-                         : std::vector<std::string>{type.get<std::string>()};
-}
-
-std::string joined(const std::vector<std::string>& items, const char* separator) {
-  std::string text;
-  for (const auto& item : items) text += (text.empty() ? "" : separator) + item;
-  return text;
-}
-
 std::vector<std::string> keys_of(const Json& object) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : object.items()) keys.push_back(key);
   return keys;
 }
 
-std::string quoted_list(const std::vector<std::string>& names) {
-  std::vector<std::string> quoted;
-  for (const auto& name : names) quoted.push_back('"' + name + '"');
-  return joined(quoted, ", ");
+/// What a schema says under this word; null where it says nothing.
+const Json& word_of(const Json& schema, const char* word) {
+  static const Json kNothing;
+  const auto found = schema.find(word);
+  return found == schema.end() ? kNothing : *found;
 }
 
 /// Characters of UTF-8 text.
@@ -83,80 +65,6 @@ std::string unknown_key(const std::string& key, const std::vector<std::string>& 
 }
 
 }  // namespace
-
-std::string shown(const Json& value) {
-  constexpr std::size_t kMost = 80;  // one line of a terminal
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (text.size() > kMost) text = text.substr(0, kMost) + "...";
-  return text;
-}
-
-const Json& Explainer::resolve(const Json& schema) const {
-  const Json* at = &schema;
-  for (int hops = 0; at->is_object() && at->contains("$ref") && hops < 16; ++hops) {
-    const auto& ref = (*at)["$ref"].get_ref<const std::string&>();
-    if (ref.empty() || ref[0] != '#') break;
-    const Json::json_pointer pointer(ref.substr(1));
-    if (!root_.contains(pointer)) break;
-    at = &root_.at(pointer);
-  }
-  return *at;
-}
-
-std::string Explainer::expected_number(const Json& s, const std::string& noun) const {
-  std::string text = noun;
-  if (s.contains("multipleOf")) {
-    text += fmt::format(" that is a multiple of {}", shown(s["multipleOf"]));
-  }
-  const bool low = s.contains("minimum"), high = s.contains("maximum");
-  if (low && high) {
-    text += fmt::format(" from {} to {}", shown(s["minimum"]), shown(s["maximum"]));
-  } else if (low) {
-    text += fmt::format(" of at least {}", shown(s["minimum"]));
-  } else if (high) {
-    text += fmt::format(" of at most {}", shown(s["maximum"]));
-  }
-  if (s.contains("exclusiveMinimum")) {
-    text += fmt::format(" above {}", shown(s["exclusiveMinimum"]));
-  }
-  if (s.contains("exclusiveMaximum")) {
-    text += fmt::format("{} below {}", s.contains("exclusiveMinimum") ? " and" : "",
-                        shown(s["exclusiveMaximum"]));
-  }
-  return text;
-}
-
-std::string Explainer::expected(const Json& schema, int levels) const {
-  if (levels == 0) return "a value that follows the schema";  // which may contain itself
-  const Json& s = resolve(schema);
-  if (!s.is_object()) return s == Json(false) ? "nothing" : "any value";
-  if (s.contains("const")) return shown(s["const"]);
-  if (s.contains("enum")) {
-    std::vector<std::string> values;
-    for (const Json& value : s["enum"]) values.push_back(shown(value));
-    return values.size() == 1 ? values[0] : "one of " + joined(values, ", ");
-  }
-  std::vector<std::string> parts;
-  for (const std::string& type : types_of(s)) {
-    if (type == "integer" || type == "number") {
-      parts.push_back(expected_number(s, noun_of(type)));
-    } else if (type == "string" && s.contains("pattern")) {
-      parts.push_back(fmt::format("a string that matches {}", s["pattern"].get<std::string>()));
-    } else if (type == "array" && s.contains("items") && s["items"].is_object()) {
-      parts.push_back("an array, each item " + expected(s["items"], levels - 1));
-    } else if (type == "object" && s.contains("required") && !s["required"].empty()) {
-      const auto keys = s["required"].get<std::vector<std::string>>();
-      parts.push_back("an object with " + quoted_list(keys));
-    } else {
-      parts.push_back(noun_of(type));
-    }
-  }
-  for (const char* word : {"oneOf", "anyOf"}) {
-    if (!s.contains(word) || !parts.empty()) continue;
-    for (const Json& branch : s[word]) parts.push_back(expected(branch, levels - 1));
-  }
-  return parts.empty() ? "a value that follows the schema" : joined(parts, " or ");
-}
 
 std::optional<Finding> Explainer::find(const Json& schema, const Json& value,
                                        const std::string& pointer) const {
@@ -191,9 +99,8 @@ Explainer::Result Explainer::check_scalar(const Json& s, const Json& v,
     for (const Json& item : s["enum"]) {
       if (item.is_string()) names.push_back(item.get<std::string>());
     }
-    const std::string near = v.is_string() ? nearest_name(v.get<std::string>(), names) : "";
     return Finding{at, fmt::format("{} is not {}{}", shown(v), expected(s),
-                                   near.empty() ? "" : ", did you mean \"" + near + "\"?")};
+                                   v.is_string() ? did_you_mean(v.get<std::string>(), names) : "")};
   }
   if (v.is_number()) return check_number(s, v, at);
   if (v.is_string()) return check_string(s, v, at);
@@ -238,6 +145,10 @@ Explainer::Result Explainer::check_string(const Json& s, const Json& v,
                                    shown(s["maxLength"]))};
   }
   if (s.contains("pattern")) {
+    if (length > kMostMatched) {
+      return Finding{at, fmt::format("{} has {} characters; a text with a pattern has at most {}",
+                                     shown(v), length, kMostMatched)};
+    }
     const std::regex pattern(s["pattern"].get<std::string>());
     if (!std::regex_search(text, pattern)) {
       return Finding{at, fmt::format("{} is not a string that matches {}", shown(v),
@@ -251,13 +162,17 @@ Explainer::Result Explainer::check_member(const Json& s, const std::string& key,
                                           const std::string& at) const {
   const std::string place = at + pointer_part(key);
   bool is_known = false;
-  const Json properties = s.value("properties", Json::object());
+  const Json& properties = word_of(s, "properties");
   if (properties.contains(key)) {
     is_known = true;
     if (auto found = find(s["properties"][key], v, place)) return found;
   }
-  const Json patterns = s.value("patternProperties", Json::object());
+  const Json& patterns = word_of(s, "patternProperties");
   for (const auto& [pattern, member] : patterns.items()) {
+    if (key.size() > kMostMatched) {
+      return Finding{at, fmt::format("the key {} has {} bytes; expected at most {}", shown(key),
+                                     key.size(), kMostMatched)};
+    }
     if (!std::regex_search(key, std::regex(pattern))) continue;
     is_known = true;
     if (auto found = find(member, v, place)) return found;
@@ -276,10 +191,10 @@ Explainer::Result Explainer::check_object(const Json& s, const Json& v,
       if (auto found = find(s["propertyNames"], Json(key), at + pointer_part(key))) return found;
     }
   }
-  for (const Json& name : s.value("required", Json::array())) {
+  for (const Json& name : word_of(s, "required")) {
     const auto& key = name.get_ref<const std::string&>();
     if (v.contains(key)) continue;
-    const Json properties = s.value("properties", Json::object());
+    const Json& properties = word_of(s, "properties");
     const std::string what =
         properties.contains(key) ? "; expected " + expected(s["properties"][key]) : "";
     return Finding{at, fmt::format("missing key \"{}\"{}{}", key, what,
@@ -293,7 +208,7 @@ Explainer::Result Explainer::check_object(const Json& s, const Json& v,
     return Finding{at, fmt::format("{} has {} keys; expected at most {}", shown(v), v.size(),
                                    shown(s["maxProperties"]))};
   }
-  const Json dependencies = s.value("dependencies", Json::object());
+  const Json& dependencies = word_of(s, "dependencies");
   for (const auto& [key, needs] : dependencies.items()) {
     if (!v.contains(key)) continue;
     if (!needs.is_array()) {
@@ -319,7 +234,7 @@ Explainer::Result Explainer::check_array(const Json& s, const Json& v,
     return Finding{at, fmt::format("{} has {} items; expected at most {}", shown(v), v.size(),
                                    shown(s["maxItems"]))};
   }
-  const Json items = s.value("items", Json(true));
+  const Json& items = word_of(s, "items");
   std::set<Json> seen;
   for (std::size_t i = 0; i < v.size(); ++i) {
     const std::string place = at + "/" + std::to_string(i);

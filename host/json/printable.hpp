@@ -9,6 +9,9 @@
 
 namespace qloom::json {
 
+/// Is all of it UTF-8 (RFC 3629)?
+[[nodiscard]] bool is_utf8(std::string_view text);
+
 /// Text of a plugin as it may go to a terminal, a log or a report: control characters (C0, DEL, C1,
 /// line and tab too, and the marks that turn the direction of writing) become "\x1b", "\n",
 /// "\u202e"; so do bytes that are no UTF-8. Everything else stays.

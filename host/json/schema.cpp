@@ -3,12 +3,15 @@
 #include "host/json/schema.hpp"
 
 #include <regex>
+#include <stdexcept>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "host/json/expected.hpp"
 #include "host/json/explain.hpp"
 #include "host/json/pointer.hpp"
+#include "host/json/validate.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::json {
@@ -82,6 +85,7 @@ class SchemaCheck {
       if (const auto fault = explainer_.find(s, s["default"])) {
         refuse(at + "/default" + fault->pointer, fault->text);
       }
+      ends_with_defaults(s, s["default"], at + "/default");
     }
     const auto below = [this](const Json& part, const std::string& place) {
       defaults(part, place);
@@ -90,10 +94,22 @@ class SchemaCheck {
     for_parts(s, at, below);
   }
 
+  /// Of what is filled in, defaults may be filled in: a value that never ends is refused.
+  void ends_with_defaults(const Json& s, Json value, const std::string& at) const {
+    try {
+      fill_defaults(explainer_, s, value);
+    } catch (const std::runtime_error& error) {
+      refuse(at, error.what());
+    }
+  }
+
  private:
   /// All schemas that check the value which `s` checks; `path` leads to it.
   void follow(const Json& s, const std::string& at, std::vector<const Json*>& path) const {
     if (!s.is_object()) return;
+    if (++followed_ > kMostFollowed) {
+      refuse(at, fmt::format("leads to more than {} schemas of the same values", kMostFollowed));
+    }
     for (const Json* before : path) {
       if (before == &s) refuse(at, "leads back to itself without end");
     }
@@ -120,6 +136,10 @@ class SchemaCheck {
     refuse(at + "/$ref", fmt::format("\"{}\" is not the pointer of a place in this schema", ref));
   }
   void pattern(const std::string& text, const std::string& at) const {
+    if (text.size() > kMostMatched) {
+      refuse(at,
+             fmt::format("a pattern of {} bytes; expected at most {}", text.size(), kMostMatched));
+    }
     try {
       const std::regex compiled(text);
     } catch (const std::regex_error& error) {
@@ -127,9 +147,12 @@ class SchemaCheck {
     }
   }
 
+  static constexpr std::size_t kMostFollowed =
+      100'000;  // two references each lead to twice as many
   const Json& root_;
   std::string where_;
   Explainer explainer_;
+  mutable std::size_t followed_ = 0;
 };
 
 void walk(const Json& s, const std::string& at, const Visit& visit) {
@@ -151,6 +174,7 @@ void require_sound_schema(const Json& schema, const std::string& where) {
   check.words(schema, "");
   check.ends(schema, "");
   check.defaults(schema, "");
+  check.ends_with_defaults(schema, Json::object(), "");
 }
 
 }  // namespace qloom::json

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "host/json/pointer.hpp"
+#include "host/json/printable.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::json {
@@ -60,7 +61,8 @@ class StrictWalk {
   }
   void enter(const std::string& key) {
     if (!levels_.back().keys.insert(key).second) {
-      throw InputError(fmt::format("{}: the key \"{}\" stands twice", at(name_, place()), key));
+      throw InputError(
+          fmt::format("{}: the key \"{}\" stands twice", at(name_, place()), printable(key)));
     }
     levels_.back().key = key;
   }
@@ -70,7 +72,7 @@ class StrictWalk {
       const Level& level = levels_[i];
       pointer.push_back(level.is_array ? std::to_string(level.index) : level.key);
     }
-    return pointer.to_string();
+    return printable(pointer.to_string());
   }
 
   std::string name_;
@@ -80,12 +82,33 @@ class StrictWalk {
 }  // namespace
 
 Json parse(const std::string& text, const std::string& name) {
+  if (text.size() > kMostBytes) {
+    throw InputError(fmt::format("{}: {} bytes; JSON of at most {} bytes is read", name,
+                                 text.size(), kMostBytes));
+  }
   try {
     return Json::parse(text, StrictWalk(name));
   } catch (const Json::exception& e) {
     std::string message = e.what();  // "[json.exception.parse_error.101] parse error at line ..."
     if (const auto end = message.find("] "); end != std::string::npos) message.erase(0, end + 2);
-    throw InputError(fmt::format("{}: {}; expected JSON", name, message));
+    throw InputError(fmt::format("{}: {}; expected JSON", name, printable(message)));
+  }
+}
+
+Json parse_or_text(const std::string& text, const std::string& name) {
+  if (Json::accept(text)) return parse(text, name);
+  if (!is_utf8(text)) {
+    throw InputError(fmt::format("{}: \"{}\" is not UTF-8", name, printable(text)));
+  }
+  return text;
+}
+
+void require_known_format(const Json& document, int newest, const std::string& where) {
+  if (!document.is_object() || !document.contains("format")) return;
+  const Json& format = document["format"];
+  if (format.is_number_integer() && format > newest) {
+    throw InputError(fmt::format("{}/format: {} is newer than {}, the newest known", where,
+                                 format.dump(), newest));
   }
 }
 

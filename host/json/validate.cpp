@@ -2,6 +2,8 @@
 // Copyright the qloom authors
 #include "host/json/validate.hpp"
 
+#include <stdexcept>
+
 #include <fmt/format.h>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -38,20 +40,22 @@ std::optional<Finding> verdict(const Json& schema, const Json& value) {
   return finding;
 }
 
-void fill_defaults(const Explainer& explainer, const Json& schema, Json& value);
+constexpr int kMostLevels = 100;  // of a value with its defaults; parse() reads no more either
+
+void fill_defaults(const Explainer& explainer, const Json& schema, Json& value, int level);
 
 /// The only branch that fits fills in its defaults; with several it is not clear which is meant.
-void fill_from_branches(const Explainer& explainer, const Json& branches, Json& value) {
+void fill_from_branches(const Explainer& explainer, const Json& branches, Json& value, int level) {
   const Json* fitting = nullptr;
   for (const Json& branch : branches) {
     if (!explainer.matches(branch, value)) continue;
     if (fitting != nullptr) return;
     fitting = &branch;
   }
-  if (fitting != nullptr) fill_defaults(explainer, *fitting, value);
+  if (fitting != nullptr) fill_defaults(explainer, *fitting, value, level);
 }
 
-void fill_object(const Explainer& explainer, const Json& s, Json& value) {
+void fill_object(const Explainer& explainer, const Json& s, Json& value, int level) {
   if (s.contains("properties")) {
     for (const auto& [key, member] : s["properties"].items()) {
       const Json& resolved = explainer.resolve(member);
@@ -63,42 +67,43 @@ void fill_object(const Explainer& explainer, const Json& s, Json& value) {
           value[key] = resolved["default"];
         }
       }
-      if (value.contains(key)) fill_defaults(explainer, member, value[key]);
+      if (value.contains(key)) fill_defaults(explainer, member, value[key], level + 1);
     }
   }
   if (!s.contains("additionalProperties") || !s["additionalProperties"].is_object()) return;
   for (auto& [key, member] : value.items()) {
     if (s.contains("properties") && s["properties"].contains(key)) continue;
-    fill_defaults(explainer, s["additionalProperties"], member);
+    fill_defaults(explainer, s["additionalProperties"], member, level + 1);
   }
 }
 
-void fill_array(const Explainer& explainer, const Json& s, Json& value) {
+void fill_array(const Explainer& explainer, const Json& s, Json& value, int level) {
   if (!s.contains("items")) return;
   const Json& items = s["items"];
   for (std::size_t i = 0; i < value.size(); ++i) {
     if (!items.is_array()) {
-      fill_defaults(explainer, items, value[i]);
+      fill_defaults(explainer, items, value[i], level + 1);
     } else if (i < items.size()) {
-      fill_defaults(explainer, items[i], value[i]);
+      fill_defaults(explainer, items[i], value[i], level + 1);
     }
   }
 }
 
-void fill_defaults(const Explainer& explainer, const Json& schema, Json& value) {
+void fill_defaults(const Explainer& explainer, const Json& schema, Json& value, int level) {
+  if (level > kMostLevels) throw std::runtime_error("its defaults lead to ever more of them");
   const Json& s = explainer.resolve(schema);
   if (!s.is_object()) return;
-  if (value.is_object()) fill_object(explainer, s, value);
-  if (value.is_array()) fill_array(explainer, s, value);
+  if (value.is_object()) fill_object(explainer, s, value, level);
+  if (value.is_array()) fill_array(explainer, s, value, level);
   if (s.contains("allOf")) {
-    for (const Json& part : s["allOf"]) fill_defaults(explainer, part, value);
+    for (const Json& part : s["allOf"]) fill_defaults(explainer, part, value, level);
   }
   if (s.contains("if")) {
     const char* branch = explainer.matches(s["if"], value) ? "then" : "else";
-    if (s.contains(branch)) fill_defaults(explainer, s[branch], value);
+    if (s.contains(branch)) fill_defaults(explainer, s[branch], value, level);
   }
-  if (s.contains("oneOf")) fill_from_branches(explainer, s["oneOf"], value);
-  if (s.contains("anyOf")) fill_from_branches(explainer, s["anyOf"], value);
+  if (s.contains("oneOf")) fill_from_branches(explainer, s["oneOf"], value, level);
+  if (s.contains("anyOf")) fill_from_branches(explainer, s["anyOf"], value, level);
 }
 
 /// "<where><pointer>: <text>"; the colon that ends a bare "file: " is not doubled.
@@ -112,6 +117,10 @@ std::string message(std::string where, const Finding& finding) {
 
 }  // namespace
 
+void fill_defaults(const Explainer& explainer, const Json& schema, Json& value) {
+  fill_defaults(explainer, schema, value, 0);
+}
+
 Json validate(const Json& schema, const Json& value, const std::string& where) {
   Json local = schema;  // names of other documents would make valijson look for them
   if (local.is_object()) {
@@ -120,19 +129,19 @@ Json validate(const Json& schema, const Json& value, const std::string& where) {
   }
   const Explainer explainer(local);
   try {
-    if (const auto fault = verdict(local, value)) {
-      const auto found = explainer.find(local, value);
-      throw InputError(message(where, found ? *found : *fault));
-    }
+    // First in our words; it also looks at no text that is too long for <regex>.
+    auto fault = explainer.find(local, value);
+    if (!fault) fault = verdict(local, value);
+    if (fault) throw InputError(message(where, *fault));
+    Json filled = value;
+    fill_defaults(explainer, local, filled);
+    return filled;
   } catch (const InputError&) {
     throw;
   } catch (const std::exception& error) {  // of valijson or <regex>: the schema is at fault
     throw InputError(message(
         where, {"", fmt::format("cannot be checked, its schema is wrong: {}", error.what())}));
   }
-  Json filled = value;
-  fill_defaults(explainer, local, filled);
-  return filled;
 }
 
 }  // namespace qloom::json

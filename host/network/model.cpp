@@ -12,6 +12,7 @@
 #include "host/data/array_file.hpp"
 #include "host/data/npy.hpp"
 #include "host/json/names.hpp"
+#include "host/json/text.hpp"
 #include "host/json/validate.hpp"
 #include "host/layers/common/reader.hpp"
 #include "host/registry/registry.hpp"
@@ -179,15 +180,6 @@ void check_ends(const Model& model, std::int64_t classes, const std::string& whe
   }
 }
 
-void check_format(const Json& document, const std::string& where) {
-  if (!document.is_object() || !document.contains("format")) return;
-  const Json& format = document["format"];
-  if (format.is_number_integer() && format > kFormat) {
-    throw InputError(fmt::format("{}/format: {} is newer than {}, the newest known", where,
-                                 format.dump(), kFormat));
-  }
-}
-
 }  // namespace
 
 int Model::find(const std::string& layer) const {
@@ -196,13 +188,12 @@ int Model::find(const std::string& layer) const {
   return found == layers.end() ? -1 : static_cast<int>(found - layers.begin());
 }
 
-Model parse_model(const nlohmann::json& text, const std::string& file, SampleShape input,
+Model parse_model(const Json& text, const std::string& file, SampleShape input,
                   std::int64_t classes) {
   // A model inside a pipeline brings its pointer along: "<file>: /model/inline".
   const std::string where = file.find(": /") == std::string::npos ? file + ": " : file;
-  check_format(text, where);
-  const Json schema = Json::parse(data::read_text(registry::schema_folder() / "model.schema.json"));
-  const Json document = json::validate(schema, text, where);
+  json::require_known_format(text, kFormat, where);
+  const Json document = json::validate(registry::read_schema("model"), text, where);
   Model model;
   model.name = document.value("name", std::filesystem::path(file).stem().string());
   model.input = input;

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include "host/json/json.hpp"
 
 #include "host/layers/layer.hpp"
 
@@ -28,7 +28,7 @@ struct Model {
 /// `classes` its number of classes ("units": "classes" in the file). InputError with file, pointer,
 /// value and what was expected: unknown input (nearest name), shapes that do not fit, duplicate
 /// names, a layer nobody reads, cyclic order.
-[[nodiscard]] Model parse_model(const nlohmann::json& text, const std::string& file,
-                                SampleShape input, std::int64_t classes);
+[[nodiscard]] Model parse_model(const json::Json& text, const std::string& file, SampleShape input,
+                                std::int64_t classes);
 
 }  // namespace qloom::network

@@ -55,8 +55,7 @@ void Network::recall_sites(data::ArrayReader& reader) {
         name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
     const auto key = SiteKey::parse(text_key);
     if (!key) reader.refuse(name, "the name of a site of a layer");
-    const auto& text = reader.read_list<std::uint8_t>(name);
-    const auto rule = json::Json::parse(text.begin(), text.end(), nullptr, false);
+    const json::Json rule = reader.read_json(name);
     const auto holds = [&rule](const char* member, auto is) {
       return rule.is_object() && rule.contains(member) && (rule[member].*is)();
     };

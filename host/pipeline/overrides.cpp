@@ -8,32 +8,15 @@
 
 #include <fmt/format.h>
 
+#include "host/json/pointer.hpp"
+#include "host/json/printable.hpp"
+#include "host/json/text.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::pipeline {
 namespace {
 
 using json::Json;
-
-/// The parts of a JSON pointer with ~0 and ~1 resolved (RFC 6901).
-std::vector<std::string> parts_of(const std::string& pointer, const std::string& who) {
-  std::vector<std::string> parts;
-  for (std::size_t i = 0; i < pointer.size(); ++i) {
-    const char c = pointer[i];
-    if (c == '/') {
-      parts.emplace_back();
-    } else if (c != '~') {
-      parts.back() += c;
-    } else {
-      ++i;
-      if (i == pointer.size() || (pointer[i] != '0' && pointer[i] != '1')) {
-        throw InputError(who + ": \"~\" must be followed by 0 or 1 in a JSON pointer");
-      }
-      parts.back() += pointer[i] == '0' ? '~' : '/';
-    }
-  }
-  return parts;
-}
 
 /// The element `part` of an array; "-" makes a new one.
 Json& element(Json& array, const std::string& part, const std::string& place,
@@ -57,14 +40,15 @@ Json& element(Json& array, const std::string& part, const std::string& place,
 }  // namespace
 
 void apply_override(Json& document, const std::string& assignment) {
-  const std::string who = fmt::format("--set \"{}\"", assignment);
+  const std::string who = fmt::format("--set \"{}\"", json::printable(assignment));
+  if (!json::is_utf8(assignment)) throw InputError(who + ": expected UTF-8");
   const std::size_t equals = assignment.find('=');
   if (equals == std::string::npos || equals == 0 || assignment[0] != '/') {
     throw InputError(who + ": expected /json/pointer=value");
   }
   Json* here = &document;
   std::string place;
-  for (const std::string& part : parts_of(assignment.substr(0, equals), who)) {
+  for (const std::string& part : json::pointer_parts(assignment.substr(0, equals), who)) {
     if (here->is_array()) {
       here = &element(*here, part, place, who);
     } else {
@@ -77,9 +61,7 @@ void apply_override(Json& document, const std::string& assignment) {
     }
     place += "/" + part;
   }
-  const std::string text = assignment.substr(equals + 1);
-  Json value = Json::parse(text, nullptr, false);
-  *here = value.is_discarded() ? Json(text) : std::move(value);
+  *here = json::parse_or_text(assignment.substr(equals + 1), who);
 }
 
 }  // namespace qloom::pipeline

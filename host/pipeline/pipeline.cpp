@@ -21,8 +21,6 @@ namespace {
 
 constexpr int kFormat = 1;  // newest revision of the grammar that is understood
 
-Json schema() { return data::read_json(registry::schema_folder() / "pipeline.schema.json"); }
-
 /// Reads a checked document into a Pipeline, filling in document_ on the way.
 class Loader {
  public:
@@ -74,7 +72,8 @@ class Loader {
   }
   [[nodiscard]] fs::path existing(const std::string& pointer) const {
     fs::path found = path(pointer);
-    if (!fs::is_regular_file(found)) {
+    std::error_code error;  // of a name that the system refuses
+    if (!fs::is_regular_file(found, error)) {
       throw InputError(fmt::format("{}: {} is not a file; expected one at \"{}\"", where(pointer),
                                    value(pointer).dump(), found.string()));
     }
@@ -105,7 +104,8 @@ class Loader {
                              : text["start_from"];
       if (!start.is_string()) return;  // told when that pipeline is loaded
       next = next.parent_path() / start.get<std::string>();
-      if (!fs::is_regular_file(next)) return;  // told when that pipeline is loaded
+      std::error_code error;
+      if (!fs::is_regular_file(next, error)) return;  // told when that pipeline is loaded
     }
     throw InputError(
         fmt::format("{}: {} leads back to a pipeline that starts from it; expected a "
@@ -231,25 +231,21 @@ class Loader {
   Pipeline p_;
 };
 
-/// A newer grammar is refused with both numbers, before its unknown keys are.
-void check_format(const Json& document, const std::string& name) {
-  if (!document.is_object() || !document.contains("format")) return;
-  const Json& format = document["format"];
-  if (format.is_number_integer() && format > kFormat) {
-    throw InputError(fmt::format("{}: /format: {} is newer than {}, the newest known", name,
-                                 format.dump(), kFormat));
-  }
-}
-
 }  // namespace
 
 Pipeline load(const fs::path& file, const std::vector<std::string>& overrides,
               const registry::Registry& registry) {
   Json written = data::read_json(file);
   for (const std::string& assignment : overrides) apply_override(written, assignment);
-  check_format(written, file.string());
-  Json document = json::validate(schema(), written, file.string() + ": ");
+  json::require_known_format(written, kFormat, file.string() + ": ");
+  Json document = json::validate(registry::read_schema("pipeline"), written, file.string() + ": ");
   return Loader(file, std::move(written), std::move(document), registry).read();
+}
+
+Pipeline with_seed(Pipeline pipeline, std::uint64_t seed) {
+  pipeline.seed = seed;
+  pipeline.as_used["seed"] = seed;
+  return pipeline;
 }
 
 Rule load_rule(const std::string& file_or_json, const registry::Registry& registry) {
@@ -257,7 +253,8 @@ Rule load_rule(const std::string& file_or_json, const registry::Registry& regist
   const bool is_inline = first != std::string::npos && file_or_json[first] == '{';
   const std::string name = is_inline ? "RULE" : file_or_json;
   const Json written = is_inline ? json::parse(file_or_json, name) : data::read_json(file_or_json);
-  const Json rule_schema = schema().at(Json::json_pointer("/properties/rules/items"));
+  const Json rule_schema =
+      registry::read_schema("pipeline").at(Json::json_pointer("/properties/rules/items"));
   return resolve_rule(json::validate(rule_schema, written, name + ": "), RuleUse::kAlone, name, "",
                       registry);
 }

@@ -115,6 +115,9 @@ struct Pipeline {
                             const std::vector<std::string>& overrides,
                             const registry::Registry& registry);
 
+/// The pipeline with this seed.
+[[nodiscard]] Pipeline with_seed(Pipeline pipeline, std::uint64_t seed);
+
 /// Everything that decides a run's result but the data files: "pipeline" as used, "model" as its
 /// file says, and "start_from", the same of the pipeline that this one starts from.
 [[nodiscard]] Json configuration(const Pipeline& pipeline, const registry::Registry& registry);

@@ -3,12 +3,15 @@
 //
 // The folders where things are found.
 #include <cstdlib>
+#include <map>
+#include <mutex>
 #include <set>
 #include <sstream>
 #include <system_error>
 
 #include <fmt/format.h>
 
+#include "host/data/json_file.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
 
@@ -31,6 +34,16 @@ fs::path schema_folder() {
   const fs::path installed = program_folder() / "../share/qloom/schemas";
   if (fs::is_directory(installed)) return installed.lexically_normal();
   return QLOOM_SOURCE_SCHEMAS;
+}
+
+const Json& read_schema(const std::string& name) {
+  static std::mutex mutex;
+  static std::map<fs::path, Json> known;
+  const fs::path file = schema_folder() / (name + ".schema.json");
+  const std::lock_guard lock(mutex);
+  const auto found = known.find(file);
+  return found != known.end() ? found->second
+                              : known.emplace(file, data::read_json(file)).first->second;
 }
 
 fs::path template_folder() {

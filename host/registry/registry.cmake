@@ -1,12 +1,12 @@
 qloom_add_floor(registry
-  SOURCES aliases.cpp call_record.cpp crash.cpp elf.cpp elf_symbols.cpp folders.cpp
+  SOURCES aliases.cpp call_record.cpp crash.cpp create.cpp elf.cpp elf_symbols.cpp folders.cpp
     floating_point.cpp instance.cpp library.cpp registry.cpp reload.cpp
-    run_service.cpp services.cpp tables.cpp vocabulary.cpp watcher.cpp
+    run_service.cpp services.cpp tables.cpp version.cpp vocabulary.cpp watcher.cpp
   LIBRARIES qloom_kernels qloom_data qloom_json qloom_tensor qloom_abi nlohmann_json::nlohmann_json)
 target_link_libraries(qloom_registry PRIVATE fmt::fmt Boost::headers ${CMAKE_DL_LIBS})
 # The source tree's schemas and templates serve programs that run from the build tree.
 set_property(SOURCE registry/folders.cpp PROPERTY COMPILE_DEFINITIONS
   "QLOOM_SOURCE_SCHEMAS=\"${PROJECT_SOURCE_DIR}/schemas\""
   "QLOOM_SOURCE_TEMPLATES=\"${PROJECT_SOURCE_DIR}/sdk/template\"")
-set_source_files_properties(registry/services.cpp PROPERTIES
+set_source_files_properties(registry/version.cpp PROPERTIES
   COMPILE_DEFINITIONS "QLOOM_VERSION=\"${PROJECT_VERSION}\"")

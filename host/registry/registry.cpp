@@ -3,8 +3,6 @@
 #include "host/registry/registry.hpp"
 
 #include <algorithm>
-#include <mutex>
-#include <optional>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -15,12 +13,7 @@
 #include "host/json/schema.hpp"
 #include "host/json/validate.hpp"
 #include "host/registry/aliases.hpp"
-#include "host/registry/call_record.hpp"
-#include "host/registry/floating_point.hpp"
 #include "host/registry/libraries.hpp"
-#include "host/registry/library.hpp"
-#include "host/registry/services.hpp"
-#include "host/registry/tables.hpp"
 #include "host/registry/vocabulary.hpp"
 #include "host/tensor/error.hpp"
 
@@ -38,22 +31,15 @@ void check_kept_parameters(const Json& entry, const std::string& where) {
   for (std::size_t i = 0; i < kept.size(); ++i) {
     const auto name = kept[i].get<std::string>();
     if (properties.contains(name)) continue;
-    const std::string nearest = json::nearest_name(name, known);
     throw InputError(fmt::format("{}/keeps_state/{}: \"{}\" is no parameter of \"{}\"{}", where, i,
                                  json::printable(name), entry["id"].get<std::string>(),
-                                 nearest.empty() ? "" : ", did you mean \"" + nearest + "\"?"));
+                                 json::did_you_mean(name, known)));
   }
 }
 
-/// What every manifest is read with.
-struct Schemas {
-  Json manifest = data::read_json(schema_folder() / "plugin.schema.json");
-  Json vocabulary = data::read_json(schema_folder() / "parameters.schema.json");
-};
-
-std::vector<Method> read_manifest(const fs::path& file, const Schemas& schemas) {
+std::vector<Method> read_manifest(const fs::path& file) {
   const Json text = data::read_json(file);
-  static_cast<void>(json::validate(schemas.manifest, text, file.string() + ": "));
+  static_cast<void>(json::validate(read_schema("plugin"), text, file.string() + ": "));
   std::vector<Method> methods;
   const bool is_list = text.contains("methods");
   const fs::path folder = file.parent_path();
@@ -63,8 +49,8 @@ std::vector<Method> read_manifest(const fs::path& file, const Schemas& schemas) 
         file.string() + ": " + (is_list ? fmt::format("/methods/{}", methods.size()) : "");
     check_kept_parameters(entry, where);
     if (entry.contains("parameters")) {
-      entry["parameters"] = resolve_vocabulary(schemas.vocabulary, std::move(entry["parameters"]),
-                                               where + "/parameters");
+      entry["parameters"] = resolve_vocabulary(
+          read_schema("parameters"), std::move(entry["parameters"]), where + "/parameters");
       json::require_sound_schema(entry["parameters"], where + "/parameters");
     }
     check_aliases(entry, where);
@@ -106,34 +92,6 @@ std::vector<fs::path> manifests_below(const std::vector<fs::path>& folders) {
 
 }  // namespace
 
-const qloom_descriptor* agreed_descriptor(const Method& method, std::size_t methods_in_manifest,
-                                          const fs::path& library) {
-  const auto& descriptors = load_library(library);
-  const std::string place =
-      fmt::format("{}: does not agree with {}", library.string(), method.manifest_file.string());
-  if (descriptors.size() != methods_in_manifest) {
-    throw InputError(fmt::format("{}: it has {} methods, the manifest {}", place,
-                                 descriptors.size(), methods_in_manifest));
-  }
-  std::string present;
-  for (const qloom_descriptor* d : descriptors) {
-    present += fmt::format("{}\"{}\" of kind \"{}\"", present.empty() ? "" : ", ",
-                           json::printable(d->id), json::printable(d->kind));
-    if (d->id != method.id || d->kind != kind_id(method.kind)) continue;
-    if (d->version != method.version) {
-      throw InputError(fmt::format("{}: \"{}\" has version {}, the manifest says {}", place,
-                                   method.id, json::printable(d->version),
-                                   json::printable(method.version)));
-    }
-    if (Json::parse(d->manifest, nullptr, false) != method.as_written) {
-      throw InputError(fmt::format("{}: \"{}\" was built from another manifest", place, method.id));
-    }
-    return d;
-  }
-  throw InputError(fmt::format("{}: the manifest's \"{}\" of kind \"{}\" is not in it; it has {}",
-                               place, method.id, kind_id(method.kind), present));
-}
-
 Registry::Registry(const std::vector<fs::path>& folders)
     : Registry(ReadThese{}, manifests_below(folders)) {}
 
@@ -143,10 +101,8 @@ Registry Registry::of_manifest(const fs::path& file) {
 
 Registry::Registry(ReadThese, const std::vector<fs::path>& manifests)
     : libraries_(std::make_unique<Libraries>()) {
-  std::optional<Schemas> schemas;
   for (const fs::path& file : manifests) {
-    if (!schemas) schemas.emplace();
-    for (Method& method : read_manifest(file, *schemas)) {
+    for (Method& method : read_manifest(file)) {
       if (const Method* other = find(method.kind, method.id)) {
         throw InputError(fmt::format("{}: {} \"{}\" is also in {}", file.string(), method.kind,
                                      method.id, other->manifest_file.string()));
@@ -193,48 +149,6 @@ Json Registry::resolve_parameters(const Method& method, const Json& params,
   const bool has_schema = method.manifest.contains("parameters");
   return json::validate(has_schema ? method.manifest["parameters"] : kNone,
                         current_names(method, params, where).params, where);
-}
-
-std::size_t Registry::siblings(const Method& method) const {
-  return static_cast<std::size_t>(
-      std::count_if(methods_.begin(), methods_.end(),
-                    [&](const Method& m) { return m.manifest_file == method.manifest_file; }));
-}
-
-Instance Registry::create(const Method& method, const Json& resolved,
-                          const qloom_site* site) const {
-  const qloom_descriptor* descriptor = nullptr;
-  {
-    const std::lock_guard lock(libraries_->mutex);
-    const qloom_descriptor*& known = libraries_->descriptors[&method];
-    if (known == nullptr) {
-      known = agreed_descriptor(method, siblings(method), method.library_file);
-    }
-    descriptor = known;
-  }
-  qloom_instance raw{};
-  raw.struct_size = sizeof raw;
-  qloom_error error = empty_error();
-  const qloom_params params{&resolved};
-  const CallRecord call(method, "create");
-  const FloatingPointGuard guard;
-  const qloom_status status = descriptor->create(&host_services(), &params, site, &raw, &error);
-  const std::string change = guard.change();
-  if (status == QLOOM_E_INVALID || status == QLOOM_E_UNSUPPORTED) {
-    throw InputError(
-        fmt::format("{} \"{}\": {}", method.kind, method.id,
-                    error.message[0] != '\0' ? json::printable(error.message) : "refused"));
-  }
-  check(method, "create", status, error);
-  std::string fault = instance_fault(method.kind, raw);
-  if (fault.empty() && !change.empty()) {
-    fault = fmt::format("create() changed the floating-point state: {}", change);
-  }
-  if (!fault.empty()) {
-    if (is_destroyable(raw)) raw.base->destroy(raw.self);
-    throw InputError(fmt::format("{}: \"{}\": {}", method.library_file.string(), method.id, fault));
-  }
-  return {&method, raw};
 }
 
 }  // namespace qloom::registry

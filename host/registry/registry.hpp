@@ -144,6 +144,9 @@ class Registry {
   std::unique_ptr<Libraries> libraries_;
 };
 
+/// Version of qloom, for instance "0.1.0".
+[[nodiscard]] const char* version();
+
 /// The host's service table that plugins get; kernels, parameters, state, parallel, run.
 [[nodiscard]] const qloom_host& host_services();
 /// The experiment floor puts its table here before procedures are created.
@@ -156,6 +159,8 @@ void set_log(LogSink sink);
 /// The folder with the project's JSON Schemas: QLOOM_SCHEMA_PATH; else
 /// <program folder>/../share/qloom/schemas; else the source tree's.
 [[nodiscard]] std::filesystem::path schema_folder();
+/// The schema <folder>/<name>.schema.json; each file is read once.
+[[nodiscard]] const Json& read_schema(const std::string& name);
 
 /// The folder that `qloom plugins new` copies from: <program folder>/../share/qloom/template; else
 /// the source tree's sdk/template.

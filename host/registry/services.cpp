@@ -182,7 +182,7 @@ const qloom_host& host_services() {
                                QLOOM_ABI_MINOR,
                                const_cast<qloom_kernels*>(&kernels::table()),
                                "qloom",
-                               QLOOM_VERSION,
+                               version(),
                                &service,
                                &log};
   return host;

@@ -76,7 +76,7 @@ Json timing_of(const RunFacts& facts) {
 Json report_of(const RunFacts& facts) {
   Json report{{"format", 1},
               {"name", facts.name},
-              {"host_version", registry::host_services().version},
+              {"host_version", registry::version()},
               {"seed", facts.seed},
               {"instruction_set", kernels::table().isa_name},
               {"configuration", facts.configuration},

@@ -9,8 +9,9 @@
 
 #include <fmt/format.h>
 
-#include "host/data/array_reader.hpp"
+#include "host/data/json_file.hpp"
 #include "host/json/validate.hpp"
+#include "host/results/checkpoint_text.hpp"
 #include "host/results/inputs.hpp"
 #include "host/tensor/error.hpp"
 
@@ -43,23 +44,10 @@ bool has_reload(const Json& report) {
 
 /// InputError unless the text has the form that tables of several runs read.
 void require_report(const Json& text, const std::string& file) {
-  static const Json schema =
-      Json::parse(data::read_text(registry::schema_folder() / "report.schema.json"));
-  static_cast<void>(json::validate(schema, text, file + ": "));
+  static_cast<void>(json::validate(registry::read_schema("report"), text, file + ": "));
 }
 
 }  // namespace
-
-Json read_checkpoint_meta(const std::filesystem::path& file) {
-  const data::Arrays all = data::read_npz(file);
-  data::ArrayReader reader(all, file.string());
-  if (!reader.contains("@meta")) {
-    throw InputError(
-        fmt::format("{}: no checkpoint of a run (array \"@meta\" is missing)", file.string()));
-  }
-  const auto& text = reader.read_list<std::uint8_t>("@meta");
-  return Json::parse(text.begin(), text.end(), nullptr, false);
-}
 
 Standing standing_of(const std::filesystem::path& folder, const pipeline::Pipeline& pipeline,
                      const registry::Registry& registry) {
@@ -68,7 +56,7 @@ Standing standing_of(const std::filesystem::path& folder, const pipeline::Pipeli
   if (!std::filesystem::exists(checkpoint)) return {};
   try {
     if (std::filesystem::exists(report)) {
-      const Json text = Json::parse(data::read_text(report), nullptr, false);
+      const Json text = data::read_json(report);
       std::string why = difference(text, pipeline, registry);
       if (why.empty()) require_report(text, report.string());
       if (why.empty() && has_reload(text)) why = "its plugins were loaded anew while it ran";

@@ -28,7 +28,4 @@ struct Standing {
                                    const pipeline::Pipeline& pipeline,
                                    const registry::Registry& registry);
 
-/// The text "@meta" of a checkpoint. InputError when the file is none.
-[[nodiscard]] json::Json read_checkpoint_meta(const std::filesystem::path& file);
-
 }  // namespace qloom::results

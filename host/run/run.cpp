@@ -6,6 +6,7 @@
 #include "host/data/array_file.hpp"
 #include "host/data/claim.hpp"
 #include "host/data/streams.hpp"
+#include "host/results/checkpoint_text.hpp"
 #include "host/results/inputs.hpp"
 #include "host/results/page.hpp"
 #include "host/results/report.hpp"
@@ -21,7 +22,7 @@ namespace {
 
 pipeline::Pipeline load_pipeline(const RunOptions& options, const registry::Registry& registry) {
   pipeline::Pipeline p = pipeline::load(options.pipeline, options.overrides, registry);
-  return options.seed ? with_seed(std::move(p), *options.seed) : p;
+  return options.seed ? pipeline::with_seed(std::move(p), *options.seed) : p;
 }
 
 std::filesystem::path output_of(const RunOptions& options) {
@@ -176,12 +177,6 @@ Json execute(Prepared& run) {
 }
 
 }  // namespace
-
-pipeline::Pipeline with_seed(pipeline::Pipeline pipeline, std::uint64_t seed) {
-  pipeline.seed = seed;
-  pipeline.as_used["seed"] = seed;
-  return pipeline;
-}
 
 void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
            results::Warnings& warnings) {

@@ -43,7 +43,4 @@ json::Json run(const RunOptions& options, const registry::Registry& registry);
 void check(const pipeline::Pipeline& pipeline, const registry::Registry& registry,
            results::Warnings& warnings);
 
-/// The pipeline with this seed.
-[[nodiscard]] pipeline::Pipeline with_seed(pipeline::Pipeline pipeline, std::uint64_t seed);
-
 }  // namespace qloom::run

@@ -122,20 +122,20 @@ void Trainer::start_from(const std::filesystem::path& weights, bool takes_state)
   data::ArrayReader reader(arrays, weights.string()), sites(arrays, weights.string());
   network_->load_structure(reader);
   if (takes_state) {
-    require_site_arrays(reader, arrays);
+    results::require_site_arrays(reader, arrays);
     network_->recall_sites(sites);
   }
   lower();
   check_stages(placing::known_sites(*network_));
   network_->load_weights(reader);
-  loss_ = loss_of_file(reader);
+  loss_ = results::loss_of_file(reader);
   // The averages are for evaluation; training goes on from the last weights.
   const auto first = std::find_if(pipeline_.stages.begin(), pipeline_.stages.end(),
                                   [](const auto& stage) { return stage.type != "calibrate"; });
   const bool trains_first = first != pipeline_.stages.end() && first->type == "train";
   if (takes_state && !trains_first) network_->load_shadows(reader);
   inherits_shadows_ = network_->has_shadows();
-  for (const Warning& warning : weights_warnings(reader)) warn(warning);
+  for (const Warning& warning : results::weights_warnings(reader)) warn(warning);
 }
 
 void Trainer::drop_inherited_shadows() {

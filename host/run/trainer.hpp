@@ -21,6 +21,7 @@
 #include "host/pipeline/pipeline.hpp"
 #include "host/placing/known_sites.hpp"
 #include "host/registry/watcher.hpp"
+#include "host/results/checkpoint_text.hpp"
 #include "host/results/facts.hpp"
 #include "host/results/warnings.hpp"
 #include "host/run/checkpoint_interval.hpp"
@@ -30,21 +31,9 @@
 namespace qloom::run {
 
 using json::Json;
-
-/// Where a run stands; what a checkpoint holds beside the arrays.
-struct Cursor {
-  std::uint64_t stage = 0;              ///< stages that are complete
-  std::uint64_t epoch_of_stage = 0;     ///< epochs of the present stage that are complete
-  std::uint64_t epochs = 0, steps = 0;  ///< training epochs and steps done
-  std::uint64_t step_of_epoch = 0;      ///< steps of the present epoch that are complete
-  bool is_finalized = false;
-};
-
-/// Over the steps of the present epoch.
-struct EpochSums {
-  double loss = 0;
-  std::int64_t correct = 0, seen = 0;
-};
+using results::CheckpointText;
+using results::Cursor;
+using results::EpochSums;
 
 class Trainer {
  public:
@@ -118,8 +107,8 @@ class Trainer {
   void lower();
   /// lower() where rules with "from" begin to act at this step.
   void lower_if_due();
-  /// Cursor, series and results from a checkpoint's text; the versions of the procedures' states.
-  std::vector<std::uint32_t> read_meta(const Json& meta, const std::string& file);
+  /// Cursor, series and results from a checkpoint's text. InputError when it is of another run.
+  void take(const CheckpointText& text, const std::string& file);
   [[nodiscard]] std::unique_ptr<network::Network> new_network() const;
   void create_procedures();
   /// All that a checkpoint holds, and the way back; `where` names it in messages.
@@ -181,16 +170,5 @@ class Trainer {
   std::chrono::steady_clock::time_point last_checkpoint_;
   std::optional<Trial> trial_;
 };
-
-/// InputError unless the arrays of sites are those that the file's own list names, each in its type
-/// and shape: state of another type would be taken for none.
-void require_site_arrays(data::ArrayReader& reader, const data::Arrays& arrays);
-
-/// What to say about weights that were read: values rounded, arrays that match nothing.
-[[nodiscard]] std::vector<Warning> weights_warnings(data::ArrayReader& reader);
-
-/// The loss of the training that made the weights; softmax_cross_entropy where they are no
-/// checkpoint.
-[[nodiscard]] std::string loss_of_file(data::ArrayReader& reader);
 
 }  // namespace qloom::run

@@ -8,6 +8,7 @@
 
 #include "host/data/array_file.hpp"
 #include "host/data/claim.hpp"
+#include "host/data/json_file.hpp"
 #include "host/data/streams.hpp"
 #include "host/run/stop.hpp"
 
@@ -55,7 +56,7 @@ std::string change_during_batch(const std::filesystem::path& folder,
 }
 
 void tell_warnings(const std::filesystem::path& folder, results::Warnings& warnings) {
-  const json::Json report = json::Json::parse(data::read_text(folder / "report.json"));
+  const json::Json report = data::read_json(folder / "report.json");
   for (const json::Json& w : report.value("warnings", json::Json::array())) {
     warnings.add({w.at("where").get<std::string>(), w.at("what").get<std::string>()});
   }

@@ -10,6 +10,7 @@
 
 #include "host/data/array_file.hpp"
 #include "host/data/claim.hpp"
+#include "host/data/json_file.hpp"
 #include "host/results/page.hpp"
 #include "host/results/table.hpp"
 #include "host/results/warnings.hpp"
@@ -215,7 +216,7 @@ class Comparison {
                  threads_,
                  false};
     if (run::stop_signal() != 0) return kNotBegun;
-    const pipeline::Pipeline pipeline = run::with_seed(entry.pipeline, seed);
+    const pipeline::Pipeline pipeline = pipeline::with_seed(entry.pipeline, seed);
     data::wait_until_free(run.folder, run::stoppable_wait());
     Job job = job_of(run);
     job.is_shown = true;
@@ -231,7 +232,7 @@ class Comparison {
   }
 
   [[nodiscard]] Json read_report(const std::filesystem::path& folder) const {
-    return Json::parse(data::read_text(folder / "report.json"));
+    return data::read_json(folder / "report.json");
   }
 
   [[nodiscard]] static std::string name_of(const Entry& entry) {
@@ -248,8 +249,8 @@ class Comparison {
     for (const std::uint64_t seed : entry.seeds) {
       const std::string folder = entry.run_folder(seed);
       if (!errors_.contains(folder)) {
-        const std::string change =
-            change_during_batch(output_ / folder, run::with_seed(entry.pipeline, seed), registry_);
+        const std::string change = change_during_batch(
+            output_ / folder, pipeline::with_seed(entry.pipeline, seed), registry_);
         if (!change.empty()) errors_[folder] = change;
       }
       Json run{{"seed", seed}, {"folder", folder}, {"status", "done"}};

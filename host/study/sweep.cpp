@@ -94,10 +94,10 @@ class Sweep {
   }
 
   [[nodiscard]] pipeline::Pipeline pipeline_of(const Start& start) const {
-    return run::with_seed(pipeline::load(start.pipeline, {}, registry_), start.seed);
+    return pipeline::with_seed(pipeline::load(start.pipeline, {}, registry_), start.seed);
   }
   [[nodiscard]] pipeline::Pipeline pipeline_of(const SweepRun& run) const {
-    return run::with_seed(plan_.variants[run.variant].pipeline, run.seed);
+    return pipeline::with_seed(plan_.variants[run.variant].pipeline, run.seed);
   }
 
   void run_starts() {

@@ -11,9 +11,8 @@
 #include "host/data/json_file.hpp"
 #include "host/json/explain.hpp"
 #include "host/json/pointer.hpp"
+#include "host/json/text.hpp"
 #include "host/json/validate.hpp"
-#include "host/run/run.hpp"
-#include "host/study/batch.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::study {
@@ -42,9 +41,8 @@ std::string with_plain_keys(std::string message, const Json& written) {
 }
 
 Json checked_sweep(const Json& written, const std::string& where) {
-  const Json schema = data::read_json(registry::schema_folder() / "sweep.schema.json");
   try {
-    return json::validate(schema, written, where);
+    return json::validate(registry::read_schema("sweep"), written, where);
   } catch (const InputError& error) {
     throw InputError(with_plain_keys(error.what(), written));
   }
@@ -53,11 +51,7 @@ Json checked_sweep(const Json& written, const std::string& where) {
 Json read_sweep(const std::filesystem::path& file) {
   const std::string where = file.string() + ": ";
   const Json written = data::read_json(file);
-  if (written.is_object() && written.contains("format") && written["format"].is_number_integer() &&
-      written["format"] > 1) {
-    throw InputError(fmt::format("{}/format: {} is newer than 1, the newest known", where,
-                                 written["format"].dump()));
-  }
+  json::require_known_format(written, 1, where);
   Json sweep = checked_sweep(written, where);
   if (sweep.contains("grid") == sweep.contains("list")) {
     throw InputError(fmt::format("{}{} \"grid\" and \"list\"; expected one of them", where,
@@ -66,8 +60,17 @@ Json read_sweep(const std::filesystem::path& file) {
   return sweep;
 }
 
+constexpr std::size_t kMostCombinations = 10'000;  // of a grid; each is kept in memory
+
 /// Every combination of the grid; the last pointer varies fastest.
-std::vector<Json> combinations(const Json& grid) {
+std::vector<Json> combinations(const Json& grid, const std::string& file) {
+  std::size_t count = 1;
+  for (const Json& values : grid) {
+    count *= values.size();
+    if (count <= kMostCombinations) continue;
+    throw InputError(fmt::format("{}: /grid: more than {} combinations; expected at most that many",
+                                 file, kMostCombinations));
+  }
   std::vector<Json> all{Json::object()};
   for (const auto& [pointer, values] : grid.items()) {
     std::vector<Json> longer;
@@ -140,13 +143,14 @@ class Planner {
     plan_.name = sweep_.value("name", file_.stem().string());
     const std::filesystem::path written = sweep_["base"].get<std::string>();
     plan_.base = written.is_absolute() ? written : file_.parent_path() / written;
-    if (!std::filesystem::is_regular_file(plan_.base)) {
+    std::error_code error;  // of a name that the system refuses
+    if (!std::filesystem::is_regular_file(plan_.base, error)) {
       throw InputError(fmt::format("{}: /base: {} is not a file; expected one at \"{}\"",
                                    file_.string(), sweep_["base"].dump(), plan_.base.string()));
     }
     base_ = pipeline::load(plan_.base, {}, registry_);
     const std::vector<Json> settings = sweep_.contains("grid")
-                                           ? combinations(sweep_["grid"])
+                                           ? combinations(sweep_["grid"], file_.string())
                                            : sweep_["list"].get<std::vector<Json>>();
     collect_pointers(settings);
     for (const Json& one : settings) add_variant(one);
@@ -194,7 +198,7 @@ class Planner {
       run.variant = index;
       run.seed = seed.get<std::uint64_t>();
       if (variant.refusal.empty()) {
-        run.configuration = pipeline::configuration(run::with_seed(p, run.seed), registry_);
+        run.configuration = pipeline::configuration(pipeline::with_seed(p, run.seed), registry_);
         run.start_from = p.start_from;
       }
       add_run(std::move(run), variant);
@@ -204,8 +208,7 @@ class Planner {
 
   void add_run(SweepRun run, const Variant& variant) {
     const Json& what = run.configuration.is_null() ? variant.settings : run.configuration;
-    run.hash = folder_name(
-        fmt::format("{}\n{}\n{}", what.dump(), run.seed, registry::host_services().version));
+    run.hash = folder_name(fmt::format("{}\n{}\n{}", what.dump(), run.seed, registry::version()));
     const auto [other, is_new] = labels_.insert({run.hash, variant.label});
     if (!is_new) {
       throw InputError(

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/data/array_file.hpp"
+#include "host/data/json_file.hpp"
 #include "host/results/table.hpp"
 
 namespace qloom::study {
@@ -15,7 +16,7 @@ namespace {
 using json::Json;
 
 Json read_report(const std::filesystem::path& folder) {
-  return Json::parse(data::read_text(folder / "report.json"));
+  return data::read_json(folder / "report.json");
 }
 
 /// The row of variant `index`: its settings, its runs, figures over those that are done.

@@ -102,6 +102,7 @@ const Case kCases[] = {
     {"other_kind", "is not in it; it has \"hostile\" of kind \"qloom.range/2\""},
     {"other_version", "\"hostile\" has version 1.2.4, the manifest says 1.2.3"},
     {"other_manifest", "\"hostile\" was built from another manifest"},
+    {"manifest_key_twice", "the manifest of \"hostile\": the key \"kind\" stands twice"},
     {"more_methods", "it has 2 methods, the manifest 1"},
     {"init_fails", "init() failed with status 2: the licence of 1999 has run out"},
     {"init_rounding", "init() changed the floating-point state"},

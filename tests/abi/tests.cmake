@@ -40,7 +40,7 @@ qloom_add_test(abi_test LABELS abi LIBRARIES qloom::registry
 target_compile_definitions(abi_test PRIVATE QLOOM_ABI_PLUGINS="${abi_plugins}")
 foreach(case sound wrong_magic wrong_major newer_target other_hash truncated_entry missing_count
     no_descriptor truncated_descriptor missing_create other_id id_with_garbage other_kind
-    other_version other_manifest more_methods init_fails init_rounding create_rounding
+    other_version other_manifest manifest_key_twice more_methods init_fails init_rounding create_rounding
     truncated_base missing_destroy save_only truncated_table missing_observe no_passes no_self
     create_refuses create_fails)
   qloom_add_hostile(${case})

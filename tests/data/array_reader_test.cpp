@@ -107,5 +107,21 @@ TEST(ArrayReader, KnowsWhatNobodyRead) {
   EXPECT_EQ(reader.unread(), (std::vector<std::string>{"e"}));
 }
 
+TEST(ArrayReader, TextIsReadAsStrictlyAsAFile) {
+  const auto read = [](const std::string& text) -> std::string {
+    const Arrays arrays = one("w", {{static_cast<std::int64_t>(text.size())},
+                                    std::vector<std::uint8_t>(text.begin(), text.end())});
+    ArrayReader reader(arrays, "w.npz");
+    try {
+      return reader.read_json("w").dump();
+    } catch (const InputError& error) {
+      return error.what();
+    }
+  };
+  EXPECT_EQ(read(R"({"a": [1]})"), R"({"a":[1]})");
+  EXPECT_EQ(read(R"({"a": 1, "a": 2})"), "w.npz: array \"w\": the key \"a\" stands twice");
+  EXPECT_EQ(read("{").rfind("w.npz: array \"w\": parse error at line 1", 0), 0U) << read("{");
+}
+
 }  // namespace
 }  // namespace qloom::data

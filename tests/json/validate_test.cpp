@@ -164,5 +164,12 @@ TEST(Validate, GivenValuesAreKept) {
   EXPECT_EQ(validate(kQuantizer, value, "f: "), value);
 }
 
+TEST(Validate, AnEndlessTextIsNotSearchedForAPattern) {
+  const std::string text(1'000'000, 'a');  // <regex> would call itself for each character
+  const Json value{{"bits", 8}, {"name", text}};
+  EXPECT_NE(refusal(kQuantizer, value.dump()).find("has 1000000 characters; a text with a pattern"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace qloom::json

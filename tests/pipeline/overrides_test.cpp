@@ -78,5 +78,12 @@ TEST(Override, RefusesABadEscape) {
             "--set \"/a~2=0\": \"~\" must be followed by 0 or 1 in a JSON pointer");
 }
 
+TEST(Override, AmbiguousValuesAndBytesThatAreNoUtf8AreRefused) {
+  Json json = Json::object();
+  for (const char* wrong : {R"(/a={"b": 1, "b": 2})", "/a=caf\xe9", "/caf\xe9=1"}) {
+    EXPECT_THROW(pipeline::apply_override(json, wrong), InputError) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace qloom::test

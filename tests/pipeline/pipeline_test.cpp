@@ -246,6 +246,10 @@ TEST_F(PipelineFile, NeedsExactlyOneModel) {
 }
 
 TEST_F(PipelineFile, RefusesFilesThatDoNotExist) {
+  const std::string long_name(300, 'x');  // longer than the system takes
+  EXPECT_EQ(error_of({{"model", {{"file", long_name}}}}),
+            place("/model/file: \"" + long_name + "\" is not a file; expected one at \"" +
+                  path(long_name) + "\""));
   EXPECT_EQ(error_of({{"model", {{"file", "gone.json"}}}}),
             place("/model/file: \"gone.json\" is not a file; expected one at \"" +
                   path("gone.json") + "\""));

@@ -214,6 +214,31 @@ TEST_F(Manifests, AKeyThatStandsTwiceIsRefused) {
   expect_refusal("range.a/plugin.json", "/parameters: the key \"type\" stands twice");
 }
 
+TEST_F(Manifests, SchemasWhoseCheckWouldNotEndAreRefused) {
+  const auto refuse = [this](const Json& parameters, const std::string& part) {
+    const Json text{{"id", "a"},
+                    {"kind", "range"},
+                    {"version", "1.0.0"},
+                    {"summary", "For a test."},
+                    {"parameters", parameters}};
+    write("range.a", text.dump());
+    expect_refusal("range.a/plugin.json", part);
+  };
+  refuse(Json::parse(R"({"type": "object", "definitions": {"a": {"properties": {
+             "x": {"$ref": "#/definitions/a", "default": {}}}}}})"),
+         "/parameters/definitions/a/properties/x/default: its defaults lead to ever more of them");
+  Json doubled{{"type", "object"}, {"definitions", Json::object()}};
+  for (int i = 0; i < 30; ++i) {  // each is checked twice as often as the one before
+    const Json next{{"$ref", "#/definitions/d" + std::to_string(i + 1)}};
+    doubled["definitions"]["d" + std::to_string(i)] = {{"allOf", {next, next}}};
+  }
+  doubled["definitions"]["d30"] = Json::object();
+  refuse(doubled, "leads to more than 100000 schemas of the same values");
+  const std::string deep = std::string(2000, '(') + std::string(2000, ')');
+  refuse({{"type", "object"}, {"properties", {{"x", {{"pattern", deep}}}}}},
+         "/parameters/properties/x/pattern: a pattern of 4000 bytes; expected at most 1000");
+}
+
 TEST_F(Manifests, ParametersThatAreNoSchemaAreRefusedWithTheirPlace) {
   const std::vector<std::pair<std::string, std::string>> faults{
       {R"("properties": {"bits": 3})", ": /parameters/properties/bits: 3 is not an object"},

@@ -207,7 +207,12 @@ TEST_F(Sweep, WhatRunsStartFromIsRunOncePerSeed) {
 }
 
 TEST_F(Sweep, RefusesAWrongFileBeforeItRunsAnything) {
+  Json hundred = Json::array();
+  for (int i = 0; i < 100; ++i) hundred.push_back(i);
   expect_refusal(R"({"base": "gone.json", "grid": {"/batch": [1]}})", "/base: \"gone.json\"");
+  const Json grid{{"/x", hundred}, {"/y", hundred}, {"/z", {1, 2}}};
+  expect_refusal(Json{{"base", "p.json"}, {"grid", grid}}.dump(),
+                 "/grid: more than 10000 combinations");
   expect_refusal(R"({"base": "p.json"})", "neither \"grid\" and \"list\"");
   expect_refusal(R"({"base": "p.json", "grid": {"/data/batch_size": []}})", "batch_size");
   expect_refusal(R"({"base": "p.json", "grid": {"/data/batch_size": []}})",

@@ -9,15 +9,14 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
+#include "host/json/json.hpp"
 #include "host/layers/layer.hpp"
 
 namespace qloom::layers {
 
 class Reader {
  public:
-  using Json = nlohmann::json;
+  using Json = json::Json;
 
   /// where: file and pointer of the layer; inputs: the shapes that it reads.
   Reader(const Json& object, std::string where, std::vector<SampleShape> inputs,

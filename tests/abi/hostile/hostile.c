@@ -2,6 +2,7 @@
  * Copyright the qloom authors
  *
  * A range estimator with one fault, named by the macro HOSTILE_<CASE>; HOSTILE_SOUND has none. */
+#include <stdio.h>
 #include <qloom/abi.h>
 
 #include "qloom_manifest.h"
@@ -165,6 +166,10 @@ static const qloom_descriptor *at(uint32_t index) {
   descriptor.version = "1.2.4";
 #elif defined(HOSTILE_OTHER_MANIFEST)
   descriptor.manifest = "{\"id\": \"hostile\"}";
+#elif defined(HOSTILE_MANIFEST_KEY_TWICE)
+  static char twice[4096]; /* whoever takes the last of two keys sees no difference */
+  snprintf(twice, sizeof twice, "{\"kind\": \"norm\", %s", qloom_manifest[0].manifest + 1);
+  descriptor.manifest = twice;
 #elif defined(HOSTILE_NO_DESCRIPTOR)
   return NULL;
 #endif
