@@ -30,9 +30,9 @@ TEST_F(Package, HoldsProgramPluginsHeadersSchemasAndTemplates) {
   for (const char* file :
        {"bin/qloom", "bin/qloom-check", "include/qloom/abi.h", "include/qloom/sdk.hpp",
         "include/qloom/xtensor.hpp", "include/qloom/kinds/quantizer.hpp",
-        "share/qloom/schemas/pipeline.schema.json", "include/qloom/method.h",
-        "share/qloom/template/c/norm/method.c", "share/qloom/template/common/CMakeLists.txt",
-        "lib/qloom/plugins/quantizer.twn/plugin.json",
+        "share/qloom/schemas/pipeline.schema.json", "share/qloom/schemas/parameters.schema.json",
+        "include/qloom/method.h", "share/qloom/template/c/norm/method.c",
+        "share/qloom/template/common/CMakeLists.txt", "lib/qloom/plugins/quantizer.twn/plugin.json",
         "lib/qloom/plugins/quantizer.twn/quantizer.twn.so"}) {
     EXPECT_TRUE(fs::is_regular_file(prefix() / file)) << file;
   }
