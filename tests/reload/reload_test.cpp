@@ -95,8 +95,8 @@ class Reload : public testing::Test {
 
 TEST_F(Reload, NewCodeTakesOverBetweenTwoStepsWithTheStateOfTheOld) {
   const auto trainer = train([&] { install("swapped_quarter"); });
-  ASSERT_EQ(trainer->reloads().size(), 1U) << trainer->reloads().dump(2);
-  const Json& event = trainer->reloads()[0];
+  ASSERT_EQ(trainer->facts().reloads.size(), 1U) << trainer->facts().reloads.dump(2);
+  const Json& event = trainer->facts().reloads[0];
   EXPECT_EQ(event["type"], "reload");
   EXPECT_GT(event["step"], kStepsOfEpoch);
   EXPECT_LE(event["step"], kStepsOfEpoch + 3) << "two looks at the file, one step each";
@@ -108,7 +108,7 @@ TEST_F(Reload, NewCodeTakesOverBetweenTwoStepsWithTheStateOfTheOld) {
 
 TEST_F(Reload, WithoutAChangeNothingIsLoaded) {
   const auto trainer = train([] {});
-  EXPECT_TRUE(trainer->reloads().empty());
+  EXPECT_TRUE(trainer->facts().reloads.empty());
   EXPECT_EQ(factor(*trainer), 0.5F);
 }
 
@@ -117,8 +117,8 @@ TEST_F(Reload, AFileThatIsNoLibraryIsNamedAndTheOldCodeGoesOn) {
     std::ofstream(folder_ / "new.so") << "half a library";
     settle(folder_ / "new.so");
   });
-  ASSERT_EQ(trainer->reloads().size(), 1U) << trainer->reloads().dump(2);
-  const auto what = trainer->reloads()[0]["what"].get<std::string>();
+  ASSERT_EQ(trainer->facts().reloads.size(), 1U) << trainer->facts().reloads.dump(2);
+  const auto what = trainer->facts().reloads[0]["what"].get<std::string>();
   EXPECT_TRUE(what.starts_with(library().string())) << what;
   EXPECT_NE(what.find("the run goes on with the old code"), std::string::npos) << what;
   EXPECT_EQ(calls(*trainer), kStepsOfEpoch * kEpochs);
@@ -127,8 +127,8 @@ TEST_F(Reload, AFileThatIsNoLibraryIsNamedAndTheOldCodeGoesOn) {
 
 TEST_F(Reload, CodeThatRefusesTheStateIsNamedAndTheOldCodeGoesOn) {
   const auto trainer = train([&] { install("swapped_refuses"); });
-  ASSERT_EQ(trainer->reloads().size(), 1U) << trainer->reloads().dump(2);
-  const auto what = trainer->reloads()[0]["what"].get<std::string>();
+  ASSERT_EQ(trainer->facts().reloads.size(), 1U) << trainer->facts().reloads.dump(2);
+  const auto what = trainer->facts().reloads[0]["what"].get<std::string>();
   EXPECT_NE(what.find("this build knows no old state"), std::string::npos) << what;
   EXPECT_NE(what.find("the run goes on with the old code"), std::string::npos) << what;
   EXPECT_EQ(calls(*trainer), kStepsOfEpoch * kEpochs);
@@ -141,8 +141,8 @@ TEST_F(Reload, CodeThatFailsAtItsFirstStepIsTakenBackAndTheBitsAreThoseOfTheOldC
   const auto expect_back = [&](const std::string& build, const std::string& reason) {
     install("swapped_half");
     const auto trainer = train([&] { install(build); });
-    ASSERT_EQ(trainer->reloads().size(), 1U) << trainer->reloads().dump(2);
-    const auto what = trainer->reloads()[0]["what"].get<std::string>();
+    ASSERT_EQ(trainer->facts().reloads.size(), 1U) << trainer->facts().reloads.dump(2);
+    const auto what = trainer->facts().reloads[0]["what"].get<std::string>();
     EXPECT_NE(what.find("loaded anew, failed at its first step"), std::string::npos) << what;
     EXPECT_NE(what.find(reason), std::string::npos) << what;
     EXPECT_NE(what.find("the run goes on with the old code"), std::string::npos) << what;
@@ -151,7 +151,7 @@ TEST_F(Reload, CodeThatFailsAtItsFirstStepIsTakenBackAndTheBitsAreThoseOfTheOldC
     for (const auto& [key, array] : expected) {
       EXPECT_TRUE(found.contains(key) && found.at(key).values == array.values) << build << key;
     }
-    EXPECT_EQ(trainer->series(), unchanged->series()) << build;
+    EXPECT_EQ(trainer->facts().series, unchanged->facts().series) << build;
     EXPECT_EQ(factor(*trainer), 0.5F) << build;
     // The registry has gone back too: what is created now is the old code.
     trainer->network().renew({registry_->find("quantizer", "swapped")});
@@ -169,7 +169,7 @@ TEST_F(Reload, AGoodBuildAfterABadOneIsTaken) {
     install("swapped_refuses");
   });
   ASSERT_EQ(looks, 1);
-  ASSERT_EQ(trainer->reloads().size(), 1U);
+  ASSERT_EQ(trainer->facts().reloads.size(), 1U);
   install("swapped_quarter");
   const registry::Method& method = *registry_->find("quantizer", "swapped");
   registry::Registry::Reload reload(*registry_, method.library_file);

@@ -118,7 +118,7 @@ TEST(Rules, TakeAQuantizersPartFromTheirSites) {
   const auto several =
       bench_pipeline(Json::array({dorefa({"weight", "activation"}, {{"max_grad", false}})}));
   EXPECT_FALSE(several.rules[0].body["quantizer"].contains("part")) << "each site has its own";
-  EXPECT_TRUE(several.warnings.empty()) << "max_grad acts at one of them";
+  EXPECT_TRUE(several.notes.warnings.empty()) << "max_grad acts at one of them";
   for (const std::string site : {"logits", "update", "momentum", "norm"}) {
     const std::string message = refusal(dorefa(site));
     EXPECT_NE(message.find("/rules/0/quantizer: missing key \"part\": the site \"" + site +
