@@ -28,7 +28,8 @@ packages=(
   libjs-chart.js
 )
 if [[ $target == all ]]; then
-  packages+=(chromium)  # the tests look at the pages of results
+  # the tests look at the pages of results and at the source text; presets clang and tsan
+  packages+=(chromium clang clang-format libclang-rt-14-dev libomp-dev llvm)
 fi
 
 is_installed() {

@@ -15,7 +15,7 @@ namespace qloom::check {
 namespace {
 
 constexpr int kWarm = 3, kRounds = 16;
-constexpr std::size_t kMostCases = 6;  // of the parameters: the plainest
+constexpr std::size_t kMostMemoryCases = 6;  // of the parameters: the plainest
 // A list with an entry for each step may grow by its entries, not by tensors.
 constexpr std::int64_t kMostBytes = 4096;
 
@@ -61,7 +61,7 @@ void check_leaks(Context& context) {
   const Threads one(1);
   const Input input = small_input(context);
   std::vector<Case> cases = context.accepted();
-  if (cases.size() > kMostCases) cases.resize(kMostCases);
+  if (cases.size() > kMostMemoryCases) cases.resize(kMostMemoryCases);
   for (const Case& c : cases) {
     context.at("{}, {}, one instance", c.text(), input.name);
     registry::Instance instance = context.create(c);

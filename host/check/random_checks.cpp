@@ -14,8 +14,8 @@
 namespace qloom::check {
 namespace {
 
-/// Result for ordinary operands, or for operands that are all equal.
-using Result = std::function<Values(const qloom_call&, bool are_equal)>;
+/// Drawn for ordinary operands, or for operands that are all equal.
+using Drawn = std::function<Values(const qloom_call&, bool are_equal)>;
 
 bool has_one_value(const Values& values) {
   return std::visit(
@@ -25,7 +25,7 @@ bool has_one_value(const Values& values) {
       values);
 }
 
-void expect_random(Context& context, qloom_call call, const Result& result) {
+void expect_random(Context& context, qloom_call call, const Drawn& result) {
   const Values base = result(call, false);
   const auto changes = [&](std::uint64_t qloom_call::*part) {
     qloom_call other = call;

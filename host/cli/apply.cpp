@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct ApplyCommand {
   std::string rule, mode = "training";
   fs::path input, weight, output, expect, codes, encoding;
   fs::path grad_output, grad_input, learned_gradients;
@@ -26,7 +26,7 @@ struct Options {
 };
 
 /// Options that only make sense together.
-void check_options(const Options& o) {
+void check_options(const ApplyCommand& o) {
   if (o.output.empty() && o.expect.empty()) {
     throw InputError("expected --output, a file for the result, or --expect, what it must be");
   }
@@ -43,7 +43,7 @@ void check_options(const Options& o) {
   }
 }
 
-Request read_request(const Options& o) {
+Request read_request(const ApplyCommand& o) {
   Request r;
   r.x = read_array(o.input);
   if (!o.grad_output.empty()) {
@@ -66,7 +66,7 @@ Request read_request(const Options& o) {
   return r;
 }
 
-void execute(const Options& o) {
+void execute_apply(const ApplyCommand& o) {
   check_options(o);
   const registry::Registry registry = open_registry_to_run();
   const pipeline::Rule rule = pipeline::load_rule(o.rule, registry);
@@ -100,7 +100,7 @@ void execute(const Options& o) {
   if (!o.expect.empty()) expect_array(result.y, o.expect, o.tolerance);
 }
 
-void add_files(CLI::App& command, Options& o) {
+void add_files(CLI::App& command, ApplyCommand& o) {
   const auto file = [&command](const char* name, fs::path& path, const char* text) {
     return command.add_option(name, path, text)->type_name("FILE");
   };
@@ -124,7 +124,7 @@ void add_files(CLI::App& command, Options& o) {
 void add_apply(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "apply", "Applies the quantizer, norm, rounding or accumulator of one rule to an array.");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ApplyCommand>();
   command
       ->add_option("rule", options->rule,
                    "Rule of the pipeline grammar: a file or inline JSON, for instance "
@@ -156,7 +156,7 @@ void add_apply(CLI::App& app, Action& action) {
                    "starts with); frozen: the same as constants. Default: training")
       ->check(one_of({"training", "evaluate", "frozen"}))
       ->type_name("MODE");
-  command->callback([options, &action] { action = [options] { execute(*options); }; });
+  command->callback([options, &action] { action = [options] { execute_apply(*options); }; });
 }
 
 }  // namespace qloom::cli

@@ -21,7 +21,7 @@ namespace qloom::cli {
 namespace fs = std::filesystem;
 namespace {
 
-struct Options {
+struct NewCommand {
   std::string kind, id, language = "c++";
   fs::path folder;
 };
@@ -48,7 +48,7 @@ std::string name_of(const std::string& id) {
   return name;
 }
 
-void check(const Options& o) {
+void check(const NewCommand& o) {
   if (std::find(kKinds.begin(), kKinds.end(), o.kind) == kKinds.end()) {
     const std::string nearest = json::nearest_name(o.kind, {kKinds.begin(), kKinds.end()});
     throw InputError(fmt::format("KIND: \"{}\", expected one of {}{}", o.kind,
@@ -100,7 +100,7 @@ void write_layer(const fs::path& layer, const fs::path& to, const std::string& n
   }
 }
 
-void write_project(const Options& o, const fs::path& to) {
+void write_project(const NewCommand& o, const fs::path& to) {
   const bool is_c = o.language == "c";
   const std::string name = name_of(o.id), ending = is_c ? "c" : "cpp";
   const Names names = {{"@ID@", o.id},
@@ -115,7 +115,7 @@ void write_project(const Options& o, const fs::path& to) {
   }
 }
 
-void create(Options o) {
+void create(NewCommand o) {
   static_cast<void>(name_of(o.id));
   if (o.folder.empty()) o.folder = o.id;
   if (!o.folder.has_filename()) o.folder = o.folder.parent_path();  // "folder/"
@@ -141,7 +141,7 @@ void create(Options o) {
 void add_plugins_new(CLI::App& plugins, Action& action) {
   CLI::App* command = plugins.add_subcommand(
       "new", "Writes a folder with a method to start from: it builds, has a test and runs.");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<NewCommand>();
   command
       ->add_option("kind", options->kind,
                    "quantizer, rounding, range, norm, accumulator or "

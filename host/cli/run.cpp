@@ -9,13 +9,13 @@
 namespace qloom::cli {
 namespace {
 
-struct Options {
+struct RunCommand {
   run::RunOptions run;
   std::uint64_t seed = 0;
   std::string every;
 };
 
-void execute(const Options& options) {
+void execute_run(const RunCommand& options) {
   const registry::Registry registry = open_registry_to_run();
   const json::Json report = run::run(options.run, registry);
   if (report.contains("final")) {
@@ -34,7 +34,7 @@ void add_run(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "run",
       "Runs a pipeline; writes report.json, report.html and checkpoint.npz to the output folder.");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RunCommand>();
   command->add_option("pipeline", options->run.pipeline, "Pipeline file")
       ->required()
       ->type_name("PIPELINE.json");
@@ -91,7 +91,7 @@ void add_run(CLI::App& app, Action& action) {
     if (const auto every = run::parse_interval(options->every)) {
       options->run.checkpoint_every = *every;
     }
-    action = [options] { execute(*options); };
+    action = [options] { execute_run(*options); };
   });
 }
 

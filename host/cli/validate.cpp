@@ -12,7 +12,7 @@
 namespace qloom::cli {
 namespace {
 
-struct Options {
+struct ValidateCommand {
   std::filesystem::path pipeline;
   std::vector<std::string> overrides;
   bool upgrades = false;
@@ -25,7 +25,7 @@ void upgrade(const std::filesystem::path& file, const registry::Registry& regist
   data::print("{}", pipeline::upgraded(data::read_text(file), p));
 }
 
-void execute(const Options& options) {
+void execute_validate(const ValidateCommand& options) {
   const registry::Registry registry = open_registry_to_run();
   if (options.upgrades) return upgrade(options.pipeline, registry);
   const pipeline::Pipeline p = pipeline::load(options.pipeline, options.overrides, registry);
@@ -40,7 +40,7 @@ void execute(const Options& options) {
 void add_validate(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "validate", "Checks a pipeline with its model, data and plugins; runs and writes nothing.");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ValidateCommand>();
   command->add_option("pipeline", options->pipeline, "Pipeline file")
       ->required()
       ->type_name("PIPELINE.json");
@@ -52,7 +52,7 @@ void add_validate(CLI::App& app, Action& action) {
       ->add_flag("--upgrade", options->upgrades,
                  "Prints the pipeline with the parameters' present names")
       ->excludes(set);
-  command->callback([options, &action] { action = [options] { execute(*options); }; });
+  command->callback([options, &action] { action = [options] { execute_validate(*options); }; });
 }
 
 }  // namespace qloom::cli

@@ -8,8 +8,6 @@
 #include <bit>
 #include <cmath>
 
-#include <dnnl.hpp>
-
 #include "host/kernels/vectorized.hpp"
 #include "host/tensor/parallel.hpp"
 
@@ -42,7 +40,7 @@ inline std::uint32_t integer_bits(float x) {
                                                    std::uint8_t* to, std::uint64_t n) {
   const std::uint32_t lo = codes.lo, shift = static_cast<std::uint32_t>(codes.shift);
   std::uint32_t furthest = 0;
-#pragma GCC ivdep
+  QLOOM_INDEPENDENT_STEPS
   for (std::uint64_t i = 0; i < n; ++i) {
     const std::uint32_t code = integer_bits(from[i]);
     furthest = std::max(furthest, code - lo);
@@ -52,14 +50,6 @@ inline std::uint32_t integer_bits(float x) {
 }
 
 }  // namespace
-
-bool has_exact_bytes() {
-  static const bool has_vnni = [] {
-    constexpr auto kVnni = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_vnni);
-    return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kVnni) == kVnni;
-  }();
-  return has_vnni;
-}
 
 std::optional<ByteCodes> unsigned_bytes(const Operand& operand, Digits digits) {
   const CodeRange range = range_of(operand, digits);

@@ -11,10 +11,6 @@
 
 namespace qloom::network {
 
-/// True when oneDNN's products of bytes are exact on this processor (AVX-512 VNNI). Without VNNI
-/// sums of two products saturate in 16 bits. The variable ONEDNN_MAX_CPU_ISA counts.
-[[nodiscard]] bool has_exact_bytes();
-
 /// Codes lo .. lo + span (lo in two's complement) in bytes that hold code + shift.
 struct ByteCodes {
   std::uint32_t lo = 0, span = 0;

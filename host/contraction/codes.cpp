@@ -75,14 +75,14 @@ void extract_digit(const float* values, float scale, Digits digits, int index, f
   }
   if (digits.count == 1) {
     return kernels::vectorized([=] {
-#pragma GCC ivdep
+      QLOOM_INDEPENDENT_STEPS
       for (std::uint64_t i = 0; i < n; ++i) out[i] = nearest_integer(values[i] / scale);
     });
   }
   const float base = std::ldexp(1.0F, digits.bits), inverse = 1.0F / base;
   const bool is_last = index == digits.count - 1;
   kernels::vectorized([=] {
-#pragma GCC ivdep
+    QLOOM_INDEPENDENT_STEPS
     for (std::uint64_t i = 0; i < n; ++i) out[i] = nearest_integer(values[i] / scale);
     for (int d = 0; d < index; ++d) {
       for (std::uint64_t i = 0; i < n; ++i) out[i] = nearest_integer(out[i] * inverse);

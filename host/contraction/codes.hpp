@@ -104,7 +104,7 @@ template <class Sums>
 void add_pass(Sums pass, int shift, bool is_first, std::int64_t* sum, std::uint64_t n) {
   const std::int64_t factor = std::int64_t{1} << shift;
   kernels::vectorized([=] {
-#pragma GCC ivdep
+    QLOOM_INDEPENDENT_STEPS
     for (std::uint64_t i = 0; i < n; ++i) {
       const std::int64_t term = std::int64_t{static_cast<std::int32_t>(pass[i])} * factor;
       sum[i] = (is_first ? 0 : sum[i]) + term;

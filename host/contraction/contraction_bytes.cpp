@@ -24,18 +24,6 @@ std::int64_t pixels_together(const ContractionShape& s) {
   return std::max<std::int64_t>(64, kPatchBytes / s.fan_in());
 }
 
-/// sums[o][k] = or += sum over rows r of dy[r][o] * (x[r][k] - x_shift).
-void multiply_bytes(std::int64_t channels, std::int64_t k, std::int64_t rows, const void* dy,
-                    const void* x, std::int64_t x_pitch, std::int32_t x_shift, bool is_first,
-                    std::int32_t* sums) {
-  constexpr std::int32_t kNoOffset = 0;
-  const dnnl_status_t status = dnnl_gemm_s8s8s32(
-      'T', 'N', 'F', channels, k, rows, 1.0F, static_cast<const std::int8_t*>(dy), channels, 0,
-      static_cast<const std::int8_t*>(x), x_pitch, static_cast<std::int8_t>(x_shift),
-      is_first ? 0.0F : 1.0F, sums, k, &kNoOffset);
-  dnnl::error::wrap_c_api(status, "oneDNN's product of bytes failed");
-}
-
 }  // namespace
 
 bool Contraction::State::byte_weight_slice(const ContractionShape& s, const Source& x,

@@ -30,7 +30,7 @@ SlicePrimitive& Contraction::State::primitive(const PrimitiveKey& key) {
       return *known;
     }
   }
-  primitives_.push_back(std::make_unique<SlicePrimitive>(engine_, key));
+  primitives_.push_back(std::make_unique<SlicePrimitive>(key));
   primitives_.back()->reserve(slot_count());
   return *primitives_.back();
 }

@@ -83,12 +83,12 @@ void scale_sums(Sums sum, const std::vector<double>& factor, const float* bias, 
     Sums from = sum;
     float* to = out;
     for (std::int64_t r = 0; r < rows; ++r, from = from.from(channels), to += channels) {
-#pragma GCC ivdep
+      QLOOM_INDEPENDENT_STEPS
       for (std::size_t c = 0; c < channels; ++c) {
         to[c] = static_cast<float>(from[c] * scale[c] + 0.0);
       }
       if (bias == nullptr) continue;
-#pragma GCC ivdep
+      QLOOM_INDEPENDENT_STEPS
       for (std::size_t c = 0; c < channels; ++c) to[c] += bias[c];
     }
   });
@@ -172,7 +172,6 @@ struct Contraction::State {
   bool byte_weight_slice(const ContractionShape& s, const Source& x, const Source& dy,
                          std::size_t slot, std::int64_t first, std::int32_t* sums);
 
-  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   std::vector<std::unique_ptr<SlicePrimitive>> primitives_;
   Scratch* scratch_ = nullptr;
   std::vector<double> factors_;  ///< one per output channel

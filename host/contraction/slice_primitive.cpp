@@ -2,8 +2,13 @@
 // Copyright the qloom authors
 #include "host/contraction/slice_primitive.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <dnnl.hpp>
 
 #include "host/contraction/slices.hpp"
 
@@ -35,8 +40,47 @@ dnnl::primitive_attr attributes() {
 
 }  // namespace
 
-SlicePrimitive::SlicePrimitive(const dnnl::engine& engine, const PrimitiveKey& key)
-    : engine_(engine), key_(key) {
+class SlicePrimitive::Made {
+ public:
+  explicit Made(const PrimitiveKey& key);
+
+  [[nodiscard]] const PrimitiveKey& key() const { return key_; }
+  [[nodiscard]] bool has_wide_sums() const { return has_wide_sums_; }
+  void reserve(std::size_t slots);
+  [[nodiscard]] std::size_t packed_size() const { return has_reorder_ ? weights_.get_size() : 0; }
+  void set_weights(std::size_t index, const void* plain, void* packed);
+  void run(std::size_t slot, const Call& call);
+
+ private:
+  using Arguments = std::unordered_map<int, dnnl::memory>;
+  struct Slot {
+    dnnl::stream stream;
+    Arguments arguments, reorder_arguments;
+    dnnl::memory shift{};                 ///< of left, in bytes
+    std::vector<dnnl_exec_arg_t> list{};  ///< of the present call
+  };
+  /// The role whose arguments the primitive takes: a transposed convolution has those of a forward.
+  [[nodiscard]] Role takes() const { return key_.in_bytes ? Role::kForward : key_.role; }
+  static void execute(const dnnl::primitive& primitive, Slot& slot, const Arguments& arguments);
+  void make_convolution();
+  void make_byte_convolution();
+  void make_wide_convolution();
+  void make_reorder();
+  void make_byte_reorder();
+  void make_matrix_product();
+  void add_slot();
+
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  PrimitiveKey key_;
+  dnnl::primitive primitive_;
+  dnnl::reorder reorder_;
+  bool has_reorder_ = false, has_wide_sums_ = false;
+  dnnl::memory::desc left_, right_, plain_weights_, weights_, bias_, out_, scratchpad_;
+  std::vector<dnnl::memory> packed_;
+  std::vector<Slot> slots_;
+};
+
+SlicePrimitive::Made::Made(const PrimitiveKey& key) : key_(key) {
   const SingleThread guard;
   if (key.role == Role::kDenseWeightGradient) {
     make_matrix_product();
@@ -49,7 +93,7 @@ SlicePrimitive::SlicePrimitive(const dnnl::engine& engine, const PrimitiveKey& k
   }
 }
 
-void SlicePrimitive::make_convolution() {
+void SlicePrimitive::Made::make_convolution() {
   const ContractionShape& s = key_.shape;
   const memory::desc x({s.batch, s.in_c, s.in_h, s.in_w}, kF32, memory::format_tag::nhwc);
   const memory::desc y({s.batch, s.out_c, s.out_h(), s.out_w()}, kF32, memory::format_tag::nhwc);
@@ -90,7 +134,7 @@ void SlicePrimitive::make_convolution() {
 }
 
 /// The input gradient is the transposed convolution ("deconvolution") of dy.
-void SlicePrimitive::make_byte_convolution() {
+void SlicePrimitive::Made::make_byte_convolution() {
   const ContractionShape& s = key_.shape;
   using Type = memory::data_type;
   constexpr auto kInference = dnnl::prop_kind::forward_inference;
@@ -144,7 +188,7 @@ void SlicePrimitive::make_byte_convolution() {
 }
 
 /// The input's gradient is the convolution of dy, padded by what the kernel reaches beyond it.
-void SlicePrimitive::make_wide_convolution() {
+void SlicePrimitive::Made::make_wide_convolution() {
   const ContractionShape& s = key_.shape;
   using Type = memory::data_type;
   const bool is_forward = key_.role == Role::kForward;
@@ -171,7 +215,7 @@ void SlicePrimitive::make_wide_convolution() {
 }
 
 /// From (out_channel, kernel_h, kernel_w, in_channel) in the order of the primitive's axes.
-void SlicePrimitive::make_byte_reorder() {
+void SlicePrimitive::Made::make_byte_reorder() {
   const ContractionShape& s = key_.shape;
   const memory::dim place = s.in_c, row = s.kernel_w * place, kernel = s.kernel_h * row;
   constexpr auto kS8 = memory::data_type::s8;
@@ -183,7 +227,7 @@ void SlicePrimitive::make_byte_reorder() {
   reorder_ = dnnl::reorder({engine_, plain_weights_, engine_, weights_});
 }
 
-void SlicePrimitive::make_reorder() {
+void SlicePrimitive::Made::make_reorder() {
   const bool is_gradient = key_.role == Role::kWeightGradient;
   plain_weights_ =
       memory::desc(weight_dims(key_.shape), kF32,
@@ -197,7 +241,7 @@ void SlicePrimitive::make_reorder() {
 }
 
 /// dw[m][i] = sum over rows n of dy[n][m] * x[n][i].
-void SlicePrimitive::make_matrix_product() {
+void SlicePrimitive::Made::make_matrix_product() {
   const ContractionShape& s = key_.shape;
   right_ = memory::desc({s.out_c, s.batch}, kF32, memory::dims{1, key_.row_pitch});
   left_ = memory::desc({s.batch, s.in_c}, kF32, memory::format_tag::ab);
@@ -207,11 +251,11 @@ void SlicePrimitive::make_matrix_product() {
   primitive_ = dnnl::matmul(product);
 }
 
-void SlicePrimitive::reserve(std::size_t slots) {
+void SlicePrimitive::Made::reserve(std::size_t slots) {
   while (slots_.size() < slots) add_slot();
 }
 
-void SlicePrimitive::add_slot() {
+void SlicePrimitive::Made::add_slot() {
   const auto unset = [&](const memory::desc& desc) { return memory(desc, engine_, nullptr); };
   Slot slot{dnnl::stream(engine_), {}, {}};
   Arguments& arguments = slot.arguments;
@@ -252,7 +296,7 @@ void SlicePrimitive::add_slot() {
   slots_.push_back(std::move(slot));
 }
 
-void SlicePrimitive::set_weights(std::size_t index, const void* plain, void* packed) {
+void SlicePrimitive::Made::set_weights(std::size_t index, const void* plain, void* packed) {
   const SingleThread guard;
   reserve(1);
   while (packed_.size() <= index) packed_.push_back(memory(weights_, engine_, nullptr));
@@ -270,8 +314,8 @@ void SlicePrimitive::set_weights(std::size_t index, const void* plain, void* pac
 }
 
 /// dnnl::primitive::execute() without its list on the heap.
-void SlicePrimitive::execute(const dnnl::primitive& primitive, Slot& slot,
-                             const Arguments& arguments) {
+void SlicePrimitive::Made::execute(const dnnl::primitive& primitive, Slot& slot,
+                                   const Arguments& arguments) {
   slot.list.clear();
   for (const auto& [index, memory] : arguments) slot.list.push_back({index, memory.get()});
   dnnl::error::wrap_c_api(
@@ -280,7 +324,7 @@ void SlicePrimitive::execute(const dnnl::primitive& primitive, Slot& slot,
       "a oneDNN primitive did not run");
 }
 
-void SlicePrimitive::run(std::size_t slot_index, const Call& call) {
+void SlicePrimitive::Made::run(std::size_t slot_index, const Call& call) {
   Slot& slot = slots_[slot_index];
   Arguments& arguments = slot.arguments;
   if (key_.in_bytes && !key_.is_wide)
@@ -312,6 +356,40 @@ void SlicePrimitive::run(std::size_t slot_index, const Call& call) {
   if (slot.reorder_arguments.empty() || key_.role != Role::kWeightGradient) return;
   slot.reorder_arguments.at(DNNL_ARG_TO).set_data_handle(call.out);
   execute(reorder_, slot, slot.reorder_arguments);
+}
+
+SlicePrimitive::SlicePrimitive(const PrimitiveKey& key) try : made_(std::make_unique<Made>(key)) {
+} catch (const dnnl::error& error) {
+  if (error.status == dnnl_unimplemented) throw NoPrimitive(error.what());
+  throw;
+}
+SlicePrimitive::~SlicePrimitive() = default;
+const PrimitiveKey& SlicePrimitive::key() const { return made_->key(); }
+bool SlicePrimitive::has_wide_sums() const { return made_->has_wide_sums(); }
+void SlicePrimitive::reserve(std::size_t slots) { made_->reserve(slots); }
+std::size_t SlicePrimitive::packed_size() const { return made_->packed_size(); }
+void SlicePrimitive::set_weights(std::size_t index, const void* plain, void* packed) {
+  made_->set_weights(index, plain, packed);
+}
+void SlicePrimitive::run(std::size_t slot, const Call& call) { made_->run(slot, call); }
+
+bool has_exact_bytes() {
+  static const bool has_vnni = [] {
+    constexpr auto kVnni = static_cast<unsigned>(dnnl::cpu_isa::avx512_core_vnni);
+    return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kVnni) == kVnni;
+  }();
+  return has_vnni;
+}
+
+void multiply_bytes(std::int64_t channels, std::int64_t k, std::int64_t rows, const void* dy,
+                    const void* x, std::int64_t x_pitch, std::int32_t x_shift, bool is_first,
+                    std::int32_t* sums) {
+  constexpr std::int32_t kNoOffset = 0;
+  const dnnl_status_t status = dnnl_gemm_s8s8s32(
+      'T', 'N', 'F', channels, k, rows, 1.0F, static_cast<const std::int8_t*>(dy), channels, 0,
+      static_cast<const std::int8_t*>(x), x_pitch, static_cast<std::int8_t>(x_shift),
+      is_first ? 0.0F : 1.0F, sums, k, &kNoOffset);
+  dnnl::error::wrap_c_api(status, "oneDNN's product of bytes failed");
 }
 
 }  // namespace qloom::network

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// One oneDNN primitive made for one thread, run by any number of threads at once.
+// One oneDNN primitive made for one thread, run by any number of threads at once. All that the
+// program wants of oneDNN stands here; plain_primitive.cpp does it where the build has none.
 #pragma once
 
 #include <cstddef>
-#include <unordered_map>
-#include <vector>
-
-#include <dnnl.hpp>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
 
 #include "host/contraction/contraction.hpp"
 
@@ -26,6 +26,21 @@ struct PrimitiveKey {
   bool has_bias = false, in_bytes = false, is_wide = false;
   std::int64_t row_pitch = 0;
   bool operator==(const PrimitiveKey&) const = default;
+};
+
+/// True when oneDNN's products of bytes are exact on this processor (AVX-512 VNNI). Without VNNI
+/// sums of two products saturate in 16 bits. The variable ONEDNN_MAX_CPU_ISA counts.
+[[nodiscard]] bool has_exact_bytes();
+
+/// sums[o][k] = or += sum over rows r of dy[r][o] * (x[r][k] - x_shift), signed bytes. Only where
+/// has_exact_bytes().
+void multiply_bytes(std::int64_t channels, std::int64_t k, std::int64_t rows, const void* dy,
+                    const void* x, std::int64_t x_pitch, std::int32_t x_shift, bool is_first,
+                    std::int32_t* sums);
+
+/// oneDNN has no such primitive.
+struct NoPrimitive : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 /// A convolution (direct, NHWC) in one role, with its weights in the format it likes best and one
@@ -47,47 +62,25 @@ class SlicePrimitive {
     std::int32_t shift = 0;
   };
 
-  SlicePrimitive(const dnnl::engine& engine, const PrimitiveKey& key);
+  /// NoPrimitive when there is none for the key.
+  explicit SlicePrimitive(const PrimitiveKey& key);
+  ~SlicePrimitive();
 
-  [[nodiscard]] const PrimitiveKey& key() const { return key_; }
+  [[nodiscard]] const PrimitiveKey& key() const;
   /// Is it of the kind whose 32-bit sums has_wide_bytes() has proved?
-  [[nodiscard]] bool has_wide_sums() const { return has_wide_sums_; }
+  [[nodiscard]] bool has_wide_sums() const;
   /// Makes work areas 0 .. slots - 1.
   void reserve(std::size_t slots);
   /// Bytes of the weights in the format that the primitive likes best; 0: the plain layout.
-  [[nodiscard]] std::size_t packed_size() const { return has_reorder_ ? weights_.get_size() : 0; }
+  [[nodiscard]] std::size_t packed_size() const;
   /// Weights number `index` in the plain layout; `plain` and `packed`, of packed_size() bytes and
   /// 64-byte aligned, must live until the last run() with them.
   void set_weights(std::size_t index, const void* plain, void* packed);
   void run(std::size_t slot, const Call& call);
 
  private:
-  using Arguments = std::unordered_map<int, dnnl::memory>;
-  struct Slot {
-    dnnl::stream stream;
-    Arguments arguments, reorder_arguments;
-    dnnl::memory shift{};                 ///< of left, in bytes
-    std::vector<dnnl_exec_arg_t> list{};  ///< of the present call
-  };
-  /// The role whose arguments the primitive takes: a transposed convolution has those of a forward.
-  [[nodiscard]] Role takes() const { return key_.in_bytes ? Role::kForward : key_.role; }
-  static void execute(const dnnl::primitive& primitive, Slot& slot, const Arguments& arguments);
-  void make_convolution();
-  void make_byte_convolution();
-  void make_wide_convolution();
-  void make_reorder();
-  void make_byte_reorder();
-  void make_matrix_product();
-  void add_slot();
-
-  dnnl::engine engine_;
-  PrimitiveKey key_;
-  dnnl::primitive primitive_;
-  dnnl::reorder reorder_;
-  bool has_reorder_ = false, has_wide_sums_ = false;
-  dnnl::memory::desc left_, right_, plain_weights_, weights_, bias_, out_, scratchpad_;
-  std::vector<dnnl::memory> packed_;
-  std::vector<Slot> slots_;
+  class Made;  ///< oneDNN's, or plain loops where the build has no oneDNN
+  std::unique_ptr<Made> made_;
 };
 
 }  // namespace qloom::network

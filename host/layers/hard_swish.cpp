@@ -9,7 +9,7 @@ namespace {
 void forward(const Layer&, const Step&, Chunk chunk, const float* x, const float*,
              float* y) noexcept {
   kernels::vectorized([=] {
-#pragma GCC ivdep
+    QLOOM_INDEPENDENT_STEPS
     for (std::uint64_t i = 0; i < chunk.n; ++i) {
       const float shifted = x[i] + 3.0F, positive = shifted < 0 ? 0.0F : shifted;  // NaN stays NaN
       y[i] = x[i] * (positive > 6.0F ? 6.0F : positive) / 6.0F;
@@ -20,7 +20,7 @@ void forward(const Layer&, const Step&, Chunk chunk, const float* x, const float
 void gradient(const Layer&, const Step&, Chunk chunk, const float* x, const float* dy,
               float* dx) noexcept {
   kernels::vectorized([=] {
-#pragma GCC ivdep
+    QLOOM_INDEPENDENT_STEPS
     for (std::uint64_t i = 0; i < chunk.n; ++i) {
       const float slope = x[i] / 3.0F + 0.5F, below = x[i] < 3.0F ? slope : 1.0F;
       dx[i] = dy[i] * (x[i] <= -3.0F ? 0.0F : below);

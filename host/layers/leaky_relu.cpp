@@ -15,7 +15,7 @@ void forward(const Layer& layer, const Step&, Chunk chunk, const float* x, const
              float* y) noexcept {
   const float slope = layer.slope;
   kernels::vectorized([=] {
-#pragma GCC ivdep
+    QLOOM_INDEPENDENT_STEPS
     for (std::uint64_t i = 0; i < chunk.n; ++i) {
       y[i] = x[i] < 0 ? slope * x[i] : x[i];
     }
@@ -26,7 +26,7 @@ void gradient(const Layer& layer, const Step&, Chunk chunk, const float* y, cons
               float* dx) noexcept {
   const float slope = layer.slope;
   kernels::vectorized([=] {
-#pragma GCC ivdep
+    QLOOM_INDEPENDENT_STEPS
     for (std::uint64_t i = 0; i < chunk.n; ++i) {
       dx[i] = y[i] < 0 ? slope * dy[i] : dy[i];
     }

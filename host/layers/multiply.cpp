@@ -11,7 +11,7 @@ void read(Reader& reader, Layer&) { require_one_shape(reader); }
 
 void product(const float* a, const float* b, float* y, std::uint64_t n) noexcept {
   kernels::vectorized([=] {
-#pragma GCC ivdep
+    QLOOM_INDEPENDENT_STEPS
     for (std::uint64_t i = 0; i < n; ++i) y[i] = a[i] * b[i];
   });
 }

@@ -11,7 +11,7 @@ namespace {
 void forward(const Layer&, const Step&, Chunk chunk, const float* x, const float*,
              float* y) noexcept {
   kernels::vectorized([=] {
-#pragma GCC ivdep
+    QLOOM_INDEPENDENT_STEPS
     for (std::uint64_t i = 0; i < chunk.n; ++i) {
       y[i] = static_cast<float>(1.0 / (1.0 + std::exp(-double{x[i]})));
     }
@@ -21,7 +21,7 @@ void forward(const Layer&, const Step&, Chunk chunk, const float* x, const float
 void gradient(const Layer&, const Step&, Chunk chunk, const float* y, const float* dy,
               float* dx) noexcept {
   kernels::vectorized([=] {
-#pragma GCC ivdep
+    QLOOM_INDEPENDENT_STEPS
     for (std::uint64_t i = 0; i < chunk.n; ++i) {
       dx[i] = dy[i] * (y[i] * (1.0F - y[i]));
     }

@@ -28,7 +28,7 @@ void Network::deliver(Node& node, Buffer* addend) {
 }
 
 Buffer* Network::collect(Node& node) {
-  auto [a, b] = node.gradient.addends;
+  Buffer *a = node.gradient.addends[0], *b = node.gradient.addends[1];
   if (fuses_) node.gradient = {};
   if (b == nullptr) return a;
   if (!BufferPool::is_writable(*a)) std::swap(a, b);

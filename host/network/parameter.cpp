@@ -67,13 +67,13 @@ struct Tile {
 
   void moments(const Step& step, std::uint64_t n) const noexcept {
     kernels::vectorized([=, *this] {
-#pragma GCC ivdep
+      QLOOM_INDEPENDENT_STEPS
       for (std::uint64_t i = 0; i < n; ++i) step.moments(w[i], g[i], v[i], second[i]);
     });
   }
   void values(const Step& step, std::uint64_t n) const noexcept {
     kernels::vectorized([=, *this] {
-#pragma GCC ivdep
+      QLOOM_INDEPENDENT_STEPS
       for (std::uint64_t i = 0; i < n; ++i) w[i] = step.value(w[i], g[i], v[i], second[i]);
     });
   }

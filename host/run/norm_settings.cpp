@@ -13,12 +13,12 @@ namespace qloom::run {
 namespace {
 
 using network::NormLayer;
-using Names = std::set<std::string>;
+using SlotNames = std::set<std::string>;
 
 qloom_status note_slot(void* self, const char* slot, const float* x, float* y,
                        std::uint64_t n) noexcept {
   try {
-    static_cast<Names*>(self)->insert(slot);
+    static_cast<SlotNames*>(self)->insert(slot);
   } catch (const std::exception&) {
     return QLOOM_E_NO_MEMORY;
   }
@@ -27,8 +27,8 @@ qloom_status note_slot(void* self, const char* slot, const float* x, float* y,
 }
 
 /// Internals that the method hands to quantizers in its inference form.
-Names slots_of(NormLayer& probe, std::int64_t channels) {
-  Names slots;
+SlotNames slots_of(NormLayer& probe, std::int64_t channels) {
+  SlotNames slots;
   qloom_norm_call call{};
   call.struct_size = sizeof call;
   call.mode = QLOOM_MODE_EVALUATE;
@@ -74,7 +74,7 @@ void NormSettings::see(network::Network& network, results::Warnings& warnings) {
   for (const network::Node* node : network.norms()) {
     check_batch(*node, warnings);
     NormLayer probe(*registry_, node->norm->spec, *node->layer, node->norm->fan_in);
-    const Names slots = slots_of(probe, node->layer->out.channels);
+    const SlotNames slots = slots_of(probe, node->layer->out.channels);
     const pipeline::NamedLayer named{node->layer->name, node->layer->type->name};
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       if (!pipeline::matches_layer(pipeline_->rules[i], named)) continue;

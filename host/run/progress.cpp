@@ -13,7 +13,7 @@
 namespace qloom::run {
 namespace {
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point t) {
+double seconds_from(Clock::time_point t) {
   return std::chrono::duration<double>(Clock::now() - t).count();
 }
 }  // namespace
@@ -36,7 +36,7 @@ void Progress::begin(const std::string& what, std::uint64_t total) {
 }
 
 void Progress::step(std::uint64_t done, const std::string& figures) {
-  if (!is_live_ || (done < total_ && seconds_since(last_) < 0.2)) return;
+  if (!is_live_ || (done < total_ && seconds_from(last_) < 0.2)) return;
   last_ = Clock::now();
   draw(done, figures, false);
 }
@@ -48,7 +48,7 @@ void Progress::note(const std::string& text) {
 void Progress::end(const std::string& figures) { draw(total_, figures, true); }
 
 void Progress::draw(std::uint64_t done, const std::string& figures, bool is_final) {
-  const double seconds = seconds_since(start_);
+  const double seconds = seconds_from(start_);
   if (!is_live_) {
     data::say("{}: {}, {}, {:.1f} s\n", title_, what_, figures, seconds);
     return;

@@ -35,8 +35,6 @@ function(qloom_add_hostile case)
   add_dependencies(abi_test qloom_plugin_range_${case})
 endfunction()
 
-qloom_add_test(abi_test LABELS abi LIBRARIES qloom::registry
-  SOURCES abi/hostile_test.cpp abi/pure_c_test.cpp)
 target_compile_definitions(abi_test PRIVATE QLOOM_ABI_PLUGINS="${abi_plugins}")
 foreach(case sound wrong_magic wrong_major newer_target other_hash truncated_entry missing_count
     no_descriptor truncated_descriptor missing_create other_id id_with_garbage other_kind

@@ -24,7 +24,7 @@ add_executable(qloom_bench_worker EXCLUDE_FROM_ALL
   benchmarks/worker/sites.cpp benchmarks/worker/norms.cpp benchmarks/worker/contractions.cpp
   benchmarks/worker/steps.cpp)
 target_link_libraries(qloom_bench_worker PRIVATE
-  qloom_bench_stepper qloom_kernels DNNL::dnnl OpenMP::OpenMP_CXX qloom_warnings)
+  qloom_bench_stepper qloom_kernels $<TARGET_NAME_IF_EXISTS:DNNL::dnnl> OpenMP::OpenMP_CXX qloom_warnings)
 
 add_custom_target(qloom_bench)
 add_dependencies(qloom_bench

@@ -3,8 +3,6 @@
 set(unsound_plugins "${PROJECT_BINARY_DIR}/tests/unsound_plugins")
 set(unsound_source "${PROJECT_SOURCE_DIR}/tests/abi/hostile")
 
-qloom_add_test(check_test LABELS integration TIMEOUT 900 LIBRARIES qloom::check
-  SOURCES check/check_test.cpp)
 target_compile_definitions(check_test PRIVATE QLOOM_UNSOUND_PLUGINS="${unsound_plugins}"
   QLOOM_ABI_PLUGINS="${PROJECT_BINARY_DIR}/tests/abi_plugins"
   QLOOM_CHECK_PROGRAM="$<TARGET_FILE:qloom-check>")
@@ -74,6 +72,8 @@ qloom_add_faults(procedure procedure unsound_procedure prints_output starts_thre
 set(tree_check --strict)
 if(QLOOM_SANITIZE)
   set(tree_check --only creation,bounds,wrong_state,state,answers,codes,non_finite,learned,sums)
+elseif(QLOOM_SANITIZE_THREADS)
+  set(tree_check --only creation,races,threads)
 endif()
 file(GLOB manifests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/plugins/*/*/plugin.json")
 set(plugin_folders "")
@@ -88,21 +88,21 @@ add_test(NAME check_plugins COMMAND qloom-check ${tree_check} ${plugin_folders})
 set_tests_properties(check_plugins PROPERTIES LABELS conformance TIMEOUT 900)
 add_dependencies(qloom_sanitized qloom-check)
 
-# Preset tsan: cmake --preset tsan, cmake --build --preset tsan, ctest --preset tsan. The checks make
-# their calls on std::thread, which the thread sanitizer of gcc understands (it does not know the
-# barriers of OpenMP). counts_calls races without changing a result: only the sanitizer sees it.
+# Preset tsan: the thread sanitizer sees what the checks cannot. races: calls on std::thread; threads:
+# calls on OpenMP's. counts_calls races without changing a result.
 if(QLOOM_SANITIZE_THREADS)
-  add_custom_target(qloom_race_checked)
-  add_dependencies(qloom_race_checked qloom-check qloom_plugins
-    qloom_plugin_quantizer_unsound_quantizer)
-  add_test(NAME races_of_plugins COMMAND qloom-check --only creation,races ${plugin_folders})
-  add_test(NAME races_of_sound COMMAND qloom-check --only races
-    "${unsound_plugins}/quantizer/quantizer.sound")
-  set_tests_properties(races_of_plugins races_of_sound PROPERTIES LABELS "races;slow" TIMEOUT 1800)
+  add_dependencies(qloom_sanitized qloom_plugin_quantizer_unsound_quantizer)
+  set(fault_folder "${unsound_plugins}/quantizer/quantizer")
+  add_test(NAME races_of_sound COMMAND qloom-check --only races,threads "${fault_folder}.sound")
+  set(tests races_of_sound)
   foreach(fault counts_calls races_in_instance races_in_library)
-    add_test(NAME races_of_${fault} COMMAND qloom-check --only races
-      "${unsound_plugins}/quantizer/quantizer.${fault}")
-    set_tests_properties(races_of_${fault} PROPERTIES LABELS "races;slow"
-      PASS_REGULAR_EXPRESSION "ThreadSanitizer: data race")
+    foreach(check races threads)
+      add_test(NAME ${check}_of_${fault}
+        COMMAND qloom-check --only ${check} "${fault_folder}.${fault}")
+      set_tests_properties(${check}_of_${fault} PROPERTIES
+        PASS_REGULAR_EXPRESSION "ThreadSanitizer: data race")
+      list(APPEND tests ${check}_of_${fault})
+    endforeach()
   endforeach()
+  set_tests_properties(${tests} PROPERTIES LABELS races TIMEOUT 900)
 endif()

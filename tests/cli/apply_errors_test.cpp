@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "tests/cli/program.hpp"
+#include "tests/support/program.hpp"
 
 namespace qloom::test {
 namespace {

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "host/tensor/random.hpp"
-#include "tests/cli/program.hpp"
+#include "tests/support/program.hpp"
 
 namespace qloom::test {
 namespace {

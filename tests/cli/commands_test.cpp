@@ -6,7 +6,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "tests/cli/program.hpp"
+#include "tests/support/program.hpp"
 
 namespace qloom::test {
 namespace {

@@ -4,7 +4,7 @@
 // Files that are cut, whose bytes are changed, or whose values are of another type: taken, or
 // refused with a message; never an exception from below.
 #include "host/data/npz.hpp"
-#include "tests/cli/small_run.hpp"
+#include "tests/support/small_run.hpp"
 
 namespace qloom::test {
 namespace {

@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // Old names of parameters in what a user writes, and in what an earlier version wrote.
-#include "tests/cli/small_run.hpp"
+#include "tests/support/small_run.hpp"
 
 namespace qloom::test {
 namespace {

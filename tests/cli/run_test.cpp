@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "host/json/validate.hpp"
-#include "tests/cli/small_run.hpp"
+#include "tests/support/small_run.hpp"
 
 namespace qloom::test {
 namespace {

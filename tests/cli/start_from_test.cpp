@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // What a pipeline takes over from the trained state that it starts from.
-#include "tests/cli/small_run.hpp"
+#include "tests/support/small_run.hpp"
 
 namespace qloom::test {
 namespace {

@@ -4,7 +4,7 @@
 // Arrays of other types, shapes and names as starting weights and in checkpoints: taken as they are
 // meant, or refused by name; never taken for absent.
 #include "host/data/file.hpp"
-#include "tests/cli/small_run.hpp"
+#include "tests/support/small_run.hpp"
 
 namespace qloom::test {
 namespace {

@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include <gtest/gtest.h>
 
@@ -13,6 +14,9 @@ namespace {
 // The set's description (Xiao, Rasul, Vollgraf, 2017): 60,000 and 10,000 images of 28 x 28, ten
 // classes of equal size. Mean 0.2860 and deviation 0.3530 of its train pixels are widely printed.
 TEST(FashionMnist, ThePackagesFilesHoldWhatItsDescriptionSays) {
+  if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")) {
+    GTEST_SKIP() << "the package dataset-fashion-mnist is not installed";
+  }
   Source source;
   source.dataset = "fashion-mnist";
   const Dataset set = load(source);

@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // The choice of the instruction set, and what the objects built with its flags may hold. Each
-// choice is made in a child process, because a process makes it once.
+// choice is made by this program run once more, because a process makes it once.
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -33,18 +33,23 @@ namespace {
   }
 }
 
-TEST(DispatchDeathTest, RunsTheInstructionSetThatIsAskedFor) {
+class DispatchDeathTest : public testing::Test {
+ protected:
+  void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+};
+
+TEST_F(DispatchDeathTest, RunsTheInstructionSetThatIsAskedFor) {
   for (const Isa isa : runnable()) {
     EXPECT_EXIT(choose(name(isa)), testing::ExitedWithCode(0), std::string("runs ") + name(isa));
   }
 }
 
-TEST(DispatchDeathTest, TakesTheBestOneWhenNothingIsAskedFor) {
+TEST_F(DispatchDeathTest, TakesTheBestOneWhenNothingIsAskedFor) {
   const std::string best = std::string("runs ") + name(runnable().back());
   EXPECT_EXIT(choose(nullptr), testing::ExitedWithCode(0), best);
 }
 
-TEST(DispatchDeathTest, RefusesAnUnknownName) {
+TEST_F(DispatchDeathTest, RefusesAnUnknownName) {
   EXPECT_EXIT(choose("avx9000"), testing::ExitedWithCode(2),
               "QLOOM_ISA: unknown instruction set \"avx9000\"; expected one of scalar");
 }

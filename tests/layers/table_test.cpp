@@ -19,9 +19,9 @@ using layers::LayerType;
 using layers::SampleShape;
 using nlohmann::json;
 
-constexpr std::int64_t kBatch = 3;
+constexpr std::int64_t kTableBatch = 3;
 constexpr SampleShape kShape{4, 3, 5};
-constexpr layers::Step kTraining{7, 2, true};
+constexpr layers::Step kTableTraining{7, 2, true};
 
 /// Keys that a type cannot be without, and keys that make it less trivial.
 json keys_of(const std::string& type) {
@@ -58,11 +58,11 @@ class Function {
   explicit Function(const Layer& layer) : layer_(layer), shapes_(layer.inputs.size(), kShape) {}
 
   std::vector<float> forward(const std::vector<std::vector<float>>& x) {
-    const std::int64_t n = kBatch * layer_.out.size();
+    const std::int64_t n = kTableBatch * layer_.out.size();
     std::vector<float> y(static_cast<std::size_t>(n), NAN);
     const Elementwise& each = layer_.type->elementwise;
     if (each.forward != nullptr) {
-      each.forward(layer_, kTraining, {0, y.size()}, x[0].data(),
+      each.forward(layer_, kTableTraining, {0, y.size()}, x[0].data(),
                    x.size() > 1 ? x[1].data() : nullptr, y.data());
     } else {
       layer_.type->whole.forward(layer_, inputs(x), y.data(), places_);
@@ -77,7 +77,7 @@ class Function {
     if (layer_.type->whole.gradient != nullptr) {
       layer_.type->whole.gradient(layer_, inputs(x), places_, dy.data(), i, dx.data());
     } else if (each.gradient != nullptr) {
-      each.gradient(layer_, kTraining, {0, dx.size()},
+      each.gradient(layer_, kTableTraining, {0, dx.size()},
                     each.reads == Elementwise::Reads::kOutput ? y.data() : x[i].data(), dy.data(),
                     dx.data());
     } else {
@@ -90,7 +90,7 @@ class Function {
   layers::Inputs inputs(const std::vector<std::vector<float>>& x) {
     values_.clear();
     for (const auto& one : x) values_.push_back(one.data());
-    return {kBatch, values_, shapes_};
+    return {kTableBatch, values_, shapes_};
   }
 
   const Layer& layer_;
@@ -102,7 +102,7 @@ class Function {
 /// Values apart from each other and from the corners at -3, 0, 3 and 6, so that a step of 2^-7
 /// crosses none and makes no other element the largest of a window.
 std::vector<float> smooth_values(std::size_t input) {
-  const std::int64_t n = kBatch * kShape.size();
+  const std::int64_t n = kTableBatch * kShape.size();
   std::vector<float> x(static_cast<std::size_t>(n));
   for (std::int64_t i = 0; i < n; ++i) {  // 180 places in a fixed disorder, 1/16 apart
     x[static_cast<std::size_t>(i)] =
@@ -177,20 +177,21 @@ TEST(LayerTable, ChunksAndPlaceLeaveNoTrace) {
     if (each.forward == nullptr) continue;
     const Layer layer = layer_of(*type);
     std::vector<float> whole(kCount), chunks(kCount), in_place = x, dx(kCount), dx_in_place = dy;
-    each.forward(layer, kTraining, {0, kCount}, x.data(), second.data(), whole.data());
-    each.forward(layer, kTraining, {0, kCount}, in_place.data(), second.data(), in_place.data());
+    each.forward(layer, kTableTraining, {0, kCount}, x.data(), second.data(), whole.data());
+    each.forward(layer, kTableTraining, {0, kCount}, in_place.data(), second.data(),
+                 in_place.data());
     EXPECT_EQ(in_place, whole) << type->name;
     for (std::size_t first = 0, n = 1; first < kCount; first += n, n = n * 3 % 1021 + 1) {
       n = std::min(n, kCount - first);
-      each.forward(layer, kTraining, {first, n}, x.data() + first, second.data() + first,
+      each.forward(layer, kTableTraining, {first, n}, x.data() + first, second.data() + first,
                    chunks.data() + first);
       if (each.gradient == nullptr) continue;
       const float* seen = (each.reads == Elementwise::Reads::kOutput ? whole : x).data() + first;
-      each.gradient(layer, kTraining, {first, n}, seen, dy.data() + first, dx.data() + first);
+      each.gradient(layer, kTableTraining, {first, n}, seen, dy.data() + first, dx.data() + first);
     }
     EXPECT_EQ(chunks, whole) << type->name;
     if (each.gradient == nullptr) continue;
-    each.gradient(layer, kTraining, {0, kCount},
+    each.gradient(layer, kTableTraining, {0, kCount},
                   (each.reads == Elementwise::Reads::kOutput ? whole : x).data(),
                   dx_in_place.data(), dx_in_place.data());
     EXPECT_EQ(dx_in_place, dx) << type->name;
@@ -198,8 +199,9 @@ TEST(LayerTable, ChunksAndPlaceLeaveNoTrace) {
 }
 
 TEST(LayerTable, SignsAreKept) {
-  const std::vector<std::vector<float>> x(2, random_values(kBatch * kShape.size(), 8, 0, 9));
-  const std::vector<std::vector<float>> any(2, random_values(kBatch * kShape.size(), 8, -9, 9));
+  const std::vector<std::vector<float>> x(2, random_values(kTableBatch * kShape.size(), 8, 0, 9));
+  const std::vector<std::vector<float>> any(2,
+                                            random_values(kTableBatch * kShape.size(), 8, -9, 9));
   for (const LayerType* type : layers::table()) {
     if (!works_on_tensors(*type)) continue;
     const Layer layer = layer_of(*type);

@@ -5,7 +5,7 @@
 // the table of what is done is written. The signal comes from inside a step of a run.
 #include <csignal>
 
-#include "tests/cli/small_run.hpp"
+#include "tests/support/small_run.hpp"
 
 namespace qloom::test {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <csignal>
 
-#include "tests/cli/small_run.hpp"
+#include "tests/support/small_run.hpp"
 
 namespace qloom::test {
 namespace {

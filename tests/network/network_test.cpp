@@ -19,7 +19,7 @@ namespace {
 using json::Json;
 
 /// Two branches that meet in an add, a concat, every pooling, norms, a dense end.
-const char* const kModel = R"({
+const char* const kNetworkModel = R"({
   "format": 1, "name": "test net", "layers": [
     {"name": "conv1", "type": "conv", "filters": 4, "kernel": 3, "padding": "same", "bias": false},
     {"name": "norm1", "type": "norm"},
@@ -35,9 +35,9 @@ const char* const kModel = R"({
     {"name": "flat", "type": "flatten"},
     {"name": "fc", "type": "dense", "units": "classes"}]})";
 
-constexpr std::int64_t kBatch = 6, kClasses = 5;
+constexpr std::int64_t kNetworkBatch = 6, kClasses = 5;
 
-Model model() { return parse_model(Json::parse(kModel), "test", {8, 8, 2}, kClasses); }
+Model model() { return parse_model(Json::parse(kNetworkModel), "test", {8, 8, 2}, kClasses); }
 
 MethodSpec method(const std::string& kind, const std::string& id,
                   const Json& params = Json::object()) {
@@ -68,24 +68,25 @@ Pass training(std::uint64_t step = 0) {
   return pass;
 }
 
-struct Fixture {
-  Fixture(const Placement& placement, std::uint64_t seed = 3)
-      : network(model(), test::registry(), seed), x(test::gaussian({kBatch, 8, 8, 2}, 11)) {
+struct NetworkFixture {
+  NetworkFixture(const Placement& placement, std::uint64_t seed = 3)
+      : network(model(), test::registry(), seed), x(test::gaussian({kNetworkBatch, 8, 8, 2}, 11)) {
     network.lower(placement);
     network.initialise();
-    for (std::int64_t i = 0; i < kBatch; ++i)
+    for (std::int64_t i = 0; i < kNetworkBatch; ++i)
       labels.push_back(static_cast<std::int32_t>(i % kClasses));
   }
   double loss(std::uint64_t step = 0) {
     const Tensor& logits = network.forward(x, training(step));
-    return layers::softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, nullptr)
+    return layers::softmax_cross_entropy(logits.data(), labels.data(), kNetworkBatch, kClasses,
+                                         nullptr)
                .sum /
-           kBatch;
+           kNetworkBatch;
   }
   void gradients(std::uint64_t step = 0) {
     const Tensor& logits = network.forward(x, training(step));
-    Tensor dy({kBatch, kClasses});
-    layers::softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, dy.data());
+    Tensor dy({kNetworkBatch, kClasses});
+    layers::softmax_cross_entropy(logits.data(), labels.data(), kNetworkBatch, kClasses, dy.data());
     network.backward(dy);
   }
   Network network;
@@ -106,7 +107,7 @@ TEST(Network, APlanHasShapesAndNoValues) {
 }
 
 TEST(Network, GradientOfEveryParameterIsTheDirectionalDerivative) {
-  Fixture f(floating());
+  NetworkFixture f(floating());
   f.gradients();
   for (Parameter* p : f.network.parameters()) {
     const Tensor g = p->gradient, w = p->value;
@@ -132,9 +133,10 @@ TEST(Network, SameBitsForAnyNumberOfThreads) {
   std::vector<std::vector<float>> all;
   for (const int threads : {1, 2, 3}) {
     omp_set_num_threads(threads);
-    Fixture f(quantized(R"({"quantizer": {"plugin": "affine", "bits": 8},
+    NetworkFixture f(
+        quantized(R"({"quantizer": {"plugin": "affine", "bits": 8},
                             "rounding": {"plugin": "stochastic"}})",
-                        {"weight/conv1", "activation/conv2", "error/conv2", "gradient/conv2"}));
+                  {"weight/conv1", "activation/conv2", "error/conv2", "gradient/conv2"}));
     f.gradients(5);
     std::vector<float> values;
     for (Parameter* p : f.network.parameters()) {
@@ -147,8 +149,9 @@ TEST(Network, SameBitsForAnyNumberOfThreads) {
 }
 
 TEST(Network, QuantizeNodesStandAtTheInputsOfContractions) {
-  Fixture f(quantized(R"({"quantizer": {"plugin": "affine", "bits": 4}})",
-                      {"input/conv1", "activation/conv2", "activation/deep", "activation/fc"}));
+  NetworkFixture f(
+      quantized(R"({"quantizer": {"plugin": "affine", "bits": 4}})",
+                {"input/conv1", "activation/conv2", "activation/deep", "activation/fc"}));
   std::vector<std::string> names;
   for (const auto& node : f.network.nodes()) {
     if (node->type == Node::Type::kQuantize) names.push_back(node->name);
@@ -159,9 +162,9 @@ TEST(Network, QuantizeNodesStandAtTheInputsOfContractions) {
 
 TEST(Network, AnErrorQuantizerActsOnBothUsesOrOnOne) {
   const char* rule = R"({"quantizer": {"plugin": "affine", "bits": 2}})";
-  Fixture plain(floating()), dx(quantized(rule, {"error.dx/fc"})),
+  NetworkFixture plain(floating()), dx(quantized(rule, {"error.dx/fc"})),
       dw(quantized(rule, {"error.dw/fc"}));
-  const auto gradient = [](Fixture& f, const char* name) {
+  const auto gradient = [](NetworkFixture& f, const char* name) {
     f.gradients();
     for (Parameter* p : f.network.parameters()) {
       if (p->name() == name) return test::values(p->gradient);
@@ -175,7 +178,7 @@ TEST(Network, AnErrorQuantizerActsOnBothUsesOrOnOne) {
 }
 
 TEST(Network, ARemovedNormLeavesABiasAndTheSameEvaluationAfterFolding) {
-  Fixture f(floating());
+  NetworkFixture f(floating());
   f.gradients();  // moves the running statistics
   Pass evaluation;
   const std::vector<float> before = test::values(f.network.forward(f.x, evaluation));
@@ -202,11 +205,11 @@ TEST(Network, StateGoesOnWhereItWas) {
   OptimizerSettings settings;
   settings.learning_rate = 0.1;
   settings.momentum = 0.9;
-  const auto step = [&](Fixture& f, std::uint64_t i) {
+  const auto step = [&](NetworkFixture& f, std::uint64_t i) {
     f.gradients(i);
     f.network.update(settings, training(i).phase, i);
   };
-  Fixture a(placement), b(placement);
+  NetworkFixture a(placement), b(placement);
   step(a, 0);
   const data::Arrays state = a.network.save(true);
   data::ArrayReader reader(state, "test");
@@ -254,7 +257,7 @@ TEST(Adam, FollowsItsDefinitionInDouble) {
 }
 
 TEST(Network, NotFiniteValuesAreNamed) {
-  Fixture f(floating());
+  NetworkFixture f(floating());
   f.network.forward(f.x, training());
   EXPECT_EQ(f.network.first_non_finite(), "");
   f.network.parameters().back()->value[0] = std::nanf("");

@@ -13,6 +13,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,7 +77,9 @@ class Experiment : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  pid_t start(const std::string& output, const std::vector<std::string>& more) {
+  /// With a share of processor time (in microseconds), SIGPROF ends the run when it is used up.
+  pid_t start(const std::string& output, const std::vector<std::string>& more,
+              suseconds_t share = 0) {
     std::vector<std::string> args{std::string(QLOOM_BINARY_DIR) + "/qloom", "run",
                                   (folder_ / "p.json").string(), "--output",
                                   (folder_ / output).string()};
@@ -89,6 +92,8 @@ class Experiment : public testing::Test {
       std::vector<char*> raw;
       for (auto& a : args) raw.push_back(a.data());
       raw.push_back(nullptr);
+      const itimerval end{{0, 0}, {share / 1'000'000, share % 1'000'000}};
+      setitimer(ITIMER_PROF, &end, nullptr);  // stays across exec
       execv(raw[0], raw.data());
       _exit(127);
     }

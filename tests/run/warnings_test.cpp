@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // Settings without effect: told once on standard error, listed in report.json, not refused.
-#include "tests/cli/small_run.hpp"
+#include "tests/support/small_run.hpp"
 
 namespace qloom::test {
 namespace {

@@ -97,7 +97,7 @@ TEST(Granularity, GroupsThatDoNotDivideASampleAreRefused) {
   }
 }
 
-std::string refusal(const Json& rule) {
+std::string granularity_refusal(const Json& rule) {
   try {
     const Bench bench(Json::array({rule}));
     return "";
@@ -110,12 +110,12 @@ std::string refusal(const Json& rule) {
 TEST(Granularity, GroupsOfAWeightStayInsideAnOutputChannel) {
   for (const char* site : {"weight", "gradient", "update", "momentum"}) {
     for (const int k : {5, 72, 100}) {  // conv2 has 36 weights per output channel
-      EXPECT_EQ(refusal(affine_rule(site, "conv2", {{"group", k}})),
+      EXPECT_EQ(granularity_refusal(affine_rule(site, "conv2", {{"group", k}})),
                 "/rules/0/quantizer/granularity/group: " + std::to_string(k) +
                     " does not divide the 36 values of an output channel of \"conv2\"")
           << site;
     }
-    EXPECT_EQ(refusal(affine_rule(site, "conv2", {{"group", 9}})), "") << site;
+    EXPECT_EQ(granularity_refusal(affine_rule(site, "conv2", {{"group", 9}})), "") << site;
   }
 }
 
@@ -124,14 +124,14 @@ TEST(Granularity, WhatIsLearnedPerGroupIsNotLearnedOnABatch) {
   rule["quantizer"] = {{"plugin", "lsq"}, {"granularity", {{"group", 16}}}};
   for (const char* site : {"activation", "error", "error.dx", "error.dw"}) {
     rule["site"] = site;
-    EXPECT_EQ(refusal(rule),
+    EXPECT_EQ(granularity_refusal(rule),
               "/rules/0/quantizer/granularity: {\"group\":16} at \"" + std::string(site) +
                   "/conv2\": \"lsq\" learns something for each group, and the number of groups "
                   "changes with the batch; expected \"tensor\" or \"channel\"");
   }
   rule["site"] = "weight";
   rule["quantizer"]["granularity"]["group"] = 12;
-  EXPECT_EQ(refusal(rule), "");
+  EXPECT_EQ(granularity_refusal(rule), "");
 }
 
 TEST(Granularity, ErrorsAndGradientsHaveChannelsAndGroupsToo) {

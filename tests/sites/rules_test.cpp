@@ -103,7 +103,7 @@ Json dorefa(const Json& site, const Json& more = Json::object()) {
   return rule;
 }
 
-std::string refusal(const Json& rule) {
+std::string rules_refusal(const Json& rule) {
   try {
     static_cast<void>(bench_pipeline(Json::array({rule})));
   } catch (const InputError& error) {
@@ -120,14 +120,14 @@ TEST(Rules, TakeAQuantizersPartFromTheirSites) {
   EXPECT_FALSE(several.rules[0].body["quantizer"].contains("part")) << "each site has its own";
   EXPECT_TRUE(several.notes.warnings.empty()) << "max_grad acts at one of them";
   for (const std::string site : {"logits", "update", "momentum", "norm"}) {
-    const std::string message = refusal(dorefa(site));
+    const std::string message = rules_refusal(dorefa(site));
     EXPECT_NE(message.find("/rules/0/quantizer: missing key \"part\": the site \"" + site +
                            "\" does not tell which one is meant; expected one of "
                            "\"activation\", \"gradient\", \"weight\""),
               std::string::npos)
         << message;
   }
-  const std::string contradiction = refusal(dorefa("weight", {{"part", "gradient"}}));
+  const std::string contradiction = rules_refusal(dorefa("weight", {{"part", "gradient"}}));
   EXPECT_NE(contradiction.find("/rules/0/quantizer/part: \"gradient\" is for the sites"),
             std::string::npos)
       << contradiction;
@@ -156,7 +156,7 @@ TEST(Rules, NullForOneUseOfTheErrorLeavesTheOther) {
 }
 
 /// What placing this rule ends with, from its pointer on; "" when it is placed.
-std::string refusal(const Json& site, const Json& layers) {
+std::string rules_refusal(const Json& site, const Json& layers) {
   Json rule{{"quantizer", fixed_point(3)}, {"layers", layers}};
   if (site.is_null()) {
     rule = {{"norm", {{"plugin", "range_bn"}}}, {"layers", layers}};
@@ -178,47 +178,47 @@ testing::AssertionResult begins(const std::string& text, const std::string& begi
 }
 
 TEST(Rules, EveryEntryOfAListOfLayersNamesALayerWithTheSite) {
-  EXPECT_EQ(refusal("weight", "conv9"),
+  EXPECT_EQ(rules_refusal("weight", "conv9"),
             "/rules/0/layers: \"conv9\" matches no layer of the model, did you mean \"conv1\"?");
-  EXPECT_EQ(refusal("weight", {"conv1", "rihgt"}),
+  EXPECT_EQ(rules_refusal("weight", {"conv1", "rihgt"}),
             "/rules/0/layers/1: \"rihgt\" matches no layer of the model, did you mean \"right\"?");
-  EXPECT_TRUE(begins(refusal("weight", {"qqqq*", "conv1"}),
+  EXPECT_TRUE(begins(rules_refusal("weight", {"qqqq*", "conv1"}),
                      "/rules/0/layers/0: \"qqqq*\" matches no layer of the model; known: "));
-  EXPECT_EQ(refusal("weight", {"conv*", "relu*"}),
+  EXPECT_EQ(rules_refusal("weight", {"conv*", "relu*"}),
             "/rules/0/layers/1: \"relu*\" matches no layer with the site \"weight\"; known: "
             "\"conv1\", \"conv2\", \"left\", \"right\", \"fc\"");
-  EXPECT_EQ(refusal("activation", {"first", "last"}),
+  EXPECT_EQ(rules_refusal("activation", {"first", "last"}),
             "/rules/0/layers/0: \"first\" matches no layer with the site \"activation\"; known: "
             "\"conv2\", \"left\", \"right\", \"fc\"");
-  EXPECT_EQ(refusal("logits", "add"),
+  EXPECT_EQ(rules_refusal("logits", "add"),
             "/rules/0/layers: \"add\" matches no layer with the site \"logits\"; known: \"fc\"");
-  EXPECT_EQ(refusal(nullptr, "conv1"),
+  EXPECT_EQ(rules_refusal(nullptr, "conv1"),
             "/rules/0/layers: \"conv1\" matches no layer with a norm; known: \"norm1\"");
-  EXPECT_EQ(refusal(nullptr, "norm*"), "");
+  EXPECT_EQ(rules_refusal(nullptr, "norm*"), "");
 }
 
 TEST(Rules, ALayerThatIsWrittenOutHasEverySiteThatIs) {
-  EXPECT_EQ(refusal({"weight", "bias"}, {"conv2", "conv1"}),
+  EXPECT_EQ(rules_refusal({"weight", "bias"}, {"conv2", "conv1"}),
             "/rules/0/site/1: layer \"conv1\" has no site \"bias\"; known: \"weight\", \"error\", "
             "\"error.dx\", \"error.dw\", \"gradient\", \"update\", \"momentum\", \"input\", "
             "\"accumulator.forward\", \"accumulator.dx\", \"accumulator.dw\"");
-  EXPECT_TRUE(begins(refusal({"activation", "weight"}, "conv1"),
+  EXPECT_TRUE(begins(rules_refusal({"activation", "weight"}, "conv1"),
                      "/rules/0/site/0: layer \"conv1\" has no site \"activation\"; known: \""));
-  EXPECT_TRUE(begins(refusal("input", {"conv1", "fc"}),
+  EXPECT_TRUE(begins(rules_refusal("input", {"conv1", "fc"}),
                      "/rules/0/layers/1: \"fc\" matches no layer with the site \""));
   // Both names together are what the contraction reads; globs, types and ends take what there is.
-  EXPECT_EQ(refusal({"input", "activation"}, {"conv1", "fc"}), "");
-  EXPECT_EQ(refusal({"weight", "bias"}, {"conv*"}), "");
-  EXPECT_EQ(refusal({"weight", "activation"}, {"first", "last"}), "");
-  EXPECT_EQ(refusal({"weight", "bias"}, {"conv"}), "");
-  EXPECT_EQ(refusal("*", {"conv1"}), "");
+  EXPECT_EQ(rules_refusal({"input", "activation"}, {"conv1", "fc"}), "");
+  EXPECT_EQ(rules_refusal({"weight", "bias"}, {"conv*"}), "");
+  EXPECT_EQ(rules_refusal({"weight", "activation"}, {"first", "last"}), "");
+  EXPECT_EQ(rules_refusal({"weight", "bias"}, {"conv"}), "");
+  EXPECT_EQ(rules_refusal("*", {"conv1"}), "");
 }
 
 TEST(Rules, ASiteThatIsWrittenOutIsOneThatANamedLayerHas) {
   EXPECT_TRUE(
-      begins(refusal({"weight", "norm"}, {"conv*"}),
+      begins(rules_refusal({"weight", "norm"}, {"conv*"}),
              "/rules/0/site/1: none of the layers that the rule names has the site \"norm\""));
-  EXPECT_EQ(refusal({"weight", "norm"}, {"conv*", "norm*"}), "");
+  EXPECT_EQ(rules_refusal({"weight", "norm"}, {"conv*", "norm*"}), "");
 }
 
 TEST(Rules, FromAStepSwapsOnePartAndTheOthersKeepTheirState) {

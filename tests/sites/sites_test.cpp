@@ -14,7 +14,7 @@ namespace {
 using network::Contraction;
 using network::Operand;
 
-const Json kNone = Json::array();
+const Json kSitesNone = Json::array();
 const char* const kContractions[] = {"conv1", "conv2", "left", "right", "fc"};
 
 Json rules(std::initializer_list<Json> list) { return Json(std::vector<Json>(list)); }
@@ -28,7 +28,7 @@ TEST(Sites, EverySiteOfTheGrammarCanBeGivenAMethodByARule) {
             ? Json{{"site", site}, {"accumulator", {{"plugin", "float_chunked"}}}}
             : Json{{"site", site},
                    {"quantizer", {{"plugin", "fixed_point"}, {"bits", 16}, {"fraction_bits", 5}}}};
-    Bench bench(rules({rule})), plain(kNone);
+    Bench bench(rules({rule})), plain(kSitesNone);
     for (std::uint64_t step = 0; step < 2; ++step) {
       bench.train(step);
       plain.train(step);
@@ -59,7 +59,7 @@ TEST(Sites, TheStarIsEverySiteButTheAccumulatorsAndTheUsesOfAnError) {
 }
 
 TEST(Sites, ANormsInputOutputAndErrorAreRoundedWhereTheNormReadsHandsOnAndGetsItsGradient) {
-  Bench plain(kNone);
+  Bench plain(kSitesNone);
   plain.gradients();
   Bench input(rules({fixed_rule("norm.input", "norm1", 3)}));
   input.gradients();
@@ -115,7 +115,7 @@ TEST(Sites, AQuantizedWeightOrBiasActsLikeAPlainNetworkWithTheRoundedOne) {
     for (const std::string layer : kContractions) {
       if (role == "bias" && layer == "conv1") continue;  // it has none
       const std::string name = layer + "/" + role;
-      Bench bench(rules({fixed_rule(role, layer, 4)})), plain(kNone);
+      Bench bench(rules({fixed_rule(role, layer, 4)})), plain(kSitesNone);
       auto& replaced = plain.parameter(name).value;
       const std::vector<float> master = values(replaced), rounded = fixed(master, 4);
       ASSERT_NE(master, rounded);
@@ -134,7 +134,7 @@ TEST(Sites, AQuantizedWeightOrBiasActsLikeAPlainNetworkWithTheRoundedOne) {
 TEST(Sites, AQuantizedInputOrActivationChangesOnlyWhatItsContractionReads) {
   for (const std::string layer : kContractions) {
     const std::string site = layer == "conv1" ? "input" : "activation";
-    Bench bench(rules({fixed_rule(site, layer, 3)})), plain(kNone);
+    Bench bench(rules({fixed_rule(site, layer, 3)})), plain(kSitesNone);
     bench.gradients();
     plain.gradients();
     ASSERT_NE(bench.x(layer), plain.x(layer));
@@ -169,7 +169,7 @@ struct ErrorUses {
 TEST(Sites, AQuantizedErrorActsOnBothUsesOrOnTheOneThatIsNamed) {
   for (const std::string layer : {"conv2", "fc"}) {
     for (const std::string site : {"error", "error.dx", "error.dw"}) {
-      Bench bench(rules({fixed_rule(site, layer, 6)})), plain(kNone);
+      Bench bench(rules({fixed_rule(site, layer, 6)})), plain(kSitesNone);
       bench.gradients();
       plain.gradients();
       EXPECT_EQ(bench.y("fc"), plain.y("fc")) << "forward is untouched";
@@ -217,7 +217,7 @@ TEST(Sites, GradientMomentumAndUpdateRoundTheirLineOfTheOptimizer) {
     for (const std::string layer : {"conv2", "fc"}) {
       const std::string name = layer + "/weight";
       const int f = 7;
-      Bench bench(rules({fixed_rule(site, layer, f)})), plain(kNone);
+      Bench bench(rules({fixed_rule(site, layer, f)})), plain(kSitesNone);
       Stored stored{values(bench.parameter(name).value),
                     std::vector<float>(bench.parameter(name).value.size(), 0.0F)};
       for (std::uint64_t step = 0; step < 3; ++step) {
@@ -279,7 +279,7 @@ TEST(Sites, ANormRuleRoundsEachInternalOrAllOfThem) {
     const int f = slot == "mean" ? 5 : 3;
     Json rule = fixed_rule("norm", "norm1", f);
     if (!slot.empty()) rule["slot"] = slot;
-    Bench bench(rules({rule})), plain(kNone);
+    Bench bench(rules({rule})), plain(kSitesNone);
     bench.gradients();
     plain.gradients();
     EXPECT_EQ(bench.network.sites().size(), slot.empty() ? 4U : 1U) << slot;
@@ -302,7 +302,7 @@ TEST(Sites, TheInferenceFormOfANormUsesItsRoundedInternals) {
   for (const std::string slot : {"gamma", "beta"}) {
     Json rule = fixed_rule("norm", "norm1", 3);
     rule["slot"] = slot;
-    Bench bench(rules({rule})), plain(kNone);
+    Bench bench(rules({rule})), plain(kSitesNone);
     bench.forward();
     plain.forward();
     auto& replaced = plain.parameter("norm1/" + slot).value;
@@ -314,7 +314,7 @@ TEST(Sites, TheInferenceFormOfANormUsesItsRoundedInternals) {
 }
 
 TEST(Sites, QuantizedLogitsAreWhatTheLossSees) {
-  Bench bench(rules({fixed_rule("logits", "fc", 4, 7)})), plain(kNone);
+  Bench bench(rules({fixed_rule("logits", "fc", 4, 7)})), plain(kSitesNone);
   plain.gradients();
   EXPECT_EQ(values(bench.forward()), fixed(values(plain.forward()), 4, 7));
   EXPECT_EQ(bench.y("fc"), plain.y("fc")) << "the layer itself is as before";
@@ -331,7 +331,7 @@ TEST(Sites, QuantizedLogitsAreWhatTheLossSees) {
 
 TEST(Sites, RulesThatAreSwitchedOffLeaveTheFloatNetwork) {
   Bench bench(rules({Json{{"site", "*"}, {"quantizer", {{"plugin", "affine"}, {"bits", 2}}}}})),
-      plain(kNone);
+      plain(kSitesNone);
   network::Pass pass;
   pass.rules = network::Pass::Rules::kOff;
   EXPECT_EQ(values(bench.network.forward(bench.batch, pass)), values(plain.evaluate()));

@@ -20,6 +20,9 @@ namespace qloom::test {
 using Values = std::vector<float>;
 using Doubles = std::vector<double>;
 
+inline constexpr double kPrinted = 1e-6;  ///< the handbook prints six decimals
+inline constexpr const char* kNoEps = R"({"eps": 0})";
+
 struct NormGradients {
   Values dx, dgamma, dbeta;
 };
@@ -213,6 +216,29 @@ inline void expect_finite_or_refused(const std::string& id, const std::string& p
         << e.what();
   }
   EXPECT_EQ(norm.instance().save().at("running_mean").values, before.at("running_mean").values);
+}
+
+/// With frozen statistics a norm is its inference form, y = gamma (x - mean) / divisor(scale) +
+/// beta of what it tracked, and its gradient has no terms of the mean. `scale`: the state beside
+/// the mean.
+inline void expect_frozen_is_inference(const std::string& id, const std::string& scale,
+                                       const std::function<double(double)>& divisor) {
+  NormHarness source(id, "{}", 3);
+  source.forward(values(gaussian({50, 3}, 9, 2.0F)));
+  const data::Arrays state = source.instance().save();
+  const auto& mean = std::get<Doubles>(state.at("running_mean").values);
+  const auto& tracked = std::get<Doubles>(state.at(scale).values);
+  expect_follows_definition(
+      id, "{}",
+      [&](const Doubles& x, const Doubles& gamma, const Doubles& beta) {
+        Doubles y;
+        for (std::size_t i = 0; i < x.size(); ++i) {
+          const std::size_t c = i % 3;
+          y.push_back(gamma[c] * (x[i] - mean[c]) / divisor(tracked[c]) + beta[c]);
+        }
+        return y;
+      },
+      QLOOM_MODE_FROZEN, state);
 }
 
 /// Running statistics: a batch moves them by the momentum, the call's momentum wins, momentum 1

@@ -2,23 +2,16 @@
 // Copyright the qloom authors
 //
 // Who includes whom: the floors of host/README.md hold, and no file includes itself on a way round.
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
-#include <regex>
 #include <set>
-#include <string>
-#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "tests/tree/sources.hpp"
+
 namespace qloom::test {
 namespace {
-namespace fs = std::filesystem;
-
-const fs::path kRoot = QLOOM_SOURCE_DIR;
 
 /// Floors from the top down: first column of the table in host/README.md.
 std::vector<std::string> floors() {
@@ -32,31 +25,13 @@ std::vector<std::string> floors() {
   return names;
 }
 
-/// Files of C and C++ below a folder, relative to the root; tests beside methods left out.
-std::vector<fs::path> sources(const std::string& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
-    const std::string name = entry.path().filename();
-    const std::string ending = entry.path().extension();
-    const bool is_source = ending == ".cpp" || ending == ".hpp" || ending == ".h" || ending == ".c";
-    if (is_source && name.find("_test.") == std::string::npos) {
-      files.push_back(fs::relative(entry.path(), kRoot));
-    }
-  }
-  std::sort(files.begin(), files.end());
+/// Files of C and C++ below a folder; tests beside methods left out.
+std::vector<fs::path> product(const std::string& folder) {
+  std::vector<fs::path> files = sources(folder);
+  std::erase_if(files, [](const fs::path& file) {
+    return file.filename().string().find("_test.") != std::string::npos;
+  });
   return files;
-}
-
-/// What the file includes in quotes, as written: from the root of the tree.
-std::vector<std::string> includes(const fs::path& file) {
-  std::ifstream text(kRoot / file);
-  const std::regex include(R"(^\s*#\s*include\s*"([^"]+)\".*)");
-  std::vector<std::string> names;
-  for (std::string line; std::getline(text, line);) {
-    std::smatch found;
-    if (std::regex_match(line, found, include)) names.push_back(found[1]);
-  }
-  return names;
 }
 
 /// "network" of "host/network/model.hpp"; "" of what lies elsewhere.
@@ -74,7 +49,7 @@ TEST(IncludeGraph, EachFloorIncludesOnlyThoseBelowIt) {
     return std::find(order.begin(), order.end(), floor) - order.begin();
   };
   std::map<std::string, std::set<std::string>> arrows;
-  for (const fs::path& file : sources("host")) {
+  for (const fs::path& file : product("host")) {
     const std::string from = floor_of(file);
     EXPECT_NE(std::find(order.begin(), order.end(), from), order.end())
         << file << " lies on no floor of host/README.md";
@@ -96,10 +71,9 @@ TEST(IncludeGraph, EachFloorIncludesOnlyThoseBelowIt) {
 
 TEST(IncludeGraph, PluginsAndSdkKnowNothingOfTheHost) {
   for (const char* folder : {"sdk", "plugins"}) {
-    for (const fs::path& file : sources(folder)) {
-      std::ifstream text(kRoot / file);
-      const std::string all{std::istreambuf_iterator<char>(text), std::istreambuf_iterator<char>()};
-      EXPECT_FALSE(std::regex_search(all, std::regex(R"(#\s*include\s*["<](host|tests)/)")))
+    for (const fs::path& file : product(folder)) {
+      EXPECT_FALSE(
+          std::regex_search(text_of(file), std::regex(R"(#\s*include\s*["<](host|tests)/)")))
           << file;
     }
   }
@@ -107,7 +81,7 @@ TEST(IncludeGraph, PluginsAndSdkKnowNothingOfTheHost) {
 
 TEST(IncludeGraph, NoFileIncludesItselfOnAWayRound) {
   std::map<std::string, std::vector<std::string>> graph;
-  for (const fs::path& file : sources("host")) graph[file] = includes(file);
+  for (const fs::path& file : product("host")) graph[file] = includes(file);
   enum class Mark { kOpen, kDone };
   std::map<std::string, Mark> marks;
   const auto visit = [&](const auto& self, const std::string& file) -> void {
@@ -123,7 +97,7 @@ TEST(IncludeGraph, NoFileIncludesItselfOnAWayRound) {
     }
     marks[file] = Mark::kDone;
   };
-  for (const fs::path& file : sources("host")) {
+  for (const fs::path& file : product("host")) {
     if (!marks.contains(file)) visit(visit, file);
   }
 }

@@ -2,20 +2,12 @@
 // Copyright the qloom authors
 //
 // JSON is read in host/json and nowhere else, so that every file is read equally strictly.
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <regex>
-#include <string>
-#include <vector>
-
 #include <gtest/gtest.h>
+
+#include "tests/tree/sources.hpp"
 
 namespace qloom::test {
 namespace {
-namespace fs = std::filesystem;
-
-const fs::path kRoot = QLOOM_SOURCE_DIR;
 
 /// What of the libraries' own reading and checking a text uses.
 std::vector<std::string> own_reading(const std::string& text) {
@@ -40,14 +32,10 @@ TEST(JsonHouse, TheSearchKnowsReadingWhenItSeesIt) {
 
 TEST(JsonHouse, NobodyElseInTheHostReadsJson) {
   std::size_t files = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(kRoot / "host")) {
-    const std::string ending = entry.path().extension();
-    const std::string name = fs::relative(entry.path(), kRoot).string();
-    if ((ending != ".cpp" && ending != ".hpp") || name.starts_with("host/json/")) continue;
-    std::ifstream in(entry.path());
-    const std::string text(std::istreambuf_iterator<char>(in), {});
+  for (const fs::path& file : sources("host")) {
+    if (file.string().starts_with("host/json/")) continue;
     ++files;
-    for (const std::string& use : own_reading(text)) ADD_FAILURE() << name << ": " << use;
+    for (const std::string& use : own_reading(text_of(file))) ADD_FAILURE() << file << ": " << use;
   }
   EXPECT_GT(files, 150U);
 }

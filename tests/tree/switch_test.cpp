@@ -3,21 +3,12 @@
 //
 // A switch over one of our own enums names every value: with a "default:" a new value would compile
 // and be wrong. Switches over numbers and characters may have one.
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <regex>
-#include <string>
-#include <vector>
-
 #include <gtest/gtest.h>
+
+#include "tests/tree/sources.hpp"
 
 namespace qloom::test {
 namespace {
-namespace fs = std::filesystem;
-
-const fs::path kRoot = QLOOM_SOURCE_DIR;
 
 /// The text with comments, strings and characters blanked, every line break in its place.
 std::string code_of(const std::string& text) {
@@ -89,16 +80,12 @@ TEST(Switch, TheSearchFindsDefaultsOverOurEnumsAndNoOthers) {
 
 TEST(Switch, OverOurOwnEnumsNamesEveryValue) {
   std::size_t files = 0;
-  for (const char* folder : {"host", "sdk", "plugins", "examples", "tests"}) {
-    for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
-      const std::string ending = entry.path().extension();
-      if (ending != ".cpp" && ending != ".hpp" && ending != ".h" && ending != ".c") continue;
-      if (entry.path().filename() == "switch_test.cpp") continue;
-      std::ifstream in(entry.path());
-      const std::string text(std::istreambuf_iterator<char>(in), {});
+  for (const char* folder : kFolders) {
+    for (const fs::path& file : sources(folder)) {
+      if (file.filename() == "switch_test.cpp") continue;
       ++files;
-      for (const std::size_t line : silent_defaults(text)) {
-        ADD_FAILURE() << fs::relative(entry.path(), kRoot).string() << ":" << line
+      for (const std::size_t line : silent_defaults(text_of(file))) {
+        ADD_FAILURE() << file.string() << ":" << line
                       << ": default: in a switch over an enum; name the values that are left";
       }
     }

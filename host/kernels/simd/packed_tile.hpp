@@ -5,6 +5,8 @@
 // both operands stay in the first-level cache, and some rows share a load of b.
 #pragma once
 
+#include <qloom/abi.h>
+
 #include "host/kernels/simd/lanes.hpp"
 
 namespace qloom::kernels::simd {

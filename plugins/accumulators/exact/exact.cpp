@@ -71,7 +71,7 @@ void add_doubles(const qloom_tile& t) noexcept {
       for (std::int64_t k = 0; k < static_cast<std::int64_t>(t.k); ++k) {
         const double a = t.a[i * t.lda + k];
         const float* b = t.b + k * t.ldb;
-#pragma GCC ivdep
+        QLOOM_INDEPENDENT_STEPS
         for (std::uint64_t j = 0; j < t.n; ++j) c[j] += a * static_cast<double>(b[j]);
       }
     }

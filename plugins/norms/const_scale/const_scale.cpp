@@ -46,7 +46,7 @@ class ConstScale {
              float* y) const noexcept {
     vectorized([&, factor = factor_] {
       const std::uint64_t n = rows * call.channels;
-#pragma GCC ivdep
+      QLOOM_INDEPENDENT_STEPS
       for (std::uint64_t i = 0; i < n; ++i) y[i] = x[i] * factor;
     });
   }

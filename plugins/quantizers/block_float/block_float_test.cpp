@@ -11,8 +11,8 @@ namespace {
 using namespace qloom;
 using namespace qloom::test;
 
-std::string rule(int bits, const std::string& more = "",
-                 const std::string& rounding = "nearest_even") {
+std::string block_float_rule(int bits, const std::string& more = "",
+                             const std::string& rounding = "nearest_even") {
   return R"({"quantizer": {"plugin": "block_float", "bits": )" + std::to_string(bits) +
          (more.empty() ? "" : ", " + more) + R"(}, "rounding": {"plugin": ")" + rounding + R"("}})";
 }
@@ -29,19 +29,19 @@ void expect_codes(const std::string& text, const std::vector<float>& x, float st
 }
 
 TEST(BlockFloat, CodesAreThoseOfTheHandbook) {
-  expect_codes(rule(8), {1.0F, -1.99F, .3F, .004F}, 1 / 64.0F, {64, -127, 19, 0});
-  expect_codes(rule(8), {1.999F, -.5F}, 1 / 64.0F, {127, -32});
-  expect_codes(rule(4), {.7F, -.2F, .05F}, .125F, {6, -2, 0});
+  expect_codes(block_float_rule(8), {1.0F, -1.99F, .3F, .004F}, 1 / 64.0F, {64, -127, 19, 0});
+  expect_codes(block_float_rule(8), {1.999F, -.5F}, 1 / 64.0F, {127, -32});
+  expect_codes(block_float_rule(4), {.7F, -.2F, .05F}, .125F, {6, -2, 0});
   // Dynamic fixed point (Das et al.) is the symmetric form with 16 bits.
-  expect_codes(rule(16, R"("narrow_range": true)"), {.75F, -1.5F, 3}, 1 / 8192.0F,
+  expect_codes(block_float_rule(16, R"("narrow_range": true)"), {.75F, -1.5F, 3}, 1 / 8192.0F,
                {6144, -12288, 24576});
 }
 
 TEST(BlockFloat, CeilRuleClipsNothing) {
   const std::string ceil = R"("exponent_rule": "ceil")";
-  expect_codes(rule(8, ceil), {1.999F, -.5F}, 1 / 32.0F, {64, -16});
-  expect_codes(rule(8, ceil), {1.0F, -.5F}, 1 / 64.0F, {64, -32});
-  Site site(rule(6, ceil));
+  expect_codes(block_float_rule(8, ceil), {1.999F, -.5F}, 1 / 32.0F, {64, -16});
+  expect_codes(block_float_rule(8, ceil), {1.0F, -.5F}, 1 / 64.0F, {64, -32});
+  Site site(block_float_rule(6, ceil));
   const Tensor x = gaussian({5000}, 8);
   const std::vector<float> y = site.forward(x);
   const float half_step = site.node.encoding().grid.scale[0] / 2;
@@ -51,36 +51,37 @@ TEST(BlockFloat, CeilRuleClipsNothing) {
 TEST(BlockFloat, ExponentsOfPowersOfTwoAreExact) {
   for (int e = -118; e <= 120; ++e) {
     const float x = std::ldexp(1.0F, e);
-    expect_codes(rule(8), {x, std::nextafter(x, 0.0F)}, std::ldexp(1.0F, e - 6), {64, 64});
-    expect_codes(rule(8), {std::nextafter(x, 0.0F)}, std::ldexp(1.0F, e - 7), {127});
+    expect_codes(block_float_rule(8), {x, std::nextafter(x, 0.0F)}, std::ldexp(1.0F, e - 6),
+                 {64, 64});
+    expect_codes(block_float_rule(8), {std::nextafter(x, 0.0F)}, std::ldexp(1.0F, e - 7), {127});
   }
 }
 
 TEST(BlockFloat, MostNegativeCodeIsKeptUnlessSymmetric) {
   const Tensor x = tensor({-1.999F});
-  EXPECT_EQ(Site(rule(8)).forward(x)[0], -2.0F);
-  EXPECT_EQ(Site(rule(8, R"("narrow_range": true)")).forward(x)[0], -127 / 64.0F);
+  EXPECT_EQ(Site(block_float_rule(8)).forward(x)[0], -2.0F);
+  EXPECT_EQ(Site(block_float_rule(8, R"("narrow_range": true)")).forward(x)[0], -127 / 64.0F);
 }
 
 TEST(BlockFloat, ExponentIsClippedToItsBits) {
   const std::string three = R"("exponent_bits": 3)";  // -4 .. 3
-  expect_codes(rule(8, three), {100, 1}, .125F, {127, 8});
-  expect_codes(rule(8, three), {std::ldexp(1.0F, -8)}, std::ldexp(1.0F, -10), {4});
+  expect_codes(block_float_rule(8, three), {100, 1}, .125F, {127, 8});
+  expect_codes(block_float_rule(8, three), {std::ldexp(1.0F, -8)}, std::ldexp(1.0F, -10), {4});
 }
 
 TEST(BlockFloat, ZerosStayZerosWithStepOne) {
-  expect_codes(rule(8), {0, -0.0F, 0}, 1.0F, {0, 0, 0});
-  Site site(rule(8, R"("granularity": {"group": 2})"));
+  expect_codes(block_float_rule(8), {0, -0.0F, 0}, 1.0F, {0, 0, 0});
+  Site site(block_float_rule(8, R"("granularity": {"group": 2})"));
   EXPECT_EQ(site.forward(tensor({0, 0, 3, 1, 0})), (std::vector<float>{0, 0, 3, 1, 0}));
   EXPECT_EQ(site.node.encoding().groups, 3U);
 }
 
 TEST(BlockFloat, ExtremeMagnitudesGiveFiniteValues) {
   const float most = 3.4028234e38F;
-  const std::vector<float> y = Site(rule(2)).forward(tensor({-most, most, 1}));
+  const std::vector<float> y = Site(block_float_rule(2)).forward(tensor({-most, most, 1}));
   EXPECT_EQ(y, (std::vector<float>{-0x1p127F, 0x1p127F, 0}));
-  EXPECT_EQ(Site(rule(8)).forward(tensor({-most}))[0], -127 * 0x1p121F);
-  EXPECT_EQ(Site(rule(8)).forward(tensor({0x1p-126F, 0x1p-149F})),
+  EXPECT_EQ(Site(block_float_rule(8)).forward(tensor({-most}))[0], -127 * 0x1p121F);
+  EXPECT_EQ(Site(block_float_rule(8)).forward(tensor({0x1p-126F, 0x1p-149F})),
             (std::vector<float>{0x1p-126F, 0}));  // the step is 2^-126 at least
 }
 
@@ -91,7 +92,7 @@ TEST(BlockFloat, EqualsTheDefinitionPerTensorChannelAndGroup) {
     for (std::size_t i = 0; i < x.size(); ++i) {
       largest[group_of(i)] = std::max(largest[group_of(i)], std::fabs(x[i]));
     }
-    const std::vector<float> y = Site(rule(5, R"("granularity": )" + granularity),
+    const std::vector<float> y = Site(block_float_rule(5, R"("granularity": )" + granularity),
                                       {.name = "weight/test", .channel_axis = 0})
                                      .forward(x);
     for (std::size_t i = 0; i < y.size(); ++i) {
@@ -107,30 +108,32 @@ TEST(BlockFloat, EqualsTheDefinitionPerTensorChannelAndGroup) {
 
 TEST(BlockFloat, ScalingByPowersOfTwoScalesTheResult) {
   const Tensor x = gaussian({500}, 30);
-  const std::vector<float> y = Site(rule(6)).forward(x);
+  const std::vector<float> y = Site(block_float_rule(6)).forward(x);
   Tensor scaled = x;
   for (float& value : scaled) value *= 1024;
-  const std::vector<float> scaled_y = Site(rule(6)).forward(scaled);
+  const std::vector<float> scaled_y = Site(block_float_rule(6)).forward(scaled);
   for (std::size_t i = 0; i < y.size(); ++i) ASSERT_EQ(scaled_y[i], y[i] * 1024);
 }
 
 TEST(BlockFloat, GradientPassesStraightThrough) {
   const Tensor x = tensor({1.999F, -.5F}), dy = tensor({3, 4});
-  Site site(rule(8));
+  Site site(block_float_rule(8));
   (void)site.forward(x);
   EXPECT_EQ(site.backward(x, dy), values(dy));
 }
 
 TEST(BlockFloat, RefusesWidthsWithoutAMantissa) {
-  EXPECT_THROW(Site(rule(1)), InputError);
-  EXPECT_THROW(Site(rule(17)), InputError);
+  EXPECT_THROW(Site(block_float_rule(1)), InputError);
+  EXPECT_THROW(Site(block_float_rule(17)), InputError);
 }
 
 TEST(BlockFloat, Conforms) {
   const Tensor x = gaussian({37, 9, 31}, 9);
-  expect_conforms(rule(8), x);
-  expect_conforms(rule(4, R"("granularity": "channel", "narrow_range": true)", "stochastic"), x);
-  expect_conforms(rule(16, R"("granularity": {"group": 48}, "exponent_rule": "ceil")"), x);
+  expect_conforms(block_float_rule(8), x);
+  expect_conforms(
+      block_float_rule(4, R"("granularity": "channel", "narrow_range": true)", "stochastic"), x);
+  expect_conforms(block_float_rule(16, R"("granularity": {"group": 48}, "exponent_rule": "ceil")"),
+                  x);
 }
 
 }  // namespace

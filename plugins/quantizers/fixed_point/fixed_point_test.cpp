@@ -11,8 +11,8 @@ namespace {
 using namespace qloom;
 using namespace qloom::test;
 
-std::string rule(int bits, int fraction_bits, const std::string& more = "",
-                 const std::string& rounding = "nearest_even") {
+std::string fixed_point_rule(int bits, int fraction_bits, const std::string& more = "",
+                             const std::string& rounding = "nearest_even") {
   return R"({"quantizer": {"plugin": "fixed_point", "bits": )" + std::to_string(bits) +
          ", \"fraction_bits\": " + std::to_string(fraction_bits) +
          (more.empty() ? "" : ", " + more) + R"(}, "rounding": {"plugin": ")" + rounding + R"("}})";
@@ -20,9 +20,10 @@ std::string rule(int bits, int fraction_bits, const std::string& more = "",
 
 TEST(FixedPoint, RangeIsThatOfIntegerAndFractionBits) {
   const Tensor x = tensor({-100, -8.0625F, 7.9375F, 8, 100});  // s8.4: [-8, 8 - 1/16]
-  EXPECT_EQ(Site(rule(8, 4)).forward(x), (std::vector<float>{-8, -8, 7.9375F, 7.9375F, 7.9375F}));
-  EXPECT_EQ(Site(rule(8, 4, R"("narrow_range": true)")).forward(x)[0], -7.9375F);
-  EXPECT_EQ(Site(rule(8, 4, R"("signed": false)")).forward(x),
+  EXPECT_EQ(Site(fixed_point_rule(8, 4)).forward(x),
+            (std::vector<float>{-8, -8, 7.9375F, 7.9375F, 7.9375F}));
+  EXPECT_EQ(Site(fixed_point_rule(8, 4, R"("narrow_range": true)")).forward(x)[0], -7.9375F);
+  EXPECT_EQ(Site(fixed_point_rule(8, 4, R"("signed": false)")).forward(x),
             (std::vector<float>{0, 0, 7.9375F, 8, 15.9375F}));
 }
 
@@ -40,8 +41,9 @@ TEST(FixedPoint, WithoutFractionBitsTheBinaryPointFollowsTheRange) {
 }
 
 TEST(FixedPoint, FractionBitsMayBeNegativeOrAboveTheWidth) {
-  EXPECT_EQ(Site(rule(4, -2)).forward(tensor({5, 6, 7, 100})), (std::vector<float>{4, 8, 8, 28}));
-  EXPECT_EQ(Site(rule(4, 8)).forward(tensor({1, 3 / 256.0F})),
+  EXPECT_EQ(Site(fixed_point_rule(4, -2)).forward(tensor({5, 6, 7, 100})),
+            (std::vector<float>{4, 8, 8, 28}));
+  EXPECT_EQ(Site(fixed_point_rule(4, 8)).forward(tensor({1, 3 / 256.0F})),
             (std::vector<float>{7 / 256.0F, 3 / 256.0F}));
 }
 
@@ -55,12 +57,12 @@ TEST(FixedPoint, EveryCodeIsItsOwnValueAndTiesGoWhereTheRoundingModeSays) {
     even.push_back(code % 2 == 0 ? code : code + 1);
     away.push_back(code < 0 ? code : code + 1);
   }
-  Site site(rule(8, 5));
+  Site site(fixed_point_rule(8, 5));
   EXPECT_EQ(site.forward(tensor(grid)), grid);
   EXPECT_EQ(site.encode(tensor(grid)), codes);
   (void)site.forward(tensor(ties));
   EXPECT_EQ(site.encode(tensor(ties)), even);
-  Site other(rule(8, 5, "", "nearest_away"));
+  Site other(fixed_point_rule(8, 5, "", "nearest_away"));
   (void)other.forward(tensor(ties));
   EXPECT_EQ(other.encode(tensor(ties)), away);
 }
@@ -70,7 +72,7 @@ TEST(FixedPoint, EqualsTheDefinitionForEveryWidth) {
   for (int bits = 2; bits <= 24; ++bits) {
     const int fraction_bits = bits - 3;
     const double step = std::ldexp(1.0, -fraction_bits), half = std::ldexp(1.0, bits - 1);
-    const std::vector<float> y = Site(rule(bits, fraction_bits)).forward(x);
+    const std::vector<float> y = Site(fixed_point_rule(bits, fraction_bits)).forward(x);
     for (std::size_t i = 0; i < y.size(); ++i) {
       const double code = std::clamp(std::nearbyint(x[i] / step), -half, half - 1);
       ASSERT_EQ(y[i], static_cast<float>(code * step)) << bits << " bits, x = " << x[i];
@@ -80,7 +82,7 @@ TEST(FixedPoint, EqualsTheDefinitionForEveryWidth) {
 
 TEST(FixedPoint, StochasticRoundingStaysWithinOneStepAndIsUnbiased) {
   const Tensor x = tensor(std::vector<float>(10000, 0.3F / 16));  // 0.3 steps
-  const std::vector<float> y = Site(rule(8, 4, "", "stochastic")).forward(x);
+  const std::vector<float> y = Site(fixed_point_rule(8, 4, "", "stochastic")).forward(x);
   double ups = 0;
   for (const float value : y) {
     ASSERT_TRUE(value == 0 || value == 1 / 16.0F);
@@ -93,24 +95,24 @@ TEST(FixedPoint, StochasticRoundingStaysWithinOneStepAndIsUnbiased) {
 TEST(FixedPoint, GradientIsMaskedWhereTheCodeWasClipped) {
   const Tensor x = tensor({-2.1F, -2, 0, 1.87F, 1.88F, 5});  // s4.2: codes -8 .. 7
   const Tensor dy = tensor({1, 2, 3, 4, 5, 6});
-  Site site(rule(4, 2));
+  Site site(fixed_point_rule(4, 2));
   (void)site.forward(x);
   // -2.1 is 8.4 steps below and rounds to the lowest code; 1.88 is 7.52 steps and was clipped.
   EXPECT_EQ(site.backward(x, dy), (std::vector<float>{1, 2, 3, 4, 0, 0}));
-  Site identity(rule(4, 2, R"("ste": "identity")"));
+  Site identity(fixed_point_rule(4, 2, R"("ste": "identity")"));
   (void)identity.forward(x);
   EXPECT_EQ(identity.backward(x, dy), values(dy));
 }
 
 TEST(FixedPoint, NeedsNoRangeAndNoCalibration) {
-  Site site(rule(8, 4), {.name = "activation/test", .tracks_range = true});
+  Site site(fixed_point_rule(8, 4), {.name = "activation/test", .tracks_range = true});
   EXPECT_EQ(site.node.passes(), 0U);
   EXPECT_EQ(site.forward(tensor({0.5F}), false), std::vector<float>{0.5F});
 }
 
 TEST(FixedPoint, RefusesAFormatWithOneCodeAndMissingWidths) {
-  EXPECT_THROW(Site(rule(1, 0, R"("narrow_range": true)")), InputError);
-  EXPECT_THROW(Site(rule(25, 0)), InputError);
+  EXPECT_THROW(Site(fixed_point_rule(1, 0, R"("narrow_range": true)")), InputError);
+  EXPECT_THROW(Site(fixed_point_rule(25, 0)), InputError);
   EXPECT_THROW(Site(R"({"quantizer": {"plugin": "fixed_point", "fraction_bits": 8}})"), InputError);
   EXPECT_THROW(Site(R"({"quantizer": {"plugin": "fixed_point", "bits": 8, "fraction_bits": 4},
                         "range": {"plugin": "min_max"}})"),
@@ -119,10 +121,10 @@ TEST(FixedPoint, RefusesAFormatWithOneCodeAndMissingWidths) {
 
 TEST(FixedPoint, Conforms) {
   const Tensor x = gaussian({50, 301}, 6, 4.0F);
-  expect_conforms(rule(8, 4), x);
-  expect_conforms(rule(1, 0), x);
-  expect_conforms(rule(16, 12, R"("signed": false)", "stochastic"), x);
-  expect_conforms(rule(24, 20, R"("narrow_range": true)", "toward_zero"), x);
+  expect_conforms(fixed_point_rule(8, 4), x);
+  expect_conforms(fixed_point_rule(1, 0), x);
+  expect_conforms(fixed_point_rule(16, 12, R"("signed": false)", "stochastic"), x);
+  expect_conforms(fixed_point_rule(24, 20, R"("narrow_range": true)", "toward_zero"), x);
 }
 
 TEST(DynamicFixedPoint, UnsignedCodesOfNegativeValuesAreRefused) {

@@ -11,8 +11,8 @@ namespace {
 using namespace qloom;
 using namespace qloom::test;
 
-std::string rule(int bits, const std::string& more = "",
-                 const std::string& rounding = "nearest_even") {
+std::string lsq_rule(int bits, const std::string& more = "",
+                     const std::string& rounding = "nearest_even") {
   return R"({"quantizer": {"plugin": "lsq", "bits": )" + std::to_string(bits) +
          (more.empty() ? "" : ", " + more) + R"(}, "rounding": {"plugin": ")" + rounding + R"("}})";
 }
@@ -32,7 +32,7 @@ TEST(Lsq, ValuesAndStepGradientsAreThoseOfTheHandbook) {
                       {.24F, 0, -.48F, 1},    {.26F, .5F, .48F, 1}, {.6F, .5F, -.2F, 1},
                       {1.49F, 1.5F, .02F, 1}, {1.5F, 1.5F, 3, 0},   {2, 1.5F, 3, 0}};
   for (const Row& row : rows) {
-    Site site(rule(3, R"("signed": true, "initial": 0.5, "grad_scale": false)"));
+    Site site(lsq_rule(3, R"("signed": true, "initial": 0.5, "grad_scale": false)"));
     EXPECT_EQ(site.forward(tensor({row.x}))[0], row.y) << row.x;
     EXPECT_EQ(site.backward(tensor({row.x}), tensor({1}))[0], row.dx) << row.x;
     EXPECT_NEAR(site.learned_gradient("step"), row.slope, 3e-7) << row.x;  // one rounding of x / s
@@ -40,7 +40,7 @@ TEST(Lsq, ValuesAndStepGradientsAreThoseOfTheHandbook) {
 }
 
 TEST(Lsq, UnsignedGridSendsNegativeValuesToZeroWithoutGradient) {
-  Site site(rule(2, R"("signed": false, "initial": 0.5)"));
+  Site site(lsq_rule(2, R"("signed": false, "initial": 0.5)"));
   EXPECT_EQ(site.forward(tensor({-3, -.1F, 9})), (std::vector<float>{0, 0, 1.5F}));
   EXPECT_EQ(site.backward(tensor({-3, -.1F, 9}), tensor({1, 1, 0})), (std::vector<float>{0, 0, 0}));
   EXPECT_EQ(site.learned_gradient("step"), 0.0F);
@@ -48,23 +48,24 @@ TEST(Lsq, UnsignedGridSendsNegativeValuesToZeroWithoutGradient) {
 
 TEST(Lsq, FirstStepIsThatOfTheHandbook) {
   const Tensor x = tensor({.3F, -.2F, .5F, -.1F});
-  EXPECT_NEAR(first_step(rule(2), x), .55, 1e-6);
-  EXPECT_NEAR(first_step(rule(3), x), .317543, 1e-6);
-  EXPECT_NEAR(first_step(rule(4), x), .207880, 1e-6);
-  EXPECT_NEAR(first_step(rule(8), x), .048805, 1e-6);
-  EXPECT_NEAR(first_step(rule(4, R"("initial": "minmax")"), x), .5 / 7, 1e-7);
-  EXPECT_EQ(first_step(rule(4, R"("initial": 0.125)"), x), .125F);
+  EXPECT_NEAR(first_step(lsq_rule(2), x), .55, 1e-6);
+  EXPECT_NEAR(first_step(lsq_rule(3), x), .317543, 1e-6);
+  EXPECT_NEAR(first_step(lsq_rule(4), x), .207880, 1e-6);
+  EXPECT_NEAR(first_step(lsq_rule(8), x), .048805, 1e-6);
+  EXPECT_NEAR(first_step(lsq_rule(4, R"("initial": "minmax")"), x), .5 / 7, 1e-7);
+  EXPECT_EQ(first_step(lsq_rule(4, R"("initial": 0.125)"), x), .125F);
 }
 
 TEST(Lsq, TheFirstStepWaitsForAValueThatIsNotZero) {
   const Tensor zeros = tensor({0, 0, 0, 0}), x = tensor({.3F, -.2F, .5F, -.1F});
   for (const char* init : {"lsq", "mse", "minmax"}) {
     const std::string init_is = std::string(R"("initial": ")") + init + "\"";
-    Site site(rule(4, init_is.c_str()));
+    Site site(lsq_rule(4, init_is.c_str()));
     EXPECT_EQ(site.forward(zeros), values(zeros));
     EXPECT_EQ(site.backward(zeros, x), values(x)) << "the gradient passes";
     (void)site.forward(x);
-    EXPECT_EQ(site.node.learned().at(0).value[0], first_step(rule(4, init_is.c_str()), x)) << init;
+    EXPECT_EQ(site.node.learned().at(0).value[0], first_step(lsq_rule(4, init_is.c_str()), x))
+        << init;
   }
 }
 
@@ -76,17 +77,17 @@ TEST(Lsq, FirstStepOfGaussianDataIsTheOneOfTheory) {
   const double lsq[] = {1.5958, .9213, .6031, .1416}, mse[] = {1.0489, .6017, .3387, .0308};
   for (int i = 0; i < 4; ++i) {
     // mean|x| of n normal values deviates by 0.6028 / sqrt(n) = 0.17 %; six of these.
-    EXPECT_NEAR(first_step(rule(bits[i]), x), lsq[i], lsq[i] * 0.0103) << bits[i];
+    EXPECT_NEAR(first_step(lsq_rule(bits[i]), x), lsq[i], lsq[i] * 0.0103) << bits[i];
     // The search's resolution is 1 % of max|x| / Qp, the error is flat at its minimum.
     const double resolution = 0.01 * 5 / ((1 << (bits[i] - 1)) - 1);
-    const double found = first_step(rule(bits[i], R"("initial": "mse")"), x);
+    const double found = first_step(lsq_rule(bits[i], R"("initial": "mse")"), x);
     EXPECT_NEAR(found, mse[i], resolution + 0.02 * mse[i]) << bits[i];
   }
 }
 
 TEST(Lsq, LeastErrorStepBeatsItsNeighbours) {
   const Tensor x = gaussian({3000}, 18);
-  const double step = first_step(rule(3, R"("initial": "mse")"), x);
+  const double step = first_step(lsq_rule(3, R"("initial": "mse")"), x);
   const auto error = [&](double s) {
     double sum = 0;
     for (const float value : x) {
@@ -103,7 +104,7 @@ TEST(Lsq, GradientFactorIsThatOfTheHandbook) {
     x.fill(1000);  // all above the top: the sum is dy * Qp
     dy.fill(0);
     dy[0] = 1;
-    Site site(rule(bits, more + R"("signed": true, "initial": 1)"));
+    Site site(lsq_rule(bits, more + R"("signed": true, "initial": 1)"));
     (void)site.forward(x);
     (void)site.backward(x, dy);
     return site.learned_gradient("step") / static_cast<float>((1 << (bits - 1)) - 1);
@@ -129,7 +130,7 @@ double surrogate(const Tensor& x, const Tensor& dy, double step, double step0) {
 
 TEST(Lsq, StepGradientEqualsTheDifferenceQuotientOfTheSurrogate) {
   const Tensor x = gaussian({101, 83}, 5), dy = gaussian({101, 83}, 6);
-  Site site(rule(3, R"("signed": true, "initial": 0.4375, "grad_scale": false)"));
+  Site site(lsq_rule(3, R"("signed": true, "initial": 0.4375, "grad_scale": false)"));
   (void)site.forward(x);
   (void)site.backward(x, dy);
   const double s = .4375, h = 1e-6;
@@ -142,7 +143,7 @@ TEST(Lsq, StepGradientJumpsUpAtEveryDecisionThreshold) {
   for (int code = -3; code < 3; ++code) {
     const float threshold = static_cast<float>(code) + 0.5F;
     const auto slope = [&](float x) {
-      Site site(rule(3, R"("signed": true, "initial": 1, "grad_scale": false)"));
+      Site site(lsq_rule(3, R"("signed": true, "initial": 1, "grad_scale": false)"));
       (void)site.forward(tensor({x}));
       (void)site.backward(tensor({x}), tensor({1}));
       return site.learned_gradient("step");
@@ -155,7 +156,7 @@ TEST(Lsq, StepGradientJumpsUpAtEveryDecisionThreshold) {
 TEST(Lsq, ChannelsAndGroupsLearnTheirOwnSteps) {
   const Tensor x = gaussian({4, 30}, 7), dy = gaussian({4, 30}, 8);
   for (const char* granularity : {R"("channel")", R"({"group": 30})"}) {
-    Site site(rule(4, std::string(R"("granularity": )") + granularity),
+    Site site(lsq_rule(4, std::string(R"("granularity": )") + granularity),
               {.name = "weight/test", .channel_axis = 0});
     const std::vector<float> y = site.forward(x);
     const std::vector<float> dx = site.backward(x, dy);
@@ -166,7 +167,7 @@ TEST(Lsq, ChannelsAndGroupsLearnTheirOwnSteps) {
                                   all.begin() + static_cast<long>(30 * (c + 1)));
       };
       const Tensor own = tensor(part(values(x)));
-      Site alone(rule(4, R"("signed": true)"));
+      Site alone(lsq_rule(4, R"("signed": true)"));
       EXPECT_EQ(alone.forward(own), part(y)) << granularity << c;
       EXPECT_EQ(alone.backward(own, tensor(part(values(dy)))), part(dx)) << granularity << c;
       EXPECT_NEAR(alone.learned_gradient("step"), site.node.learned()[0].gradient[c], 1e-6);
@@ -175,22 +176,22 @@ TEST(Lsq, ChannelsAndGroupsLearnTheirOwnSteps) {
 }
 
 TEST(Lsq, SignComesFromTheFirstTensorAndStays) {
-  Site site(rule(2));
+  Site site(lsq_rule(2));
   (void)site.forward(tensor({0, 1, 2, 3}));
   EXPECT_EQ(site.node.encoding().is_signed, 0U);
   (void)site.forward(tensor({-1, 2}));
   EXPECT_EQ(site.node.encoding().is_signed, 0U);
   EXPECT_EQ(site.forward(tensor({-1}))[0], 0.0F);
-  Site other(rule(2));
+  Site other(lsq_rule(2));
   (void)other.forward(tensor({0, -1}));
   EXPECT_EQ(other.node.encoding().is_signed, 1U);
-  Site fixed(rule(2, R"("signed": true)"));
+  Site fixed(lsq_rule(2, R"("signed": true)"));
   (void)fixed.forward(tensor({0, 1}));
   EXPECT_EQ(fixed.node.encoding().is_signed, 1U);
 }
 
 TEST(Lsq, OnlyTheFirstTensorSetsTheStep) {
-  Site site(rule(4));
+  Site site(lsq_rule(4));
   (void)site.forward(gaussian({100}, 1));
   const float step = site.learned_value("step");
   (void)site.forward(gaussian({100}, 2, 50.0F));
@@ -201,7 +202,7 @@ TEST(Lsq, OnlyTheFirstTensorSetsTheStep) {
 }
 
 TEST(Lsq, StepIsKeptPositiveAndFinite) {
-  Site site(rule(4, R"("minimum": 0.001)"));
+  Site site(lsq_rule(4, R"("minimum": 0.001)"));
   (void)site.forward(tensor({-1, 1}));
   site.learned_value("step") = -3;
   site.node.after_update();
@@ -211,7 +212,7 @@ TEST(Lsq, StepIsKeptPositiveAndFinite) {
 }
 
 TEST(Lsq, StepIsLearnedAtItsOwnRateWithoutWeightDecay) {
-  Site site(rule(4, R"("rate_factor": 0.25)"));
+  Site site(lsq_rule(4, R"("rate_factor": 0.25)"));
   (void)site.forward(tensor({-1, 1}));
   EXPECT_EQ(site.node.learned().at(0).name, "step");
   EXPECT_EQ(site.node.learned()[0].rate_factor, .25);
@@ -219,10 +220,10 @@ TEST(Lsq, StepIsLearnedAtItsOwnRateWithoutWeightDecay) {
 }
 
 TEST(Lsq, CheckpointKeepsStepAndSign) {
-  Site site(rule(3));
+  Site site(lsq_rule(3));
   (void)site.forward(tensor({0, 1, 2, 3}));
   site.learned_value("step") = .3F;
-  Site restored(rule(3));
+  Site restored(lsq_rule(3));
   const qloom::data::Arrays saved = site.node.save();
   qloom::data::ArrayReader reader(saved, "state");
   restored.node.load(reader, "");
@@ -232,17 +233,17 @@ TEST(Lsq, CheckpointKeepsStepAndSign) {
 }
 
 TEST(Lsq, RefusesAnotherNumberOfGroups) {
-  Site site(rule(4, R"("granularity": "channel")"));
+  Site site(lsq_rule(4, R"("granularity": "channel")"));
   (void)site.forward(gaussian({5, 3}, 1));
   EXPECT_THROW(site.forward(gaussian({5, 4}, 1)), RunError);
-  EXPECT_THROW(Site(rule(1)), InputError);
+  EXPECT_THROW(Site(lsq_rule(1)), InputError);
 }
 
 TEST(Lsq, Conforms) {
   const Tensor x = gaussian({37, 9, 31}, 2);
-  expect_conforms(rule(4), x);
-  expect_conforms(rule(2, R"("granularity": "channel")", "stochastic"), x);
-  expect_conforms(rule(8, R"("granularity": {"group": 48}, "signed": false)"), x);
+  expect_conforms(lsq_rule(4), x);
+  expect_conforms(lsq_rule(2, R"("granularity": "channel")", "stochastic"), x);
+  expect_conforms(lsq_rule(8, R"("granularity": {"group": 48}, "signed": false)"), x);
 }
 
 }  // namespace

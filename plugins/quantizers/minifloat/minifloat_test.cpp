@@ -40,8 +40,8 @@ const Format kFormats[] = {
     {"IBM fp16", 6, 9, 31, "ieee", 4290772992.0, -30, -39, 32256},
 };
 
-std::string rule(const Format& f, const std::string& more = "",
-                 const std::string& rounding = "nearest_even") {
+std::string minifloat_rule(const Format& f, const std::string& more = "",
+                           const std::string& rounding = "nearest_even") {
   return R"({"quantizer": {"plugin": "minifloat", "exponent_bits": )" +
          std::to_string(f.exponent_bits) + R"(, "mantissa_bits": )" +
          std::to_string(f.mantissa_bits) + R"(, "bias": )" + std::to_string(f.bias) +
@@ -61,7 +61,7 @@ double value_of(const Format& f, int code) {
 }
 
 /// All non-negative finite values, in order of their codes.
-std::vector<float> grid_of(const Format& f) {
+std::vector<float> minifloat_grid_of(const Format& f) {
   std::vector<float> grid;
   for (int code = 0; code < f.count; ++code) grid.push_back(static_cast<float>(value_of(f, code)));
   return grid;
@@ -70,7 +70,7 @@ std::vector<float> grid_of(const Format& f) {
 TEST(Minifloat, EveryCodeIsItsOwnValueInBothSigns) {
   for (const Format& f : kFormats) {
     SCOPED_TRACE(f.name);
-    const std::vector<float> grid = grid_of(f);
+    const std::vector<float> grid = minifloat_grid_of(f);
     EXPECT_EQ(grid.back(), static_cast<float>(f.largest));
     EXPECT_EQ(grid[1], std::ldexp(1.0F, f.smallest));
     EXPECT_EQ(grid[std::size_t{1} << f.mantissa_bits], std::ldexp(1.0F, f.smallest_normal));
@@ -78,7 +78,7 @@ TEST(Minifloat, EveryCodeIsItsOwnValueInBothSigns) {
     for (float& value : negative) value = -value;
     std::vector<std::int32_t> codes(grid.size());
     for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::int32_t>(i);
-    Site site(rule(f));
+    Site site(minifloat_rule(f));
     EXPECT_EQ(site.forward(tensor(grid)), grid);
     EXPECT_EQ(site.encode(tensor(grid)), codes);
     EXPECT_EQ(site.forward(tensor(negative)), negative);
@@ -92,7 +92,7 @@ TEST(Minifloat, EveryCodeIsItsOwnValueInBothSigns) {
 TEST(Minifloat, MidpointsGoToTheEvenCodeAndTheirNeighboursToTheNearest) {
   for (const Format& f : kFormats) {
     SCOPED_TRACE(f.name);
-    const std::vector<float> grid = grid_of(f);
+    const std::vector<float> grid = minifloat_grid_of(f);
     std::vector<float> x, expected;
     for (std::size_t i = 0; i + 1 < grid.size(); ++i) {
       const float middle = grid[i] + (grid[i + 1] - grid[i]) / 2;
@@ -100,40 +100,41 @@ TEST(Minifloat, MidpointsGoToTheEvenCodeAndTheirNeighboursToTheNearest) {
       x.insert(x.end(), {std::nextafter(middle, 0.0F), middle, std::nextafter(middle, kInfinity)});
       expected.insert(expected.end(), {grid[i], even, grid[i + 1]});
     }
-    EXPECT_EQ(Site(rule(f)).forward(tensor(x)), expected);
+    EXPECT_EQ(Site(minifloat_rule(f)).forward(tensor(x)), expected);
   }
 }
 
 TEST(Minifloat, OraclesOfTheHandbookHold) {
   const Format &e5m2 = kFormats[0], &e4m3 = kFormats[1], &hfp8 = kFormats[5];
   for (const Format* f : {&e4m3, &e5m2, &hfp8}) {
-    EXPECT_EQ(Site(rule(*f)).forward(tensor({.3F}))[0], .3125F) << f->name;
+    EXPECT_EQ(Site(minifloat_rule(*f)).forward(tensor({.3F}))[0], .3125F) << f->name;
   }
   const Tensor x = tensor({1.0625F, 1.1875F, 464, 465, 240, 0x1p-10F, 1.5F * 0x1p-10F, 17, 19});
-  EXPECT_EQ(Site(rule(e4m3)).forward(x),
+  EXPECT_EQ(Site(minifloat_rule(e4m3)).forward(x),
             (std::vector<float>{1, 1.25F, 448, 448, 240, 0, 0x1p-9F, 16, 20}));
-  EXPECT_EQ(Site(rule(e5m2)).forward(tensor({240}))[0], 256.0F);
-  EXPECT_EQ(Site(rule(hfp8)).forward(tensor({240}))[0], 30.0F);
+  EXPECT_EQ(Site(minifloat_rule(e5m2)).forward(tensor({240}))[0], 256.0F);
+  EXPECT_EQ(Site(minifloat_rule(hfp8)).forward(tensor({240}))[0], 30.0F);
 }
 
 TEST(Minifloat, OverflowSaturatesOrGivesTheSpecialOfTheFormat) {
   const Format &e5m2 = kFormats[0], &e4m3 = kFormats[1], &fnuz = kFormats[7];
   const std::string open = R"("overflow": "infinity")";
-  EXPECT_EQ(Site(rule(e5m2)).forward(tensor({61440, -3e38F})), (std::vector<float>{57344, -57344}));
-  EXPECT_EQ(Site(rule(e5m2, open)).forward(tensor({61439, 61440, -3e38F})),
+  EXPECT_EQ(Site(minifloat_rule(e5m2)).forward(tensor({61440, -3e38F})),
+            (std::vector<float>{57344, -57344}));
+  EXPECT_EQ(Site(minifloat_rule(e5m2, open)).forward(tensor({61439, 61440, -3e38F})),
             (std::vector<float>{57344, kInfinity, -kInfinity}));
-  const std::vector<float> y = Site(rule(e4m3, open)).forward(tensor({464, 465, -1e9F}));
+  const std::vector<float> y = Site(minifloat_rule(e4m3, open)).forward(tensor({464, 465, -1e9F}));
   EXPECT_EQ(y[0], 448.0F);
   EXPECT_TRUE(std::isnan(y[1]));
   EXPECT_TRUE(std::isnan(y[2]));
-  EXPECT_TRUE(std::isnan(Site(rule(fnuz, open)).forward(tensor({1e9F}))[0]));
+  EXPECT_TRUE(std::isnan(Site(minifloat_rule(fnuz, open)).forward(tensor({1e9F}))[0]));
 }
 
 /// IEEE 754-2019, 7.4.
 TEST(Minifloat, OverflowFollowsTheRoundingDirection) {
   const Tensor x = tensor({65536.0F, -65536.0F, 1e30F, -1e30F});
   const auto of = [&](const char* rounding) {
-    Site site(rule(kFormats[0], R"("overflow": "infinity")", rounding));
+    Site site(minifloat_rule(kFormats[0], R"("overflow": "infinity")", rounding));
     return site.forward(x);
   };
   constexpr float kMost = 57344;
@@ -154,14 +155,14 @@ TEST(Minifloat, StochasticRoundingOfOppositeValuesGivesOppositeOnes) {
   for (const std::string parameters : {R"(", "random_bits": 1, "fraction": "truncated)",
                                        R"(", "random_bits": 32, "fraction": "truncated)",
                                        R"(", "random_bits": 2, "fraction": "nearest)"}) {
-    Site site(rule(kFormats[9], "", "stochastic" + parameters));
+    Site site(minifloat_rule(kFormats[9], "", "stochastic" + parameters));
     const auto y = site.forward(tensor(x)), mirrored = site.forward(tensor(opposite));
     for (std::size_t i = 0; i < y.size(); ++i) ASSERT_EQ(mirrored[i], -y[i]) << x[i];
   }
 }
 
 TEST(Minifloat, FlushingSubnormalsComesBeforeRounding) {
-  Site site(rule(kFormats[1], R"("subnormals": false)"));  // smallest normal 2^-6
+  Site site(minifloat_rule(kFormats[1], R"("subnormals": false)"));  // smallest normal 2^-6
   EXPECT_EQ(site.forward(tensor({0x1p-6F, std::nextafter(0x1p-6F, 0.0F), -0x1p-7F})),
             (std::vector<float>{0x1p-6F, 0, 0}));
 }
@@ -185,8 +186,8 @@ TEST(Minifloat, StochasticRoundingPicksANeighbourAndIsUnbiased) {
     double share;
   } rows[] = {{17.5F, 16, 18, .75}, {1.25F * 0x1p-9F, 0x1p-9F, 0x1p-8F, .25}};
   for (const auto& row : rows) {
-    const std::vector<float> y =
-        Site(rule(kFormats[1], "", "stochastic")).forward(tensor(std::vector<float>(n, row.x)));
+    const std::vector<float> y = Site(minifloat_rule(kFormats[1], "", "stochastic"))
+                                     .forward(tensor(std::vector<float>(n, row.x)));
     double ups = 0;
     for (const float value : y) {
       ASSERT_TRUE(value == row.below || value == row.above) << value;
@@ -199,10 +200,10 @@ TEST(Minifloat, StochasticRoundingPicksANeighbourAndIsUnbiased) {
 
 TEST(Minifloat, GradientPassesUnlessClippedIsAskedFor) {
   const Tensor x = tensor({448, 449, -448, -1000, 1}), dy = tensor({1, 2, 3, 4, 5});
-  Site site(rule(kFormats[1]));
+  Site site(minifloat_rule(kFormats[1]));
   (void)site.forward(x);
   EXPECT_EQ(site.backward(x, dy), values(dy));
-  Site clipped(rule(kFormats[1], R"("ste": "clipped")"));
+  Site clipped(minifloat_rule(kFormats[1], R"("ste": "clipped")"));
   (void)clipped.forward(x);
   EXPECT_EQ(clipped.backward(x, dy), (std::vector<float>{1, 0, 3, 0, 5}));
 }
@@ -212,7 +213,7 @@ const std::string kScaled = R"("scaling": "power_of_two")";
 TEST(Minifloat, ScaleIsTheSmallestPowerOfTwoWithoutOverflow) {
   const Format& e2m1 = kFormats[9];  // 0 .5 1 1.5 2 3 4 6
   const auto bias_for = [&](float largest) {
-    Site site(rule(e2m1, kScaled));
+    Site site(minifloat_rule(e2m1, kScaled));
     (void)site.forward(tensor({largest, 0}));
     return site.node.encoding().format.bias;
   };
@@ -222,19 +223,19 @@ TEST(Minifloat, ScaleIsTheSmallestPowerOfTwoWithoutOverflow) {
   EXPECT_EQ(bias_for(3), 2);
   EXPECT_EQ(bias_for(3.01F), 1);
   EXPECT_EQ(bias_for(0), 1);
-  Site site(rule(e2m1, kScaled));
+  Site site(minifloat_rule(e2m1, kScaled));
   EXPECT_EQ(site.forward(tensor({.75F, -.1F, .4F})), (std::vector<float>{.75F, -.125F, .375F}));
 }
 
 TEST(Minifloat, ScalingByPowersOfTwoScalesTheResultAndKeepsTheCodes) {
   const Tensor x = gaussian({777}, 15);
-  Site plain(rule(kFormats[1], kScaled));
+  Site plain(minifloat_rule(kFormats[1], kScaled));
   const std::vector<float> y = plain.forward(x);
   const std::vector<std::int32_t> codes = plain.encode(x);
   for (const int shift : {-40, -3, 5, 60}) {
     Tensor scaled = x;
     for (float& value : scaled) value = std::ldexp(value, shift);
-    Site site(rule(kFormats[1], kScaled));
+    Site site(minifloat_rule(kFormats[1], kScaled));
     const std::vector<float> scaled_y = site.forward(scaled);
     for (std::size_t i = 0; i < y.size(); ++i) ASSERT_EQ(scaled_y[i], std::ldexp(y[i], shift));
     EXPECT_EQ(site.encode(scaled), codes) << shift;
@@ -242,7 +243,7 @@ TEST(Minifloat, ScalingByPowersOfTwoScalesTheResultAndKeepsTheCodes) {
 }
 
 TEST(Minifloat, GroupsWithDifferentScalesAreNotExportable) {
-  Site site(rule(kFormats[1], kScaled + R"(, "granularity": {"group": 2})"));
+  Site site(minifloat_rule(kFormats[1], kScaled + R"(, "granularity": {"group": 2})"));
   const std::vector<float> y = site.forward(tensor({1, .3F, 1000, 300, 0}));
   EXPECT_EQ(y, (std::vector<float>{1, .3125F, 1024, 288, 0}));
   EXPECT_EQ(site.node.encoding().kind, static_cast<std::uint32_t>(QLOOM_ENCODING_NONE));
@@ -251,7 +252,7 @@ TEST(Minifloat, GroupsWithDifferentScalesAreNotExportable) {
 }
 
 TEST(Minifloat, ExtremeScalesStayWithinFloat32) {
-  Site site(rule(kFormats[0], kScaled));
+  Site site(minifloat_rule(kFormats[0], kScaled));
   EXPECT_EQ(site.forward(tensor({3.4e38F}))[0], 57344 * 0x1p112F);  // the top binade saturates
   EXPECT_NEAR(site.forward(tensor({1e-30F}))[0] / 1e-30F, 1, .125);
   EXPECT_EQ(site.forward(tensor({0x1p-126F}))[0], 0x1p-126F);
@@ -259,19 +260,20 @@ TEST(Minifloat, ExtremeScalesStayWithinFloat32) {
 }
 
 TEST(Minifloat, RefusesFormatsThatAreNone) {
-  EXPECT_THROW(Site(rule({"", 1, 2, 0, "ieee", 0, 0, 0, 0})), InputError);
-  EXPECT_THROW(Site(rule({"", 4, 0, 7, "ieee", 0, 0, 0, 0})), InputError);
-  EXPECT_THROW(Site(rule({"", 8, 2, 120, "ieee", 0, 0, 0, 0})), InputError);
-  EXPECT_THROW(Site(rule(kFormats[9], R"("overflow": "infinity")")), InputError);
+  EXPECT_THROW(Site(minifloat_rule({"", 1, 2, 0, "ieee", 0, 0, 0, 0})), InputError);
+  EXPECT_THROW(Site(minifloat_rule({"", 4, 0, 7, "ieee", 0, 0, 0, 0})), InputError);
+  EXPECT_THROW(Site(minifloat_rule({"", 8, 2, 120, "ieee", 0, 0, 0, 0})), InputError);
+  EXPECT_THROW(Site(minifloat_rule(kFormats[9], R"("overflow": "infinity")")), InputError);
 }
 
 TEST(Minifloat, Conforms) {
   const Tensor x = gaussian({37, 9, 31}, 2);
-  expect_conforms(rule(kFormats[0]), x);
-  expect_conforms(rule(kFormats[9]), x);
-  expect_conforms(rule(kFormats[12], "", "stochastic"), x);
-  expect_conforms(rule(kFormats[1], kScaled + R"(, "granularity": "channel")", "stochastic"), x);
-  expect_conforms(rule(kFormats[5], kScaled + R"(, "granularity": {"group": 48})"), x);
+  expect_conforms(minifloat_rule(kFormats[0]), x);
+  expect_conforms(minifloat_rule(kFormats[9]), x);
+  expect_conforms(minifloat_rule(kFormats[12], "", "stochastic"), x);
+  expect_conforms(
+      minifloat_rule(kFormats[1], kScaled + R"(, "granularity": "channel")", "stochastic"), x);
+  expect_conforms(minifloat_rule(kFormats[5], kScaled + R"(, "granularity": {"group": 48})"), x);
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ using namespace qloom::test;
 /// The handbook's interval: c = 0.5, d = 0.3.
 const std::string kInterval = R"("initial_center": 0.5, "initial_half_width": 0.3)";
 
-std::string rule(const std::string& part, int bits, const std::string& more = "",
-                 const std::string& rounding = "nearest_even") {
+std::string qil_rule(const std::string& part, int bits, const std::string& more = "",
+                     const std::string& rounding = "nearest_even") {
   return R"({"quantizer": {"plugin": "qil", "part": ")" + part +
          "\", \"bits\": " + std::to_string(bits) + (more.empty() ? "" : ", " + more) +
          R"(}, "rounding": {"plugin": ")" + rounding + R"("}})";
@@ -31,7 +31,7 @@ double transformed(double x, double c, double d, double gamma, bool is_weight) {
 TEST(Qil, TransformIsThatOfTheHandbook) {
   const Tensor x = tensor({.1F, .2F, .3F, .5F, .79F, .9F, -.6F});
   const std::vector<float> v{0, 0, .166667F, .5F, .983333F, 1, -.666667F};
-  const std::vector<float> y = Site(rule("weight", 8, kInterval)).forward(x);
+  const std::vector<float> y = Site(qil_rule("weight", 8, kInterval)).forward(x);
   for (std::size_t i = 0; i < v.size(); ++i) {
     EXPECT_NEAR(y[i], std::nearbyint(v[i] * 127) / 127, 1e-6) << x[i];
     EXPECT_NEAR(transformed(x[i], .5, .3, 1, true), v[i], 1e-6) << x[i];
@@ -46,7 +46,7 @@ TEST(Qil, EqualsTheDefinition) {
     for (const double gamma : {1.0, .75, 2.0}) {
       if (!is_weight && gamma != 1.0) continue;
       const std::string more = kInterval + R"(, "gamma": )" + std::to_string(gamma);
-      Site site(rule(is_weight ? "weight" : "activation", 4, more));
+      Site site(qil_rule(is_weight ? "weight" : "activation", 4, more));
       const std::vector<float> y = site.forward(x);
       const std::vector<std::int32_t> codes = site.encode(x);
       const float q = is_weight ? 7 : 15;
@@ -75,7 +75,7 @@ TEST(Qil, FirstAndLastLevelBeginWhereTheHandbookSays) {
     if (row.last > 0) {
       EXPECT_NEAR(last, row.last, 5e-7);
     }
-    Site site(rule("weight", 3, kInterval + R"(, "gamma": )" + std::to_string(row.gamma)));
+    Site site(qil_rule("weight", 3, kInterval + R"(, "gamma": )" + std::to_string(row.gamma)));
     const auto e = 1e-5F;
     const auto first_f = static_cast<float>(row.first), last_f = static_cast<float>(last);
     const Tensor x = tensor({first_f - e, first_f + e, last_f - e, last_f + e, -first_f - e});
@@ -86,7 +86,7 @@ TEST(Qil, FirstAndLastLevelBeginWhereTheHandbookSays) {
 
 TEST(Qil, GradientsAreThoseOfTheHandbook) {
   for (const float sign : {1.0F, -1.0F}) {
-    Site site(rule("weight", 4, kInterval + R"(, "gamma": 0.75, "gamma_trainable": true)"));
+    Site site(qil_rule("weight", 4, kInterval + R"(, "gamma": 0.75, "gamma_trainable": true)"));
     const Tensor x = tensor({sign * .6F});
     (void)site.forward(x);
     EXPECT_NEAR(site.backward(x, tensor({1}))[0], 1.383352, 2e-6);
@@ -126,8 +126,9 @@ TEST(Qil, GradientsEqualDifferenceQuotients) {
   const Tensor x = tensor(inside);
   for (const bool is_weight : {true, false}) {
     const double gamma = is_weight ? .75 : 1.0;
-    Site site(rule(is_weight ? "weight" : "activation", 4,
-                   kInterval + (is_weight ? R"(, "gamma": 0.75, "gamma_trainable": true)" : "")));
+    Site site(
+        qil_rule(is_weight ? "weight" : "activation", 4,
+                 kInterval + (is_weight ? R"(, "gamma": 0.75, "gamma_trainable": true)" : "")));
     (void)site.forward(x);
     const std::vector<float> dx = site.backward(x, dy);
     const std::array<double, 3> at{.5F, .3F, gamma};
@@ -148,7 +149,7 @@ TEST(Qil, GradientsEqualDifferenceQuotients) {
 }
 
 TEST(Qil, PrunedAndClippedValuesGiveNoGradient) {
-  Site site(rule("weight", 4, kInterval));
+  Site site(qil_rule("weight", 4, kInterval));
   const Tensor x = tensor({.1F, -.1F, .9F, -.9F, 0}), dy = tensor({1, 1, 1, 1, 1});
   EXPECT_EQ(site.forward(x), (std::vector<float>{0, 0, 1, -1, 0}));
   EXPECT_EQ(site.backward(x, dy), std::vector<float>(5, 0.0F));
@@ -157,7 +158,7 @@ TEST(Qil, PrunedAndClippedValuesGiveNoGradient) {
 }
 
 TEST(Qil, SlopeStaysFiniteAtTheIntervalsLowEnd) {
-  Site site(rule("weight", 4, R"("initial_center": 0.5, "initial_half_width": 0.5, "gamma": 0.1,
+  Site site(qil_rule("weight", 4, R"("initial_center": 0.5, "initial_half_width": 0.5, "gamma": 0.1,
                                  "gamma_trainable": true)"));
   (void)site.forward(tensor({1}));  // a first tensor that is not 0
   const Tensor x = tensor({0});     // u = 0
@@ -168,7 +169,7 @@ TEST(Qil, SlopeStaysFiniteAtTheIntervalsLowEnd) {
 }
 
 TEST(Qil, ActivationsHaveNoSignAndAllUnsignedCodes) {
-  Site site(rule("activation", 2, kInterval));
+  Site site(qil_rule("activation", 2, kInterval));
   const Tensor x = tensor({-.9F, .1F, .39F, .5F, .61F, .9F});
   // u = 0, 0, .3167, .5, .6833, 1; times q = 3: 0, 0, .95, 1.5, 2.05, 3
   (void)site.forward(x);
@@ -185,7 +186,7 @@ TEST(Qil, ActivationsHaveNoSignAndAllUnsignedCodes) {
 }
 
 TEST(Qil, WeightCodesAreSymmetricWithScaleOneOverQ) {
-  Site site(rule("weight", 3));
+  Site site(qil_rule("weight", 3));
   (void)site.forward(gaussian({100}, 2));
   const qloom_encoding e = site.node.encoding();
   EXPECT_EQ(e.bits, 3U);
@@ -195,21 +196,21 @@ TEST(Qil, WeightCodesAreSymmetricWithScaleOneOverQ) {
 }
 
 TEST(Qil, FirstIntervalReachesFromZeroToTheLargestMagnitude) {
-  Site site(rule("weight", 4));
+  Site site(qil_rule("weight", 4));
   EXPECT_EQ(site.forward(tensor({-4, 1, 2}))[0], -1.0F);
   EXPECT_EQ(site.learned_value("center"), 2.0F);
   EXPECT_EQ(site.learned_value("half_width"), 2.0F);
   (void)site.forward(tensor({100}));  // later tensors change nothing
   EXPECT_EQ(site.learned_value("center"), 2.0F);
-  Site activation(rule("activation", 4));
+  Site activation(qil_rule("activation", 4));
   (void)activation.forward(tensor({-4, 1, 2}));
   EXPECT_EQ(activation.learned_value("half_width"), 1.0F);
-  Site zeros(rule("weight", 4));
+  Site zeros(qil_rule("weight", 4));
   EXPECT_EQ(zeros.forward(tensor({0, 0})), (std::vector<float>{0, 0}));
 }
 
 TEST(Qil, UpdatesAreProjected) {
-  Site site(rule("weight", 4, R"("gamma_trainable": true)"));
+  Site site(qil_rule("weight", 4, R"("gamma_trainable": true)"));
   (void)site.forward(tensor({-4, 1}));
   site.learned_value("center") = -1;
   site.learned_value("half_width") = -1;
@@ -223,7 +224,7 @@ TEST(Qil, UpdatesAreProjected) {
 }
 
 TEST(Qil, LearnsAtItsOwnRateAndGammaOnlyOnRequest) {
-  Site site(rule("weight", 4));
+  Site site(qil_rule("weight", 4));
   (void)site.forward(tensor({-4, 1}));
   ASSERT_EQ(site.node.learned().size(), 2U);
   EXPECT_EQ(site.node.learned()[0].rate_factor, .1);
@@ -232,7 +233,7 @@ TEST(Qil, LearnsAtItsOwnRateAndGammaOnlyOnRequest) {
 
 TEST(Qil, ChannelsLearnTheirOwnIntervals) {
   const Tensor x = gaussian({3, 40}, 7), dy = gaussian({3, 40}, 8);
-  Site site(rule("weight", 4, R"("granularity": "channel", "gamma": 0.5)"),
+  Site site(qil_rule("weight", 4, R"("granularity": "channel", "gamma": 0.5)"),
             {.name = "weight/test", .channel_axis = 0});
   const std::vector<float> y = site.forward(x), dx = site.backward(x, dy);
   for (std::size_t c = 0; c < 3; ++c) {
@@ -240,7 +241,7 @@ TEST(Qil, ChannelsLearnTheirOwnIntervals) {
       return std::vector<float>(all.begin() + static_cast<long>(40 * c),
                                 all.begin() + static_cast<long>(40 * (c + 1)));
     };
-    Site alone(rule("weight", 4, R"("gamma": 0.5)"));
+    Site alone(qil_rule("weight", 4, R"("gamma": 0.5)"));
     const Tensor own = tensor(part(values(x)));
     EXPECT_EQ(alone.forward(own), part(y));
     EXPECT_EQ(alone.backward(own, tensor(part(values(dy)))), part(dx));
@@ -249,19 +250,20 @@ TEST(Qil, ChannelsLearnTheirOwnIntervals) {
 }
 
 TEST(Qil, RefusesWhatThePartDoesNotHave) {
-  EXPECT_THROW(Site(rule("weight", 1)), InputError);
-  EXPECT_THROW(Site(rule("activation", 4, R"("gamma": 0.5)")), InputError);
-  EXPECT_THROW(Site(rule("activation", 4, R"("gamma_trainable": true)")), InputError);
-  EXPECT_THROW(Site(rule("weight", 4, R"("initial_half_width": 0)")), InputError);
+  EXPECT_THROW(Site(qil_rule("weight", 1)), InputError);
+  EXPECT_THROW(Site(qil_rule("activation", 4, R"("gamma": 0.5)")), InputError);
+  EXPECT_THROW(Site(qil_rule("activation", 4, R"("gamma_trainable": true)")), InputError);
+  EXPECT_THROW(Site(qil_rule("weight", 4, R"("initial_half_width": 0)")), InputError);
   EXPECT_THROW(Site(R"({"quantizer": {"plugin": "qil"}})"), InputError);
 }
 
 TEST(Qil, Conforms) {
   const Tensor x = gaussian({37, 9, 31}, 2);
-  expect_conforms(rule("weight", 4), x);
-  expect_conforms(rule("activation", 1), x);
-  expect_conforms(rule("weight", 3, R"("gamma": 0.75, "granularity": "channel")", "stochastic"), x);
-  expect_conforms(rule("activation", 8, R"("granularity": {"group": 48})"), x);
+  expect_conforms(qil_rule("weight", 4), x);
+  expect_conforms(qil_rule("activation", 1), x);
+  expect_conforms(qil_rule("weight", 3, R"("gamma": 0.75, "granularity": "channel")", "stochastic"),
+                  x);
+  expect_conforms(qil_rule("activation", 8, R"("granularity": {"group": 48})"), x);
 }
 
 }  // namespace

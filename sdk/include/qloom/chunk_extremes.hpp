@@ -39,7 +39,7 @@ inline void extremes_of_lanes(std::uint64_t n, std::uint64_t width, const float*
     std::fill_n(low, width, std::numeric_limits<float>::infinity());
     const auto fold = [=](const auto& lanes, float* most, float* least) {
       detail::for_each_row(n, lanes, [=](std::uint64_t i, std::uint64_t count) {
-#pragma GCC ivdep
+        QLOOM_INDEPENDENT_STEPS
         for (std::uint64_t j = 0; j < count; ++j) {
           most[j] = x[i + j] > most[j] ? x[i + j] : most[j];
           least[j] = x[i + j] < least[j] ? x[i + j] : least[j];
@@ -146,7 +146,7 @@ class ChunkExtremes {
         low[c % channels_] = std::min(low[c % channels_], low[c]);
       }
       vectorized([=, this] {
-#pragma GCC ivdep
+        QLOOM_INDEPENDENT_STEPS
         for (std::uint64_t c = 0; c < channels_; ++c) {
           const bool is_higher = high[c] > best_high[c], is_lower = low[c] < best_low[c];
           best_high[c] = is_higher ? high[c] : best_high[c];

@@ -9,6 +9,14 @@
 
 #include <qloom/abi.h>
 
+/// Before a loop whose steps do not depend on each other: it is vectorized without a look at run
+/// time whether its arrays overlap. clang looks.
+#ifdef __clang__
+#define QLOOM_INDEPENDENT_STEPS
+#else
+#define QLOOM_INDEPENDENT_STEPS _Pragma("GCC ivdep")
+#endif
+
 namespace qloom {
 
 #if defined(__x86_64__)

@@ -62,7 +62,7 @@ void map_lanes(std::uint64_t n, std::uint64_t width, const Sources<kStreams>& st
                                                              std::index_sequence<kT...>) {
     detail::with_entries(width, tables, [&](const auto& entry, const auto& lanes) {
       detail::for_each_row(n, lanes, [&](std::uint64_t i, std::uint64_t count) {
-#pragma GCC ivdep
+        QLOOM_INDEPENDENT_STEPS
         for (std::uint64_t j = 0; j < count; ++j) {
           out[i + j] = body(streams[kS][i + j]..., entry[kT][j]...);
         }
@@ -83,7 +83,7 @@ void sum_lanes(std::uint64_t n, std::uint64_t width, const Sources<kStreams>& st
       const auto& entry, const auto& lanes, double* total, std::index_sequence<kS...>,
       std::index_sequence<kT...>) {
     detail::for_each_row(n, lanes, [&](std::uint64_t i, std::uint64_t count) {
-#pragma GCC ivdep
+      QLOOM_INDEPENDENT_STEPS
       for (std::uint64_t j = 0; j < count; ++j) {
         const Terms terms = body(streams[kS][i + j]..., entry[kT][j]...);
         for (std::size_t t = 0; t < terms.size(); ++t) total[t * lanes + j] += terms[t];

@@ -41,11 +41,11 @@ void for_each_element(const qloom_block& block, const OfGroup& of_group,
     for_each_span(
         block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group, bool is_columns) {
           if (is_columns) {
-#pragma GCC ivdep
+            QLOOM_INDEPENDENT_STEPS
             for (std::uint64_t j = 0; j < count; ++j) body(of_group(group + j), begin + j);
           } else {
             const auto entry = of_group(group);
-#pragma GCC ivdep
+            QLOOM_INDEPENDENT_STEPS
             for (std::uint64_t j = 0; j < count; ++j) body(entry, begin + j);
           }
         });
@@ -98,7 +98,7 @@ inline void sum_runs(const qloom_block& block, double* sums, std::uint64_t width
       const std::uint64_t end = i + count;
       for (; i + kLanes <= end; i += kLanes) {
         (__builtin_prefetch(streams + i + kAhead), ...);
-#pragma GCC ivdep
+        QLOOM_INDEPENDENT_STEPS
         for (std::uint64_t j = 0; j < kLanes; ++j) {
           const Terms terms = body(entry, i + j);
           for (std::size_t t = 0; t < kCount; ++t) lane[t][j] += terms[t];
@@ -131,7 +131,7 @@ inline void sum_columns(const qloom_block& block, double* sums, std::uint64_t wi
       const std::uint64_t start = row + column;
       const std::uint64_t from = start < block.first ? block.first - start : 0;
       const std::uint64_t to = start + columns < end ? columns : end > start ? end - start : 0;
-#pragma GCC ivdep
+      QLOOM_INDEPENDENT_STEPS
       for (std::uint64_t j = from; j < to; ++j) {
         const Terms terms = body(of_group(column + j), start + j - block.first);
         for (std::size_t t = 0; t < kCount; ++t) total[t][j] += terms[t];

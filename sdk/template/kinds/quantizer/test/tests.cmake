@@ -5,13 +5,5 @@ add_test(NAME @ID@.numbers
   COMMAND $<TARGET_FILE:qloom::qloom> apply test/rule.json --input test/input.json
     --expect test/expected.json --tolerance 1e-6
   WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-add_test(NAME @ID@.pipeline
-  COMMAND $<TARGET_FILE:qloom::qloom> run pipeline.json --output "${CMAKE_CURRENT_BINARY_DIR}/run"
-  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-set_tests_properties(@ID@.numbers @ID@.pipeline PROPERTIES
-  ENVIRONMENT "QLOOM_PLUGIN_PATH=${CMAKE_BINARY_DIR}/plugins")
-# Does the library keep qloom's contract: threads, blocks, instruction sets, state, hard inputs?
-add_test(NAME @ID@.check COMMAND $<TARGET_FILE:qloom::qloom> plugins check @KIND@/@ID@
-  WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
-set_tests_properties(@ID@.check PROPERTIES
+set_tests_properties(@ID@.numbers PROPERTIES
   ENVIRONMENT "QLOOM_PLUGIN_PATH=${CMAKE_BINARY_DIR}/plugins")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "tests/cli/program.hpp"
+#include "tests/support/program.hpp"
 
 #include <algorithm>
 #include <cstdlib>

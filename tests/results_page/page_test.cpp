@@ -7,7 +7,7 @@
 #include <numeric>
 #include <variant>
 
-#include "tests/cli/small_run.hpp"
+#include "tests/support/small_run.hpp"
 
 namespace qloom::test {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "host/data/array_file.hpp"
 #include "host/tensor/random.hpp"
-#include "tests/cli/program.hpp"
+#include "tests/support/program.hpp"
 
 namespace qloom::test {
 

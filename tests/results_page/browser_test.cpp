@@ -5,7 +5,7 @@
 // error.
 #include <cstdlib>
 
-#include "tests/cli/small_run.hpp"
+#include "tests/support/small_run.hpp"
 
 namespace qloom::test {
 namespace {
