@@ -2,8 +2,8 @@
  * Copyright the qloom authors
  *
  * A range estimator with one fault, named by the macro HOSTILE_<CASE>; HOSTILE_SOUND has none. */
-#include <stdio.h>
 #include <qloom/abi.h>
+#include <stdio.h>
 
 #include "qloom_manifest.h"
 
