@@ -105,7 +105,8 @@ TEST(Storage, GroupsMayHaveWidthsOfTheirOwn) {
 }
 
 TEST(Storage, BelievesAMethodThatCountsItself) {
-  qloom_encoding e = Grid(1, 0, -7, 7).encoding(4);
+  Grid grid(1, 0, -7, 7);
+  qloom_encoding e = grid.encoding(4);
   e.stored_bits = 500;
   expect_storage(e, 100, 0, 400, 100);
   e.stored_bits = 299.5;  // compressed codes
