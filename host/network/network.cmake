@@ -1,5 +1,6 @@
 qloom_add_floor(network
-  SOURCES parameter.cpp model.cpp
-    norm_call.cpp norm_layer.cpp lowering.cpp readers.cpp gradients.cpp network.cpp runs.cpp backward.cpp state.cpp
+  SOURCES graph.cpp model.cpp network.cpp norm_call.cpp norm_layer.cpp norms.cpp parameter.cpp
+    parameters.cpp plan/accumulators.cpp plan/contraction_node.cpp plan/execution.cpp
+    plan/gradients.cpp plan/lowering.cpp plan/plan.cpp plan/runs.cpp site_table.cpp
   LIBRARIES qloom_layers qloom_quantize_node qloom_contraction qloom_registry qloom_kernels qloom_data
     qloom_tensor fmt::fmt)

@@ -33,7 +33,7 @@ std::string missing(const registry::Registry& registry, const sites::SiteKey& ke
 
 KnownSites known_sites(const network::Network& network) {
   KnownSites known;
-  for (const auto& [key, site] : network.sites()) {
+  for (const auto& [key, site] : network.sites.all()) {
     if (key.site->tracks_range() && site->is_known()) known[key] = site->spec();
   }
   return known;

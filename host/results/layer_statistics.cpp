@@ -147,7 +147,7 @@ void observe_parameter(const network::Parameter* p, sites::Value value,
 /// Every tensor of the last pass that is worth a picture, in the order of the network.
 std::vector<Observed> observed(const network::Network& network) {
   std::vector<Observed> list;
-  const auto& nodes = network.nodes();
+  const auto& nodes = network.plan.nodes();
   const auto input_of = [&nodes](const network::Node& node) -> const network::Node& {
     return *nodes[static_cast<std::size_t>(node.inputs[0])];
   };
@@ -175,7 +175,7 @@ std::vector<Observed> observed(const network::Network& network) {
 
 std::int64_t sample_count(const network::Network& network, const data::Split& split) {
   std::int64_t values = 1;
-  for (const auto& node : network.nodes()) values += node->out_shape.size();
+  for (const auto& node : network.plan.nodes()) values += node->out_shape.size();
   std::int64_t most = kMostSamples;
   for (const auto& [key, spec] : network.placement().accumulators) {
     if (key.site->value == sites::Value::kSumForward) most = kMostModelledSamples;
@@ -204,14 +204,14 @@ Json layer_statistics(network::Network& network, const data::Dataset& dataset,
   pass.counts_overflows = false;
   pass.phase.epoch = epochs;
   Json rows = Json::array();
-  network.fuse(false);  // every node keeps its values
+  network.plan.fuse(false);  // every node keeps its values
   try {
-    network.forward(batch, pass);
+    network.plan.forward(batch, pass);
   } catch (const RunError& error) {  // for instance: nothing found the ranges
-    network.fuse(true);
+    network.plan.fuse(true);
     return {{"samples", n}, {"tensors", rows}, {"error", error.what()}};
   }
-  network.fuse(true);
+  network.plan.fuse(true);
   const std::vector<Observed> list = observed(network);
   std::vector<Json> found(list.size());
   for_each(list.size(), [&](std::uint64_t i) { found[i] = statistics(list[i]); });

@@ -35,7 +35,7 @@ data::Arrays Trainer::state() const {
                      .inherits_shadows = inherits_shadows_,
                      .sums = sums_,
                      .learning_rate = learning_rate_,
-                     .last_pass = network_->last_phase(),
+                     .last_pass = network_->plan.last_pass().phase,
                      .series = facts_.series,
                      .stages = facts_.stages,
                      .reloads = facts_.reloads,
@@ -71,7 +71,7 @@ void Trainer::take(const CheckpointText& text, const std::string& file) {
   inherits_shadows_ = text.inherits_shadows;
   sums_ = text.sums;
   learning_rate_ = text.learning_rate;
-  network_->set_last_phase(text.last_pass);
+  network_->plan.set_last_phase(text.last_pass);
   facts_.series = text.series;
   facts_.stages = text.stages;
   facts_.reloads = text.reloads;
@@ -91,7 +91,7 @@ void Trainer::restore(const data::Arrays& all, const std::string& where) {
   take(text, where);
   network_->load_structure(reader);
   data::ArrayReader sites(all, where);
-  network_->recall_sites(sites);
+  network_->sites.recall(sites);
   lower();
   network_->load_everything(reader);
   for (std::size_t i = 0; i < procedures_.size(); ++i) {

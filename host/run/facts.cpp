@@ -29,7 +29,7 @@ Storage storage_at(const network::SiteQuantizer* site, std::int64_t elements, bo
 
 std::vector<TensorFact> parameter_facts(network::Network& network) {
   std::vector<TensorFact> facts;
-  for (const network::Parameter* p : network.parameters()) {
+  for (const network::Parameter* p : network.parameters.list()) {
     TensorFact fact;
     fact.name = p->name();
     fact.shape = p->value.shape();
@@ -47,7 +47,7 @@ std::vector<TensorFact> parameter_facts(network::Network& network) {
 
 std::vector<TensorFact> activation_facts(const network::Network& network) {
   std::vector<TensorFact> facts;
-  const auto& nodes = network.nodes();
+  const auto& nodes = network.plan.nodes();
   for (const auto& node : nodes) {
     if (node->weight == nullptr) continue;
     const network::Node& from = *nodes[static_cast<std::size_t>(node->inputs[0])];
@@ -66,7 +66,8 @@ std::vector<TensorFact> activation_facts(const network::Network& network) {
 std::vector<results::Swap> swaps_of(const Trainer& trainer) {
   std::vector<results::Swap> swaps;
   const auto placement = [&trainer](placing::Moment done) {
-    return placing::place(trainer.pipeline(), trainer.network().model(), trainer.registry(), done);
+    return placing::place(trainer.pipeline(), trainer.network().graph.model(), trainer.registry(),
+                          done);
   };
   const std::uint64_t per_epoch = trainer.steps_per_epoch();
   for (const placing::Moment now : placing::changes(trainer.pipeline(), per_epoch)) {
@@ -87,7 +88,7 @@ results::RunFacts facts_of(Trainer& trainer, int threads) {
   facts.layer_statistics = results::layer_statistics(
       network, trainer.dataset(), pipeline.normalisation, trainer.cursor().epochs);
   facts.name = pipeline.name;
-  facts.model = network.model().name;
+  facts.model = network.graph.model().name;
   facts.dataset = trainer.dataset().name;
   facts.seed = pipeline.seed;
   facts.steps = trainer.cursor().steps;
@@ -97,10 +98,10 @@ results::RunFacts facts_of(Trainer& trainer, int threads) {
   facts.swaps = swaps_of(trainer);
   facts.parameters = parameter_facts(network);
   facts.activations = activation_facts(network);
-  for (const auto& [key, site] : network.sites()) {
+  for (const auto& [key, site] : network.sites.all()) {
     facts.sites[key.text()] = {site->spec().quantizer.method->id, site->bits()};
   }
-  facts.overflows = network.overflows();
+  facts.overflows = network.accumulators.overflows();
   facts.threads = threads;
   return facts;
 }

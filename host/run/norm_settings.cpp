@@ -71,7 +71,7 @@ NormSettings::NormSettings(const pipeline::Pipeline& pipeline, std::int64_t samp
 }
 
 void NormSettings::see(network::Network& network, results::Warnings& warnings) {
-  for (const network::Node* node : network.norms()) {
+  for (const network::Node* node : network.plan.norms()) {
     check_batch(*node, warnings);
     NormLayer probe(*registry_, node->norm->spec, *node->layer, node->norm->fan_in);
     const SlotNames slots = slots_of(probe, node->layer->out.channels);

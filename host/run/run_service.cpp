@@ -26,7 +26,7 @@ qloom_status guarded(Body&& body) noexcept {
 qloom_status tensor(qloom_run* run, std::uint64_t index, qloom_run_tensor* out) noexcept {
   return guarded([&] {
     Trainer& trainer = trainer_of(run);
-    const auto parameters = trainer.network().parameters();
+    const auto parameters = trainer.network().parameters.list();
     if (index >= parameters.size()) return QLOOM_E_INVALID;
     network::Parameter& p = *parameters[index];
     out->role = p.role;
@@ -36,7 +36,8 @@ qloom_status tensor(qloom_run* run, std::uint64_t index, qloom_run_tensor* out) 
     // Between forward and backward the quantizers must stay as they are.
     const bool is_between = trainer.logits().logits != nullptr;
     network::Network& network = trainer.network();
-    out->quantized = (is_between ? network.last_seen(p) : network.quantized(p)).data();
+    out->quantized =
+        (is_between ? network::last_seen(network, p) : network::quantized(network, p)).data();
     out->n = p.value.size();
     out->shadow = p.shadow.empty() ? nullptr : p.shadow.data();
     out->fan_in = static_cast<std::uint64_t>(p.fan_in);
@@ -50,13 +51,14 @@ qloom_status tensor(qloom_run* run, std::uint64_t index, qloom_run_tensor* out) 
 qloom_status norm(qloom_run* run, std::uint64_t index, qloom_run_norm* out) noexcept {
   return guarded([&] {
     const network::Network& network = trainer_of(run).network();
-    const auto norms = trainer_of(run).network().norms();
+    const auto norms = trainer_of(run).network().plan.norms();
     if (index >= norms.size()) return QLOOM_E_INVALID;
     out->layer = norms[index]->layer->name.c_str();
-    const int producer = network.producer_of(network.model().find(norms[index]->name));
-    out->producer = producer < 0
-                        ? nullptr
-                        : network.model().layers[static_cast<std::size_t>(producer)].name.c_str();
+    const int producer = network.graph.producer_of(network.graph.model().find(norms[index]->name));
+    out->producer =
+        producer < 0
+            ? nullptr
+            : network.graph.model().layers[static_cast<std::size_t>(producer)].name.c_str();
     out->channels = static_cast<std::uint64_t>(norms[index]->layer->out.channels);
     return QLOOM_OK;
   });
@@ -65,7 +67,7 @@ qloom_status norm(qloom_run* run, std::uint64_t index, qloom_run_norm* out) noex
 qloom_status norm_inference(qloom_run* run, std::uint64_t index, float* scale,
                             float* shift) noexcept {
   return guarded([&] {
-    const auto norms = trainer_of(run).network().norms();
+    const auto norms = trainer_of(run).network().plan.norms();
     if (index >= norms.size()) return QLOOM_E_INVALID;
     std::vector<float> a, b;
     network::Pass pass;
@@ -86,7 +88,7 @@ qloom_status remove_norm(qloom_run* run, std::uint64_t index) noexcept {
 
 qloom_status set_shadow(qloom_run* run, std::uint64_t index, const float* values) noexcept {
   return guarded([&] {
-    const auto parameters = trainer_of(run).network().parameters();
+    const auto parameters = trainer_of(run).network().parameters.list();
     if (index >= parameters.size()) return QLOOM_E_INVALID;
     network::Parameter& p = *parameters[index];
     trainer_of(run).drop_inherited_shadows();

@@ -65,25 +65,25 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
       dataset_(load_data(pipeline_)),
       network_(new_network()) {
   install_run_service();
-  if (purpose == Purpose::kCheck) network_->plan_only();
+  if (purpose == Purpose::kCheck) network_->parameters.plan_only();
   // Rules that only act later are checked now, before any work.
-  check_methods(pipeline_, network_->model(), dataset_, registry, warnings_);
+  check_methods(pipeline_, network_->graph.model(), dataset_, registry, warnings_);
   NormSettings norms(pipeline_, dataset_.train.count, registry);
   std::vector<Calibration> calibrations;
   for (const placing::Moment moment : placing::changes(pipeline_, steps_per_epoch())) {
     const network::Placement placement =
-        placing::place(pipeline_, network_->model(), registry, moment);
+        placing::place(pipeline_, network_->graph.model(), registry, moment);
     collect_methods(placement, facts_.methods);
     network_->lower(placement);
     norms.see(*network_, warnings_);
-    calibrations.push_back({moment, !network_->calibrated_sites().empty()});
+    calibrations.push_back({moment, !network_->plan.calibrated_sites().empty()});
     if (moment.steps > 0) swap_steps_.insert(moment.steps);
   }
   norms.finish();
   check_lengths(pipeline_, dataset_, calibrations, registry, warnings_);
   lower();
   if (pipeline_.start_from.empty() && pipeline_.weights.empty()) check_stages({});
-  if (purpose == Purpose::kRun) network_->initialise();
+  if (purpose == Purpose::kRun) network_->parameters.initialise(network_->graph.model());
   for (const pipeline::Procedure& p : pipeline_.procedures) {
     facts_.methods.insert(&registry.require("procedure", p.id, p.where));
   }
@@ -104,13 +104,13 @@ void Trainer::create_procedures() {
 }
 
 placing::KnownSites Trainer::check_stages(placing::KnownSites known) const {
-  return placing::follow_stages(pipeline_, network_->model(), *registry_, steps_per_epoch(),
+  return placing::follow_stages(pipeline_, network_->graph.model(), *registry_, steps_per_epoch(),
                                 std::move(known));
 }
 
 void Trainer::lower() {
-  network_->lower(
-      placing::place(pipeline_, network_->model(), *registry_, {cursor_.epochs, cursor_.steps}));
+  network_->lower(placing::place(pipeline_, network_->graph.model(), *registry_,
+                                 {cursor_.epochs, cursor_.steps}));
 }
 
 void Trainer::lower_if_due() {
@@ -123,7 +123,7 @@ void Trainer::start_from(const std::filesystem::path& weights, bool takes_state)
   network_->load_structure(reader);
   if (takes_state) {
     results::require_site_arrays(reader, arrays);
-    network_->recall_sites(sites);
+    network_->sites.recall(sites);
   }
   lower();
   check_stages(placing::known_sites(*network_));
@@ -133,13 +133,13 @@ void Trainer::start_from(const std::filesystem::path& weights, bool takes_state)
   const auto first = std::find_if(pipeline_.stages.begin(), pipeline_.stages.end(),
                                   [](const auto& stage) { return stage.type != "calibrate"; });
   const bool trains_first = first != pipeline_.stages.end() && first->type == "train";
-  if (takes_state && !trains_first) network_->load_shadows(reader);
-  inherits_shadows_ = network_->has_shadows();
+  if (takes_state && !trains_first) network::load_shadows(*network_, reader);
+  inherits_shadows_ = network::has_shadows(*network_);
   for (const Warning& warning : results::weights_warnings(reader)) warn(warning);
 }
 
 void Trainer::drop_inherited_shadows() {
-  if (inherits_shadows_) network_->drop_shadows();
+  if (inherits_shadows_) network::drop_shadows(*network_);
   inherits_shadows_ = false;
 }
 
@@ -204,7 +204,7 @@ void Trainer::load_batch(const data::Split& split, const std::int32_t* order, st
 }
 
 std::uint64_t Trainer::calibrate(const pipeline::Stage& stage, Progress& progress) {
-  const std::vector<network::SiteQuantizer*> sites = network_->calibrated_sites();
+  const std::vector<network::SiteQuantizer*> sites = network_->plan.calibrated_sites();
   std::uint32_t passes = 0;
   for (const auto* site : sites) passes = std::max(passes, site->passes());
   const std::uint64_t batches =
@@ -222,7 +222,7 @@ std::uint64_t Trainer::calibrate(const pipeline::Stage& stage, Progress& progres
       const auto first = static_cast<std::int64_t>(i) * pipeline_.batch_size;
       load_batch(dataset_.train, order_.data(), first,
                  std::min(pipeline_.batch_size, dataset_.train.count - first));
-      network_->forward(batch_, pass);
+      network_->plan.forward(batch_, pass);
       stop_if_asked(kStageAnew);
       progress.step(p * batches + i + 1, "");
     }
@@ -253,7 +253,7 @@ results::Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progres
     const auto first = static_cast<std::int64_t>(i) * pipeline_.batch_size;
     const std::int64_t n = std::min(pipeline_.batch_size, split.count - first);
     load_batch(split, order_.data(), first, n);
-    const Tensor& logits = network_->forward(batch_, pass);
+    const Tensor& logits = network_->plan.forward(batch_, pass);
     stop_if_asked(kStageAnew);
     const layers::Loss loss =
         loss_of(loss_, logits, labels_, n, static_cast<std::int64_t>(logits.size()) / n, nullptr);
@@ -273,9 +273,9 @@ results::Score Trainer::evaluate(const pipeline::Stage& stage, Progress& progres
 }
 
 void Trainer::remove_norm(std::uint64_t index) {
-  const auto norms = network_->norms();
+  const auto norms = network_->plan.norms();
   if (index >= norms.size()) throw RunError(fmt::format("there is no norm {}", index));
-  network_->remove_norm(network_->model().find(norms[index]->name));
+  network_->remove_norm(network_->graph.model().find(norms[index]->name));
   lower();
 }
 
@@ -283,7 +283,8 @@ void Trainer::retune_norms(std::uint64_t batches) {
   const std::uint64_t all = steps_per_epoch();
   const std::uint64_t count = batches == 0 ? all : std::min(batches, all);
   const auto order = data::shuffled_order(dataset_.train.count, pipeline_.seed, 0);
-  if (network_->has_shadows()) network_->add_shadow_norms();  // the weights keep their statistics
+  if (network::has_shadows(*network_))
+    network_->norms.add_shadows();  // the weights keep their statistics
   network::Pass pass;
   pass.norms_train = true;
   pass.use_shadows = true;
@@ -295,7 +296,7 @@ void Trainer::retune_norms(std::uint64_t batches) {
     pass.norm_momentum = double(n) / double(seen);
     pass.phase.step = i;
     load_batch(dataset_.train, order.data(), first, n);
-    network_->forward(batch_, pass);
+    network_->plan.forward(batch_, pass);
   }
 }
 

@@ -184,7 +184,7 @@ layers::Loss Trainer::train_step(const pipeline::Stage& stage, std::int64_t n) t
   pass.phase = {cursor_.steps, cursor_.epochs, true, learning_rate_};
   pass.rules = stage.apply_rules ? network::Pass::Rules::kOn : network::Pass::Rules::kOff;
   pass.norms_train = true;
-  const Tensor& logits = network_->forward(batch_, pass);
+  const Tensor& logits = network_->plan.forward(batch_, pass);
   const std::int64_t classes = static_cast<std::int64_t>(logits.size()) / n;
   logits_gradient_.resize({n, classes});
   const layers::Loss loss =
@@ -195,7 +195,7 @@ layers::Loss Trainer::train_step(const pipeline::Stage& stage, std::int64_t n) t
   logits_view_ = {logits.data(), logits_gradient_.data(), labels_.data(), n, classes};
   emit(QLOOM_EVENT_LOSS);
   logits_view_ = {};
-  network_->backward(logits_gradient_);
+  network_->plan.backward(logits_gradient_);
   emit(QLOOM_EVENT_AFTER_BACKWARD);
   network_->update(settings_of(stage.optimizer, learning_rate_), pass.phase, cursor_.steps);
   emit(QLOOM_EVENT_AFTER_STEP);

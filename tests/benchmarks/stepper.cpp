@@ -62,24 +62,24 @@ Stepper::Stepper(const StepperOptions& options, const std::string& rules,
   settings_.learning_rate = 0.01;
   settings_.momentum = 0.9;
   settings_.weight_decay = 5e-4;
-  network_.lower(placing::place(pipeline_, network_.model(), registry, {}));
-  network_.initialise();
+  network_.lower(placing::place(pipeline_, network_.graph.model(), registry, {}));
+  network_.parameters.initialise(network_.graph.model());
 }
 
 void Stepper::step() {
   network::Pass pass;
   pass.phase = {count_, 0, true, settings_.learning_rate};
   pass.norms_train = true;
-  const Tensor& logits = network_.forward(batch_, pass);
+  const Tensor& logits = network_.plan.forward(batch_, pass);
   layers::softmax_cross_entropy(logits.data(), labels_.data(), gradient_.shape()[0],
                                 gradient_.shape()[1], gradient_.data());
-  network_.backward(gradient_);
+  network_.plan.backward(gradient_);
   network_.update(settings_, pass.phase, count_++);
 }
 
 double Stepper::products() const {
   double sum = 0;
-  for (const network::Layer& layer : network_.model().layers) {
+  for (const network::Layer& layer : network_.graph.model().layers) {
     if (!layer.is_contraction()) continue;
     const network::ContractionShape c = layer.type->contraction(layer, 1);
     const double of_sample = static_cast<double>(

@@ -57,7 +57,7 @@ struct Fixture {
       }
     }
     network.lower(placement);
-    network.initialise();
+    network.parameters.initialise(network.graph.model());
     for (std::int32_t i = 0; i < kBatch; ++i) labels.push_back(i % kClasses);
   }
   static Pass pass(std::uint64_t step) {
@@ -67,7 +67,7 @@ struct Fixture {
     return pass;
   }
   double loss(std::uint64_t step) {
-    const Tensor& logits = network.forward(x, pass(step));
+    const Tensor& logits = network.plan.forward(x, pass(step));
     return layers::softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, dy.data())
                .sum /
            kBatch;
@@ -75,9 +75,9 @@ struct Fixture {
   /// The gradients of all parameters.
   std::vector<float> gradients(std::uint64_t step) {
     loss(step);
-    network.backward(dy);
+    network.plan.backward(dy);
     std::vector<float> all;
-    for (const Parameter* p : network.parameters()) {
+    for (const Parameter* p : network.parameters.list()) {
       all.insert(all.end(), p->gradient.begin(), p->gradient.end());
     }
     return all;
@@ -94,7 +94,7 @@ const char* const kStochastic = R"({"quantizer": {"plugin": "affine", "bits": 8}
 TEST(LayerTypes, GradientOfEveryParameterIsTheDirectionalDerivative) {
   Fixture f(nullptr);
   f.gradients(4);
-  for (Parameter* p : f.network.parameters()) {
+  for (Parameter* p : f.network.parameters.list()) {
     const Tensor g = p->gradient, w = p->value;
     double squares = 0;
     for (const float v : g) squares += double(v) * v;
@@ -116,12 +116,12 @@ TEST(LayerTypes, GradientOfEveryParameterIsTheDirectionalDerivative) {
 TEST(LayerTypes, OnePassGivesTheBitsOfMany) {
   for (const char* rule : {static_cast<const char*>(nullptr), kStochastic}) {
     Fixture fused(rule), plain(rule);
-    plain.network.fuse(false);
+    plain.network.plan.fuse(false);
     for (std::uint64_t step = 0; step < 3; ++step) {
       EXPECT_EQ(fused.gradients(step), plain.gradients(step)) << step;
     }
-    EXPECT_EQ(test::values(fused.network.forward(fused.x, Pass{})),
-              test::values(plain.network.forward(plain.x, Pass{})));
+    EXPECT_EQ(test::values(fused.network.plan.forward(fused.x, Pass{})),
+              test::values(plain.network.plan.forward(plain.x, Pass{})));
   }
 }
 
@@ -137,7 +137,7 @@ TEST(LayerTypes, SameBitsForAnyNumberOfThreads) {
 
 TEST(LayerTypes, DropoutActsInTrainingOnlyAndByStep) {
   Fixture f(nullptr);
-  const auto evaluate = [&] { return test::values(f.network.forward(f.x, Pass{})); };
+  const auto evaluate = [&] { return test::values(f.network.plan.forward(f.x, Pass{})); };
   EXPECT_EQ(evaluate(), evaluate());
   EXPECT_EQ(f.gradients(5), Fixture(nullptr).gradients(5));  // no state: 4 before changes nothing
   EXPECT_NE(f.loss(5), f.loss(6));
@@ -146,7 +146,7 @@ TEST(LayerTypes, DropoutActsInTrainingOnlyAndByStep) {
 TEST(LayerTypes, SitesSeeThroughWhatKeepsSignOrInput) {
   const Fixture f(kStochastic);
   const auto context = [&](const char* key) {
-    return f.network.sites().at(*sites::SiteKey::parse(key))->context();
+    return f.network.sites.all().at(*sites::SiteKey::parse(key))->context();
   };
   // conv1 reads the padded input of the network; drop2 hands on what relu gives
   EXPECT_FALSE(context("input/conv1").after_relu);

@@ -72,22 +72,22 @@ struct NetworkFixture {
   NetworkFixture(const Placement& placement, std::uint64_t seed = 3)
       : network(model(), test::registry(), seed), x(test::gaussian({kNetworkBatch, 8, 8, 2}, 11)) {
     network.lower(placement);
-    network.initialise();
+    network.parameters.initialise(network.graph.model());
     for (std::int64_t i = 0; i < kNetworkBatch; ++i)
       labels.push_back(static_cast<std::int32_t>(i % kClasses));
   }
   double loss(std::uint64_t step = 0) {
-    const Tensor& logits = network.forward(x, training(step));
+    const Tensor& logits = network.plan.forward(x, training(step));
     return layers::softmax_cross_entropy(logits.data(), labels.data(), kNetworkBatch, kClasses,
                                          nullptr)
                .sum /
            kNetworkBatch;
   }
   void gradients(std::uint64_t step = 0) {
-    const Tensor& logits = network.forward(x, training(step));
+    const Tensor& logits = network.plan.forward(x, training(step));
     Tensor dy({kNetworkBatch, kClasses});
     layers::softmax_cross_entropy(logits.data(), labels.data(), kNetworkBatch, kClasses, dy.data());
-    network.backward(dy);
+    network.plan.backward(dy);
   }
   Network network;
   Tensor x;
@@ -96,10 +96,10 @@ struct NetworkFixture {
 
 TEST(Network, APlanHasShapesAndNoValues) {
   Network network(model(), test::registry(), 3);
-  network.plan_only();
+  network.parameters.plan_only();
   network.lower(floating());
-  ASSERT_FALSE(network.parameters().empty());
-  for (const Parameter* p : network.parameters()) {
+  ASSERT_FALSE(network.parameters.list().empty());
+  for (const Parameter* p : network.parameters.list()) {
     EXPECT_GT(element_count(p->shape), 1U) << p->name();
     EXPECT_EQ(p->value.capacity(), 0U) << p->name();
     EXPECT_EQ(p->gradient.capacity(), 0U) << p->name();
@@ -109,7 +109,7 @@ TEST(Network, APlanHasShapesAndNoValues) {
 TEST(Network, GradientOfEveryParameterIsTheDirectionalDerivative) {
   NetworkFixture f(floating());
   f.gradients();
-  for (Parameter* p : f.network.parameters()) {
+  for (Parameter* p : f.network.parameters.list()) {
     const Tensor g = p->gradient, w = p->value;
     double squares = 0;
     for (const float v : g) squares += double(v) * v;
@@ -139,7 +139,7 @@ TEST(Network, SameBitsForAnyNumberOfThreads) {
                   {"weight/conv1", "activation/conv2", "error/conv2", "gradient/conv2"}));
     f.gradients(5);
     std::vector<float> values;
-    for (Parameter* p : f.network.parameters()) {
+    for (Parameter* p : f.network.parameters.list()) {
       values.insert(values.end(), p->gradient.begin(), p->gradient.end());
     }
     all.push_back(values);
@@ -153,7 +153,7 @@ TEST(Network, QuantizeNodesStandAtTheInputsOfContractions) {
       quantized(R"({"quantizer": {"plugin": "affine", "bits": 4}})",
                 {"input/conv1", "activation/conv2", "activation/deep", "activation/fc"}));
   std::vector<std::string> names;
-  for (const auto& node : f.network.nodes()) {
+  for (const auto& node : f.network.plan.nodes()) {
     if (node->type == Node::Type::kQuantize) names.push_back(node->name);
   }
   EXPECT_EQ(names, (std::vector<std::string>{"input/conv1", "activation/conv2", "activation/deep",
@@ -166,7 +166,7 @@ TEST(Network, AnErrorQuantizerActsOnBothUsesOrOnOne) {
       dw(quantized(rule, {"error.dw/fc"}));
   const auto gradient = [](NetworkFixture& f, const char* name) {
     f.gradients();
-    for (Parameter* p : f.network.parameters()) {
+    for (Parameter* p : f.network.parameters.list()) {
       if (p->name() == name) return test::values(p->gradient);
     }
     return std::vector<float>{};
@@ -181,12 +181,12 @@ TEST(Network, ARemovedNormLeavesABiasAndTheSameEvaluationAfterFolding) {
   NetworkFixture f(floating());
   f.gradients();  // moves the running statistics
   Pass evaluation;
-  const std::vector<float> before = test::values(f.network.forward(f.x, evaluation));
+  const std::vector<float> before = test::values(f.network.plan.forward(f.x, evaluation));
   std::vector<float> scale, shift;
-  f.network.norms().at(0)->norm->inference(Pass{}, scale, shift);
-  f.network.remove_norm(f.network.model().find("norm1"));
+  f.network.plan.norms().at(0)->norm->inference(Pass{}, scale, shift);
+  f.network.remove_norm(f.network.graph.model().find("norm1"));
   f.network.lower(floating());
-  for (Parameter* p : f.network.parameters()) {
+  for (Parameter* p : f.network.parameters.list()) {
     if (p->layer != "conv1") continue;
     const std::size_t row = p->value.size() / scale.size();
     for (std::size_t i = 0; i < p->value.size(); ++i) {
@@ -194,7 +194,7 @@ TEST(Network, ARemovedNormLeavesABiasAndTheSameEvaluationAfterFolding) {
       if (p->role == QLOOM_ROLE_BIAS) p->value[i] += shift[i];
     }
   }
-  const std::vector<float> after = test::values(f.network.forward(f.x, evaluation));
+  const std::vector<float> after = test::values(f.network.plan.forward(f.x, evaluation));
   ASSERT_EQ(before.size(), after.size());
   for (std::size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(before[i], after[i], 1e-5);
 }
@@ -258,10 +258,10 @@ TEST(Adam, FollowsItsDefinitionInDouble) {
 
 TEST(Network, NotFiniteValuesAreNamed) {
   NetworkFixture f(floating());
-  f.network.forward(f.x, training());
+  f.network.plan.forward(f.x, training());
   EXPECT_EQ(f.network.first_non_finite(), "");
-  f.network.parameters().back()->value[0] = std::nanf("");
-  f.network.forward(f.x, training());
+  f.network.parameters.list().back()->value[0] = std::nanf("");
+  f.network.plan.forward(f.x, training());
   EXPECT_EQ(f.network.first_non_finite(), "fc");
 }
 

@@ -77,15 +77,15 @@ class Reload : public testing::Test {
 
   /// What the quantizer makes of 1, from the last step's operand and the weight before its update.
   static float factor(Trainer& trainer) {
-    network::Parameter& weight = *trainer.network().parameters().front();
-    const Tensor& quantized = trainer.network().quantized(weight);
+    network::Parameter& weight = *trainer.network().parameters.list().front();
+    const Tensor& quantized = network::quantized(trainer.network(), weight);
     for (std::size_t i = 0; i < quantized.size(); ++i) {
       if (weight.value[i] != 0) return quantized[i] / weight.value[i];
     }
     return 0;
   }
   static double calls(Trainer& trainer) {
-    const auto state = trainer.network().sites().begin()->second->save();
+    const auto state = trainer.network().sites.all().begin()->second->save();
     return std::get<std::vector<double>>(state.at("quantizer/calls").values).at(0);
   }
 

@@ -105,7 +105,7 @@ TEST(Accumulators, IntegerOnesEqualAScalarLoopOverTheOperandsOfEachContraction) 
           const std::vector<float> expected =
               summed(integer_products(c, bench.shape_of(layer)), reg, factor_of(c), c.bias);
           EXPECT_EQ(c.result, expected) << c.site << "/" << layer << " " << bits << overflow;
-          EXPECT_EQ(bench.network.overflows().at(c.site + "/" + layer), reg.overflows)
+          EXPECT_EQ(bench.network.accumulators.overflows().at(c.site + "/" + layer), reg.overflows)
               << c.site << "/" << layer << " " << bits << overflow;
           if (bits == 32) {
             EXPECT_EQ(reg.overflows, 0U);
@@ -135,7 +135,7 @@ TEST(Accumulators, FloatOnesEqualAScalarLoopOverTheOperandsOfEachContraction) {
           FloatRegister reg{exponent, mantissa, chunk};
           EXPECT_EQ(c.result, summed(rows, reg, 1, c.bias))
               << c.site << "/" << layer << " chunk " << chunk;
-          EXPECT_EQ(bench.network.overflows().at(c.site + "/" + layer), reg.overflows);
+          EXPECT_EQ(bench.network.accumulators.overflows().at(c.site + "/" + layer), reg.overflows);
           overflows += reg.overflows;
         }
       }
@@ -171,8 +171,8 @@ TEST(Accumulators, ARuleForOneContractionLeavesTheOthersExact) {
       const auto expected = summed(rows, c.site == site ? narrow : wide, factor_of(c), c.bias);
       EXPECT_EQ(c.result, expected) << c.site << " with " << site;
     }
-    EXPECT_EQ(bench.network.overflows().size(), 1U) << site;
-    EXPECT_GT(bench.network.overflows().at(site + "/conv2"), 0U);
+    EXPECT_EQ(bench.network.accumulators.overflows().size(), 1U) << site;
+    EXPECT_GT(bench.network.accumulators.overflows().at(site + "/conv2"), 0U);
   }
 }
 

@@ -42,17 +42,17 @@ class Fusion : public testing::TestWithParam<Case> {};
 TEST_P(Fusion, ChangesNoBitOfATrainingStep) {
   const Case& c = GetParam();
   Training plain(c.model, Json::parse(c.rules)), fused(c.model, Json::parse(c.rules));
-  plain.network.fuse(false);
+  plain.network.plan.fuse(false);
   for (std::uint64_t step = 0; step < 3; ++step) {
     EXPECT_EQ(plain.step(step), fused.step(step)) << "logits of step " << step;
-    const auto a = plain.network.parameters(), b = fused.network.parameters();
+    const auto a = plain.network.parameters.list(), b = fused.network.parameters.list();
     for (std::size_t i = 0; i < a.size(); ++i) {
       ASSERT_EQ(values(a[i]->gradient), values(b[i]->gradient))
           << a[i]->name() << ", step " << step;
       ASSERT_EQ(values(a[i]->value), values(b[i]->value)) << a[i]->name() << ", step " << step;
     }
-    for (const auto& [name, site] : plain.network.sites()) {
-      const auto& other = fused.network.sites().at(name);
+    for (const auto& [name, site] : plain.network.sites.all()) {
+      const auto& other = fused.network.sites.all().at(name);
       for (std::size_t i = 0; i < site->learned().size(); ++i) {
         ASSERT_EQ(site->learned()[i].gradient, other->learned()[i].gradient) << name.text();
       }

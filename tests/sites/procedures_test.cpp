@@ -74,7 +74,7 @@ class Procedures : public testing::Test {
   static std::vector<float> logits(run::Trainer& trainer, bool use_shadows = true) {
     network::Pass pass;
     pass.use_shadows = use_shadows;
-    return values(trainer.network().forward(gaussian({10, 8, 8, 2}, 33), pass));
+    return values(trainer.network().plan.forward(gaussian({10, 8, 8, 2}, 33), pass));
   }
 
   fs::path folder_;
@@ -87,8 +87,8 @@ TEST_F(Procedures, FoldBnKeepsTheLogitsOfEvaluation) {
     auto folded = trainer(Json::array(), Json::array({{{"plugin", "fold_bn"}}}), 2, patch);
     run(plain);
     run(folded);
-    EXPECT_EQ(plain.network().norms().size(), 1U);
-    EXPECT_TRUE(folded.network().norms().empty());
+    EXPECT_EQ(plain.network().plan.norms().size(), 1U);
+    EXPECT_TRUE(folded.network().plan.norms().empty());
     EXPECT_EQ(folded.facts().custom.at("norms_folded"), std::vector<double>{1});
     EXPECT_EQ(folded.facts().custom.at("norms_left"), std::vector<double>{0});
     const std::vector<float> expected = logits(plain);
@@ -105,7 +105,7 @@ TEST_F(Procedures, FoldedWeightsAreWhatAWeightRuleQuantizes) {
   auto folded = trainer(rules, Json::array({{{"plugin", "fold_bn"}}}), 1);
   run(folded);
   logits(folded);
-  for (network::Parameter* p : folded.network().parameters()) {
+  for (network::Parameter* p : folded.network().parameters.list()) {
     if (p->layer != "conv1") continue;
     ASSERT_NE(p->forward, nullptr) << p->name();
     EXPECT_EQ(values(p->quantized), fixed(values(p->value), p->role == QLOOM_ROLE_WEIGHT ? 5 : 4));
@@ -117,8 +117,8 @@ struct Means {
   std::map<std::string, std::vector<double>> sums;
   int count = 0;
   void add(network::Network& network) {
-    for (network::Parameter* p : network.parameters()) {
-      const Tensor& q = network.quantized(*p);
+    for (network::Parameter* p : network.parameters.list()) {
+      const Tensor& q = network::quantized(network, *p);
       auto& sum = sums[p->name()];
       sum.resize(q.size());
       for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += q[i];
@@ -141,7 +141,7 @@ TEST_F(Procedures, SwalpEvaluatesTheMeanOfTheQuantizedWeightsOfItsEpochs) {
   });
   EXPECT_EQ(means.count, 3);
   EXPECT_EQ(averaged.facts().custom.at("averaged_iterates"), std::vector<double>{3});
-  for (network::Parameter* p : averaged.network().parameters()) {
+  for (network::Parameter* p : averaged.network().parameters.list()) {
     ASSERT_EQ(p->shadow.size(), p->value.size()) << p->name();
     double off_grid = 0;
     for (std::size_t i = 0; i < p->shadow.size(); ++i) {
@@ -156,7 +156,7 @@ TEST_F(Procedures, SwalpEvaluatesTheMeanOfTheQuantizedWeightsOfItsEpochs) {
   }
   // The contractions of evaluation see the average, of training the quantized weights.
   logits(averaged);
-  for (const auto& node : averaged.network().nodes()) {
+  for (const auto& node : averaged.network().plan.nodes()) {
     if (node->weight == nullptr) continue;
     EXPECT_EQ(node->weight_operand.values, node->weight->shadow.data()) << node->name;
   }
@@ -186,7 +186,7 @@ TEST_F(Procedures, WageTrainingKeepsAllWeightsOnTheirGridAndInRange) {
     std::vector<float> first, last;
     run(t, [&](run::Trainer& now) {
       last.clear();
-      for (const network::Parameter* p : now.network().parameters()) {
+      for (const network::Parameter* p : now.network().parameters.list()) {
         if (p->role != QLOOM_ROLE_WEIGHT) {
           for (const float b : p->value) ASSERT_EQ(b, 0.0F) << p->name() << " stays as it was";
           continue;
@@ -238,7 +238,8 @@ TEST_F(Procedures, AReportHoldsTheOverflowsOfEachAccumulator) {
     for (const char* site :
          {"accumulator.forward/conv2", "accumulator.dx/conv2", "accumulator.dw/conv2"}) {
       EXPECT_EQ(counts.at(site).get<std::uint64_t>() > 0, any) << site;
-      EXPECT_EQ(counts.at(site).get<std::uint64_t>(), t.network().overflows().at(site));
+      EXPECT_EQ(counts.at(site).get<std::uint64_t>(),
+                t.network().accumulators.overflows().at(site));
     }
   }
 }
@@ -269,7 +270,7 @@ TEST_F(Procedures, FromSwapsAMethodBetweenTwoEpochsOfARun) {
   auto t = trainer(rules(2), Json::array(), 4);
   run(t, [](run::Trainer& now) {
     const int f = now.cursor().epochs > 2 ? 4 : 9;
-    for (const network::Parameter* p : now.network().parameters()) {
+    for (const network::Parameter* p : now.network().parameters.list()) {
       if (p->name() != "fc/weight") continue;
       EXPECT_EQ(values(p->value), fixed(values(p->value), f)) << now.cursor().epochs;
       if (f == 9) {

@@ -286,7 +286,7 @@ TEST(Rules, FromSwapsTheMethodWhenTheEpochIsReached) {
   bench.forward(2);
   EXPECT_EQ(seen("fc"), fixed(values(weight), 5));
   EXPECT_EQ(seen("conv2"), fixed(values(bench.parameter("conv2/weight").value), 2));
-  EXPECT_EQ(bench.network.norms().at(0)->norm->spec.method->id, "range_bn");
+  EXPECT_EQ(bench.network.plan.norms().at(0)->norm->spec.method->id, "range_bn");
   EXPECT_EQ(&bench.site("weight/left"), kept) << "an unchanged quantizer keeps its state";
   bench.lower(3);
   bench.forward(3);
@@ -295,7 +295,7 @@ TEST(Rules, FromSwapsTheMethodWhenTheEpochIsReached) {
 
 std::size_t quantize_nodes(Bench& bench) {
   std::size_t count = 0;
-  for (const auto& node : bench.network.nodes()) {
+  for (const auto& node : bench.network.plan.nodes()) {
     count += node->type == network::Node::Type::kQuantize ? 1 : 0;
   }
   return count;

@@ -34,7 +34,7 @@ TEST(Sites, EverySiteOfTheGrammarCanBeGivenAMethodByARule) {
       plain.train(step);
     }
     EXPECT_NE(values(bench.forward(2)), values(plain.forward(2))) << site;
-    for (const auto& [key, node] : bench.network.sites()) EXPECT_EQ(key.site, &row);
+    for (const auto& [key, node] : bench.network.sites.all()) EXPECT_EQ(key.site, &row);
     const auto& placed = bench.network.placement();
     EXPECT_EQ(placed.accumulators.size(), is_accumulator ? std::size(kContractions) : 0) << site;
     EXPECT_EQ(placed.quantizers.empty(), is_accumulator) << site;
@@ -49,11 +49,11 @@ TEST(Sites, TheStarIsEverySiteButTheAccumulatorsAndTheUsesOfAnError) {
   for (const char* key : {"weight/fc", "bias/fc", "activation/fc", "error/fc", "gradient/fc",
                           "update/fc", "momentum/fc", "logits/fc", "input/conv1", "norm/norm1/mean",
                           "norm/norm1/inv_scale", "norm/norm1/gamma", "norm/norm1/beta"}) {
-    EXPECT_TRUE(bench.network.sites().contains(site_key(key))) << key;
+    EXPECT_TRUE(bench.network.sites.all().contains(site_key(key))) << key;
   }
   // The error is quantized once, for both of its uses.
-  EXPECT_FALSE(bench.network.sites().contains(site_key("error.dx/fc")));
-  EXPECT_FALSE(bench.network.sites().contains(site_key("error.dw/fc")));
+  EXPECT_FALSE(bench.network.sites.all().contains(site_key("error.dx/fc")));
+  EXPECT_FALSE(bench.network.sites.all().contains(site_key("error.dw/fc")));
   EXPECT_TRUE(bench.network.placement().accumulators.empty());
   EXPECT_EQ(values(*bench.node("logits/fc").value), fixed(bench.y("fc"), 9, 16));
 }
@@ -85,7 +85,7 @@ TEST(Sites, TheNormsFamilyIsReachedByItsName) {
   Json rule = fixed_rule("norm.*", "norm1", 6);
   Bench bench(rules({rule}));
   std::vector<std::string> keys;
-  for (const auto& [key, site] : bench.network.sites()) keys.push_back(key.text());
+  for (const auto& [key, site] : bench.network.sites.all()) keys.push_back(key.text());
   EXPECT_EQ(keys, (std::vector<std::string>{"norm.error/norm1", "norm.input/norm1",
                                             "norm.output/norm1"}));
 }
@@ -282,7 +282,7 @@ TEST(Sites, ANormRuleRoundsEachInternalOrAllOfThem) {
     Bench bench(rules({rule})), plain(kSitesNone);
     bench.gradients();
     plain.gradients();
-    EXPECT_EQ(bench.network.sites().size(), slot.empty() ? 4U : 1U) << slot;
+    EXPECT_EQ(bench.network.sites.all().size(), slot.empty() ? 4U : 1U) << slot;
     EXPECT_EQ(bench.y("conv1"), plain.y("conv1"));
     const Tensor &gamma = bench.parameter("norm1/gamma").value,
                  &beta = bench.parameter("norm1/beta").value;
@@ -334,7 +334,7 @@ TEST(Sites, RulesThatAreSwitchedOffLeaveTheFloatNetwork) {
       plain(kSitesNone);
   network::Pass pass;
   pass.rules = network::Pass::Rules::kOff;
-  EXPECT_EQ(values(bench.network.forward(bench.batch, pass)), values(plain.evaluate()));
+  EXPECT_EQ(values(bench.network.plan.forward(bench.batch, pass)), values(plain.evaluate()));
 }
 
 }  // namespace

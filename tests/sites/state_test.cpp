@@ -168,8 +168,8 @@ TEST(SiteState, AFloatStageLeavesLearnedParametersAsTheyAre) {
   pass.phase = {2, 0, true, 0.125};
   pass.rules = network::Pass::Rules::kOff;
   pass.norms_train = true;
-  bench.network.forward(bench.batch, pass);
-  bench.network.backward(bench.dlogits);
+  bench.network.plan.forward(bench.batch, pass);
+  bench.network.plan.backward(bench.dlogits);
   bench.network.update(bench.settings, pass.phase, 2);
   EXPECT_EQ(learned(bench, "weight/conv2"), step);
 }
@@ -188,18 +188,18 @@ TEST(SiteState, ShadowsHaveNormStatisticsOfTheirOwn) {
   network::Parameter& weight = bench.parameter("conv1/weight");
   weight.shadow = weight.value;
   for (float& v : weight.shadow) v *= 2.0F;
-  bench.network.add_shadow_norms();
+  bench.network.norms.add_shadows();
   network::Pass retune;
   retune.norms_train = retune.use_shadows = true;
   retune.norm_momentum = 1.0;
-  bench.network.forward(bench.batch, retune);
+  bench.network.plan.forward(bench.batch, retune);
   const auto values_of = [](const data::Arrays& arrays) {
     return std::get<std::vector<double>>(arrays.at("running_mean").values);
   };
   EXPECT_EQ(values_of(norm("norm/norm1/")), values_of(last));
   EXPECT_NE(values_of(norm("shadow_norm/norm1/")), values_of(last));
-  bench.network.drop_shadows();
-  EXPECT_FALSE(bench.network.has_shadows());
+  network::drop_shadows(bench.network);
+  EXPECT_FALSE(network::has_shadows(bench.network));
   EXPECT_TRUE(norm("shadow_norm/norm1/").empty());
 }
 
@@ -216,7 +216,7 @@ TEST(SiteState, AFileGivesEachReaderWhatItHeld) {
   const auto started = [&file](const Json& now) {
     auto bench = std::make_unique<Bench>(now);
     data::ArrayReader reader(file, "file");
-    bench->network.recall_sites(reader);
+    bench->network.sites.recall(reader);
     bench->lower(0);
     return bench;
   };

@@ -90,12 +90,12 @@ Bench::Bench(const Json& rules, const Json& patch)
   settings.learning_rate = 0.125;
   settings.momentum = 0.5;
   for (std::int32_t i = 0; i < kBatch; ++i) labels.push_back(i % kClasses);
-  network.fuse(false);  // every value and gradient can be looked at
+  network.plan.fuse(false);  // every value and gradient can be looked at
   lower(placing::Moment{});
-  network.initialise();
+  network.parameters.initialise(network.graph.model());
   // Off the round values that no coarse grid would change.
   std::uint64_t stream = 100;
-  for (network::Parameter* p : network.parameters()) {
+  for (network::Parameter* p : network.parameters.list()) {
     if (p->role == QLOOM_ROLE_WEIGHT) continue;
     const Tensor noise = gaussian(p->value.shape(), stream++, 0.3F);
     for (std::size_t i = 0; i < noise.size(); ++i) p->value[i] += noise[i];
@@ -103,19 +103,19 @@ Bench::Bench(const Json& rules, const Json& patch)
 }
 
 void Bench::lower(placing::Moment done) {
-  network.lower(placing::place(pipeline, network.model(), registry(), done));
+  network.lower(placing::place(pipeline, network.graph.model(), registry(), done));
 }
 
 const Tensor& Bench::forward(std::uint64_t step) {
-  return network.forward(batch, pass_of(step, true));
+  return network.plan.forward(batch, pass_of(step, true));
 }
 
-const Tensor& Bench::evaluate() { return network.forward(batch, pass_of(0, false)); }
+const Tensor& Bench::evaluate() { return network.plan.forward(batch, pass_of(0, false)); }
 
 void Bench::gradients(std::uint64_t step) {
   const Tensor& logits = forward(step);
   layers::softmax_cross_entropy(logits.data(), labels.data(), kBatch, kClasses, dlogits.data());
-  network.backward(dlogits);
+  network.plan.backward(dlogits);
 }
 
 void Bench::update(std::uint64_t step) {
@@ -128,25 +128,25 @@ void Bench::train(std::uint64_t step) {
 }
 
 network::Node& Bench::node(const std::string& name) {
-  for (const auto& n : network.nodes()) {
+  for (const auto& n : network.plan.nodes()) {
     if (n->name == name) return *n;
   }
   throw std::out_of_range("no node " + name);
 }
 
 network::Node& Bench::input_of(const std::string& name) {
-  return *network.nodes()[static_cast<std::size_t>(node(name).inputs.at(0))];
+  return *network.plan.nodes()[static_cast<std::size_t>(node(name).inputs.at(0))];
 }
 
 network::Parameter& Bench::parameter(const std::string& name) {
-  for (network::Parameter* p : network.parameters()) {
+  for (network::Parameter* p : network.parameters.list()) {
     if (p->name() == name) return *p;
   }
   throw std::out_of_range("no parameter " + name);
 }
 
 network::SiteQuantizer& Bench::site(const std::string& key) {
-  return *network.sites().at(site_key(key));
+  return *network.sites.all().at(site_key(key));
 }
 
 network::ContractionShape Bench::shape_of(const std::string& layer) {
@@ -164,7 +164,7 @@ std::vector<float> Bench::w(const std::string& layer) {
 
 std::vector<float> Bench::parameter_gradients(const std::string& except) {
   std::vector<float> all;
-  for (const network::Parameter* p : network.parameters()) {
+  for (const network::Parameter* p : network.parameters.list()) {
     if (p->name() != except) all.insert(all.end(), p->gradient.begin(), p->gradient.end());
   }
   return all;
@@ -172,7 +172,7 @@ std::vector<float> Bench::parameter_gradients(const std::string& except) {
 
 std::vector<float> Bench::parameter_values(const std::string& except) {
   std::vector<float> all;
-  for (const network::Parameter* p : network.parameters()) {
+  for (const network::Parameter* p : network.parameters.list()) {
     if (p->name() != except) all.insert(all.end(), p->value.begin(), p->value.end());
   }
   return all;

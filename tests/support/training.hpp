@@ -30,8 +30,8 @@ class Training {
     for (std::int32_t i = 0; i < kBatch; ++i) labels_.push_back(i % kClasses);
     settings_.learning_rate = 0.05;
     settings_.momentum = 0.9;
-    network.lower(placing::place(pipeline_, network.model(), registry(), {}));
-    network.initialise();
+    network.lower(placing::place(pipeline_, network.graph.model(), registry(), {}));
+    network.parameters.initialise(network.graph.model());
   }
 
   /// run(); returns the logits.
@@ -39,13 +39,13 @@ class Training {
   /// Forward, loss, backward, update.
   const Tensor& run(std::uint64_t step) {
     const network::Pass pass = pass_of(step, true);
-    const Tensor& logits = network.forward(batch_, pass);
+    const Tensor& logits = network.plan.forward(batch_, pass);
     layers::softmax_cross_entropy(logits.data(), labels_.data(), kBatch, kClasses, dlogits_.data());
-    network.backward(dlogits_);
+    network.plan.backward(dlogits_);
     network.update(settings_, pass.phase, step);
     return logits;
   }
-  std::vector<float> evaluate() { return values(network.forward(batch_, pass_of(0, false))); }
+  std::vector<float> evaluate() { return values(network.plan.forward(batch_, pass_of(0, false))); }
 
  private:
   [[nodiscard]] static network::Pass pass_of(std::uint64_t step, bool training) {

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "host/network/network.hpp"
+#include "host/network/plan/lowering.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {
@@ -32,57 +32,39 @@ constexpr Value kSums[] = {Value::kSumForward, Value::kSumDx, Value::kSumDw};
 
 }  // namespace
 
-Network::Network(Model model, const registry::Registry& registry, std::uint64_t seed)
-    : model_(std::move(model)),
-      registry_(&registry),
-      seed_(seed),
-      is_removed_(model_.layers.size(), false) {}
+Lowering::Lowering(const registry::Registry& registry, const Graph& graph,
+                   const Placement& placement, Parameters& parameters, SiteTable& sites,
+                   Norms& norms)
+    : registry_(registry),
+      graph_(graph),
+      placement_(placement),
+      parameters_(parameters),
+      sites_(sites),
+      norms_(norms) {}
 
-void Network::lower(const Placement& placement) {
-  placement_ = placement;
-  remember_sites();
-  old_sites_ = std::move(sites_);
-  old_norms_ = std::move(norms_);
-  sites_.clear();
-  norms_.clear();
-  nodes_.clear();
-  computed_ = 0;
-  has_gradients_ = false;
-  node_of_layer_.clear();
-  std::erase_if(accumulators_, [&](const auto& entry) {
-    const auto now = placement_.accumulators.find(entry.first);
-    return now == placement_.accumulators.end() || !(now->second == entry.second.spec);
-  });
+Nodes Lowering::run() {
+  sites_.start(placement_.quantizers);
+  norms_.start();
+  const Model& model = graph_.model();
   auto input = std::make_unique<Node>();
   input->type = Node::Type::kInput;
   input->name = "input";
-  input->out_shape = model_.input;
+  input->out_shape = model.input;
   input->needs_gradient = false;
   nodes_.push_back(std::move(input));
-  for (std::size_t i = 0; i < model_.layers.size(); ++i) add_layer(i);
-  add_quantize({at(Owner::kNetwork, Value::kOutput), model_.layers.back().name},
+  for (std::size_t i = 0; i < model.layers.size(); ++i) add_layer(static_cast<int>(i));
+  add_quantize({at(Owner::kNetwork, Value::kOutput), model.layers.back().name},
                node_of_layer_.back());
-  order_parameters();
+  parameters_.order(model);
   for (const auto& node : nodes_) {
     for (const int i : node->inputs) ++nodes_[static_cast<std::size_t>(i)]->readers;
   }
-  old_sites_.clear();
-  old_norms_.clear();
-  before_.clear();
-  old_learned_state_.clear();
+  sites_.finish();
+  norms_.finish();
+  return std::move(nodes_);
 }
 
-void Network::order_parameters() {
-  ordered_parameters_.clear();
-  for (const Layer& layer : model_.layers) {
-    for (const char* role : {"weight", "bias", "gamma", "beta"}) {
-      const auto found = parameters_.find(layer.name + "/" + role);
-      if (found != parameters_.end()) ordered_parameters_.push_back(found->second.get());
-    }
-  }
-}
-
-bool Network::is_after_relu(int node) const {
+bool Lowering::is_after_relu(int node) const {
   const Node& n = *nodes_[static_cast<std::size_t>(node)];
   if (n.type == Node::Type::kQuantizeError) return is_after_relu(n.inputs[0]);
   if (n.type != Node::Type::kLayer) return false;
@@ -98,15 +80,15 @@ bool Network::is_after_relu(int node) const {
   throw RunError("a layer has an unknown sign");
 }
 
-bool Network::is_network_input(int node) const {
+bool Lowering::is_network_input(int node) const {
   const Node& n = *nodes_[static_cast<std::size_t>(node)];
   if (n.type == Node::Type::kInput) return true;
   return n.type == Node::Type::kLayer && n.layer->type->hands_input_on &&
          is_network_input(n.inputs[0]);
 }
 
-int Network::add_quantize(const SiteKey& key, int input, std::int64_t fan_in) {
-  const std::optional<QuantizerSpec> spec = spec_at(key);
+int Lowering::add_quantize(const SiteKey& key, int input, std::int64_t fan_in) {
+  const std::optional<QuantizerSpec> spec = sites_.spec_at(key);
   if (!spec) return input;
   const bool is_error = key.site->role == QLOOM_SITE_ERROR;
   const auto type = is_error ? Node::Type::kQuantizeError : Node::Type::kQuantize;
@@ -114,9 +96,8 @@ int Network::add_quantize(const SiteKey& key, int input, std::int64_t fan_in) {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     Node& other = *nodes_[i];
     if (other.type == type && other.inputs[0] == input && other.keys[0].site == key.site &&
-        other.site->spec() == *spec && can_share(other.keys[0], key, *spec)) {
+        other.site->spec() == *spec && sites_.share(other.keys[0], key, *spec)) {
       other.keys.push_back(key);
-      sites_[key] = other.site;
       return static_cast<int>(i);
     }
   }
@@ -127,33 +108,14 @@ int Network::add_quantize(const SiteKey& key, int input, std::int64_t fan_in) {
   node->keys = {key};
   node->inputs = {input};
   node->out_shape = read.out_shape;
-  node->site = site(key, read.out_shape.channels, fan_in, !is_error && is_after_relu(input));
+  node->site = sites_.make(key, read.out_shape.channels, fan_in, !is_error && is_after_relu(input));
   check_groups(*spec, node->out_shape.size(), "a sample");
   node->needs_gradient = read.needs_gradient || (!is_error && node->site->learns());
   nodes_.push_back(std::move(node));
   return static_cast<int>(nodes_.size()) - 1;
 }
 
-Parameter* Network::parameter(const Layer& layer, std::uint32_t role, Shape shape,
-                              std::int64_t fan_in) {
-  const std::string key = layer.name + "/" + role_name(role);
-  auto& slot = parameters_[key];
-  if (slot == nullptr) {
-    slot = std::make_unique<Parameter>();
-    slot->layer = layer.name;
-    slot->role = role;
-    slot->fan_in = fan_in;
-    slot->shape = shape;
-    if (!has_values_) return slot.get();
-    slot->value.resize(shape);
-    slot->value.fill(role == QLOOM_ROLE_GAMMA ? 1.0F : 0.0F);
-    slot->gradient.resize(std::move(shape));
-    slot->gradient.fill(0.0F);
-  }
-  return slot.get();
-}
-
-void Network::check_weight_groups(const Parameter& weight, const Layer& layer) const {
+void Lowering::check_weight_groups(const Parameter& weight, const Layer& layer) const {
   const auto values = static_cast<std::int64_t>(element_count(weight.shape)) / layer.out.channels;
   for (const Value value : {Value::kWeight, Value::kGradient, Value::kUpdate, Value::kMomentum}) {
     const auto spec = placement_.quantizers.find({at(Owner::kContraction, value), layer.name});
@@ -162,29 +124,29 @@ void Network::check_weight_groups(const Parameter& weight, const Layer& layer) c
   }
 }
 
-void Network::attach_update_sites(Parameter& p, const Layer& layer) {
+void Lowering::attach_update_sites(Parameter& p, const Layer& layer) {
   const auto place = [&](Value value) {
-    return site({at(Owner::kContraction, value), layer.name}, layer.out.channels, p.fan_in);
+    return sites_.make({at(Owner::kContraction, value), layer.name}, layer.out.channels, p.fan_in);
   };
   p.on_gradient = place(Value::kGradient);
   p.on_update = place(Value::kUpdate);
   p.on_momentum = place(Value::kMomentum);
 }
 
-void Network::lower_contraction(Node& node, bool has_input_gradient) {
+void Lowering::lower_contraction(Node& node, bool has_input_gradient) {
   const Layer& layer = *node.layer;
   const ContractionShape s = layer.type->contraction(layer, 1);
   const std::int64_t fan_in = s.fan_in();
   const Shape shape{s.out_c, s.kernel_h, s.kernel_w, s.in_c / s.groups};
-  node.weight = parameter(layer, QLOOM_ROLE_WEIGHT, shape, fan_in);
+  node.weight = parameters_.get(layer, QLOOM_ROLE_WEIGHT, shape, fan_in);
   check_weight_groups(*node.weight, layer);
   const auto place = [&](Value value) {
-    return site({at(Owner::kContraction, value), layer.name}, layer.out.channels, fan_in);
+    return sites_.make({at(Owner::kContraction, value), layer.name}, layer.out.channels, fan_in);
   };
   node.weight->forward = place(Value::kWeight);
   attach_update_sites(*node.weight, layer);
   if (layer.has_bias) {
-    node.bias = parameter(layer, QLOOM_ROLE_BIAS, {layer.out.channels}, fan_in);
+    node.bias = parameters_.get(layer, QLOOM_ROLE_BIAS, {layer.out.channels}, fan_in);
     node.bias->forward = place(Value::kBias);
   }
   node.error = place(Value::kError);
@@ -196,14 +158,14 @@ void Network::lower_contraction(Node& node, bool has_input_gradient) {
   check_accumulators(node, has_input_gradient);
 }
 
-void Network::check_accumulators(const Node& node, bool has_input_gradient) const {
+void Lowering::check_accumulators(const Node& node, bool has_input_gradient) const {
   for (const SiteKey& key : node.accumulators) {
     const Value sum = key.site->value;
     const auto found = placement_.accumulators.find(key);
     if (found == placement_.accumulators.end()) continue;
     if (sum == Value::kSumDx && !has_input_gradient) continue;  // never computed
     const MethodSpec& spec = found->second.accumulator;
-    const registry::Instance probe = probe_of(*registry_, spec, &key);
+    const registry::Instance probe = probe_of(registry_, spec, &key);
     if ((probe.ops<qloom_accumulator>().caps & QLOOM_ACCUMULATOR_INTEGER) == 0) continue;
     const auto has = [&](Value value) {
       return placement_.quantizers.contains({at(Owner::kContraction, value), key.layer});
@@ -230,43 +192,35 @@ void Network::check_accumulators(const Node& node, bool has_input_gradient) cons
   }
 }
 
-void Network::lower_norm(Node& node, int index) {
+void Lowering::lower_norm(Node& node, int index) {
   const Layer& layer = *node.layer;
-  const int producer = producer_of(index);
+  const int producer = graph_.producer_of(index);
   const Node* from =
       producer < 0
           ? nullptr
           : nodes_[static_cast<std::size_t>(node_of_layer_[static_cast<std::size_t>(producer)])]
                 .get();
-  const MethodSpec& spec = placement_.norms.at(layer.name);
-  const auto old = old_norms_.find(layer.name);
-  if (old != old_norms_.end() && old->second->spec == spec) {
-    node.norm = old->second;
-  } else {
-    node.norm = std::make_shared<NormLayer>(*registry_, spec, layer,
-                                            from != nullptr ? from->weight->fan_in : 0);
-    if (old != old_norms_.end()) node.norm->adopt(*old->second);  // in the middle of a run
-  }
-  norms_[layer.name] = node.norm;
+  node.norm = norms_.make(placement_.norms.at(layer.name), layer,
+                          from != nullptr ? from->weight->fan_in : 0);
   if (node.norm->has_affine) {
-    node.norm->gamma = parameter(layer, QLOOM_ROLE_GAMMA, {layer.out.channels}, 0);
-    node.norm->beta = parameter(layer, QLOOM_ROLE_BETA, {layer.out.channels}, 0);
+    node.norm->gamma = parameters_.get(layer, QLOOM_ROLE_GAMMA, {layer.out.channels}, 0);
+    node.norm->beta = parameters_.get(layer, QLOOM_ROLE_BETA, {layer.out.channels}, 0);
   }
   node.norm->slot_sites.clear();
   for (const char* slot : sites::kNormSlots) {
     const SiteKey key(at(Owner::kNorm, Value::kSlot), layer.name, slot);
-    const auto quantizer = site(key, layer.out.channels, node.norm->fan_in);
+    const auto quantizer = sites_.make(key, layer.out.channels, node.norm->fan_in);
     if (quantizer != nullptr) node.norm->slot_sites[slot] = quantizer.get();
   }
 }
 
-void Network::add_layer(std::size_t index) {
-  const Layer& layer = model_.layers[index];
+void Lowering::add_layer(int index) {
+  const Layer& layer = graph_.layer(index);
   std::vector<int> inputs;
   for (const int i : layer.inputs) {
     inputs.push_back(i < 0 ? 0 : node_of_layer_[static_cast<std::size_t>(i)]);
   }
-  if (is_removed_[index]) {
+  if (graph_.is_removed(index)) {
     node_of_layer_.push_back(inputs[0]);
     return;
   }
@@ -281,7 +235,7 @@ void Network::add_layer(std::size_t index) {
     lower_contraction(*node, nodes_[static_cast<std::size_t>(inputs[0])]->needs_gradient);
   } else if (layer.is_norm()) {
     inputs[0] = add_quantize({at(Owner::kNorm, Value::kInput), layer.name}, inputs[0]);
-    lower_norm(*node, static_cast<int>(index));
+    lower_norm(*node, index);
   }
   node->inputs = inputs;
   node->needs_gradient = layer.is_contraction() || (node->norm && node->norm->has_affine) ||
@@ -296,35 +250,6 @@ void Network::add_layer(std::size_t index) {
     }
   }
   node_of_layer_.push_back(last);
-}
-
-int Network::producer_of(int norm_layer) const {
-  const int producer = model_.layers[static_cast<std::size_t>(norm_layer)].inputs[0];
-  if (producer < 0 || !model_.layers[static_cast<std::size_t>(producer)].is_contraction())
-    return -1;
-  int readers = 0;
-  for (const Layer& layer : model_.layers) {
-    readers += static_cast<int>(std::count(layer.inputs.begin(), layer.inputs.end(), producer));
-  }
-  return readers == 1 ? producer : -1;
-}
-
-void Network::remove_norm(int norm_layer) {
-  const int producer = producer_of(norm_layer);
-  if (producer < 0) {
-    throw RunError(fmt::format("norm \"{}\" has no contraction of its own to be folded into",
-                               model_.layers[static_cast<std::size_t>(norm_layer)].name));
-  }
-  Layer& layer = model_.layers[static_cast<std::size_t>(producer)];
-  is_removed_[static_cast<std::size_t>(norm_layer)] = true;
-  for (const char* role : {"gamma", "beta"}) {
-    parameters_.erase(model_.layers[static_cast<std::size_t>(norm_layer)].name + "/" + role);
-  }
-  if (!layer.has_bias) {
-    layer.has_bias = true;
-    parameter(layer, QLOOM_ROLE_BIAS, {layer.out.channels}, 0);
-  }
-  order_parameters();
 }
 
 }  // namespace qloom::network

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/network/gradients.hpp"
+#include "host/network/plan/gradients.hpp"
 
 namespace qloom::network {
 

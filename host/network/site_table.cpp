@@ -5,11 +5,12 @@
 // over. The identity of a site is its reader, "<site>/<layer>": readers that share a node keep
 // their own keys, and what the node held is theirs alike when a later rule parts them.
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 
 #include <fmt/format.h>
 
-#include "host/network/network.hpp"
+#include "host/network/site_table.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {
@@ -32,11 +33,20 @@ void check_learned_groups(const SiteQuantizer& site) {
       spec.where, granularity.dump(), site.context().name, spec.method->id));
 }
 
+data::Array to_array(const std::vector<float>& v) {
+  return {{static_cast<std::int64_t>(v.size())}, v};
+}
+
+data::Array to_array(const std::string& text) {
+  return {{static_cast<std::int64_t>(text.size())},
+          std::vector<std::uint8_t>(text.begin(), text.end())};
+}
+
 }  // namespace
 
-std::optional<QuantizerSpec> Network::spec_at(const SiteKey& key) const {
-  const auto found = placement_.quantizers.find(key);
-  if (found == placement_.quantizers.end()) return std::nullopt;
+std::optional<QuantizerSpec> SiteTable::spec_at(const SiteKey& key) const {
+  const auto found = specs_.find(key);
+  if (found == specs_.end()) return std::nullopt;
   QuantizerSpec spec = found->second;
   json::Json& params = spec.quantizer.params;
   const bool finds_sign = params.is_object() && params.value("signed", json::Json()) == "auto";
@@ -44,7 +54,7 @@ std::optional<QuantizerSpec> Network::spec_at(const SiteKey& key) const {
   return spec;
 }
 
-void Network::recall_sites(data::ArrayReader& reader) {
+void SiteTable::recall(data::ArrayReader& reader) {
   sites_.clear();
   before_.clear();
   const std::string prefix = "site/", suffix = std::string("/") + kSiteMethods;
@@ -84,10 +94,23 @@ void Network::recall_sites(data::ArrayReader& reader) {
   }
 }
 
-void Network::remember_sites() {
+void SiteTable::start(const std::map<SiteKey, QuantizerSpec>& specs) {
+  specs_ = specs;
+  remember();
+  old_sites_ = std::move(sites_);
+  sites_.clear();
+}
+
+void SiteTable::finish() {
+  old_sites_.clear();
+  before_.clear();
+  old_learned_state_.clear();
+}
+
+void SiteTable::remember() {
   old_learned_state_ = std::move(learned_state_);
   learned_state_.clear();
-  if (!before_.empty()) return;  // recall_sites() has read them from a file
+  if (!before_.empty()) return;  // recall() has read them from a file
   std::map<const SiteQuantizer*, std::shared_ptr<const SiteState>> of_node;
   for (const auto& [key, site] : sites_) {
     auto& state = of_node[site.get()];
@@ -99,17 +122,19 @@ void Network::remember_sites() {
   }
 }
 
-const SiteState* Network::before(const SiteKey& key) const {
+const SiteState* SiteTable::before(const SiteKey& key) const {
   const auto found = before_.find(key);
   return found == before_.end() ? nullptr : found->second.get();
 }
 
-bool Network::can_share(const SiteKey& first, const SiteKey& key, const QuantizerSpec& spec) const {
+bool SiteTable::share(const SiteKey& first, const SiteKey& key, const QuantizerSpec& spec) {
   const SiteState* own = before(key);
-  return own == nullptr || own == before(first) || !holds_state_for(*own, spec);
+  const bool loses = own != nullptr && own != before(first) && holds_state_for(*own, spec);
+  if (!loses) sites_[key] = sites_.at(first);
+  return !loses;
 }
 
-void Network::move_learned_state(const SiteKey& from, const SiteKey& to) {
+void SiteTable::move_learned_state(const SiteKey& from, const SiteKey& to) {
   const std::string prefix = from.text() + "/", now = to.text() + "/";
   for (auto it = old_learned_state_.lower_bound(prefix);
        it != old_learned_state_.end() && it->first.starts_with(prefix); ++it) {
@@ -117,8 +142,8 @@ void Network::move_learned_state(const SiteKey& from, const SiteKey& to) {
   }
 }
 
-std::shared_ptr<SiteQuantizer> Network::site(const SiteKey& key, std::int64_t channels,
-                                             std::int64_t fan_in, bool after_relu) {
+std::shared_ptr<SiteQuantizer> SiteTable::make(const SiteKey& key, std::int64_t channels,
+                                               std::int64_t fan_in, bool after_relu) {
   std::optional<QuantizerSpec> spec = spec_at(key);
   if (!spec) return nullptr;
   const SiteState* held = before(key);
@@ -146,6 +171,96 @@ std::shared_ptr<SiteQuantizer> Network::site(const SiteKey& key, std::int64_t ch
     if (fresh->keeps_learned(*held)) move_learned_state(held->key, key);
   }
   return sites_[key] = std::move(fresh);
+}
+
+SiteTable::Map SiteTable::renewed(const std::set<const registry::Method*>& methods) const {
+  const auto is_in = [&](const MethodSpec& spec) { return methods.contains(spec.method); };
+  Map sites = sites_;
+  std::map<const SiteQuantizer*, std::shared_ptr<SiteQuantizer>> renewed;  // readers stay together
+  for (auto& [key, site] : sites) {
+    const QuantizerSpec& spec = site->spec();
+    if (!is_in(spec.quantizer) && !is_in(spec.range) && !is_in(spec.rounding)) continue;
+    auto& fresh = renewed[site.get()];
+    if (fresh == nullptr) {
+      fresh = std::make_shared<SiteQuantizer>(*registry_, spec, site->context());
+      const data::Arrays state = site->save();
+      data::ArrayReader reader(state, "state of " + key.text());
+      fresh->load(reader, "");
+    }
+    site = fresh;
+  }
+  return sites;
+}
+
+void SiteTable::update(const OptimizerSettings& settings, std::uint64_t count) {
+  for (auto& [key, site] : sites_) {
+    if (!site->learns() || site->context().key != key) continue;  // once for all its readers
+    for (LearnedParameter& learned : site->learned()) {
+      LearnedState& state = learned_state_[learned.key];
+      network::update(learned, state.velocity, state.second, settings, count);
+    }
+    site->after_update();
+  }
+}
+
+std::string SiteTable::first_non_finite() const {
+  for (const auto& [key, site] : sites_) {
+    for (const LearnedParameter& learned : site->learned()) {
+      const std::vector<float> values(learned.value, learned.value + learned.gradient.size());
+      if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
+        return learned.key;
+      }
+    }
+  }
+  return "";
+}
+
+void SiteTable::save(data::Arrays& all) const {
+  for (const auto& [reader, site] : sites_) {
+    const std::string name = reader.text(), prefix = "site/" + name + "/";
+    const std::string& first = site->context().name;
+    const json::Json methods =
+        first == name ? to_json(site->spec()) : json::Json{{"shares", first}};
+    all[prefix + kSiteMethods] = to_array(methods.dump());
+    if (first != name) continue;
+    for (auto& [key, array] : site->save()) all[prefix + key] = std::move(array);
+  }
+  for (const auto& [name, state] : learned_state_) {
+    all["learned/" + name + "/velocity"] = to_array(state.velocity);
+    all["learned/" + name + "/second"] = to_array(state.second);
+  }
+}
+
+void SiteTable::load(data::ArrayReader& reader) {
+  for (const auto& [key, site] : sites_) {
+    const std::string name = key.text(), prefix = "site/" + name + "/";
+    static_cast<void>(reader.read_list<std::uint8_t>(prefix + kSiteMethods));
+    if (site->context().name == name) site->load(reader, prefix);
+  }
+  load_learned_state(reader);
+}
+
+/// "learned/<site>/<name>/velocity" and ".../second" are of the learned parameter's length.
+void SiteTable::load_learned_state(data::ArrayReader& reader) {
+  std::map<std::string, std::int64_t> length;
+  for (const auto& [name, site] : sites_) {
+    for (const LearnedParameter& l : site->learned()) {
+      length[l.key] = static_cast<std::int64_t>(l.gradient.size());
+    }
+  }
+  learned_state_.clear();
+  for (const std::string& name : reader.names_below("learned/")) {
+    const std::size_t first = name.find('/') + 1, slash = name.rfind('/');
+    if (slash < first || !name.ends_with("/velocity")) continue;  // "second" is read with it
+    const std::string key = name.substr(first, slash - first);
+    const auto known = length.find(key);
+    const Shape shape =
+        known != length.end()
+            ? Shape{known->second}
+            : Shape{static_cast<std::int64_t>(reader.read_list<float>(name).size())};
+    learned_state_[key] = {reader.read<float>(name, shape),
+                           reader.read<float>("learned/" + key + "/second", shape)};
+  }
 }
 
 }  // namespace qloom::network

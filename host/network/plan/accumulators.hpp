@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// The modelled accumulators of a network's contractions.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "host/data/array_reader.hpp"
+#include "host/network/plan/node.hpp"
+#include "host/network/pass.hpp"
+
+namespace qloom::network {
+
+class Accumulators {
+ public:
+  Accumulators(const registry::Registry& registry, std::uint64_t seed)
+      : registry_(&registry), seed_(seed) {}
+
+  /// What the rules put at the sums from now on; instances go on where nothing changed.
+  void place(const std::map<SiteKey, AccumulatorSpec>& specs);
+  /// For sum 0 (forward), 1 (dx) or 2 (dw) of a contraction; none without a rule.
+  [[nodiscard]] AccumulatorRef reference(const Node& node, std::size_t sum, const Pass& pass);
+  /// InputError or RunError when a method of the set cannot be made.
+  void try_anew(const std::set<const registry::Method*>& methods) const;
+  /// Those of the set are made anew at their next use; they hold no state.
+  void forget(const std::set<const registry::Method*>& methods);
+
+  /// By site, "accumulator.forward/conv1".
+  [[nodiscard]] const std::map<std::string, std::uint64_t>& overflows() const { return overflows_; }
+  void save(data::Arrays& all) const;
+  void load(data::ArrayReader& reader);
+
+ private:
+  struct Place {
+    AccumulatorSpec spec;
+    registry::Instance accumulator, rounding;
+    std::string name;  ///< "accumulator.forward/conv1"
+  };
+  static qloom_status accumulate(const AccumulatorRef& ref, const qloom_call& call,
+                                 const qloom_tile& tile, std::uint64_t& overflows) noexcept;
+
+  const registry::Registry* registry_;
+  std::uint64_t seed_;
+  std::map<SiteKey, AccumulatorSpec> specs_;
+  std::map<SiteKey, Place> places_;
+  std::map<std::string, std::uint64_t> overflows_;
+  std::uint64_t uncounted_ = 0;
+};
+
+}  // namespace qloom::network

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/contraction/contraction.hpp"
+#include "host/network/plan/gradients.hpp"
+#include "host/network/model.hpp"
+#include "host/network/norm_layer.hpp"
+#include "host/network/parameter.hpp"
+#include "host/sites/placement.hpp"
+
+namespace qloom::network {
+
+/// One step of the lowered plan.
+struct Node {
+  /// kQuantizeError hands values on and quantizes the gradients that come back.
+  enum class Type { kInput, kQuantize, kQuantizeError, kLayer } type = Type::kLayer;
+  std::string name;              ///< layer name, or the text of the first reader's key
+  const Layer* layer = nullptr;  ///< kLayer
+  std::vector<int> inputs;       ///< nodes
+  SampleShape out_shape;
+  bool needs_gradient = true;  ///< false: nothing trainable lies below
+  int readers = 0;             ///< nodes that read the value
+  Shape shape;                 ///< (batch, height, width, channels) of the present pass
+  Tensor out;
+  const Tensor* value = nullptr;  ///< out, the input's value where the node does nothing, or the
+                                  ///< reader's where one pass computed both and only that is kept
+  Gradient gradient;              ///< dL/d(value), pending
+
+  std::shared_ptr<SiteQuantizer> site;  ///< kQuantize, kQuantizeError
+  std::vector<SiteKey> keys;            ///< kQuantize: of each reader
+  Parameter *weight = nullptr, *bias = nullptr;
+  std::shared_ptr<NormLayer> norm;
+  std::shared_ptr<SiteQuantizer> error, error_dx, error_dw;
+  Contraction contraction;
+  Operand input_operand, weight_operand;  ///< as the last forward saw them
+  const Tensor *error_dx_value = nullptr,
+               *error_dw_value = nullptr;  ///< quantized dL/d(value) of
+                                           ///< the last backward, where all are kept
+  std::array<SiteKey, 3> accumulators;     ///< of the sums forward, dx, dw
+  std::vector<std::int32_t> places;        ///< what a layer keeps for its gradient
+};
+
+using Nodes = std::vector<std::unique_ptr<Node>>;
+
+}  // namespace qloom::network
