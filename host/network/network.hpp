@@ -7,10 +7,10 @@
 #include <set>
 #include <string>
 
-#include "host/network/plan/accumulators.hpp"
 #include "host/network/graph.hpp"
 #include "host/network/norms.hpp"
 #include "host/network/parameters.hpp"
+#include "host/network/plan/accumulators.hpp"
 #include "host/network/plan/plan.hpp"
 #include "host/network/site_table.hpp"
 

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "host/data/array_reader.hpp"
-#include "host/network/plan/node.hpp"
 #include "host/network/pass.hpp"
+#include "host/network/plan/node.hpp"
 
 namespace qloom::network {
 

@@ -6,9 +6,9 @@
 
 #include <vector>
 
+#include "host/network/pass.hpp"
 #include "host/network/plan/accumulators.hpp"
 #include "host/network/plan/node.hpp"
-#include "host/network/pass.hpp"
 
 namespace qloom::network {
 

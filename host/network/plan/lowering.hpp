@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "host/network/graph.hpp"
-#include "host/network/plan/node.hpp"
 #include "host/network/norms.hpp"
 #include "host/network/parameters.hpp"
+#include "host/network/plan/node.hpp"
 #include "host/network/site_table.hpp"
 
 namespace qloom::network {

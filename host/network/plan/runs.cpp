@@ -120,7 +120,8 @@ void apply_run(Execution& e, std::size_t first, std::size_t count, std::uint64_t
   }
 }
 
-/// The run in reverse order: gradients of quantizers and activations in place, then the sums of a norm.
+/// The run in reverse order: gradients of quantizers and activations in place, then the sums of a
+/// norm.
 struct BackwardRun {
   std::size_t last, count;  ///< nodes last, last - 1, ...
   const float *dy, *more;   ///< addends; more may be null
