@@ -4,6 +4,7 @@
 // What the fuzz targets share: the bytes as a file, and what may come of reading it.
 #pragma once
 
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -13,10 +14,22 @@
 #include <string>
 #include <vector>
 
+#include <sys/time.h>
+
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::fuzz {
+
+/// This input has 20 seconds of the processor from now on; more ends the program as a finding.
+/// libFuzzer's own limit goes by the clock, and a busy machine would make hangs of its own.
+inline void limit_time() {
+  static const bool has_handler = std::signal(
+                                      SIGPROF, +[](int) { std::abort(); }) != SIG_ERR;
+  itimerval limit{};
+  limit.it_value.tv_sec = 20;
+  if (!has_handler || setitimer(ITIMER_PROF, &limit, nullptr) != 0) std::abort();
+}
 
 /// A folder of this process with a file that holds the bytes of the present input.
 class InputFile {
@@ -35,8 +48,9 @@ class InputFile {
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
 
-  /// Its path, once it holds the bytes.
+  /// Its path, once it holds the bytes; the time of the input begins.
   const std::filesystem::path& with(std::span<const std::uint8_t> bytes) const {
+    limit_time();
     std::ofstream out(file_, std::ios::binary | std::ios::trunc);
     out.write(reinterpret_cast<const char*>(bytes.data()),
               static_cast<std::streamsize>(bytes.size()));

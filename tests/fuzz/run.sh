@@ -4,8 +4,9 @@
 #
 # Builds the fuzz targets (preset fuzz: clang, libFuzzer, address and undefined-behaviour sanitizers) and
 # runs them all, two at a time, on the seeds of corpus/ and on the files of the tree in each format. A
-# crash, a leak, a hang, a sanitizer's report and an exception that is no InputError are findings: the
-# exit status is 1 then, and the input that shows it is kept in build/fuzz/found.
+# crash, a leak, a sanitizer's report, an exception that is no InputError and 20 seconds of the processor
+# for one input are findings: the exit status is 1 then, and the input that shows it is kept in
+# build/fuzz/found.
 #
 #   tests/fuzz/run.sh                60 seconds in all
 #   tests/fuzz/run.sh SECONDS        as many in all
@@ -47,7 +48,7 @@ run_format() {
   local format="$1" work="$build/work/$1"
   rm -rf "$work"
   mkdir -p "$work" "$build/corpus/$format" "$seeds/$format"
-  local options=(-max_total_time="$each" -timeout=60 -rss_limit_mb=2048 -max_len=16384 -verbosity=1
+  local options=(-max_total_time="$each" -timeout=86400 -rss_limit_mb=2048 -max_len=16384 -verbosity=1
     -print_final_stats=1 -artifact_prefix="$build/found/$format-")
   case "$format" in pipeline | model | sweep | manifest) options+=(-dict=tests/fuzz/json.dict) ;; esac
   TMPDIR="$work" "$build/tests/fuzz/fuzz_$format" "${options[@]}" "$build/corpus/$format" \
