@@ -12,7 +12,6 @@
 #include "host/check/norm.hpp"
 #include "host/check/products.hpp"
 #include "host/check/quantizer.hpp"
-#include "host/network/norm_call.hpp"
 
 namespace qloom::check {
 namespace {

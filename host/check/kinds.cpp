@@ -10,7 +10,7 @@
 #include "host/check/products.hpp"
 #include "host/check/quantizer.hpp"
 #include "host/check/record.hpp"
-#include "host/network/norm_call.hpp"
+#include "host/methods/norm.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::check {
@@ -187,8 +187,8 @@ Entry NormDriver::forward(const char* what, std::uint32_t mode, std::uint64_t bl
 Record NormDriver::backward(const char* what, std::uint32_t mode, const Tensor& dy,
                             std::uint64_t block) {
   const qloom_norm_call c = call(mode);
-  const std::uint64_t run = network::pass_block(channels_) / channels_;
-  network::NormSums sums(ops(), rows_, channels_);
+  const std::uint64_t run = methods::pass_block(channels_) / channels_;
+  methods::NormSums sums(ops(), rows_, channels_);
   for_rows(run, [&](std::uint64_t first, std::uint64_t rows) {
     double* const own = sums.block(first / run);
     context_.pure("backward_sums", [&] {

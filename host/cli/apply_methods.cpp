@@ -2,7 +2,6 @@
 // Copyright the qloom authors
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include <fmt/format.h>
 
@@ -11,11 +10,11 @@
 #include "host/contraction/codes.hpp"
 #include "host/data/array_reader.hpp"
 #include "host/json/printable.hpp"
-#include "host/network/norm_call.hpp"
-#include "host/registry/call_record.hpp"
+#include "host/methods/accumulator.hpp"
+#include "host/methods/norm.hpp"
+#include "host/methods/rounding.hpp"
 #include "host/sites/site_quantizer.hpp"
 #include "host/tensor/error.hpp"
-#include "host/tensor/random.hpp"
 
 namespace qloom::cli {
 namespace {
@@ -94,148 +93,96 @@ struct ChannelAxis {
   }
 };
 
-qloom_status keep_slot(void*, const char*, const float* x, float* y, std::uint64_t n) noexcept {
-  if (y != x) std::memcpy(y, x, n * sizeof(float));
-  return QLOOM_OK;
+/// Evaluation's statistics are constants: its gradient is that of the frozen mode.
+void apply_backward(const methods::Norm& norm, qloom_norm_call call, const Tensor& x,
+                    const Tensor& dy, Tensor& dx, Json& learned) {
+  if (call.mode == QLOOM_MODE_EVALUATE) {
+    call.mode = QLOOM_MODE_FROZEN;
+    norm.prepare(call, x.data());
+  }
+  std::vector<float> dgamma(call.channels), dbeta(call.channels);
+  const bool has_affine = norm.has_affine();
+  norm.backward(call, x.data(), dy.data(), dx.data(), has_affine ? dgamma.data() : nullptr,
+                has_affine ? dbeta.data() : nullptr);
+  if (has_affine) learned = {{"gamma", dgamma}, {"beta", dbeta}};
 }
 
-/// A norm on rows x channels with gamma 1 and beta 0.
-class NormCall {
- public:
-  NormCall(const registry::Instance& norm, const ChannelAxis& axis)
-      : norm_(norm),
-        ops_(norm.ops<qloom_norm>()),
-        gamma_(axis.channels, 1.0F),
-        beta_(axis.channels, 0.0F) {
-    qloom_norm_context context{};
-    context.struct_size = sizeof context;
-    context.channels = axis.channels;
-    qloom_error error = registry::empty_error();
-    const qloom_status status = ops_.begin(norm_.self(), &context, &error);
-    if (status == QLOOM_E_INVALID) {  // parameters that do not fit an array on its own
-      throw InputError(
-          fmt::format("norm \"{}\": {}", norm_.method().id, json::printable(error.message)));
-    }
-    registry::check(norm_.method(), "begin", status, error);
-    call_.struct_size = sizeof call_;
-    call_.rows = axis.rows();
-    call_.channels = axis.channels;
-    call_.momentum = -1;
-    call_.slots = {nullptr, &keep_slot};
-    if (has_affine()) {
-      call_.gamma = gamma_.data();
-      call_.beta = beta_.data();
-    }
+void infer(const methods::Norm& norm, const qloom_norm_call& call, const Tensor& x, Tensor& y) {
+  std::vector<float> scale, shift;
+  norm.inference(call, scale, shift);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t c = i % call.channels;
+    y[i] = x[i] * scale[c] + shift[c];
   }
-  [[nodiscard]] bool has_affine() const { return (ops_.caps & QLOOM_NORM_AFFINE) != 0; }
+}
 
-  void forward(std::uint32_t mode, const Tensor& x, Tensor& y) {
-    call_.mode = mode;
-    network::norm_forward(norm_, call_, x.data(), y.data());
+methods::Norm norm_of(registry::Instance instance, std::uint64_t channels) {
+  const std::string id = instance.method().id;
+  try {
+    return methods::Norm(std::move(instance), channels, 0);
+  } catch (const registry::Refusal& e) {  // parameters that do not fit an array on its own
+    if (e.status() != QLOOM_E_INVALID) throw;
+    const std::string call = fmt::format("norm \"{}\": ", id), text = e.what();
+    throw InputError(call + text.substr(call.size() + std::string("begin: ").size()));
   }
-  void inference(const Tensor& x, Tensor& y) {
-    call_.mode = QLOOM_MODE_EVALUATE;
-    std::vector<float> scale(call_.channels), shift(call_.channels);
-    qloom_error error = registry::empty_error();
-    const auto status = ops_.inference(norm_.self(), &call_, scale.data(), shift.data(), &error);
-    registry::check(norm_.method(), "inference", status, error);
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const std::size_t c = i % call_.channels;
-      y[i] = x[i] * scale[c] + shift[c];
-    }
-  }
-  void backward(const Tensor& x, const Tensor& dy, Tensor& dx, Json& learned) {
-    std::vector<float> dgamma(call_.channels), dbeta(call_.channels);
-    network::norm_backward(norm_, call_, x.data(), dy.data(), dx.data(),
-                           has_affine() ? dgamma.data() : nullptr,
-                           has_affine() ? dbeta.data() : nullptr);
-    if (has_affine()) learned = {{"gamma", dgamma}, {"beta", dbeta}};
-  }
+}
 
- private:
-  const registry::Instance& norm_;
-  const qloom_norm& ops_;
-  std::vector<float> gamma_, beta_;
-  qloom_norm_call call_{};
-};
-
+/// With gamma 1 and beta 0.
 Result apply_norm(const pipeline::Rule& rule, const registry::Registry& registry,
                   const Request& in) {
   if (in.wants_codes) throw InputError("--codes: a norm has no integer codes");
   if (in.wants_encoding) throw InputError("--encoding: a norm has no encoding");
   const ChannelAxis axis(in.x.shape(), in.channel_axis);
-  Json params = rule.body["norm"];
-  const registry::Method& method =
-      registry.require("norm", params["plugin"].get<std::string>(), rule.where + "/norm/plugin");
-  params.erase("plugin");
-  const registry::Instance norm = registry.create(method, params);
+  registry::Instance instance = methods::create(
+      registry, methods::resolve(registry, "norm", rule.body["norm"], rule.where + "/norm"));
   Result out;
   out.y.resize(in.x.shape());
   out.dx.resize(in.x.shape());
+  const std::vector<float> gamma(axis.channels, 1.0F), beta(axis.channels, 0.0F);
   if (in.x.empty()) {  // no rows, no statistics: nothing moves
-    const bool has_affine = (norm.ops<qloom_norm>().caps & QLOOM_NORM_AFFINE) != 0;
-    const std::vector<float> zeros(axis.channels);
-    if (in.dy && has_affine) out.learned = {{"gamma", zeros}, {"beta", zeros}};
+    const bool has_affine = (instance.ops<qloom_norm>().caps & QLOOM_NORM_AFFINE) != 0;
+    if (in.dy && has_affine) out.learned = {{"gamma", beta}, {"beta", beta}};
     return out;
   }
-  NormCall call(norm, axis);
+  const methods::Norm norm = norm_of(std::move(instance), axis.channels);
+  constexpr std::uint32_t kModes[] = {QLOOM_MODE_TRAINING, QLOOM_MODE_EVALUATE, QLOOM_MODE_FROZEN};
+  qloom_norm_call call =
+      methods::norm_call(kModes[static_cast<int>(in.mode)], axis.rows(), axis.channels);
+  call.slots = methods::kept_slots();
+  if (norm.has_affine()) {
+    call.gamma = gamma.data();
+    call.beta = beta.data();
+  }
   const Tensor x = axis.to_rows(in.x);
   Tensor y(x.shape());
   if (in.mode == Mode::kEvaluate) {
-    call.inference(x, y);
+    infer(norm, call, x, y);
   } else {
-    call.forward(in.mode == Mode::kFrozen ? QLOOM_MODE_FROZEN : QLOOM_MODE_TRAINING, x, y);
+    norm.forward(call, x.data(), y.data());
   }
   out.y = axis.from_rows(y);
   if (in.dy) {
-    // Evaluation's statistics are constants: its gradient is that of the frozen mode.
-    if (in.mode == Mode::kEvaluate) call.forward(QLOOM_MODE_FROZEN, x, y);
     Tensor dx(x.shape());
-    call.backward(x, axis.to_rows(*in.dy), dx, out.learned);
+    apply_backward(norm, call, x, axis.to_rows(*in.dy), dx, out.learned);
     out.dx = axis.from_rows(dx);
   }
   return out;
 }
 
-/// A call that carries the rule's rounding, nearest_even where it has none.
-struct RoundingCall {
-  RoundingCall(const pipeline::Rule& rule, const registry::Registry& registry, const Request& in) {
-    Json params = rule.body.value("rounding", Json{{"plugin", "nearest_even"}});
-    const registry::Method& method = registry.require(
-        "rounding", params["plugin"].get<std::string>(), rule.where + "/rounding/plugin");
-    params.erase("plugin");
-    rounding = registry.create(method, params);
-    call.struct_size = sizeof call;
-    call.training = in.mode == Mode::kTraining ? 1 : 0;
-    call.seed = in.seed;
-    call.stream = stream_id(in.mode == Mode::kTraining ? std::string(kApplyStream)
-                                                       : std::string(kApplyStream) + "/evaluate");
-    call.step = in.step;
-    call.rounding = network::rounding_ref(rounding);
-    call.error = &error;
-  }
-  RoundingCall(const RoundingCall&) = delete;
-  RoundingCall& operator=(const RoundingCall&) = delete;
-
-  registry::Instance rounding;
-  qloom_error error = registry::empty_error();
-  qloom_call call{};
-};
-
 /// Rounds to integers; the gradient passes straight through.
 Result apply_rounding(const pipeline::Rule& rule, const registry::Registry& registry,
                       const Request& in) {
   if (in.mode == Mode::kFrozen) throw InputError("--mode frozen: only norms know it");
-  const RoundingCall rounding(rule, registry, in);
-  const registry::Instance& method = rounding.rounding;
+  const methods::Rounding rounding(methods::create(
+      registry,
+      methods::resolve(registry, "rounding", rule.body.at("rounding"), rule.where + "/rounding")));
   Result out;
   out.y.resize(in.x.shape());
   if (in.dy) out.dx = *in.dy;
-  const auto status = registry::recorded(method.method(), "round", "", [&] {
-    return method.ops<qloom_rounding>().round(method.self(), &rounding.call, 0, in.x.data(),
-                                              out.y.data(), in.x.size());
-  });
-  registry::check(method.method(), "round", status, rounding.error);
+  const qloom_call call =
+      methods::call_of(rounding.ref(), methods::Streams(std::string(kApplyStream)), in.seed,
+                       in.step, in.mode == Mode::kTraining);
+  rounding.round(call, 0, in.x.data(), out.y.data(), in.x.size());
   for (std::size_t i = 0; in.wants_codes && i < out.y.size(); ++i) {
     constexpr float kLimit = 0x1p31F;  // codes are 32-bit integers
     if (!(out.y[i] >= -kLimit && out.y[i] < kLimit)) {
@@ -280,35 +227,19 @@ Result apply_accumulator(const pipeline::Rule& rule, const registry::Registry& r
     throw InputError(fmt::format("{}: --input of {} and --weight of {}, expected (m, k) and (k, n)",
                                  where, shape_text(a), shape_text(b)));
   }
-  Json params = rule.body["accumulator"];
-  const registry::Method& method =
-      registry.require("accumulator", params["plugin"].get<std::string>(), where + "/plugin");
-  params.erase("plugin");
-  const registry::Instance accumulator = registry.create(method, params);
-  if ((accumulator.ops<qloom_accumulator>().caps & QLOOM_ACCUMULATOR_INTEGER) != 0) {
-    require_codes(in.x, "--input", method.id);
-    require_codes(*in.weight, "--weight", method.id);
+  const methods::AccumulatorSpec spec =
+      methods::resolve_accumulator(registry, rule.body, rule.where);
+  const methods::Accumulator accumulator(registry, spec, nullptr, "", std::string(kApplyStream));
+  if (accumulator.wants_codes()) {
+    require_codes(in.x, "--input", spec.accumulator.method->id);
+    require_codes(*in.weight, "--weight", spec.accumulator.method->id);
   }
-  const RoundingCall rounding(rule, registry, in);
-  const auto m = static_cast<std::uint64_t>(a[0]), n = static_cast<std::uint64_t>(b[1]);
-  std::vector<double> c(m * n);
-  const qloom_tile tile{in.x.data(),
-                        in.weight->data(),
-                        c.data(),
-                        a[1],
-                        b[1],
-                        b[1],
-                        m,
-                        n,
-                        static_cast<std::uint64_t>(a[1]),
-                        0,
-                        n};
-  std::uint64_t overflows = 0;
-  const auto status = registry::recorded(method, "accumulate", "", [&] {
-    return accumulator.ops<qloom_accumulator>().accumulate(accumulator.self(), &rounding.call,
-                                                           &tile, &overflows);
-  });
-  registry::check(method, "accumulate", status, rounding.error);
+  const std::vector<double> c = accumulator.product({.m = static_cast<std::uint64_t>(a[0]),
+                                                     .n = static_cast<std::uint64_t>(b[1]),
+                                                     .k = static_cast<std::uint64_t>(a[1]),
+                                                     .a = in.x.data(),
+                                                     .b = in.weight->data()},
+                                                    in.seed, in.step, in.mode == Mode::kTraining);
   Result out;
   out.y.resize({a[0], b[1]});
   for (std::size_t i = 0; i < c.size(); ++i) out.y[i] = static_cast<float>(c[i]);

@@ -16,41 +16,33 @@ const float* value_of(const Parameter& parameter, const Pass& pass) {
 
 }  // namespace
 
-NormLayer::NormLayer(const registry::Registry& registry, MethodSpec method, const Layer& layer,
+NormLayer::NormLayer(const registry::Registry& registry, MethodSpec of, const Layer& layer,
                      std::int64_t products)
-    : spec(std::move(method)),
+    : spec(std::move(of)),
       fan_in(products),
       registry_(&registry),
       channels_(layer.out.channels),
       name_(layer.name) {
-  instance = make();
-  has_affine = (instance.ops<qloom_norm>().caps & QLOOM_NORM_AFFINE) != 0;
+  method = make();
+  has_affine = method.has_affine();
 }
 
-registry::Instance NormLayer::make() const {
-  registry::Instance norm = registry_->create(*spec.method, spec.params);
-  qloom_norm_context context{};
-  context.struct_size = sizeof context;
-  context.channels = static_cast<std::uint64_t>(channels_);
-  context.fan_in = static_cast<std::uint64_t>(fan_in);
-  qloom_error error = registry::empty_error();
-  const auto status = recorded(
-      "begin", [&] { return norm.ops<qloom_norm>().begin(norm.self(), &context, &error); });
-  registry::check(*spec.method, ("begin " + name_).c_str(), status, error);
-  return norm;
+methods::Norm NormLayer::make() const {
+  return {methods::create(*registry_, spec), static_cast<std::uint64_t>(channels_),
+          static_cast<std::uint64_t>(fan_in), name_};
 }
 
 void NormLayer::add_shadow() {
   if (shadow) return;
   shadow = make();
-  shadow.load(instance.save(), instance.state_version());
+  shadow.take_state(method);
 }
 
 void NormLayer::adopt(const NormLayer& before) {
-  instance.load(before.instance.save(), before.instance.state_version());
+  method.take_state(before.method);
   if (!before.shadow) return;
   shadow = make();
-  shadow.load(before.shadow.save(), before.shadow.state_version());
+  shadow.take_state(before.shadow);
 }
 
 qloom_status NormLayer::quantize_slot(void* self, const char* slot, const float* x, float* y,
@@ -74,11 +66,7 @@ qloom_status NormLayer::quantize_slot(void* self, const char* slot, const float*
 }
 
 qloom_norm_call NormLayer::call(std::uint32_t mode, std::uint64_t rows) {
-  qloom_norm_call c{};
-  c.struct_size = sizeof c;
-  c.mode = mode;
-  c.rows = rows;
-  c.channels = static_cast<std::uint64_t>(channels_);
+  qloom_norm_call c = methods::norm_call(mode, rows, static_cast<std::uint64_t>(channels_));
   c.gamma = gamma != nullptr ? value_of(*gamma, pass_) : nullptr;
   c.beta = beta != nullptr ? value_of(*beta, pass_) : nullptr;
   c.momentum = pass_.norm_momentum;
@@ -87,15 +75,7 @@ qloom_norm_call NormLayer::call(std::uint32_t mode, std::uint64_t rows) {
 }
 
 void NormLayer::inference(std::vector<float>& scale, std::vector<float>& shift) {
-  scale.resize(static_cast<std::size_t>(channels_));
-  shift.resize(static_cast<std::size_t>(channels_));
-  const qloom_norm_call c = call(QLOOM_MODE_EVALUATE, 0);
-  qloom_error error = registry::empty_error();
-  const auto status = recorded("inference", [&] {
-    return acting().ops<qloom_norm>().inference(acting().self(), &c, scale.data(), shift.data(),
-                                                &error);
-  });
-  check("inference", status, error);
+  acting().inference(call(QLOOM_MODE_EVALUATE, 0), scale, shift);
 }
 
 void NormLayer::inference(const Pass& pass, std::vector<float>& scale, std::vector<float>& shift) {
@@ -109,54 +89,35 @@ void NormLayer::start(const Tensor& x, const Pass& pass) {
   pass_ = pass;
   if (!pass.norms_train) return inference(scale_, shift_);
   call_ = call(QLOOM_MODE_TRAINING, x.size() / static_cast<std::size_t>(channels_));
-  qloom_error error = registry::empty_error();
-  const auto status = recorded("prepare", [&] {
-    return acting().ops<qloom_norm>().prepare(acting().self(), &call_, x.data(), &error);
-  });
-  check("forward", status, error);
+  acting().prepare(call_, x.data());
 }
 
 void NormLayer::apply(std::uint64_t first, std::uint64_t rows, const float* x,
                       float* y) const noexcept {
   if (pass_.norms_train) {
-    const registry::CallRecord record(*spec.method, "apply", name_.c_str());
-    acting().ops<qloom_norm>().apply(acting().self(), &call_, first, rows, x, y);
+    acting().apply(call_, first, rows, x, y);
   } else {
     layers::scale_shift(x, scale_.data(), shift_.data(), rows,
                         static_cast<std::uint64_t>(channels_), y);
   }
 }
 
-void NormLayer::backward_start() {
-  sums_.reset(acting().ops<qloom_norm>(), call_.rows, call_.channels);
-}
+void NormLayer::backward_start() { acting().reset(sums_, call_); }
 
 void NormLayer::backward_sums(std::uint64_t block, std::uint64_t first, std::uint64_t rows,
                               const float* x, const float* dy) noexcept {
-  const registry::CallRecord record(*spec.method, "backward_sums", name_.c_str());
-  acting().ops<qloom_norm>().backward_sums(acting().self(), &call_, first, rows, x, dy,
-                                           sums_.block(block));
+  acting().backward_sums(call_, first, rows, x, dy, sums_.block(block));
 }
 
 void NormLayer::backward_prepare() {
-  qloom_error error = registry::empty_error();
-  const auto status = recorded("backward_prepare", [&] {
-    return acting().ops<qloom_norm>().backward_prepare(
-        acting().self(), &call_, sums_.total(), gamma != nullptr ? gamma->gradient.data() : nullptr,
-        beta != nullptr ? beta->gradient.data() : nullptr, &error);
-  });
-  check("backward", status, error);
+  acting().backward_prepare(call_, sums_.total(),
+                            gamma != nullptr ? gamma->gradient.data() : nullptr,
+                            beta != nullptr ? beta->gradient.data() : nullptr);
 }
 
 void NormLayer::backward(std::uint64_t first, std::uint64_t rows, const float* x, const float* dy,
                          float* dx) const noexcept {
-  const registry::CallRecord record(*spec.method, "backward", name_.c_str());
-  acting().ops<qloom_norm>().backward(acting().self(), &call_, first, rows, x, dy, dx);
-}
-
-void NormLayer::check(const char* what, qloom_status status, const qloom_error& error) const {
-  if (status == QLOOM_OK) return registry::require_floating_point();
-  registry::check(*spec.method, (std::string(what) + " " + name_).c_str(), status, error);
+  acting().backward(call_, first, rows, x, dy, dx);
 }
 
 }  // namespace qloom::network

@@ -6,11 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "host/methods/norm.hpp"
 #include "host/network/model.hpp"
-#include "host/network/norm_call.hpp"
 #include "host/network/parameter.hpp"
 #include "host/network/pass.hpp"
-#include "host/registry/call_record.hpp"
 
 namespace qloom::network {
 
@@ -25,8 +24,9 @@ class NormLayer {
   /// Rows first .. first + rows - 1; x and y point to row `first`; y may be x.
   void apply(std::uint64_t first, std::uint64_t rows, const float* x, float* y) const noexcept;
 
-  /// Gradient of the last start(), same x. First the sums of each block of pass_block(channels)
-  /// elements, then backward_prepare(), then the rows of dx; dx may be dy.
+  /// Gradient of the last start(), same x. First the sums of each block of
+  /// methods::pass_block(channels) elements, then backward_prepare(), then the rows of dx; dx may
+  /// be dy.
   void backward_start();
   void backward_sums(std::uint64_t block, std::uint64_t first, std::uint64_t rows, const float* x,
                      const float* dy) noexcept;
@@ -47,26 +47,20 @@ class NormLayer {
   /// Quantizers of slots; set by lowering.
   std::map<std::string, SiteQuantizer*, std::less<>> slot_sites;
   Parameter *gamma = nullptr, *beta = nullptr;
-  registry::Instance instance;
-  registry::Instance shadow;  ///< with the statistics of the shadows, where they have their own
+  methods::Norm method;
+  methods::Norm shadow;  ///< with the statistics of the shadows, where they have their own
   MethodSpec spec;
   std::int64_t fan_in = 0;
   bool has_affine = false;
 
  private:
-  [[nodiscard]] registry::Instance make() const;
-  /// The instance that the present pass uses.
-  [[nodiscard]] const registry::Instance& acting() const {
-    return pass_.use_shadows && shadow ? shadow : instance;
+  [[nodiscard]] methods::Norm make() const;
+  /// The method that the present pass uses.
+  [[nodiscard]] const methods::Norm& acting() const {
+    return pass_.use_shadows && shadow ? shadow : method;
   }
   void inference(std::vector<float>& scale, std::vector<float>& shift);
   [[nodiscard]] qloom_norm_call call(std::uint32_t mode, std::uint64_t rows);
-  /// body(), a call of the norm in this layer.
-  template <class Body>
-  qloom_status recorded(const char* what, const Body& body) const {
-    return registry::recorded(*spec.method, what, name_.c_str(), body);
-  }
-  void check(const char* what, qloom_status status, const qloom_error& error) const;
   static qloom_status quantize_slot(void* self, const char* slot, const float* x, float* y,
                                     std::uint64_t n) noexcept;
   const registry::Registry* registry_;
@@ -74,7 +68,7 @@ class NormLayer {
   std::string name_;
   Pass pass_;
   qloom_norm_call call_{};
-  NormSums sums_;
+  methods::NormSums sums_;
   std::vector<float> scale_, shift_;
   Tensor slot_in_, slot_out_;
 };

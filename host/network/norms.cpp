@@ -77,18 +77,19 @@ void Norms::drop_shadows() {
 
 void Norms::save(data::Arrays& all, bool everything) const {
   for (const auto& [layer, norm] : all_) {
-    save_norm(norm->instance, "norm/" + layer + "/", all);
-    if (everything && norm->shadow) save_norm(norm->shadow, "shadow_norm/" + layer + "/", all);
+    save_norm(norm->method.instance(), "norm/" + layer + "/", all);
+    if (everything && norm->shadow)
+      save_norm(norm->shadow.instance(), "shadow_norm/" + layer + "/", all);
   }
 }
 
 void Norms::load_weights(data::ArrayReader& reader) {
   for (const auto& [layer, norm] : all_) {
     const std::string prefix = "norm/" + layer + "/";
-    const data::Arrays before = norm->instance.save();
+    const data::Arrays before = norm->method.instance().save();
     if (reader.contains_below(prefix)) {
-      load_norm(reader, prefix, norm->instance);
-      compare_norm(reader, prefix, before, norm->instance.save());
+      load_norm(reader, prefix, norm->method.instance());
+      compare_norm(reader, prefix, before, norm->method.instance().save());
     } else if (!before.empty()) {
       reader.warn(fmt::format("has no arrays \"{}*\": the norm's statistics begin anew", prefix));
     }
@@ -97,7 +98,7 @@ void Norms::load_weights(data::ArrayReader& reader) {
 
 void Norms::load_everything(data::ArrayReader& reader) {
   for (const auto& [layer, norm] : all_) {
-    load_norm(reader, "norm/" + layer + "/", norm->instance);
+    load_norm(reader, "norm/" + layer + "/", norm->method.instance());
   }
 }
 
@@ -106,7 +107,7 @@ void Norms::load_shadows(data::ArrayReader& reader) {
     const std::string prefix = "shadow_norm/" + layer + "/";
     if (!reader.contains_below(prefix)) continue;
     norm->add_shadow();
-    load_norm(reader, prefix, norm->shadow);
+    load_norm(reader, prefix, norm->shadow.instance());
   }
 }
 

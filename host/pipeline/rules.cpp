@@ -11,6 +11,7 @@
 #include "host/json/explain.hpp"
 #include "host/json/names.hpp"
 #include "host/json/pointer.hpp"
+#include "host/methods/method.hpp"
 #include "host/pipeline/idle_parameters.hpp"
 #include "host/sites/parts.hpp"
 #include "host/sites/site.hpp"
@@ -223,11 +224,9 @@ class Resolver {
 
 Json resolve_method(const registry::Registry& registry, const std::string& kind, const Json& object,
                     const std::string& where, Notes& notes) {
-  const registry::Method& method =
-      registry.require(kind, object["plugin"].get<std::string>(), where + "/plugin");
-  Json params = object;
-  params.erase("plugin");
-  const registry::CurrentNames now = registry::current_names(method, params, where);
+  const methods::MethodSpec spec = methods::resolve(registry, kind, object, where);
+  const Json params = methods::parameters_of(object);
+  const registry::CurrentNames now = registry::current_names(*spec.method, params, where);
   for (const registry::OldName& name : now.old_names) {
     const std::string value =
         name.value == params[name.old_name] ? "" : ": " + json::shown(name.value);
@@ -235,12 +234,10 @@ Json resolve_method(const registry::Registry& registry, const std::string& kind,
                               fmt::format("is now called \"{}\"{}", name.name, value)});
     notes.renamed.push_back({where, name});
   }
-  Json resolved = registry.resolve_parameters(method, now.params, where);
-  for (Warning& idle : idle_parameters(method, now, resolved, where)) {
+  for (Warning& idle : idle_parameters(*spec.method, now, spec.params, where)) {
     notes.warnings.push_back(std::move(idle));
   }
-  resolved["plugin"] = method.id;
-  return resolved;
+  return methods::to_json(spec);
 }
 
 Rule resolve_rule(const Json& text, RuleUse use, const std::string& name,

@@ -21,15 +21,6 @@ using sites::Site;
 using sites::SiteKey;
 using sites::Value;
 
-network::MethodSpec method(const registry::Registry& registry, const std::string& kind,
-                           const Json& object, const std::string& where) {
-  Json params = object;
-  const std::string id = params.at("plugin").get<std::string>();
-  params.erase("plugin");
-  const registry::Method& found = registry.require(kind, id, where + "/plugin");
-  return {&found, registry.resolve_parameters(found, params, where), where};
-}
-
 class Placer {
  public:
   Placer(const registry::Registry& registry, network::Placement& out)
@@ -43,7 +34,7 @@ class Placer {
       if (!pipeline::matches_layer(rule, c.names)) continue;
       if (rule.body.contains("norm") && c.layer->is_norm()) {
         out_.norms[c.layer->name] =
-            method(registry_, "norm", rule.body["norm"], rule.where + "/norm");
+            methods::resolve(registry_, "norm", rule.body["norm"], rule.where + "/norm");
       }
       for (const std::string& site : rule.sites) place(c, *sites::find(site));
     }
@@ -112,10 +103,7 @@ class Placer {
       out_.accumulators.erase(key);
       return;
     }
-    const Json rounding = rule_->body.value("rounding", Json{{"plugin", "nearest_even"}});
-    out_.accumulators[key] = {
-        method(registry_, "accumulator", object, rule_->where + "/accumulator"),
-        method(registry_, "rounding", rounding, rule_->where + "/rounding")};
+    out_.accumulators[key] = methods::resolve_accumulator(registry_, rule_->body, rule_->where);
   }
 
   const network::QuantizerSpec& quantizer(const SiteKey& key) {
@@ -140,7 +128,8 @@ network::Placement place(const pipeline::Pipeline& pipeline, const network::Mode
   const std::string norm_where = pipeline.file.string() + ": /norm";
   for (const Candidate& c : layers) {
     if (c.layer->is_norm()) {
-      placement.norms[c.layer->name] = method(registry, "norm", pipeline.norm, norm_where);
+      placement.norms[c.layer->name] =
+          methods::resolve(registry, "norm", pipeline.norm, norm_where);
     }
   }
   Placer placer(registry, placement);

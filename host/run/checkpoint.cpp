@@ -23,8 +23,8 @@ data::Arrays Trainer::state() const {
   data::Arrays all = network_->save(true);
   std::vector<std::uint32_t> versions;
   for (std::size_t i = 0; i < procedures_.size(); ++i) {
-    versions.push_back(procedures_[i].state_version());
-    for (auto& [key, array] : procedures_[i].save()) all[procedure_key(i) + key] = std::move(array);
+    versions.push_back(procedures_[i].instance().state_version());
+    procedures_[i].save(all, procedure_key(i));
   }
   results::add_text({.arrays = results::list_of(all),
                      .configuration = pipeline::configuration(pipeline_, *registry_),
@@ -95,7 +95,7 @@ void Trainer::restore(const data::Arrays& all, const std::string& where) {
   lower();
   network_->load_everything(reader);
   for (std::size_t i = 0; i < procedures_.size(); ++i) {
-    procedures_[i].load(reader, procedure_key(i), text.procedure_versions[i]);
+    procedures_[i].instance().load(reader, procedure_key(i), text.procedure_versions[i]);
   }
   if (const auto unread = reader.unread(); !unread.empty()) {
     throw InputError(fmt::format("{} belongs to nothing in this run, expected no such array{}",

@@ -29,17 +29,11 @@ qloom_status note_slot(void* self, const char* slot, const float* x, float* y,
 /// Internals that the method hands to quantizers in its inference form.
 SlotNames slots_of(NormLayer& probe, std::int64_t channels) {
   SlotNames slots;
-  qloom_norm_call call{};
-  call.struct_size = sizeof call;
-  call.mode = QLOOM_MODE_EVALUATE;
-  call.channels = static_cast<std::uint64_t>(channels);
-  call.momentum = -1;
+  qloom_norm_call call =
+      methods::norm_call(QLOOM_MODE_EVALUATE, 0, static_cast<std::uint64_t>(channels));
   call.slots = {&slots, &note_slot};
-  std::vector<float> scale(call.channels), shift(call.channels);
-  qloom_error error = registry::empty_error();
-  const auto status = probe.instance.ops<qloom_norm>().inference(
-      probe.instance.self(), &call, scale.data(), shift.data(), &error);
-  registry::check(*probe.spec.method, "inference", status, error);
+  std::vector<float> scale, shift;
+  probe.method.inference(call, scale, shift);
   return slots;
 }
 

@@ -44,15 +44,15 @@ void Trainer::reload_changed(Progress& progress) {
 
 void Trainer::reload(const std::filesystem::path& library) {
   auto reload = std::make_unique<registry::Registry::Reload>(*registry_, library);
-  std::vector<std::pair<std::size_t, registry::Instance>> fresh;
+  std::vector<std::pair<std::size_t, methods::Procedure>> fresh;
   for (std::size_t i = 0; i < procedures_.size(); ++i) {
-    const registry::Instance& old = procedures_[i];
+    const methods::Procedure& old = procedures_[i];
     if (!reload->methods().contains(&old.method())) continue;
     fresh.emplace_back(i, registry_->create(old.method(), pipeline_.procedures[i].params));
-    if (old.has_state()) fresh.back().second.load(old.save(), old.state_version());
+    if (old.instance().has_state()) fresh.back().second.take_state(old);
   }
   network_->renew(reload->methods());
-  for (auto& [i, instance] : fresh) procedures_[i] = std::move(instance);
+  for (auto& [i, procedure] : fresh) procedures_[i] = std::move(procedure);
   trial_->reloads.push_back(std::move(reload));
 }
 

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "host/methods/procedure.hpp"
+
 namespace qloom::run {
 namespace {
 
@@ -175,14 +177,13 @@ void check_rounding(const pipeline::Rule& rule, const registry::Registry& regist
   if (!rule.body.contains("rounding")) return;
   for (const char* kind : {"quantizer", "accumulator"}) {
     if (!rule.body.contains(kind) || rule.body[kind].is_null()) continue;
-    Json params = rule.body[kind];
-    const auto id = params["plugin"].get<std::string>();
-    params.erase("plugin");
-    if (rounds(registry.create(registry.require(kind, id, rule.where), params))) continue;
-    warnings.add({rule.where + "/rounding",
-                  fmt::format("\"{}\" has no effect: {} \"{}\" does not round with these "
-                              "parameters",
-                              rule.body["rounding"]["plugin"].get<std::string>(), kind, id)});
+    const methods::MethodSpec spec = methods::spec_of(registry, kind, rule.body[kind]);
+    if (rounds(methods::create(registry, spec))) continue;
+    warnings.add(
+        {rule.where + "/rounding",
+         fmt::format("\"{}\" has no effect: {} \"{}\" does not round with these "
+                     "parameters",
+                     rule.body["rounding"]["plugin"].get<std::string>(), kind, spec.method->id)});
   }
 }
 
@@ -231,9 +232,9 @@ void check_methods(const pipeline::Pipeline& pipeline, const network::Model& mod
                                   [](const auto& stage) { return stage.type == "train"; });
   for (const pipeline::Procedure& p : pipeline.procedures) {
     if (trains) break;
-    const registry::Instance instance =
-        registry.create(registry.require("procedure", p.id, p.where), p.params);
-    if ((instance.ops<qloom_procedure>().caps & kStepEvents) == 0) continue;
+    const methods::Procedure procedure(
+        registry.create(registry.require("procedure", p.id, p.where), p.params));
+    if ((procedure.events() & kStepEvents) == 0) continue;
     warnings.add({p.where, fmt::format("\"{}\" acts in training, and no stage trains", p.id)});
   }
 }

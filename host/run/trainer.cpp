@@ -98,7 +98,7 @@ std::unique_ptr<network::Network> Trainer::new_network() const {
 void Trainer::create_procedures() {
   procedures_.clear();
   for (const pipeline::Procedure& p : pipeline_.procedures) {
-    procedures_.push_back(
+    procedures_.emplace_back(
         registry_->create(registry_->require("procedure", p.id, p.where), p.params));
   }
 }

@@ -17,6 +17,7 @@
 #include "host/data/dataset.hpp"
 #include "host/json/printable.hpp"
 #include "host/layers/common/losses.hpp"
+#include "host/methods/procedure.hpp"
 #include "host/network/network.hpp"
 #include "host/pipeline/pipeline.hpp"
 #include "host/placing/known_sites.hpp"
@@ -152,7 +153,7 @@ class Trainer {
   const registry::Registry* registry_;
   data::Dataset dataset_;
   std::unique_ptr<network::Network> network_;
-  std::vector<registry::Instance> procedures_;
+  std::vector<methods::Procedure> procedures_;
   std::set<std::uint64_t> swap_steps_;  ///< done steps at which rules with "from" begin to act
   Cursor cursor_;
   Tensor batch_, logits_gradient_;

@@ -56,9 +56,8 @@ layers::Loss loss_of(const std::string& name, const Tensor& logits,
 }
 
 void Trainer::emit(std::uint32_t event) {
-  for (const registry::Instance& procedure : procedures_) {
-    const auto& ops = procedure.ops<qloom_procedure>();
-    if ((ops.caps & (1U << event)) == 0) continue;
+  for (const methods::Procedure& procedure : procedures_) {
+    if (!procedure.wants(event)) continue;
     qloom_event e{};
     e.struct_size = sizeof e;
     e.event = event;
@@ -69,11 +68,7 @@ void Trainer::emit(std::uint32_t event) {
     e.stage_type = cursor_.stage < e.stages
                        ? pipeline_.stages[static_cast<std::size_t>(cursor_.stage)].type.c_str()
                        : "";
-    qloom_error error = registry::empty_error();
-    const auto status = registry::recorded(procedure.method(), "on", event_name(event), [&] {
-      return ops.on(procedure.self(), as_run(*this), &e, &error);
-    });
-    registry::check(procedure.method(), "on", status, error);
+    procedure.on(as_run(*this), e, event_name(event));
   }
 }
 

@@ -7,14 +7,12 @@
 #include <map>
 #include <string>
 
+#include "host/methods/accumulator.hpp"
 #include "host/sites/site_quantizer.hpp"
 
 namespace qloom::network {
 
-struct AccumulatorSpec {
-  MethodSpec accumulator, rounding;
-  bool operator==(const AccumulatorSpec&) const = default;
-};
+using methods::AccumulatorSpec;
 
 struct Placement {
   std::map<SiteKey, QuantizerSpec> quantizers;  ///< site "norm": one for each slot

@@ -11,12 +11,6 @@
 #include "host/tensor/random.hpp"
 
 namespace qloom::network {
-namespace {
-
-using json::Json;
-
-}  // namespace
-
 bool is_zero(const qloom_tensor& t) {
   return std::all_of(t.data, t.data + t.n, [](float v) { return v == 0.0F; });
 }
@@ -26,73 +20,32 @@ SiteQuantizer::SiteQuantizer(const registry::Registry& registry, QuantizerSpec s
     : registry_(&registry),
       spec_(std::move(spec)),
       context_(std::move(context)),
-      stream_(stream_id(context_.name)),
-      evaluation_stream_(stream_id(context_.name + "/evaluate")) {
-  const Json granularity = granularity_of(spec_.quantizer);
-  is_per_channel_ = granularity == "channel";
-  if (granularity.is_object()) group_size_ = granularity.at("group").get<std::uint64_t>();
-  quantizer_ = make(spec_.quantizer);
-  rounding_ = make(spec_.rounding);
-  if (spec_.range.method != nullptr) range_ = make(spec_.range);
-  refresh_learned();
+      streams_(context_.name) {
+  quantizer_ = methods::Quantizer(make(spec_.quantizer), context_.name);
+  rounding_ = methods::Rounding(make(spec_.rounding), context_.name);
+  if (spec_.range.method != nullptr) {
+    range_ = methods::Range(make(spec_.range), context_.name);
+  }
+  grouping_ = methods::grouping_of(granularity_of(spec_.quantizer), context_.channel_axis);
+  if (quantizer_.has(QLOOM_QUANTIZER_GROUPS_PER_SAMPLE)) {
+    grouping_.by = methods::Grouping::By::kSample;
+  }
+  grouping_.inside_samples = context_.tracks_range && range_ && context_.has_batch_axis;
+  quantizer_.read_learned(learned_);
 }
 
 registry::Instance SiteQuantizer::make(const MethodSpec& spec) const {
   const std::optional<qloom_site> record = context_.record();
-  return registry_->create(*spec.method, spec.params, record ? &*record : nullptr);
+  return methods::create(*registry_, spec, record ? &*record : nullptr);
 }
 
-qloom_tensor SiteQuantizer::geometry(const Shape& shape, const float* data) const {
-  const std::uint64_t n = element_count(shape);
-  qloom_tensor t{data, shape.data(), shape.size(), n, 1, 1, std::max<std::uint64_t>(n, 1)};
-  if (has_cap(QLOOM_QUANTIZER_GROUPS_PER_SAMPLE)) {
-    t.groups = shape.empty() ? 1 : static_cast<std::uint64_t>(shape[0]);
-    t.inner = std::max<std::uint64_t>(1, t.n / std::max<std::uint64_t>(1, t.groups));
-    return t;
-  }
-  if (is_per_channel_) {
-    const auto rank = static_cast<int>(shape.size());
-    const int axis =
-        context_.channel_axis < 0 ? context_.channel_axis + rank : context_.channel_axis;
-    if (axis < 0 || axis >= rank) {
-      throw InputError(fmt::format("{}: an array of rank {} has no channel axis {}", context_.name,
-                                   rank, context_.channel_axis));
-    }
-    t.inner = 1;
-    for (int i = 0; i < rank; ++i) {
-      const auto extent = static_cast<std::uint64_t>(shape[static_cast<std::size_t>(i)]);
-      if (i < axis) t.outer *= extent;
-      if (i == axis) t.groups = extent;
-      if (i > axis) t.inner *= extent;
-    }
-  } else if (group_size_ > 0) {
-    const std::uint64_t k = group_size_;
-    t.inner = k;
-    if (context_.tracks_range && range_ && context_.has_batch_axis && !shape.empty()) {
-      const std::uint64_t sample =
-          t.n / static_cast<std::uint64_t>(std::max<std::int64_t>(shape[0], 1));
-      if (sample % k != 0) {
-        throw InputError(fmt::format("{}: {} values per sample do not divide into groups of {}",
-                                     context_.name, sample, k));
-      }
-      t.outer = static_cast<std::uint64_t>(shape[0]);
-      t.groups = sample / k;
-    } else {
-      t.groups = (t.n + k - 1) / k;
-    }
-  }
-  return t;
+void SiteQuantizer::set_shape(const Shape& shape) {
+  shape_ = shape;
+  geometry_ = geometry(shape_, nullptr);
 }
 
 qloom_call SiteQuantizer::call() const {
-  qloom_call c{};
-  c.struct_size = sizeof(qloom_call);
-  c.training = phase_.training ? 1 : 0;
-  c.seed = context_.seed;
-  c.stream = phase_.training ? stream_ : evaluation_stream_;
-  c.step = phase_.step;
-  c.rounding = rounding_ref(rounding_);
-  return c;
+  return methods::call_of(rounding_.ref(), streams_, context_.seed, phase_.step, phase_.training);
 }
 
 const Tensor& SiteQuantizer::clamped(const Tensor& x) {
@@ -106,61 +59,32 @@ const Tensor& SiteQuantizer::clamped(const Tensor& x) {
   return clamped_;
 }
 
-qloom_range_context SiteQuantizer::range_context() const {
-  qloom_range_context c{};
-  c.struct_size = sizeof c;
-  c.bits = 8;
-  c.is_signed = 1;
-  c.after_relu = context_.after_relu ? 1 : 0;  // a grid may follow from it
-  c.levels = 256;
-  const auto& ops = quantizer_.ops<qloom_quantizer>();
-  if (ops.context != nullptr) {
-    registry::check(
-        quantizer_.method(), "context",
-        recorded(quantizer_, "context", [&] { return ops.context(quantizer_.self(), &c); }),
-        registry::empty_error());
-  }
-  c.after_relu = context_.after_relu ? 1 : 0;
-  return c;
-}
-
 std::uint32_t SiteQuantizer::passes() const {
   if (!context_.tracks_range) return 0;
-  if (range_) return range_.ops<qloom_range_estimator>().passes;
-  return has_cap(QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) ? 1 : 0;
+  if (range_) return range_.passes();
+  return quantizer_.has(QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) ? 1 : 0;
 }
 
 bool SiteQuantizer::is_known() const {
   return !context_.tracks_range || ((!range_ || has_range_) && !awaits_tensor());
 }
 
-bool SiteQuantizer::awaits_tensor() const {
-  return has_cap(QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) && !is_initialised_;
-}
-
 void SiteQuantizer::begin_pass(std::uint32_t pass) {
-  is_observing_ = true;
-  if (!range_) return;
-  const qloom_range_context c = range_context();
-  qloom_error error = registry::empty_error();
-  const auto status = recorded(range_, "begin", [&] {
-    return range_.ops<qloom_range_estimator>().begin(range_.self(), &c, pass, &error);
-  });
-  registry::check(range_.method(), "begin", status, error);
-  round_is_open_ = true;
+  if (range_) range_.begin(quantizer_.grid(context_.after_relu), pass);
+  round_ = Round::kPass;
 }
 
 void SiteQuantizer::observe(const Tensor& x) {
   phase_ = {};
-  uses_trial_ = false;
+  if (present_ == Present::kStandIn) present_ = Present::kSite;
   const Tensor& in = clamped(x);
-  has_extremes_ = false;
+  seen_ = Seen::kNothing;
   const qloom_tensor t = geometry(in.shape(), in.data());
   if (t.n == 0) return;
   if (range_) observe(t);
   if (awaits_tensor() && is_zero(t)) return;
   if (!range_) {
-    prepare(t);
+    prepare(quantizer_, t);
     is_initialised_ = true;
   } else if (awaits_tensor() && first_.empty()) {
     first_.resize(in.shape());
@@ -169,40 +93,25 @@ void SiteQuantizer::observe(const Tensor& x) {
 }
 
 void SiteQuantizer::observe(const qloom_tensor& t) {
-  qloom_error error = registry::empty_error();
-  const auto& ops = range_.ops<qloom_range_estimator>();
-  const auto status = recorded(range_, "observe", [&] {
-    return has_extremes_
-               ? ops.observe_extremes(range_.self(), lo_.data(), hi_.data(), t.groups, &error)
-               : ops.observe(range_.self(), &t, &error);
-  });
-  check(range_, "observe", status, error);
+  if (seen_ == Seen::kExtremes) {
+    range_.observe_extremes(lo_, hi_);
+  } else {
+    range_.observe(t);
+  }
   groups_ = t.groups;
 }
 
 void SiteQuantizer::end_pass(std::uint32_t pass) {
-  is_observing_ = false;
+  round_ = range_ ? Round::kOpen : Round::kNone;
   if (!range_) return;
-  qloom_error error = registry::empty_error();
-  const auto& ops = range_.ops<qloom_range_estimator>();
-  const auto status = recorded(range_, "end", [&] { return ops.end(range_.self(), pass, &error); });
-  registry::check(range_.method(), "end", status, error);
-  if (pass + 1 == ops.passes) read_ranges(groups_);
-  if (first_.empty() || pass + 1 < ops.passes) return;
-  prepare(geometry(first_.shape(), first_.data()));
+  range_.end(pass);
+  if (pass + 1 < range_.passes()) return;
+  range_.read(ranges_, groups_);
+  has_range_ = true;
+  if (first_.empty()) return;
+  prepare(quantizer_, geometry(first_.shape(), first_.data()));
   is_initialised_ = true;
   first_ = Tensor();
-}
-
-void SiteQuantizer::read_ranges(std::uint64_t groups) {
-  ranges_.resize(groups);
-  qloom_error error = registry::empty_error();
-  const auto status = recorded(range_, "ranges", [&] {
-    return range_.ops<qloom_range_estimator>().ranges(range_.self(), ranges_.data(), groups,
-                                                      &error);
-  });
-  check(range_, "ranges of", status, error);
-  has_range_ = true;
 }
 
 void SiteQuantizer::update_ranges(const qloom_tensor& t) {
@@ -217,46 +126,45 @@ void SiteQuantizer::update_ranges(const qloom_tensor& t) {
     }
     return;
   }
-  const std::uint32_t count = range_.ops<qloom_range_estimator>().passes;
+  const std::uint32_t count = range_.passes();
   // Evaluation must not move an estimator that remembers: it sees what comes next and forgets it.
   const bool forgets = !phase_.training;
   data::Arrays before;
-  if (forgets && range_.has_state()) before = range_.save();
-  const bool had_range = has_range_, was_open = round_is_open_;
+  const bool remembers = range_.instance().has_state();
+  if (forgets && remembers) before = range_.instance().save();
+  const bool had_range = has_range_;
+  const Round before_this = round_;
   if (forgets) std::swap(ranges_, passing_ranges_);
   // An estimator of one pass follows an activation over all steps in one round; all others see
   // every tensor as a round of its own.
   const bool is_running = context_.tracks_range && count == 1;
   for (std::uint32_t pass = 0; pass < count; ++pass) {
-    if (!(is_running && round_is_open_)) begin_pass(pass);
+    if (!(is_running && has_round())) begin_pass(pass);
     observe(t);
     end_pass(pass);
   }
   if (!forgets) return;
-  if (range_.has_state()) range_.load(before, range_.state_version());
+  if (remembers) range_.instance().load(before, range_.instance().state_version());
   std::swap(ranges_, passing_ranges_);
   has_range_ = had_range;
-  round_is_open_ = was_open;
+  round_ = before_this;
 }
 
 /// Evaluation initialises nothing: where the quantizer holds nothing yet, a new one takes its place
 /// for this tensor.
-void SiteQuantizer::choose_acting() {
-  uses_trial_ = !phase_.training && !is_initialised_ && (quantizer_.has_state() || learns());
-  if (!uses_trial_) return;
-  if (context_.tracks_range && has_cap(QLOOM_QUANTIZER_WANTS_FIRST_TENSOR)) {
+bool SiteQuantizer::needs_stand_in() const {
+  const bool holds = quantizer_.instance().has_state() || learns();
+  if (phase_.training || is_initialised_ || !holds) return false;
+  if (context_.tracks_range && quantizer_.has(QLOOM_QUANTIZER_WANTS_FIRST_TENSOR)) {
     throw RunError(
         fmt::format("{}: quantizer \"{}\" has seen no tensor of training or calibration "
                     "that is not 0; add a calibrate stage before this one",
                     context_.name, quantizer_.method().id));
   }
-  trial_ = make(spec_.quantizer);
-  refresh_learned(trial_, context_.name, trial_learned_);
+  return true;
 }
 
-void SiteQuantizer::prepare(const qloom_tensor& t) {
-  const registry::Instance& quantizer = acting();
-  const auto& ops = quantizer.ops<qloom_quantizer>();
+void SiteQuantizer::prepare(methods::Quantizer& quantizer, const qloom_tensor& t) {
   qloom_prepare in{};
   in.struct_size = sizeof in;
   in.training = phase_.training ? 1 : 0;
@@ -264,61 +172,21 @@ void SiteQuantizer::prepare(const qloom_tensor& t) {
   in.epoch = phase_.epoch;
   in.learning_rate = phase_.learning_rate;
   in.x = t;
-  if (!awaits_tensor() && !has_cap(QLOOM_QUANTIZER_WANTS_TENSOR)) in.x.data = nullptr;
+  if (!awaits_tensor() && !quantizer_.has(QLOOM_QUANTIZER_WANTS_TENSOR)) in.x.data = nullptr;
   const bool is_passing = !phase_.training && !context_.tracks_range;
   if (range_) in.ranges = (is_passing ? passing_ranges_ : ranges_).data();
   if (wants_extremes()) {
-    if (!has_extremes_) find_extremes(t);
+    if (seen_ != Seen::kExtremes) find_extremes(t);
     extremes_.resize(t.groups);
     for (std::size_t g = 0; g < extremes_.size(); ++g) extremes_[g] = {lo_[g], hi_[g]};
     in.ranges = extremes_.data();
   }
-  qloom_error error = registry::empty_error();
-  const auto status =
-      recorded(quantizer, "prepare", [&] { return ops.prepare(quantizer.self(), &in, &error); });
-  check(quantizer, "prepare", status, error);
-  is_prepared_ = true;
+  quantizer.prepare(in);
+  present_ = &quantizer == &trial_ ? Present::kStandIn : Present::kSite;
   if (phase_.training) is_initialised_ = true;
-  refresh_learned(quantizer, context_.name, learned());
+  quantizer.read_learned(learned());
 }
 
-void SiteQuantizer::refresh_learned(const registry::Instance& quantizer, const std::string& site,
-                                    std::vector<LearnedParameter>& learned) {
-  const auto& ops = quantizer.ops<qloom_quantizer>();
-  if (ops.learned == nullptr) return;
-  for (std::uint32_t i = 0;; ++i) {
-    qloom_learned l{};
-    l.struct_size = sizeof l;
-    const auto status = registry::recorded(quantizer.method(), "learned", site.c_str(),
-                                           [&] { return ops.learned(quantizer.self(), i, &l); });
-    if (status != QLOOM_OK) return;
-    if (learned.size() <= i) learned.emplace_back();
-    LearnedParameter& own = learned[i];
-    if (own.name != l.name) {
-      own.name = l.name;
-      own.key = site + "/" + l.name;
-    }
-    own.value = l.value;
-    own.gradient.resize(l.count);
-    own.rate_factor = l.rate_factor;
-    own.decay_factor = l.decay_factor;
-  }
-}
-
-void SiteQuantizer::check(const registry::Instance& instance, const char* what, qloom_status status,
-                          const qloom_error& error) const {
-  if (status == QLOOM_OK) return registry::require_floating_point();
-  registry::check(instance.method(), (std::string(what) + " " + context_.name).c_str(), status,
-                  error);
-}
-
-void SiteQuantizer::after_update() {
-  const auto& ops = quantizer_.ops<qloom_quantizer>();
-  if (ops.after_update == nullptr) return;
-  qloom_error error = registry::empty_error();
-  const auto status = recorded(quantizer_, "after_update",
-                               [&] { return ops.after_update(quantizer_.self(), &error); });
-  check(quantizer_, "after_update", status, error);
-}
+void SiteQuantizer::after_update() { quantizer_.after_update(); }
 
 }  // namespace qloom::network

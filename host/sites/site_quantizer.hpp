@@ -7,13 +7,16 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "host/contraction/contraction.hpp"
-#include "host/registry/call_record.hpp"
+#include "host/methods/geometry.hpp"
+#include "host/methods/method.hpp"
+#include "host/methods/quantizer.hpp"
+#include "host/methods/range.hpp"
+#include "host/methods/rounding.hpp"
 #include "host/registry/registry.hpp"
 #include "host/sites/site.hpp"
 #include "host/tensor/tensor.hpp"
@@ -22,13 +25,10 @@ namespace qloom::network {
 
 using sites::SiteKey;
 
-/// A method of a rule with its resolved parameters.
-struct MethodSpec {
-  const registry::Method* method = nullptr;
-  json::Json params;
-  std::string where;  ///< file and JSON pointer, for messages
-  bool operator==(const MethodSpec& o) const { return method == o.method && params == o.params; }
-};
+using methods::granularity_of;
+using methods::keeps_state;
+using methods::LearnedParameter;
+using methods::MethodSpec;
 
 /// The methods of one rule that make up a quantize node.
 struct QuantizerSpec {
@@ -46,10 +46,6 @@ struct QuantizerSpec {
                                               const json::Json& rule, const std::string& where,
                                               const SiteKey* at = nullptr);
 
-/// Does a method keep its state where `before` becomes `now`: the same method, and the same
-/// parameters but for those that its manifest lists under "keeps_state"?
-[[nodiscard]] bool keeps_state(const MethodSpec& now, const MethodSpec& before);
-
 /// An instance that is only asked what it is: its capabilities are known, channels and fan_in not.
 [[nodiscard]] registry::Instance probe_of(const registry::Registry& registry,
                                           const MethodSpec& spec, const SiteKey* at);
@@ -59,12 +55,6 @@ struct QuantizerSpec {
 /// The specification of such a rule. A method that the registry does not have is left null.
 [[nodiscard]] QuantizerSpec quantizer_spec_of(const registry::Registry& registry,
                                               const json::Json& rule);
-
-/// "tensor", "channel" or {"group": k}: what shares one scale under these parameters.
-[[nodiscard]] json::Json granularity_of(const MethodSpec& spec);
-
-/// The method with its fused rule, if it has one, as calls carry it.
-[[nodiscard]] qloom_rounding_ref rounding_ref(const registry::Instance& rounding);
 
 /// What a tensor at a site looks like.
 struct SiteContext {
@@ -105,15 +95,9 @@ struct Phase {
   double learning_rate = 0;
 };
 
-/// A learned parameter with its gradient and momentum, for the optimizer.
-struct LearnedParameter {
-  std::string name;
-  float* value = nullptr;
-  std::vector<float> gradient;
-  double rate_factor = 1, decay_factor = 0;
-  std::string key{};  ///< "<site>/<layer>/<name>"
-};
-
+/// A quantizer with range, rounding and clamp at one site: when ranges are found, when first values
+/// are given, and which quantizer acts. How methods are called is the drivers' matter
+/// (host/methods).
 class SiteQuantizer {
  public:
   /// Creates the instances. InputError for parameters that a method refuses.
@@ -154,13 +138,13 @@ class SiteQuantizer {
   void begin_pass(std::uint32_t pass);
   void observe(const Tensor& x);
   void end_pass(std::uint32_t pass);
-  [[nodiscard]] bool is_observing() const { return is_observing_; }  ///< inside a pass
+  [[nodiscard]] bool is_observing() const { return round_ == Round::kPass; }  ///< inside a pass
 
   [[nodiscard]] std::vector<LearnedParameter>& learned() {
-    return uses_trial_ ? trial_learned_ : learned_;
+    return present_ == Present::kStandIn ? trial_learned_ : learned_;
   }
   /// Does the quantizer have learned parameters at all?
-  [[nodiscard]] bool learns() const { return quantizer_.ops<qloom_quantizer>().learned != nullptr; }
+  [[nodiscard]] bool learns() const { return quantizer_.learns(); }
   /// Has seen a tensor of training or calibration.
   [[nodiscard]] bool is_initialised() const { return is_initialised_; }
   /// Can evaluation run: are the ranges, and the values that a first tensor gives, known?
@@ -192,96 +176,84 @@ class SiteQuantizer {
   void load(data::ArrayReader& reader, const std::string& prefix);
 
  private:
-  /// The first refusal, in tile order, of calls on tiles: the message does not depend on threads.
-  class Failures {
-   public:
-    void reset();
-    void note(std::uint64_t tile, qloom_status status, const qloom_error& error) noexcept;
-    std::atomic<std::uint64_t> non_finite = 0;
-    std::uint64_t tile = UINT64_MAX;
-    qloom_status status = QLOOM_OK;
-    qloom_error error{};
-
-   private:
-    std::mutex mutex_;
+  /// Whose values are those of the present tensor.
+  enum class Present {
+    kNothing,  ///< no quantizer is prepared for it
+    kWaiting,  ///< x itself: 0 everywhere while first values are awaited
+    kSite,     ///< the site's quantizer
+    kStandIn   ///< in evaluation, one that was made for this tensor alone
   };
+  /// What is known of the present tensor's values.
+  enum class Seen { kNothing, kFinite, kExtremes };
+  /// Where the range estimator is: has it begun a round, and is a pass of calibration going on?
+  enum class Round { kNone, kOpen, kPass };
 
-  [[nodiscard]] qloom_tensor geometry(const Shape& shape, const float* data) const;
-  [[nodiscard]] qloom_block tile_block(std::uint64_t first, std::uint64_t n) const;
+  [[nodiscard]] qloom_tensor geometry(const Shape& shape, const float* data) const {
+    return methods::tensor_of(grouping_, shape, data, context_.name);
+  }
+  void set_shape(const Shape& shape);
   [[nodiscard]] qloom_call call() const;
-  [[nodiscard]] qloom_range_context range_context() const;
   const Tensor& clamped(const Tensor& x);
   void update_ranges(const qloom_tensor& t);
   /// Fills lo_ and hi_; RunError when a value is not finite.
   void find_extremes(const qloom_tensor& t);
-  [[nodiscard]] bool wants_extremes() const;
-  void observe(const qloom_tensor& t);
-  void read_ranges(std::uint64_t groups);
-  void prepare(const qloom_tensor& t);
-  static void refresh_learned(const registry::Instance& quantizer, const std::string& site,
-                              std::vector<LearnedParameter>& learned);
-  void refresh_learned() { refresh_learned(quantizer_, context_.name, learned_); }
-  /// The quantizer of the present tensor: the site's own, or in evaluation one that stands in.
-  [[nodiscard]] const registry::Instance& acting() const {
-    return uses_trial_ ? trial_ : quantizer_;
+  [[nodiscard]] bool wants_extremes() const {
+    return quantizer_.has(QLOOM_QUANTIZER_WANTS_EXTREMES);
   }
-  [[nodiscard]] bool has_cap(std::uint64_t cap) const {
-    return (quantizer_.ops<qloom_quantizer>().caps & cap) != 0;
+  void observe(const qloom_tensor& t);
+  void prepare(methods::Quantizer& quantizer, const qloom_tensor& t);
+  /// The quantizer of the present tensor: the site's own, or in evaluation one that stands in.
+  [[nodiscard]] methods::Quantizer& acting() {
+    return present_ == Present::kStandIn ? trial_ : quantizer_;
+  }
+  [[nodiscard]] const methods::Quantizer& acting() const {
+    return present_ == Present::kStandIn ? trial_ : quantizer_;
   }
   /// First values have to come from a tensor, and none has given them yet.
-  [[nodiscard]] bool awaits_tensor() const;
-  void choose_acting();
+  [[nodiscard]] bool awaits_tensor() const {
+    return quantizer_.has(QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) && !is_initialised_;
+  }
+  [[nodiscard]] bool needs_stand_in() const;
   /// A method of the site, which knows where it acts.
   [[nodiscard]] registry::Instance make(const MethodSpec& spec) const;
   [[nodiscard]] bool keeps_range(const SiteState& before) const;
   void start(const Shape& shape, const float* data, const Phase& phase);
-  /// body(call, block, tile) for the tiles of first .. first + n - 1; refusals are noted.
-  template <class Body>
-  void for_tiles(const char* what, std::uint64_t first, std::uint64_t n, const Body& body) noexcept;
-  /// body(), a call of the instance at this site.
-  template <class Body>
-  qloom_status recorded(const registry::Instance& instance, const char* what,
-                        const Body& body) const {
-    return registry::recorded(instance.method(), what, context_.name.c_str(), body);
-  }
-  void check(const registry::Instance& instance, const char* what, qloom_status status,
-             const qloom_error& error) const;
-  void check_blocks(const char* what) const;
+  void start_tiles() { acting().start_tiles(geometry_, call()); }
   void require_finite(std::uint64_t non_finite) const;
   void require_finite_tensor(const Tensor& x);
   [[nodiscard]] bool observes(const Phase& phase) const;  ///< does the range see each tensor?
-  void add_sums();
+  [[nodiscard]] bool has_round() const { return range_ && round_ != Round::kNone; }
+  /// 0 everywhere: there is no scale that dx could depend on.
+  [[nodiscard]] bool passes_gradient() const {
+    return present_ == Present::kWaiting || (is_zero_ && !learns());
+  }
 
   const registry::Registry* registry_;
   QuantizerSpec spec_;
   SiteContext context_;
-  registry::Instance quantizer_, range_, rounding_;
-  registry::Instance trial_;  ///< a quantizer for one tensor of evaluation
+  methods::Quantizer quantizer_, trial_;  ///< trial_: for one tensor of evaluation
+  methods::Range range_;
+  methods::Rounding rounding_;
+  methods::Grouping grouping_;
+  methods::Streams streams_;
   std::vector<LearnedParameter> learned_, trial_learned_;
   std::vector<qloom_range> ranges_, passing_ranges_;  ///< state; of one tensor of evaluation
-  Tensor clamped_;
+  bool has_range_ = false, is_initialised_ = false;   ///< state
+  Round round_ = Round::kNone;
   Tensor first_;  ///< calibration: the first tensor, until its range is known too
   Phase phase_;
-  bool is_per_channel_ = false;   ///< granularity of the quantizer's parameters: channel,
-  std::uint64_t group_size_ = 0;  ///< group of so many elements, or (0) the whole tensor
-  std::uint64_t stream_ = 0, evaluation_stream_ = 0;
-  Shape shape_;               ///< of the last tensor; geometry_ points to it
-  qloom_tensor geometry_{};   ///< without data
   std::uint64_t groups_ = 0;  ///< of the last observed tensor
-  bool has_range_ = false, is_initialised_ = false, round_is_open_ = false, is_observing_ = false;
-  bool uses_trial_ = false;       ///< of the present tensor, as the next three
-  bool is_prepared_ = false;      ///< the acting quantizer has an encoding
-  bool is_waiting_ = false;       ///< 0 everywhere while first values are awaited
-  bool passes_gradient_ = false;  ///< 0 everywhere: it has no scale that dx could depend on
-  Failures failures_;
-  bool is_checked_ = false;    ///< the present tensor is known to be finite
-  bool has_extremes_ = false;  ///< and its extremes per group are in lo_ and hi_
-  std::vector<double> lo_, hi_;
+  Tensor clamped_;
+  // The present tensor.
+  Present present_ = Present::kNothing;
+  Seen seen_ = Seen::kNothing;
+  bool is_zero_ = false;     ///< where the quantizer takes its scale from the tensor
+  Shape shape_;              ///< geometry_ points to it
+  qloom_tensor geometry_{};  ///< without data
+  std::atomic<std::uint64_t> non_finite_ = 0;
+  std::vector<double> lo_, hi_;        ///< extremes per group
   std::vector<qloom_range> extremes_;  ///< the same for prepare()
-  std::vector<std::uint64_t> non_finite_;
-  std::vector<std::uint64_t> offsets_;   ///< of each tile's sums in partials_
-  std::vector<double> partials_, sums_;  ///< of learned parameters
-  std::vector<float*> gradients_;
+  std::vector<std::uint64_t> group_non_finite_;
   mutable std::vector<float> operand_scale_;
 };
 

@@ -4,28 +4,12 @@
 // What a quantize node takes over from the one that stood at its reader before.
 #include <algorithm>
 
-#include "host/registry/aliases.hpp"
 #include "host/sites/site_quantizer.hpp"
 
 namespace qloom::network {
 namespace {
 
 using json::Json;
-
-Json to_json(const MethodSpec& spec) {
-  Json object = spec.params.is_object() ? spec.params : Json::object();
-  object["plugin"] = spec.method->id;
-  return object;
-}
-
-MethodSpec method_spec_of(const registry::Registry& registry, const std::string& kind,
-                          const Json& rule) {
-  if (!rule.contains(kind)) return {};
-  MethodSpec spec{nullptr, registry::renewed(registry, kind, rule[kind]), ""};
-  spec.method = registry.find(kind, spec.params.value("plugin", ""));
-  spec.params.erase("plugin");
-  return spec;
-}
 
 /// The arrays of one part, "quantizer/" for instance, by the names that the method gave them.
 data::Arrays part_of(const data::Arrays& arrays, const std::string& prefix) {
@@ -57,28 +41,22 @@ enum Part : std::size_t { kQuantizer = 0, kRange = 1, kRounding = 2 };
 
 }  // namespace
 
-bool keeps_state(const MethodSpec& now, const MethodSpec& before) {
-  if (now.method == nullptr || now.method != before.method) return false;
-  Json a = now.params, b = before.params;
-  for (const Json& name : now.method->manifest.value("keeps_state", Json::array())) {
-    a.erase(name.get<std::string>());
-    b.erase(name.get<std::string>());
-  }
-  return a == b;
-}
-
 Json to_json(const QuantizerSpec& spec) {
-  Json rule{{"quantizer", to_json(spec.quantizer)}, {"rounding", to_json(spec.rounding)}};
-  if (spec.range.method != nullptr) rule["range"] = to_json(spec.range);
+  Json rule{{"quantizer", methods::to_json(spec.quantizer)},
+            {"rounding", methods::to_json(spec.rounding)}};
+  if (spec.range.method != nullptr) rule["range"] = methods::to_json(spec.range);
   if (spec.clamp) rule["clamp"] = {{"low", spec.clamp->first}, {"high", spec.clamp->second}};
   return rule;
 }
 
 QuantizerSpec quantizer_spec_of(const registry::Registry& registry, const Json& rule) {
   QuantizerSpec spec;
-  spec.quantizer = method_spec_of(registry, "quantizer", rule);
-  spec.range = method_spec_of(registry, "range", rule);
-  spec.rounding = method_spec_of(registry, "rounding", rule);
+  const auto take = [&](const char* kind, MethodSpec& own) {
+    if (rule.contains(kind)) own = methods::spec_of(registry, kind, rule[kind]);
+  };
+  take("quantizer", spec.quantizer);
+  take("range", spec.range);
+  take("rounding", spec.rounding);
   if (rule.contains("clamp")) {
     spec.clamp = {rule["clamp"].at("low").get<double>(), rule["clamp"].at("high").get<double>()};
   }
@@ -99,23 +77,23 @@ bool holds_state_for(const SiteState& before, const QuantizerSpec& now) {
 bool SiteQuantizer::keeps_range(const SiteState& before) const {
   if (!range_ || !keeps_state(spec_.range, before.spec.range)) return false;
   if (granularity_of(spec_.quantizer) != granularity_of(before.spec.quantizer)) return false;
-  if (range_.ops<qloom_range_estimator>().passes == 1) return true;
-  const qloom_range_context c = range_context();
+  if (range_.passes() == 1) return true;
+  const qloom_range_context c = quantizer_.grid(context_.after_relu);
   return values_of<std::int64_t>(before.arrays, "site/grid") ==
          std::vector<std::int64_t>{c.bits, c.is_signed, static_cast<std::int64_t>(c.levels),
                                    c.symmetric};
 }
 
 void SiteQuantizer::adopt(const SiteState& before) {
-  const auto take = [&before](registry::Instance& own, const char* prefix, Part part) {
-    if (!own || !own.has_state()) return;
-    own.load(part_of(before.arrays, prefix),
-             static_cast<std::uint32_t>(entry(before.arrays, "site/versions", part)));
+  const auto take = [&before](methods::Driver& own, const char* prefix, Part part) {
+    if (!own || !own.instance().has_state()) return;
+    own.instance().load(part_of(before.arrays, prefix),
+                        static_cast<std::uint32_t>(entry(before.arrays, "site/versions", part)));
   };
   if (keeps_learned(before) && entry(before.arrays, "site/flags", kIsInitialised) != 0) {
     take(quantizer_, "quantizer/", kQuantizer);
     is_initialised_ = true;
-    refresh_learned();
+    quantizer_.read_learned(learned_);
     for (LearnedParameter& own : learned_) {
       const auto values = values_of<float>(before.arrays, "learned/" + own.name);
       if (values.size() == own.gradient.size()) std::copy(values.begin(), values.end(), own.value);
@@ -125,7 +103,8 @@ void SiteQuantizer::adopt(const SiteState& before) {
   if (!keeps_range(before)) return;
   take(range_, "range/", kRange);
   has_range_ = entry(before.arrays, "site/flags", kHasRange) != 0;
-  round_is_open_ = entry(before.arrays, "site/flags", kRoundIsOpen) != 0;
+  const bool has_round = entry(before.arrays, "site/flags", kRoundIsOpen) != 0;
+  round_ = has_round ? Round::kOpen : Round::kNone;
   const auto ranges = values_of<double>(before.arrays, "site/ranges");
   ranges_.resize(ranges.size() / 2);
   for (std::size_t i = 0; i < ranges_.size(); ++i) ranges_[i] = {ranges[2 * i], ranges[2 * i + 1]};

@@ -340,48 +340,40 @@ float& Site::learned_value(const std::string& name) {
 
 registry::Instance create(const std::string& kind, const std::string& id,
                           const std::string& params) {
-  const registry::Method& method = registry().require(kind, id, "test");
-  return registry().create(method,
-                           registry().resolve_parameters(method, Json::parse(params), "test"));
+  Json object = Json::parse(params);
+  object["plugin"] = id;
+  return methods::create(registry(), methods::resolve(registry(), kind, object, "test"));
 }
 
 std::vector<qloom_range> range_of(const std::string& id, const std::string& params, const Tensor& x,
                                   qloom_range_context context, std::uint64_t outer,
                                   std::uint64_t groups) {
-  const registry::Instance range = create("range", id, params);
-  const auto& ops = range.ops<qloom_range_estimator>();
+  const methods::Range range(create("range", id, params));
   context.struct_size = sizeof context;
   const std::uint64_t inner = std::max<std::uint64_t>(1, x.size() / (outer * groups));
   const qloom_tensor t{x.data(), x.shape().data(), x.shape().size(), x.size(), outer, groups,
                        inner};
-  qloom_error error = registry::empty_error();
-  const auto check = [&](const char* what, qloom_status status) {
-    registry::check(range.method(), what, status, error);
-  };
-  for (std::uint32_t pass = 0; pass < ops.passes; ++pass) {
-    check("begin", ops.begin(range.self(), &context, pass, &error));
-    check("observe", ops.observe(range.self(), &t, &error));
-    check("end", ops.end(range.self(), pass, &error));
+  for (std::uint32_t pass = 0; pass < range.passes(); ++pass) {
+    range.begin(context, pass);
+    range.observe(t);
+    range.end(pass);
   }
-  std::vector<qloom_range> out(groups);
-  check("ranges", ops.ranges(range.self(), out.data(), groups, &error));
+  std::vector<qloom_range> out;
+  range.read(out, groups);
   return out;
 }
 
 std::vector<float> round_with(const std::string& id, const std::string& params,
                               const std::vector<float>& x, std::uint64_t seed, std::uint64_t step) {
-  const registry::Instance rounding = create("rounding", id, params);
-  const auto& ops = rounding.ops<qloom_rounding>();
-  qloom_error error = registry::empty_error();
+  const methods::Rounding rounding(create("rounding", id, params));
   qloom_call call{};
   call.struct_size = sizeof call;
   call.seed = seed;
   call.step = step;
-  call.rounding = {rounding.self(), &ops, QLOOM_ROUND_GENERIC, 0};
-  call.error = &error;
+  call.rounding = {rounding.instance().self(), &rounding.instance().ops<qloom_rounding>(),
+                   QLOOM_ROUND_GENERIC, 0};
   std::vector<float> y(x.size());
-  registry::check(rounding.method(), "round",
-                  ops.round(rounding.self(), &call, 0, x.data(), y.data(), x.size()), error);
+  rounding.round(call, 0, x.data(), y.data(), x.size());
   return y;
 }
 

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <functional>
 
-#include "host/network/norm_call.hpp"
+#include "host/methods/norm.hpp"
 #include "host/tensor/error.hpp"
 #include "tests/support/method.hpp"
 
@@ -31,46 +31,39 @@ class NormHarness {
  public:
   NormHarness(const std::string& id, const std::string& params, std::uint64_t channels,
               std::uint64_t fan_in = 0)
-      : norm_(create("norm", id, params)), channels_(channels) {
-    qloom_norm_context context{sizeof(qloom_norm_context), 0, channels, fan_in};
-    check("begin", ops().begin(norm_.self(), &context, &error_));
-  }
+      : norm_(create("norm", id, params), channels, fan_in), channels_(channels) {}
   Values forward(const Values& x, std::uint32_t mode = QLOOM_MODE_TRAINING) {
     Values y(x.size());
-    const qloom_norm_call c = call(mode, x.size());
-    network::norm_forward(norm_, c, x.data(), y.data());
+    norm_.forward(call(mode, x.size()), x.data(), y.data());
     return y;
   }
   /// in_place: dx is written over dy.
   NormGradients backward(const Values& x, const Values& dy,
                          std::uint32_t mode = QLOOM_MODE_TRAINING, bool in_place = false) {
     NormGradients g{in_place ? dy : Values(x.size()), Values(channels_), Values(channels_)};
-    const qloom_norm_call c = call(mode, x.size());
-    network::norm_backward(norm_, c, x.data(), in_place ? g.dx.data() : dy.data(), g.dx.data(),
-                           g.dgamma.data(), g.dbeta.data());
+    norm_.backward(call(mode, x.size()), x.data(), in_place ? g.dx.data() : dy.data(), g.dx.data(),
+                   g.dgamma.data(), g.dbeta.data());
     return g;
   }
   /// scale * x + shift of the inference form.
   Values infer(const Values& x) {
-    Values scale(channels_), shift(channels_), y(x.size());
-    const qloom_norm_call c = call(QLOOM_MODE_EVALUATE, 0);
-    check("inference", ops().inference(norm_.self(), &c, scale.data(), shift.data(), &error_));
+    Values scale, shift, y(x.size());
+    norm_.inference(call(QLOOM_MODE_EVALUATE, 0), scale, shift);
     for (std::size_t i = 0; i < x.size(); ++i) {
       y[i] = scale[i % channels_] * x[i] + shift[i % channels_];
     }
     return y;
   }
   [[nodiscard]] double state(const std::string& name, std::size_t channel = 0) const {
-    return std::get<Doubles>(norm_.save().at(name).values).at(channel);
+    return std::get<Doubles>(norm_.instance().save().at(name).values).at(channel);
   }
-  [[nodiscard]] registry::Instance& instance() { return norm_; }
+  [[nodiscard]] registry::Instance& instance() { return norm_.instance(); }
 
   Values gamma, beta;    // empty: NULL
   double momentum = -1;  // < 0: the method's
   qloom_slots slots{};   // quantize NULL: no slots
 
  private:
-  [[nodiscard]] const qloom_norm& ops() const { return norm_.ops<qloom_norm>(); }
   [[nodiscard]] qloom_norm_call call(std::uint32_t mode, std::size_t n) const {
     return {sizeof(qloom_norm_call),
             mode,
@@ -81,12 +74,8 @@ class NormHarness {
             momentum,
             slots};
   }
-  void check(const char* what, qloom_status status) {
-    registry::check(norm_.method(), what, status, error_);
-  }
-  registry::Instance norm_;
+  methods::Norm norm_;
   std::uint64_t channels_;
-  qloom_error error_ = registry::empty_error();
 };
 
 /// y of rows x channels from x, gamma and beta, in double.

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "host/kernels/kernels.hpp"
+#include "host/methods/range.hpp"
 #include "host/tensor/error.hpp"
 #include "tests/support/method.hpp"
 
@@ -30,15 +31,13 @@ class Observer {
                     qloom_range_context context = grid_of(8))
       : range_(create("range", id, params)), context_(context) {}
 
-  void begin(std::uint32_t pass) {
-    check("begin", ops().begin(range_.self(), &context_, pass, &error_));
-  }
+  void begin(std::uint32_t pass) { range_.begin(context_, pass); }
   /// x as outer x groups x inner, inner from its size; a short last group with outer 1.
   void observe(std::span<const float> x, std::uint64_t outer = 1, std::uint64_t groups = 1) {
     const auto n = static_cast<std::int64_t>(x.size());
     const std::uint64_t inner = (x.size() + outer * groups - 1) / (outer * groups);
     const qloom_tensor t{x.data(), &n, 1, x.size(), outer, groups, inner};
-    check("observe", ops().observe(range_.self(), &t, &error_));
+    range_.observe(t);
   }
   /// What the estimator needs of x, found by the host, where it takes that in place of x.
   void observe_extremes_of(std::span<const float> x, std::uint64_t groups) {
@@ -46,44 +45,39 @@ class Observer {
     std::vector<std::uint64_t> nonfinite(groups);
     const qloom_tensor t{x.data(), nullptr, 0, x.size(), x.size() / groups, groups, 1};
     kernels::table().extremes(&t, lo.data(), hi.data(), nonfinite.data());
-    check("observe_extremes",
-          ops().observe_extremes(range_.self(), lo.data(), hi.data(), groups, &error_));
+    range_.observe_extremes(lo, hi);
   }
-  void end(std::uint32_t pass) { check("end", ops().end(range_.self(), pass, &error_)); }
+  void end(std::uint32_t pass) { range_.end(pass); }
   /// One round: every batch in every pass.
   void round(const std::vector<std::vector<float>>& batches, std::uint64_t outer = 1,
              std::uint64_t groups = 1) {
-    for (std::uint32_t pass = 0; pass < ops().passes; ++pass) {
+    for (std::uint32_t pass = 0; pass < range_.passes(); ++pass) {
       begin(pass);
       for (const auto& x : batches) observe(x, outer, groups);
       end(pass);
     }
   }
   [[nodiscard]] std::vector<qloom_range> ranges(std::uint64_t groups = 1) {
-    std::vector<qloom_range> out(groups);
-    check("ranges", ops().ranges(range_.self(), out.data(), groups, &error_));
+    std::vector<qloom_range> out;
+    range_.read(out, groups);
     return out;
   }
   /// What ranges() refuses with; empty when it does not.
   [[nodiscard]] std::string refusal(std::uint64_t groups = 1) {
     std::vector<qloom_range> out(groups);
-    const auto status = ops().ranges(range_.self(), out.data(), groups, &error_);
+    qloom_error error = registry::empty_error();
+    const registry::Instance& raw = range_.instance();
+    const auto status =
+        raw.ops<qloom_range_estimator>().ranges(raw.self(), out.data(), groups, &error);
     if (status == QLOOM_OK) return {};
-    EXPECT_EQ(status, error_.code);
-    return (status == QLOOM_E_ORDER ? "order: " : "other: ") + std::string(error_.message);
+    EXPECT_EQ(status, error.code);
+    return (status == QLOOM_E_ORDER ? "order: " : "other: ") + std::string(error.message);
   }
-  [[nodiscard]] registry::Instance& instance() { return range_; }
+  [[nodiscard]] registry::Instance& instance() { return range_.instance(); }
 
  private:
-  [[nodiscard]] const qloom_range_estimator& ops() const {
-    return range_.ops<qloom_range_estimator>();
-  }
-  void check(const char* what, qloom_status status) {
-    registry::check(range_.method(), what, status, error_);
-  }
-  registry::Instance range_;
+  methods::Range range_;
   qloom_range_context context_;
-  qloom_error error_ = registry::empty_error();
 };
 
 /// Ranges of one round over one tensor.

@@ -2,8 +2,6 @@
 // Copyright the qloom authors
 #include "host/network/plan/accumulators.hpp"
 
-#include "host/tensor/random.hpp"
-
 namespace qloom::network {
 
 void Accumulators::place(const std::map<SiteKey, AccumulatorSpec>& specs) {
@@ -14,13 +12,6 @@ void Accumulators::place(const std::map<SiteKey, AccumulatorSpec>& specs) {
   });
 }
 
-qloom_status Accumulators::accumulate(const AccumulatorRef& ref, const qloom_call& call,
-                                      const qloom_tile& tile, std::uint64_t& overflows) noexcept {
-  const auto& site = *static_cast<const Place*>(ref.watcher);
-  const registry::CallRecord record(site.accumulator.method(), "accumulate", site.name.c_str());
-  return ref.ops->accumulate(ref.self, &call, &tile, &overflows);
-}
-
 AccumulatorRef Accumulators::reference(const Node& node, std::size_t sum, const Pass& pass) {
   const SiteKey& key = node.accumulators[sum];
   const auto spec = specs_.find(key);
@@ -28,30 +19,15 @@ AccumulatorRef Accumulators::reference(const Node& node, std::size_t sum, const 
   auto& site = places_[key];
   if (!site.accumulator) {
     site.spec = spec->second;
-    site.name = key.text();
     const SampleShape& of =
         key.site->value == sites::Value::kSumDx ? node.layer->in : node.layer->out;
     const qloom_site record = sites::record_of(key, static_cast<std::uint64_t>(of.channels),
                                                static_cast<std::uint64_t>(node.weight->fan_in));
-    const auto make = [&](const MethodSpec& m) {
-      return registry_->create(*m.method, m.params, &record);
-    };
-    site.accumulator = make(site.spec.accumulator);
-    site.rounding = make(site.spec.rounding);
+    site.accumulator = methods::Accumulator(*registry_, site.spec, &record, key.text());
   }
-  AccumulatorRef ref;
-  ref.self = site.accumulator.self();
-  ref.ops = &site.accumulator.ops<qloom_accumulator>();
-  ref.around = &accumulate;
-  ref.watcher = &site;
-  ref.call.struct_size = sizeof(qloom_call);
-  ref.call.training = pass.phase.training ? 1 : 0;
-  ref.call.seed = seed_;
-  ref.call.stream = stream_id(pass.phase.training ? site.name : site.name + "/evaluate");
-  ref.call.step = pass.phase.step;
-  ref.call.rounding = rounding_ref(site.rounding);
-  ref.overflows = pass.counts_overflows ? &overflows_[site.name] : &uncounted_;
-  return ref;
+  return site.accumulator.ref(
+      seed_, pass.phase.step, pass.phase.training,
+      pass.counts_overflows ? &overflows_[site.accumulator.place()] : &uncounted_);
 }
 
 void Accumulators::try_anew(const std::set<const registry::Method*>& methods) const {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "host/data/array_reader.hpp"
+#include "host/methods/accumulator.hpp"
 #include "host/network/pass.hpp"
 #include "host/network/plan/node.hpp"
 
@@ -36,11 +37,8 @@ class Accumulators {
  private:
   struct Place {
     AccumulatorSpec spec;
-    registry::Instance accumulator, rounding;
-    std::string name;  ///< "accumulator.forward/conv1"
+    methods::Accumulator accumulator;  ///< its place: "accumulator.forward/conv1"
   };
-  static qloom_status accumulate(const AccumulatorRef& ref, const qloom_call& call,
-                                 const qloom_tile& tile, std::uint64_t& overflows) noexcept;
 
   const registry::Registry* registry_;
   std::uint64_t seed_;

@@ -16,7 +16,7 @@ namespace {
 /// Elements that go through a run at a time inside a block: whole rows, and whole tiles unless the
 /// channels are awkward; the quantizers' random words and sums need whole tiles.
 std::uint64_t chunk_of(std::uint64_t channels) {
-  const std::uint64_t block = pass_block(channels);
+  const std::uint64_t block = methods::pass_block(channels);
   const std::uint64_t rows = std::max<std::uint64_t>(1, kTileElements / channels);
   return block % kTileElements == 0 && kTileElements % channels == 0 ? kTileElements
          : block % kTileElements == 0                                ? block
@@ -24,7 +24,8 @@ std::uint64_t chunk_of(std::uint64_t channels) {
 }
 
 bool has_whole_tiles(const Node& node) {
-  return pass_block(static_cast<std::uint64_t>(node.out_shape.channels)) % kTileElements == 0;
+  return methods::pass_block(static_cast<std::uint64_t>(node.out_shape.channels)) % kTileElements ==
+         0;
 }
 
 using layers::Elementwise;
@@ -61,7 +62,7 @@ bool shares_gradient(const Node& node) {
 /// body(block, first, n) for the blocks of a pass over n elements.
 template <class Body>
 void for_each_pass_block(std::uint64_t n, std::uint64_t channels, const Body& body) {
-  const std::uint64_t block = pass_block(channels);
+  const std::uint64_t block = methods::pass_block(channels);
   for_each((n + block - 1) / block,
            [&](std::uint64_t i) { body(i, i * block, std::min(block, n - i * block)); });
 }

@@ -8,7 +8,7 @@
 
 #include <dnnl.hpp>
 
-#include "host/network/norm_call.hpp"
+#include "host/methods/norm.hpp"
 #include "tests/benchmarks/worker/cases.hpp"
 
 namespace qloom::bench {
@@ -29,32 +29,23 @@ struct Operands {
 };
 
 struct Norm : Operands {
-  registry::Instance instance;
+  methods::Norm norm;
 
-  explicit Norm(const Json& params) : Operands(params) {
-    const auto& method = plugins().require("norm", params.at("plugin").get<std::string>(), "norm");
-    const Json none = plugins().resolve_parameters(method, Json::object(), "norm");
-    instance = plugins().create(method, none);
-    qloom_norm_context context{sizeof context, 0, channels(), 576};
-    qloom_error error = registry::empty_error();
-    registry::check(method, "begin", ops().begin(instance.self(), &context, &error), error);
-  }
-  [[nodiscard]] const qloom_norm& ops() const { return instance.ops<qloom_norm>(); }
+  explicit Norm(const Json& params)
+      : Operands(params),
+        norm(
+            methods::create(plugins(), methods::resolve(plugins(), "norm",
+                                                        {{"plugin", params.at("plugin")}}, "norm")),
+            channels(), 576) {}
   [[nodiscard]] qloom_norm_call call() const {
-    qloom_norm_call c{};
-    c.struct_size = sizeof c;
-    c.mode = QLOOM_MODE_TRAINING;
-    c.rows = rows();
-    c.channels = channels();
+    qloom_norm_call c = methods::norm_call(QLOOM_MODE_TRAINING, rows(), channels());
     c.gamma = gamma.data();
     c.beta = beta.data();
-    c.momentum = -1;
     return c;
   }
-  void forward() { network::norm_forward(instance, call(), x.data(), y.data()); }
+  void forward() { norm.forward(call(), x.data(), y.data()); }
   void backward() {
-    network::norm_backward(instance, call(), x.data(), dy.data(), dx.data(), dgamma.data(),
-                           dbeta.data());
+    norm.backward(call(), x.data(), dy.data(), dx.data(), dgamma.data(), dbeta.data());
   }
 };
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// One method of a rule: {"plugin": id, parameters} against the registry, and back.
+#pragma once
+
+#include <string>
+
+#include "host/registry/registry.hpp"
+
+namespace qloom::methods {
+
+using json::Json;
+
+/// A method of a rule with its resolved parameters.
+struct MethodSpec {
+  const registry::Method* method = nullptr;
+  Json params;
+  std::string where;  ///< file and JSON pointer, for messages
+  bool operator==(const MethodSpec& o) const { return method == o.method && params == o.params; }
+};
+
+/// The parameters of {"plugin": id, parameters}, as they are written there.
+[[nodiscard]] Json parameters_of(const Json& object);
+
+/// {"plugin": id, parameters}, checked, with defaults. InputError that starts with `where`, the
+/// file and pointer of the object.
+[[nodiscard]] MethodSpec resolve(const registry::Registry& registry, const std::string& kind,
+                                 const Json& object, const std::string& where);
+
+/// The object that resolve() would make this specification of, with all parameters.
+[[nodiscard]] Json to_json(const MethodSpec& spec);
+/// The specification of such an object. A method that the registry does not have is left null.
+[[nodiscard]] MethodSpec spec_of(const registry::Registry& registry, const std::string& kind,
+                                 const Json& object);
+
+/// Does the method's manifest know a parameter of this name?
+[[nodiscard]] bool accepts(const MethodSpec& spec, const char* parameter);
+
+/// Does a method keep its state where `before` becomes `now`: the same method, and the same
+/// parameters but for those that its manifest lists under "keeps_state"?
+[[nodiscard]] bool keeps_state(const MethodSpec& now, const MethodSpec& before);
+
+/// "tensor", "channel" or {"group": k}: what shares one scale under these parameters.
+[[nodiscard]] Json granularity_of(const MethodSpec& spec);
+
+/// site: where it will act; null outside a network. InputError for parameters that it refuses.
+[[nodiscard]] registry::Instance create(const registry::Registry& registry, const MethodSpec& spec,
+                                        const qloom_site* site = nullptr);
+
+}  // namespace qloom::methods
