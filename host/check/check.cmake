@@ -1,10 +1,12 @@
 # What a plugin must hold, and the program that says whether it does.
 qloom_add_floor(check
-  SOURCES bounds_checks.cpp cases.cpp checks.cpp child.cpp command.cpp context.cpp
-    gradient_checks.cpp guarded.cpp kind_checks.cpp kinds.cpp library_checks.cpp memory.cpp
-    memory_checks.cpp method_checks.cpp norm_checks.cpp procedure.cpp process_checks.cpp
-    quantizer.cpp quantizer_checks.cpp race_checks.cpp random_checks.cpp range_checks.cpp
-    record.cpp report.cpp run.cpp state_checks.cpp surrogate.cpp threads_made.cpp
+  SOURCES cases.cpp command.cpp context.cpp report.cpp run.cpp
+    checks/bounds_checks.cpp checks/checks.cpp checks/gradient_checks.cpp checks/kind_checks.cpp
+    checks/library_checks.cpp checks/memory_checks.cpp checks/method_checks.cpp
+    checks/norm_checks.cpp checks/process_checks.cpp checks/quantizer_checks.cpp
+    checks/race_checks.cpp checks/random_checks.cpp checks/range_checks.cpp checks/state_checks.cpp
+    kinds/kinds.cpp kinds/procedure.cpp kinds/quantizer.cpp kinds/record.cpp kinds/surrogate.cpp
+    watch/child.cpp watch/guarded.cpp watch/memory.cpp watch/threads_made.cpp
   LIBRARIES qloom_network qloom_registry qloom_kernels qloom_data qloom_tensor fmt::fmt
     CLI11::CLI11)
 target_link_libraries(qloom_check PRIVATE ${CMAKE_DL_LIBS})

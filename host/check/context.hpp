@@ -15,8 +15,8 @@
 
 #include "host/check/cases.hpp"
 #include "host/check/check.hpp"
-#include "host/check/memory.hpp"
-#include "host/registry/floating_point.hpp"
+#include "host/check/watch/memory.hpp"
+#include "host/registry/calls/floating_point.hpp"
 
 namespace qloom::check {
 

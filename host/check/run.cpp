@@ -12,8 +12,8 @@
 #include <sys/mman.h>
 
 #include "host/check/check.hpp"
-#include "host/check/child.hpp"
 #include "host/check/context.hpp"
+#include "host/check/watch/child.hpp"
 #include "host/json/names.hpp"
 #include "host/json/text.hpp"
 #include "host/tensor/error.hpp"

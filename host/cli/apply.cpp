@@ -7,7 +7,7 @@
 #include "host/cli/commands.hpp"
 #include "host/cli/json_array.hpp"
 #include "host/cli/outputs.hpp"
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/results/warnings.hpp"
 #include "host/tensor/error.hpp"
 

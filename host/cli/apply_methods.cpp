@@ -8,7 +8,7 @@
 #include "host/cli/apply.hpp"
 #include "host/cli/json_array.hpp"
 #include "host/contraction/codes.hpp"
-#include "host/data/array_reader.hpp"
+#include "host/data/arrays/array_reader.hpp"
 #include "host/json/printable.hpp"
 #include "host/methods/accumulator.hpp"
 #include "host/methods/norm.hpp"

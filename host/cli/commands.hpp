@@ -13,7 +13,7 @@
 #include <CLI/CLI.hpp>
 
 #include "host/json/names.hpp"
-#include "host/registry/call_record.hpp"
+#include "host/registry/calls/call_record.hpp"
 #include "host/registry/registry.hpp"
 
 namespace qloom::cli {

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "host/data/streams.hpp"
-#include "host/registry/call_record.hpp"
+#include "host/registry/calls/call_record.hpp"
 
 namespace qloom::cli {
 namespace {

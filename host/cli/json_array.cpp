@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "host/data/array_reader.hpp"
+#include "host/data/arrays/array_reader.hpp"
 #include "host/data/json_file.hpp"
 #include "host/registry/registry.hpp"
 #include "host/results/warnings.hpp"

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/data/temporary.hpp"
 #include "host/tensor/error.hpp"
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "host/cli/commands.hpp"
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/data/streams.hpp"
 #include "host/json/names.hpp"
 #include "host/tensor/error.hpp"

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/data/streams.hpp"
 #include "host/pipeline/pipeline.hpp"
 #include "host/results/warnings.hpp"

@@ -1,5 +1,6 @@
 qloom_add_floor(data
-  SOURCES array_file.cpp array_reader.cpp batch.cpp cifar.cpp claim.cpp dataset.cpp file.cpp hash.cpp
-          idx.cpp json_file.cpp npy.cpp npz.cpp process.cpp split.cpp streams.cpp temporary.cpp
+  SOURCES claim.cpp file.cpp hash.cpp json_file.cpp process.cpp streams.cpp temporary.cpp
+    arrays/array_file.cpp arrays/array_reader.cpp arrays/npy.cpp arrays/npz.cpp
+    datasets/batch.cpp datasets/cifar.cpp datasets/dataset.cpp datasets/idx.cpp datasets/split.cpp
   LIBRARIES qloom_json qloom::tensor fmt::fmt)
 target_link_libraries(qloom_data PRIVATE ZLIB::ZLIB PkgConfig::libzip)

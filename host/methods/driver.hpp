@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "host/registry/call_record.hpp"
+#include "host/registry/calls/call_record.hpp"
 #include "host/registry/registry.hpp"
 
 namespace qloom::methods {

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "host/data/array_reader.hpp"
+#include "host/data/arrays/array_reader.hpp"
 #include "host/network/model.hpp"
 
 namespace qloom::network {

@@ -9,8 +9,8 @@
 
 #include <fmt/format.h>
 
-#include "host/data/array_file.hpp"
-#include "host/data/npy.hpp"
+#include "host/data/arrays/array_file.hpp"
+#include "host/data/arrays/npy.hpp"
 #include "host/json/names.hpp"
 #include "host/json/text.hpp"
 #include "host/json/validate.hpp"

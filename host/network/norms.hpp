@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-#include "host/data/array_reader.hpp"
+#include "host/data/arrays/array_reader.hpp"
 #include "host/network/norm_layer.hpp"
 
 namespace qloom::network {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "host/data/array_reader.hpp"
+#include "host/data/arrays/array_reader.hpp"
 #include "host/network/model.hpp"
 #include "host/network/parameter.hpp"
 

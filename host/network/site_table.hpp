@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "host/data/array_reader.hpp"
+#include "host/data/arrays/array_reader.hpp"
 #include "host/network/parameter.hpp"
 #include "host/sites/placement.hpp"
 

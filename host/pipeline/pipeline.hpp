@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "host/data/dataset.hpp"
+#include "host/data/datasets/dataset.hpp"
 #include "host/registry/aliases.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/warning.hpp"

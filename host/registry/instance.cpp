@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "host/json/printable.hpp"
-#include "host/registry/call_record.hpp"
+#include "host/registry/calls/call_record.hpp"
 #include "host/registry/services.hpp"
 #include "host/tensor/error.hpp"
 

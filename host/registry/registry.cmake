@@ -1,7 +1,9 @@
 qloom_add_floor(registry
-  SOURCES aliases.cpp call_record.cpp crash.cpp create.cpp elf.cpp elf_symbols.cpp folders.cpp
-    floating_point.cpp instance.cpp library.cpp registry.cpp reload.cpp
-    run_service.cpp services.cpp tables.cpp version.cpp vocabulary.cpp watcher.cpp
+  SOURCES aliases.cpp create.cpp folders.cpp instance.cpp registry.cpp run_service.cpp services.cpp
+    tables.cpp version.cpp vocabulary.cpp
+    calls/call_record.cpp calls/crash.cpp calls/floating_point.cpp
+    libraries/elf.cpp libraries/elf_symbols.cpp libraries/library.cpp libraries/reload.cpp
+    libraries/watcher.cpp
   LIBRARIES qloom_kernels qloom_data qloom_json qloom_tensor qloom_abi nlohmann_json::nlohmann_json)
 target_link_libraries(qloom_registry PRIVATE fmt::fmt Boost::headers ${CMAKE_DL_LIBS})
 # The source tree's schemas and templates serve programs that run from the build tree.

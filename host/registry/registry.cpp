@@ -13,7 +13,7 @@
 #include "host/json/schema.hpp"
 #include "host/json/validate.hpp"
 #include "host/registry/aliases.hpp"
-#include "host/registry/libraries.hpp"
+#include "host/registry/libraries/libraries.hpp"
 #include "host/registry/vocabulary.hpp"
 #include "host/tensor/error.hpp"
 

@@ -14,7 +14,7 @@
 
 #include <qloom/abi.h>
 
-#include "host/data/array_reader.hpp"
+#include "host/data/arrays/array_reader.hpp"
 #include "host/json/json.hpp"
 #include "host/tensor/error.hpp"
 

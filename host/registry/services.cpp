@@ -12,7 +12,7 @@
 #include "host/data/streams.hpp"
 #include "host/json/printable.hpp"
 #include "host/kernels/kernels.hpp"
-#include "host/registry/call_record.hpp"
+#include "host/registry/calls/call_record.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::registry {

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/json/validate.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "host/data/array_reader.hpp"
+#include "host/data/arrays/array_reader.hpp"
 #include "host/json/json.hpp"
 #include "host/network/pass.hpp"
 #include "host/results/facts.hpp"

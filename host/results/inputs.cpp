@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "host/data/dataset.hpp"
+#include "host/data/datasets/dataset.hpp"
 #include "host/data/hash.hpp"
 #include "host/results/linked_libraries.hpp"
 #include "host/tensor/error.hpp"

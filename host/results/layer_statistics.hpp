@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "host/data/dataset.hpp"
+#include "host/data/datasets/dataset.hpp"
 #include "host/json/json.hpp"
 #include "host/network/network.hpp"
 

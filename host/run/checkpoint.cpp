@@ -6,7 +6,7 @@
 // (checkpoint_text.hpp).
 #include <fmt/format.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/run/trainer.hpp"
 #include "host/tensor/error.hpp"
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <omp.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/data/claim.hpp"
 #include "host/data/streams.hpp"
 #include "host/results/checkpoint_text.hpp"

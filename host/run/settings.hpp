@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "host/data/dataset.hpp"
+#include "host/data/datasets/dataset.hpp"
 #include "host/pipeline/pipeline.hpp"
 #include "host/placing/placing.hpp"
 #include "host/results/warnings.hpp"

@@ -12,7 +12,7 @@
 
 #include "host/layers/common/losses.hpp"
 #include "host/placing/placing.hpp"
-#include "host/registry/call_record.hpp"
+#include "host/registry/calls/call_record.hpp"
 #include "host/run/norm_settings.hpp"
 #include "host/run/run_service.hpp"
 #include "host/run/settings.hpp"

@@ -14,14 +14,14 @@
 #include <string>
 #include <vector>
 
-#include "host/data/dataset.hpp"
+#include "host/data/datasets/dataset.hpp"
 #include "host/json/printable.hpp"
 #include "host/layers/common/losses.hpp"
 #include "host/methods/procedure.hpp"
 #include "host/network/network.hpp"
 #include "host/pipeline/pipeline.hpp"
 #include "host/placing/known_sites.hpp"
-#include "host/registry/watcher.hpp"
+#include "host/registry/libraries/watcher.hpp"
 #include "host/results/checkpoint_text.hpp"
 #include "host/results/facts.hpp"
 #include "host/results/warnings.hpp"

@@ -12,7 +12,7 @@
 
 #include <fmt/format.h>
 
-#include "host/registry/call_record.hpp"
+#include "host/registry/calls/call_record.hpp"
 #include "host/run/run_service.hpp"
 #include "host/run/stop.hpp"
 #include "host/run/trainer.hpp"

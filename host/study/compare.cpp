@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/data/claim.hpp"
 #include "host/data/json_file.hpp"
 #include "host/results/page.hpp"

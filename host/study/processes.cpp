@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/results/warnings.hpp"
 #include "host/run/stop.hpp"
 #include "host/study/tee.hpp"

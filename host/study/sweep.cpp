@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 #include <omp.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/data/claim.hpp"
 #include "host/results/page.hpp"
 #include "host/results/warnings.hpp"

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/data/json_file.hpp"
 #include "host/results/table.hpp"
 

@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 #include <qloom/testkit.hpp>
 
-#include "host/data/array_reader.hpp"
+#include "host/data/arrays/array_reader.hpp"
 #include "host/json/text.hpp"
 #include "host/methods/accumulator.hpp"
 #include "host/methods/norm.hpp"

@@ -20,7 +20,7 @@
 
 #include "host/check/cases.hpp"
 #include "host/check/check.hpp"
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::check {

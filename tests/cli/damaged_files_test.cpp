@@ -3,7 +3,7 @@
 //
 // Files that are cut, whose bytes are changed, or whose values are of another type: taken, or
 // refused with a message; never an exception from below.
-#include "host/data/npz.hpp"
+#include "host/data/arrays/npz.hpp"
 #include "tests/support/small_run.hpp"
 
 namespace qloom::test {

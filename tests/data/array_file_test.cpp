@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 
 #include <cmath>
 #include <cstring>

@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
-#include "host/data/dataset.hpp"
+#include "host/data/datasets/dataset.hpp"
 
 namespace qloom::data {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/data/dataset.hpp"
+#include "host/data/datasets/dataset.hpp"
 #include "tests/data/files.hpp"
 
 namespace qloom::data {

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "host/data/dataset.hpp"
+#include "host/data/datasets/dataset.hpp"
 
 namespace qloom::data {
 namespace {

@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 #include <zlib.h>
 
-#include "host/data/dataset.hpp"
+#include "host/data/datasets/dataset.hpp"
 #include "tests/data/files.hpp"
 
 namespace qloom::data {

@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 #include "host/data/json_file.hpp"
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/json/text.hpp"
 #include "tests/data/files.hpp"
 

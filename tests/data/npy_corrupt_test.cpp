@@ -4,8 +4,8 @@
 // No .npy or .npz file, however broken, does anything but be read or be refused with its name.
 #include <zlib.h>
 
-#include "host/data/array_file.hpp"
-#include "host/data/npz.hpp"
+#include "host/data/arrays/array_file.hpp"
+#include "host/data/arrays/npz.hpp"
 #include "tests/data/files.hpp"
 
 namespace qloom::data {

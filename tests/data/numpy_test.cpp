@@ -3,8 +3,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "host/data/array_file.hpp"
-#include "host/data/dataset.hpp"
+#include "host/data/arrays/array_file.hpp"
+#include "host/data/datasets/dataset.hpp"
 #include "tests/data/files.hpp"
 
 namespace qloom::data {

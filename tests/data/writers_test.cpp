@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/data/claim.hpp"
 #include "host/data/file.hpp"
 #include "host/data/hash.hpp"

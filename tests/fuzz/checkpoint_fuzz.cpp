@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // A checkpoint as far as it is read without a network: arrays, text, what weights are taken from.
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/results/checkpoint_text.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/zip_mutation.hpp"

@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // A binary batch of CIFAR-10, plain or gzip.
-#include "host/data/split.hpp"
+#include "host/data/datasets/split.hpp"
 #include "tests/fuzz/input.hpp"
 
 namespace {

@@ -5,7 +5,7 @@
 // are the labels, the rest the images.
 #include <algorithm>
 
-#include "host/data/dataset.hpp"
+#include "host/data/datasets/dataset.hpp"
 #include "tests/fuzz/input.hpp"
 
 namespace {

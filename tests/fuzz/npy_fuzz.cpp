@@ -2,8 +2,8 @@
 // Copyright the qloom authors
 //
 // A .npy file in every way it is read: as float32, as any type, as labels of a dataset.
-#include "host/data/array_file.hpp"
-#include "host/data/npy.hpp"
+#include "host/data/arrays/array_file.hpp"
+#include "host/data/arrays/npy.hpp"
 #include "tests/fuzz/input.hpp"
 
 namespace {

@@ -2,8 +2,8 @@
 // Copyright the qloom authors
 //
 // A .npz file: all its arrays, and as a dataset.
-#include "host/data/array_file.hpp"
-#include "host/data/dataset.hpp"
+#include "host/data/arrays/array_file.hpp"
+#include "host/data/datasets/dataset.hpp"
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/zip_mutation.hpp"
 

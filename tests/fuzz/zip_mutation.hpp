@@ -14,7 +14,7 @@
 
 #include <zip.h>
 
-#include "host/data/npz.hpp"
+#include "host/data/arrays/npz.hpp"
 #include "host/tensor/error.hpp"
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);

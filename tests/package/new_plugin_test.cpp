@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <fstream>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "tests/package/installed.hpp"
 
 namespace qloom::test {

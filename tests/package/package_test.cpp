@@ -5,7 +5,7 @@
 // installed program loads and applies it.
 #include <cmath>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "tests/package/installed.hpp"
 
 namespace qloom::test {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/registry/floating_point.hpp"
+#include "host/registry/calls/floating_point.hpp"
 
 #include <gtest/gtest.h>
 

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/data/json_file.hpp"
 #include "host/registry/registry.hpp"
 #include "host/registry/vocabulary.hpp"

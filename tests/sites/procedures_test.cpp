@@ -10,7 +10,7 @@
 
 #include <unistd.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/results/report.hpp"
 #include "host/run/facts.hpp"
 #include "host/run/trainer.hpp"

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 
 namespace qloom::test {
 namespace fs = std::filesystem;

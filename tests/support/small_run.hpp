@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/tensor/random.hpp"
 #include "tests/support/program.hpp"
 

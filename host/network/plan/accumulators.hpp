@@ -8,7 +8,7 @@
 #include <set>
 #include <string>
 
-#include "host/data/array_reader.hpp"
+#include "host/data/arrays/array_reader.hpp"
 #include "host/methods/accumulator.hpp"
 #include "host/network/pass.hpp"
 #include "host/network/plan/node.hpp"

@@ -6,7 +6,7 @@
 
 #include "host/json/printable.hpp"
 #include "host/network/plan/execution.hpp"
-#include "host/registry/call_record.hpp"
+#include "host/registry/calls/call_record.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {

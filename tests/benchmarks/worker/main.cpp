@@ -18,7 +18,7 @@
 
 #include <omp.h>
 
-#include "host/data/array_file.hpp"
+#include "host/data/arrays/array_file.hpp"
 #include "host/kernels/kernels.hpp"
 #include "host/tensor/error.hpp"
 #include "tests/benchmarks/worker/cases.hpp"

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "host/check/checks/checks.hpp"
+#include "host/check/kinds/quantizer.hpp"
+#include "host/json/printable.hpp"
+#include "host/kernels/kernels.hpp"
+#include "host/tensor/parallel.hpp"
+
+namespace qloom::check {
+namespace {
+
+/// body(case, driver of a prepared instance, input) for everything that prepare() takes. Learned
+/// values differ from group to group.
+template <class Body>
+void for_prepared(Context& context, const Body& body) {
+  for (const Case& c : context.accepted()) {
+    for (const Input& input : inputs_of("quantizer", context.seed())) {
+      context.at("{}, {}", c.text(), input.name);
+      registry::Instance instance = context.create(c);
+      QuantizerDriver driver(context, c, instance, input.x, input.channel_axis);
+      if (!driver.prepare(0).empty()) continue;
+      driver.spread();
+      body(c, driver, input, instance);
+    }
+  }
+}
+
+void expect_same(Context& context, const Entry& found, const Entry& expected,
+                 const std::string& what) {
+  const std::string text = difference(Record{found}, Record{expected});
+  if (!text.empty()) context.find(fmt::format("{}: {}", what, text));
+}
+
+/// Gradients of learned values, added up in another order: double sums differ far less than this.
+void expect_near(Context& context, const Entry& found, const Entry& expected,
+                 const std::string& what) {
+  const auto &a = std::get<std::vector<float>>(found.values),
+             &b = std::get<std::vector<float>>(expected.values);
+  float largest = 0;
+  for (const float v : b) largest = std::max(largest, std::abs(v));
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    if (!(std::abs(a[i] - b[i]) > 1e-4F * largest)) continue;
+    return context.find(
+        fmt::format("{}, {}: element {} is {}, expected {}: backward() must add up "
+                    "all of a block",
+                    what, expected.name, i, a[i], b[i]));
+  }
+}
+
+/// decode() against what an importer makes of encoding().
+void check_meaning(Context& context, QuantizerDriver& driver,
+                   const std::vector<std::int32_t>& codes, const Entry& decoded) {
+  qloom_encoding e{};
+  e.struct_size = sizeof e;
+  if (driver.ops().encoding(driver.self(), &e) != QLOOM_OK) return;
+  const qloom_tensor& t = driver.geometry();
+  if (e.kind != QLOOM_ENCODING_FLOAT && e.groups != t.groups) return;
+  const qloom_block whole = driver.block(0, t.n);
+  std::vector<float> y(t.n, kUnwritten);
+  if (e.kind == QLOOM_ENCODING_AFFINE) {
+    kernels::table().affine_decode(&e.grid, &whole, codes.data(), y.data());
+  } else if (e.kind == QLOOM_ENCODING_FLOAT) {
+    kernels::table().minifloat_decode(&e.format, codes.data(), y.data(), t.n);
+  } else if (e.kind == QLOOM_ENCODING_CODEBOOK) {
+    for (std::uint64_t i = 0; i < t.n; ++i) {
+      const auto code = static_cast<std::uint64_t>(codes[i]);
+      if (code < e.codebook_size)
+        y[i] = e.codebook[i / t.inner % t.groups * e.codebook_size + code];
+    }
+  } else {
+    return;
+  }
+  const std::string text = difference(Values{y}, decoded.values);
+  if (!text.empty()) context.find(fmt::format("encoding(), not decode(), of the codes: {}", text));
+}
+
+void check_code_width(Context& context, QuantizerDriver& driver,
+                      const std::vector<std::int32_t>& codes) {
+  qloom_encoding e{};
+  e.struct_size = sizeof e;
+  if (driver.ops().encoding(driver.self(), &e) != QLOOM_OK || e.kind == QLOOM_ENCODING_NONE) return;
+  const bool is_grouped = e.kind != QLOOM_ENCODING_FLOAT && e.kind != QLOOM_ENCODING_VECTORS;
+  if (e.groups != driver.geometry().groups && is_grouped) {
+    context.find(fmt::format("the encoding has {} groups, the tensor {}", e.groups,
+                             driver.geometry().groups));
+    return;
+  }
+  if (e.bits >= 31) return;
+  const std::int64_t width = std::int64_t{1} << e.bits;
+  std::vector<std::set<std::int32_t>> used(driver.geometry().groups);
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const std::uint64_t g = i / driver.geometry().inner % driver.geometry().groups;
+    used[g].insert(codes[i]);
+    double lo = 0, hi = static_cast<double>(width - 1);
+    if (e.kind == QLOOM_ENCODING_AFFINE) {
+      lo = e.grid.code_min[g];
+      hi = e.grid.code_max[g];
+    } else if (e.kind == QLOOM_ENCODING_CODEBOOK || e.kind == QLOOM_ENCODING_VECTORS) {
+      hi = static_cast<double>(e.codebook_size) - 1;
+    }
+    if (codes[i] >= lo && codes[i] <= hi) continue;
+    return context.find(
+        fmt::format("code {} of element {} is outside {} .. {}", codes[i], i, lo, hi));
+  }
+  // A grid may leave out codes (the odd ones alone of -15 .. 15 have 4 bits), so they are counted.
+  for (std::size_t g = 0; g < used.size(); ++g) {
+    if (used[g].size() <= static_cast<std::size_t>(width)) continue;
+    context.find(
+        fmt::format("group {} has {} codes, {} bits hold {}", g, used[g].size(), e.bits, width));
+  }
+}
+
+std::vector<float> with_gaps(const Tensor& x) {
+  std::vector<float> gaps(x.begin(), x.end());
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const float odd[] = {std::numeric_limits<float>::quiet_NaN(), kInfinity, -kInfinity};
+  for (std::size_t i = 0; i < gaps.size(); i += 5) gaps[i] = odd[i / 5 % 3];
+  return gaps;
+}
+
+}  // namespace
+
+void check_quantizer_blocks(Context& context) {
+  for_prepared(context, [&](const Case&, QuantizerDriver& driver, const Input& input, auto&) {
+    const Tensor dy = gaussian(input.x.shape(), context.seed() + 977);
+    for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic}) {
+      const Entry y = driver.apply(r, input.x.size());
+      const Record dx = driver.backward(r, dy, input.x.size());
+      for (const std::uint64_t step : {kTileElements, std::uint64_t{4099}, std::uint64_t{257}}) {
+        const std::string what = fmt::format("in blocks of {}", step);
+        expect_same(context, driver.apply(r, step), y, what);
+        const Record cut = driver.backward(r, dy, step);
+        expect_same(context, cut.front(), dx.front(), what);
+        for (std::size_t i = 1; i < std::min(cut.size(), dx.size()); ++i) {
+          expect_near(context, cut[i], dx[i], what);
+        }
+        if (driver.ops().encode == nullptr) continue;
+        expect_same(context, driver.encode(r, step), driver.encode(r, input.x.size()), what);
+      }
+    }
+  });
+}
+
+void check_lowered_quantizer(Context& context) {
+  for_prepared(context, [&](const Case&, QuantizerDriver& driver, const Input&, auto&) {
+    const std::pair<Rounding, Rounding> pairs[] = {
+        {Rounding::kNearest, Rounding::kGenericNearest},
+        {Rounding::kStochastic, Rounding::kGenericStochastic}};
+    for (const auto& [lowered, generic] : pairs) {
+      Entry found = driver.apply(generic, kTileElements);
+      const Entry expected = driver.apply(lowered, kTileElements);
+      found.name = expected.name;
+      expect_same(context, found, expected, "with a rounding method that is not lowered");
+    }
+  });
+}
+
+void check_codes(Context& context) {
+  bool has_codes = false;
+  for_prepared(context, [&](const Case&, QuantizerDriver& driver, const Input&, auto&) {
+    if (driver.ops().encode == nullptr) return;
+    has_codes = true;
+    for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic}) {
+      const Entry y = driver.apply(r, kTileElements), codes = driver.encode(r, kTileElements);
+      if (!y.refusal.empty() || !codes.refusal.empty()) {
+        if (y.refusal != codes.refusal) {
+          context.find(fmt::format("apply: {}; encode: {}", y.refusal, codes.refusal));
+        }
+        continue;
+      }
+      const auto& list = std::get<std::vector<std::int32_t>>(codes.values);
+      const Entry decoded = driver.decode(list, kTileElements);
+      const std::string text = difference(decoded.values, y.values);
+      if (!text.empty()) context.find(fmt::format("decode(encode(x)), {}: {}", name(r), text));
+      check_code_width(context, driver, list);
+      check_meaning(context, driver, list, decoded);
+    }
+  });
+  if (!has_codes) context.skip("has no codes");
+}
+
+void check_quantizer_non_finite(Context& context) {
+  for_prepared(context, [&](const Case& c, QuantizerDriver& driver, const Input& input,
+                            registry::Instance& instance) {
+    const Tensor gaps = tensor_of(with_gaps(input.x), input.x.shape());
+    for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic}) {
+      const Entry y = driver.apply(r, kTileElements);
+      QuantizerDriver second(context, c, instance, gaps, input.channel_axis);
+      const Entry found = second.apply(r, kTileElements);
+      if (driver.ops().encode != nullptr) static_cast<void>(second.encode(r, kTileElements));
+      if (!y.refusal.empty() || !found.refusal.empty()) continue;
+      const auto &a = std::get<std::vector<float>>(found.values),
+                 &b = std::get<std::vector<float>>(y.values);
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        if (i % 5 == 0 || std::memcmp(&a[i], &b[i], sizeof(float)) == 0) continue;
+        context.find(
+            fmt::format("element {} is {}, but {} where other elements are finite", i, a[i], b[i]));
+        break;
+      }
+    }
+    registry::Instance other = context.create(c);  // whatever it answers, it must answer
+    QuantizerDriver third(context, c, other, gaps, input.channel_axis);
+    if (third.prepare(0).empty()) static_cast<void>(third.apply(Rounding::kNearest, kTileElements));
+  });
+}
+
+void check_quantizer_modes(Context& context) {
+  for_prepared(context, [&](const Case& c, QuantizerDriver& driver, const Input& input,
+                            registry::Instance& instance) {
+    const auto values = [&] {
+      std::vector<float> all;
+      for (const qloom_learned& l : driver.learned())
+        all.insert(all.end(), l.value, l.value + l.count);
+      return all;
+    };
+    const data::Arrays before = instance.save();
+    const std::vector<float> learned = values();
+    const Tensor test = scaled(input.x, 3.0F);
+    QuantizerDriver later(context, c, instance, test, input.channel_axis);
+    later.set_training(false);
+    if (later.prepare(1).empty()) static_cast<void>(later.apply(Rounding::kNearest, kTileElements));
+    std::string text = difference(instance.save(), before);
+    if (!text.empty()) context.find(fmt::format("evaluation changed what is saved: {}", text));
+    text = difference(Values{values()}, Values{learned});
+    if (!text.empty()) context.find(fmt::format("evaluation changed learned values: {}", text));
+  });
+}
+
+void check_learned(Context& context) {
+  bool learns = false;
+  for_prepared(context, [&](const Case&, QuantizerDriver& driver, const Input& input,
+                            registry::Instance& instance) {
+    const std::vector<qloom_learned> before = driver.learned();
+    if (before.empty()) return;
+    learns = true;
+    std::set<std::string> names;
+    for (const qloom_learned& l : before) {
+      if (l.name == nullptr || l.value == nullptr || l.count == 0) {
+        return context.find("a learned parameter has no name or no values after prepare()");
+      }
+      if (!names.insert(l.name).second) context.find(fmt::format("two are called \"{}\"", l.name));
+    }
+    const Tensor dy = gaussian(input.x.shape(), context.seed() + 977);
+    const Record gradients = driver.backward(Rounding::kNearest, dy, kTileElements);
+    if (gradients.size() != before.size() + 1) return context.find("gives no gradients");
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const auto& g = std::get<std::vector<float>>(gradients[i + 1].values);
+      for (const float v : g) {
+        if (v == kUnwritten) context.find(fmt::format("{} was not written", gradients[i + 1].name));
+      }
+    }
+    for (const qloom_learned& l : before) *l.value += 0.0625F;  // as an optimizer would
+    qloom_error error = registry::empty_error();
+    if (driver.ops().after_update != nullptr &&
+        driver.ops().after_update(driver.self(), &error) != QLOOM_OK) {
+      return context.find(fmt::format("after_update: {}", json::printable(error.message)));
+    }
+    static_cast<void>(driver.prepare(1));
+    static_cast<void>(driver.apply(Rounding::kNearest, kTileElements));
+    static_cast<void>(instance.save());
+    const std::vector<qloom_learned> after = driver.learned();
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      if (i < after.size() && after[i].value == before[i].value &&
+          after[i].count == before[i].count) {
+        continue;
+      }
+      context.find(
+          fmt::format("\"{}\" has moved in memory, expected one place from the first "
+                      "prepare() on",
+                      before[i].name));
+    }
+  });
+  if (!learns) context.skip("learns nothing");
+}
+
+}  // namespace qloom::check
