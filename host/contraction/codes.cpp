@@ -6,10 +6,10 @@
 #include <array>
 #include <cmath>
 #include <mutex>
-#include <optional>
+#include <numeric>
 #include <string>
-#include <utility>
 
+#include "host/kernels/stored_codes.hpp"
 #include "host/kernels/vectorized.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
@@ -18,9 +18,7 @@ namespace qloom::network {
 namespace {
 
 constexpr int kMostDigits = 8;
-
-/// Sums of float32 values in double may be off by their roundings: this makes them upper bounds.
-constexpr double kSlack = 1 + 0x1p-20;
+constexpr double kByteSpan = 255, kSignedMin = -128, kSignedMax = 127;
 
 /// Adding and taking off 1.5 * 2^23 leaves the nearest integer, ties to even, for |x| <= 2^22.
 inline float nearest_integer(float x) {
@@ -46,6 +44,13 @@ Digits digits_of(double max_code, int count) {
   return {count, count == 1 ? 0 : digit_bits(max_code, count)};
 }
 
+/// The codes themselves, or what every digit of theirs may be.
+CodeRange range_of(const Operand& operand, Digits digits) {
+  if (digits.count == 1) return {operand.code_min, operand.code_max};
+  const double limit = std::ldexp(1.0, digits.bits - 1);
+  return {-limit, limit};
+}
+
 }  // namespace
 
 Passes choose_passes(double k, double max_left, double max_right, double single_bound) {
@@ -67,23 +72,12 @@ Passes choose_passes(double k, double max_left, double max_right, double single_
   return *best;
 }
 
-void extract_digit(const float* values, float scale, Digits digits, int index, float* out,
-                   std::uint64_t n) {
-  if (scale == 0) {
-    std::fill_n(out, n, 0.0F);
-    return;
-  }
-  if (digits.count == 1) {
-    return kernels::vectorized([=] {
-      QLOOM_INDEPENDENT_STEPS
-      for (std::uint64_t i = 0; i < n; ++i) out[i] = nearest_integer(values[i] / scale);
-    });
-  }
+void load_digit(CodeView codes, Digits digits, int index, float* out, std::uint64_t n) {
+  kernels::load_codes(codes, out, n);
+  if (digits.count == 1) return;
   const float base = std::ldexp(1.0F, digits.bits), inverse = 1.0F / base;
   const bool is_last = index == digits.count - 1;
   kernels::vectorized([=] {
-    QLOOM_INDEPENDENT_STEPS
-    for (std::uint64_t i = 0; i < n; ++i) out[i] = nearest_integer(values[i] / scale);
     for (int d = 0; d < index; ++d) {
       for (std::uint64_t i = 0; i < n; ++i) out[i] = nearest_integer(out[i] * inverse);
     }
@@ -92,35 +86,42 @@ void extract_digit(const float* values, float scale, Digits digits, int index, f
   });
 }
 
-void extract_digits(const Operand& operand, std::int64_t rows, std::int64_t pitch, Digits digits,
-                    int index, float* out) {
-  if (operand.scale_count == 1) {
-    for_each_tile(
-        static_cast<std::uint64_t>(rows * pitch), [&](std::uint64_t first, std::uint64_t n) {
-          extract_digit(operand.values + first, *operand.scale, digits, index, out + first, n);
-        });
-    return;
-  }
-  const auto n = static_cast<std::uint64_t>(pitch);
-  for_each(static_cast<std::uint64_t>(rows), [&](std::uint64_t r) {
-    extract_digit(operand.values + r * n, operand.scale[r], digits, index, out + r * n, n);
-  });
+std::optional<std::int32_t> unsigned_shift(const Operand& operand, Digits digits) {
+  const CodeRange range = range_of(operand, digits);
+  if (range.hi - range.lo > kByteSpan) return std::nullopt;
+  return static_cast<std::int32_t>(-range.lo);
 }
 
-bool is_plain_unit(float scale) {
-  int exponent = 0;
-  // 2^-40 to 2^40: products of two units and 2^24 of them stay normal float32 numbers.
-  return std::frexp(scale, &exponent) == 0.5F && std::abs(exponent) <= 40;
+std::optional<std::int32_t> signed_shift(const Operand& operand, Digits digits) {
+  const CodeRange range = range_of(operand, digits);
+  if (range.lo >= kSignedMin && range.hi <= kSignedMax) return 0;
+  if (range.hi - range.lo > kByteSpan) return std::nullopt;
+  return static_cast<std::int32_t>(kSignedMin - range.lo);
+}
+
+void load_digit_bytes(CodeView codes, Digits digits, int index, std::int32_t shift,
+                      std::uint8_t* out, std::uint64_t n) {
+  if (digits.count == 1 && codes.form.bytes() == 1)
+    return kernels::load_bytes(codes, shift, out, n);
+  constexpr std::uint64_t kBlock = 1024;
+  alignas(64) std::array<float, kBlock> digit;
+  for (std::uint64_t first = 0; first < n; first += kBlock) {
+    const std::uint64_t count = std::min(kBlock, n - first);
+    load_digit(codes.from(first), digits, index, digit.data(), count);
+    kernels::vectorized([=, data = digit.data(), bytes = out + first] {
+      std::uint8_t* const to = bytes;  // may be anything's: the rest has to be this loop's own
+      const float* const from = data;
+      const std::int32_t more = shift;
+      const std::uint64_t size = count;
+      QLOOM_INDEPENDENT_STEPS
+      for (std::uint64_t i = 0; i < size; ++i) {
+        to[i] = static_cast<std::uint8_t>(static_cast<std::int32_t>(from[i]) + more);
+      }
+    });
+  }
 }
 
 namespace {
-
-/// Sums of one output in value units: of the values and of their magnitudes.
-SignedSums from_totals(double total, double magnitude) {
-  // The magnitudes' rounding also covers the total's, where positive and negative cancel.
-  const double slack = magnitude * 0x1p-20;
-  return {(magnitude + total) / 2 + slack, (magnitude - total) / 2 + slack};
-}
 
 void widen(SignedSums& most, const SignedSums& sums) {
   most.positive = std::max(most.positive, sums.positive);
@@ -141,108 +142,133 @@ class Largest {
   SignedSums most_;
 };
 
-/// In code units.
-SignedSums in_codes(SignedSums sums, double scale) {
-  const double unit = std::abs(scale);
-  if (scale < 0) std::swap(sums.positive, sums.negative);
-  return {sums.positive / unit * kSlack, sums.negative / unit * kSlack};
-}
+constexpr std::uint64_t kColumns = 64;  ///< that are added up together
+constexpr std::uint64_t kLanes = 16;    ///< of a register
 
-constexpr std::size_t kLanes = 64;  // independent sums, so that the loop is vectorized
+/// Sums of codes per column, of at most kColumns columns.
+class ColumnSums {
+ public:
+  explicit ColumnSums(std::uint64_t columns) : columns_(columns), width_(columns) {
+    const std::uint64_t whole = std::lcm(columns, kLanes);  // some narrow rows as one wide row
+    if (whole <= total_.size()) width_ = whole;
+  }
 
-/// Largest sums per channel over `rows` rows.
-SignedSums column_sums(const float* values, std::int64_t rows, std::int64_t channels) {
-  SignedSums most;
-  constexpr auto kBlock = static_cast<std::int64_t>(kLanes);
-  for (std::int64_t c0 = 0; c0 < channels; c0 += kBlock) {
-    const auto n = static_cast<std::size_t>(std::min(kBlock, channels - c0));
-    std::array<double, kLanes> total{}, magnitude{};
-    kernels::vectorized([&] {
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const float* row = values + r * channels + c0;
-        for (std::size_t c = 0; c < n; ++c) {
+  /// Rows that are `pitch` codes apart.
+  void add(CodeView codes, std::uint64_t rows, std::uint64_t pitch) {
+    const bool is_whole = columns_ == pitch;  // then rows lie side by side
+    const std::uint64_t together = is_whole ? kTileElements / width_ * width_ / columns_ : 1;
+    for (std::uint64_t first = 0; first < rows; first += together) {
+      const std::uint64_t n = std::min(together, rows - first) * columns_;
+      kernels::load_codes(codes.from(first * pitch), block_.data(), n);
+      const std::uint64_t end = n / width_ * width_;
+      add_wide_rows(end);
+      for (std::uint64_t i = end; i < n; ++i) add(block_[i], i - end);
+    }
+  }
+  /// The largest over the columns.
+  [[nodiscard]] SignedSums most() const {
+    SignedSums most;
+    for (std::uint64_t column = 0; column < columns_; ++column) {
+      SignedSums sums;
+      for (std::uint64_t c = column; c < width_; c += columns_) {
+        sums.positive += (magnitude_[c] + total_[c]) / 2;
+        sums.negative += (magnitude_[c] - total_[c]) / 2;
+      }
+      widen(most, sums);
+    }
+    return most;
+  }
+
+ private:
+  void add(float code, std::uint64_t c) {
+    total_[c] += code;
+    magnitude_[c] += std::abs(code);
+  }
+  /// The first n codes of the block.
+  void add_wide_rows(std::uint64_t n) {
+    kernels::vectorized([n, width = width_, codes = block_.data(), total = total_.data(),
+                         magnitude = magnitude_.data()] {
+      for (const float* row = codes; row < codes + n; row += width) {
+        QLOOM_INDEPENDENT_STEPS
+        for (std::uint64_t c = 0; c < width; ++c) {
           total[c] += row[c];
           magnitude[c] += std::abs(row[c]);
         }
       }
     });
-    for (std::size_t c = 0; c < n; ++c) widen(most, from_totals(total[c], magnitude[c]));
+  }
+
+  std::uint64_t columns_, width_;
+  std::array<double, kColumns * kLanes> total_{}, magnitude_{};  // integers, exact
+  std::array<float, kTileElements> block_;
+};
+
+/// Largest sums per channel over `rows` rows.
+SignedSums column_sums(CodeView codes, std::int64_t rows, std::int64_t channels) {
+  SignedSums most;
+  const auto pitch = static_cast<std::uint64_t>(channels);
+  for (std::uint64_t c = 0; c < pitch; c += kColumns) {
+    ColumnSums sums(std::min(kColumns, pitch - c));
+    sums.add(codes.from(c), static_cast<std::uint64_t>(rows), pitch);
+    widen(most, sums.most());
   }
   return most;
 }
 
-/// Sums over all n values.
-SignedSums row_sums(const float* values, std::size_t n) {
-  std::array<double, kLanes> total{}, magnitude{};
-  kernels::vectorized([&] {
-    for (std::size_t first = 0; first < n; first += kLanes) {
-      const std::size_t count = std::min(kLanes, n - first);
-      for (std::size_t i = 0; i < count; ++i) {
-        total[i] += values[first + i];
-        magnitude[i] += std::abs(values[first + i]);
-      }
-    }
-  });
-  double all = 0, all_magnitudes = 0;
-  for (std::size_t i = 0; i < kLanes; ++i) {
-    all += total[i];
-    all_magnitudes += magnitude[i];
-  }
-  return from_totals(all, all_magnitudes);
+/// Sums over all n codes.
+SignedSums row_sums(CodeView codes, std::uint64_t n) {
+  ColumnSums sums(1);
+  sums.add(codes, n, 1);
+  return sums.most();
 }
 
 }  // namespace
 
 SignedSums output_weight_sums(const ContractionShape& s, const Operand& w) {
   Largest largest;
-  for_each(static_cast<std::uint64_t>(s.out_c), [&](std::uint64_t o) {
-    const float scale = w.scale[w.scale_count == 1 ? 0 : o];
-    if (scale == 0) return;
-    const auto fan_in = static_cast<std::size_t>(s.fan_in());
-    largest.take(in_codes(row_sums(w.values + o * fan_in, fan_in), scale));
-  });
+  const auto fan_in = static_cast<std::uint64_t>(s.fan_in());
+  for_each(static_cast<std::uint64_t>(s.out_c),
+           [&](std::uint64_t o) { largest.take(row_sums(w.codes.from(o * fan_in), fan_in)); });
   return largest.most();
 }
 
 SignedSums input_weight_sums(const ContractionShape& s, const Operand& w) {
-  if (*w.scale == 0) return {};
   Largest largest;
   const std::int64_t rows = s.out_c / s.groups * s.kernel_h * s.kernel_w;
   const std::int64_t inputs = s.in_c / s.groups;
   for_each(static_cast<std::uint64_t>(s.groups), [&](std::uint64_t g) {
-    largest.take(
-        column_sums(w.values + static_cast<std::int64_t>(g) * rows * inputs, rows, inputs));
+    const std::uint64_t first = g * static_cast<std::uint64_t>(rows * inputs);
+    largest.take(column_sums(w.codes.from(first), rows, inputs));
   });
-  return in_codes(largest.most(), *w.scale);
+  return largest.most();
 }
 
 SignedSums error_sums(const ContractionShape& s, std::int64_t slice_samples, const Operand& dy) {
-  if (*dy.scale == 0) return {};
   const std::int64_t pixels = s.out_h() * s.out_w();
   Largest largest;
   for_each(static_cast<std::uint64_t>((s.batch + slice_samples - 1) / slice_samples),
            [&](std::uint64_t i) {
              const std::int64_t first = static_cast<std::int64_t>(i) * slice_samples;
-             largest.take(column_sums(dy.values + first * pixels * s.out_c,
+             const auto from = static_cast<std::uint64_t>(first * pixels * s.out_c);
+             largest.take(column_sums(dy.codes.from(from),
                                       std::min(slice_samples, s.batch - first) * pixels, s.out_c));
            });
-  return in_codes(largest.most(), *dy.scale);
+  return largest.most();
 }
 
-CodeRange code_range(const Operand& operand, std::uint64_t n) {
-  if (*operand.scale == 0) return {};
-  const double scale = *operand.scale;
+CodeRange code_range(CodeView codes, std::uint64_t n) {
   std::mutex mutex;
   CodeRange range;
   for_each_tile(n, [&](std::uint64_t first, std::uint64_t count) {
-    const qloom_tensor tile{operand.values + first, nullptr, 0, count, 1, 1, count};
+    std::array<float, kTileElements> tile;
+    kernels::load_codes(codes.from(first), tile.data(), count);
+    const qloom_tensor values{tile.data(), nullptr, 0, count, 1, 1, count};
     double least = 0, most = 0;
-    kernels::table().reduce(&tile, QLOOM_REDUCE_MIN, nullptr, &least);
-    kernels::table().reduce(&tile, QLOOM_REDUCE_MAX, nullptr, &most);
-    const double a = least / scale * kSlack, b = most / scale * kSlack;
+    kernels::table().reduce(&values, QLOOM_REDUCE_MIN, nullptr, &least);
+    kernels::table().reduce(&values, QLOOM_REDUCE_MAX, nullptr, &most);
     const std::lock_guard lock(mutex);
-    range.lo = std::min({range.lo, a, b});
-    range.hi = std::max({range.hi, a, b});
+    range.lo = std::min(range.lo, least);
+    range.hi = std::max(range.hi, most);
   });
   return range;
 }

@@ -1,30 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// Integer codes inside float32 values, and how large codes are cut into digits so that float32
-// sums of their products stay exact.
+// How large codes are cut into digits so that float32 sums of their products stay exact, or into
+// bytes for processors whose byte products are exact; and how large sums of products can become.
 #pragma once
 
 #include <bit>
 #include <cstdint>
+#include <optional>
 
 #include "host/contraction/contraction.hpp"
 #include "host/kernels/vectorized.hpp"
 
 namespace qloom::network {
 
-/// Largest |code| that float32 arithmetic recovers from code * scale: the product and the quotient
-/// are each off by at most 2^-24 of the code, together by less than half a step.
-inline constexpr double kLargestCode = 4194304;  // 2^22
-
 /// Every integer of at most this magnitude is a float32, so a sum whose partial sums stay within
 /// it is exact in any order.
 inline constexpr double kFloatExact = 16777216;  // 2^24
 
-/// The operand's codes can be recovered and multiplied exactly.
+/// The operand has codes, and they can be multiplied exactly.
 [[nodiscard]] inline bool is_coded(const Operand& operand) {
-  return operand.scale_count > 0 && operand.scale != nullptr &&
-         operand.largest_code() <= kLargestCode;
+  return operand.codes && operand.largest_code() <= kLargestCode;
 }
 
 /// code = sum over i < count of digit[i] * 2^(i * bits), |digit| <= 2^(bits - 1) for all but the
@@ -45,21 +41,25 @@ struct Passes {
 [[nodiscard]] Passes choose_passes(double k, double max_left, double max_right,
                                    double single_bound);
 
-/// Digit `index` of the codes nearbyint(values / scale); scale 0 gives 0.
+/// Digit `index` of each code.
 ///
-/// shape:   values and out are (n)
+/// shape:   out is (n)
 /// range:   |code| <= kLargestCode
 /// threads: pure
-void extract_digit(const float* values, float scale, Digits digits, int index, float* out,
-                   std::uint64_t n);
-/// The same on all threads, for an operand with `rows` rows of `pitch` values; a scale per row
-/// when scale_count is not 1.
-void extract_digits(const Operand& operand, std::int64_t rows, std::int64_t pitch, Digits digits,
-                    int index, float* out);
+void load_digit(CodeView codes, Digits digits, int index, float* out, std::uint64_t n);
 
-/// True when values with this scale can stand for their codes in a float32 sum: a power of two of
-/// moderate size changes no rounding.
-[[nodiscard]] bool is_plain_unit(float scale);
+/// What is added to the codes, or to each of their digits, to make unsigned bytes of them; nothing
+/// when they do not fit.
+[[nodiscard]] std::optional<std::int32_t> unsigned_shift(const Operand& operand, Digits digits);
+/// The same for signed bytes; 0 where that is possible.
+[[nodiscard]] std::optional<std::int32_t> signed_shift(const Operand& operand, Digits digits);
+
+/// Digit `index` of each code, plus shift, as a byte.
+///
+/// shape:   out is (n)
+/// threads: pure
+void load_digit_bytes(CodeView codes, Digits digits, int index, std::int32_t shift,
+                      std::uint8_t* out, std::uint64_t n);
 
 /// Sums of the positive and of the negative codes (as magnitudes) that meet in one output; the
 /// largest of each over all outputs.
@@ -68,17 +68,17 @@ struct SignedSums {
 };
 /// Over the weights of one output channel: what meets in an output of the forward role.
 [[nodiscard]] SignedSums output_weight_sums(const ContractionShape& s, const Operand& w);
-/// Over the weights of one input channel: what meets in an input's gradient. One scale only.
+/// Over the weights of one input channel: what meets in an input's gradient.
 [[nodiscard]] SignedSums input_weight_sums(const ContractionShape& s, const Operand& w);
 /// Over the pixels of one slice of dy, per output channel; the largest over all slices.
 [[nodiscard]] SignedSums error_sums(const ContractionShape& s, std::int64_t slice_samples,
                                     const Operand& dy);
 
-/// Smallest (at most 0) and largest (at least 0) code of an operand with one scale.
+/// Smallest (at most 0) and largest (at least 0) of n codes.
 struct CodeRange {
   double lo = 0, hi = 0;
 };
-[[nodiscard]] CodeRange code_range(const Operand& operand, std::uint64_t n);
+[[nodiscard]] CodeRange code_range(CodeView codes, std::uint64_t n);
 
 /// Largest magnitude of any partial sum of products of codes in `range` with codes of these sums.
 [[nodiscard]] double partial_sum_bound(const CodeRange& range, const SignedSums& sums);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "host/contraction/contraction_state.hpp"
+#include "host/kernels/stored_codes.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {
@@ -104,24 +105,45 @@ void Contraction::weight_gradient(const ContractionShape& s, const Operand& x, c
   } else if (are_coded) {
     state_->ready().exact_weight_gradient(s, x, dy, dw);
   } else {
-    state_->ready().real_weight_gradient(s, x.values, dy.values, dw);
+    state_->ready().real_weight_gradient(s, x, dy, dw);
   }
 }
 
-void bias_gradient(const ContractionShape& s, const float* dy, float* db) {
-  constexpr std::int64_t kParts = 16, kChannels = 64;
+namespace {
+
+constexpr std::int64_t kChannels = 64;  // independent sums, so that the loop is vectorized
+
+using ChannelSums = std::array<double, kChannels>;
+
+/// Adds up rows first .. first + rows - 1 of dy, channels c0 .. c0 + n - 1.
+ChannelSums channel_sums(const Operand& dy, std::int64_t first, std::int64_t rows,
+                         std::int64_t pitch, std::int64_t c0, std::size_t n) {
+  ChannelSums sum{};
+  std::array<float, kChannels> buffer;
+  for (std::int64_t r = first; r < first + rows; ++r) {
+    const float* row = dy.values + r * pitch + c0;
+    if (dy.values == nullptr) {
+      row = buffer.data();
+      kernels::load_values(dy.codes.from(static_cast<std::uint64_t>(r * pitch + c0)), *dy.scale,
+                           buffer.data(), n);
+    }
+    for (std::size_t c = 0; c < n; ++c) sum[c] += row[c];
+  }
+  return sum;
+}
+
+}  // namespace
+
+void bias_gradient(const ContractionShape& s, const Operand& dy, float* db) {
+  constexpr std::int64_t kParts = 16;
   const std::int64_t rows = s.y_size() / s.out_c;
   const Slices parts = cut(rows, (rows + kParts - 1) / kParts);
   for (std::int64_t c0 = 0; c0 < s.out_c; c0 += kChannels) {
     const auto n = static_cast<std::size_t>(std::min(kChannels, s.out_c - c0));
-    std::array<std::array<double, kChannels>, kParts> sums{};
+    std::array<ChannelSums, kParts> sums{};
     for_each_slice(parts.count, [&](std::int64_t p, std::size_t) {
-      std::array<double, kChannels> sum{};
-      for (std::int64_t r = parts.first(p); r < parts.first(p) + parts.samples(p); ++r) {
-        const float* row = dy + r * s.out_c + c0;
-        for (std::size_t c = 0; c < n; ++c) sum[c] += row[c];
-      }
-      sums[static_cast<std::size_t>(p)] = sum;
+      sums[static_cast<std::size_t>(p)] =
+          channel_sums(dy, parts.first(p), parts.samples(p), s.out_c, c0, n);
     });
     for (std::size_t c = 0; c < n; ++c) {
       double total = 0;

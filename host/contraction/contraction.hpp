@@ -11,6 +11,8 @@
 
 #include <qloom/abi.h>
 
+#include "host/tensor/coded.hpp"
+
 namespace qloom::network {
 
 struct ContractionShape {
@@ -44,14 +46,19 @@ struct ContractionShape {
   bool operator==(const ContractionShape&) const = default;
 };
 
+/// Largest |code| that contractions multiply exactly: float32 arithmetic cuts it into digits.
+inline constexpr double kLargestCode = 4194304;  // 2^22
+
 /// One operand of a contraction. With scale_count > 0 every value is an integer code times its
-/// scale: value = code * scale exactly rounded to float32, code_min <= code <= code_max (zero point
-/// already taken off). scale_count is 1, or the number of output channels for weights.
+/// scale, rounded once to float32, and `codes` holds the codes (zero point already taken off);
+/// scale_count is 1, or the number of output channels for weights. The values may then be left
+/// out, unless there are several scales.
 struct Operand {
   const float* values = nullptr;
   const float* scale = nullptr;
   std::uint64_t scale_count = 0;
-  double code_min = 0, code_max = 0;  ///< code_min <= 0 <= code_max
+  double code_min = 0, code_max = 0;  ///< of all codes, code_min <= 0 <= code_max
+  CodeView codes{};
 
   /// Largest magnitude of a code.
   [[nodiscard]] double largest_code() const { return std::max(-code_min, code_max); }
@@ -76,8 +83,8 @@ struct AccumulatorRef {
 /// Two integer-coded operands whose scale is constant along the summed axes: the exact integer sum,
 ///   then one multiplication: float(double(sum) * (double(scale_a) * double(scale_b))).
 ///   One float32 pass is used while no partial sum can exceed 2^24; otherwise the codes are split
-///   into digits whose passes are exact, and the passes are added in 64-bit integers. Codes above
-///   2^22 cannot be recovered from float32 products with a scale: such operands count as real.
+///   into digits whose passes are exact, and the passes are added in 64-bit integers. Operands with
+///   codes above kLargestCode count as real.
 ///   Codes or digits that fit in a byte run as bytes where the processor multiplies them exactly
 ///   (AVX-512 VNNI): the same integers, hence the same bits, in less time; undivided, where 32-bit
 ///   sums are exact at any size.
@@ -110,6 +117,6 @@ class Contraction {
 };
 
 /// db[c] = sum of dy over batch, height, width.
-void bias_gradient(const ContractionShape&, const float* dy, float* db);
+void bias_gradient(const ContractionShape&, const Operand& dy, float* db);
 
 }  // namespace qloom::network

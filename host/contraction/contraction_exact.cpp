@@ -4,7 +4,6 @@
 // Contractions of integer-coded operands: exact integer sums out of passes in float32 or in bytes.
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <optional>
 #include <vector>
 
@@ -13,19 +12,6 @@
 
 namespace qloom::network {
 namespace {
-
-/// Codes whose scale is a power of two need no packing: the values' sums are exact as they are.
-ExactPlan plan_of(const Passes& passes, const Operand& left, const Operand& right) {
-  ExactPlan plan{passes};
-  const auto take = [&](const Operand& operand, bool& is_plain) {
-    if (operand.scale_count != 1) return;  // per channel: the caller multiplies by the scales
-    is_plain = passes.is_single() && is_plain_unit(*operand.scale);
-    if (!is_plain) plan.factor *= double{*operand.scale};
-  };
-  take(left, plan.is_plain_left);
-  take(right, plan.is_plain_right);
-  return plan;
-}
 
 /// Sums of several passes.
 struct WideSums {
@@ -45,7 +31,7 @@ Passes passes_of(const Sliced& c) {
     bound = partial_sum_bound({c.left.code_min, c.left.code_max}, sums);
     if (bound > kFloatExact) {
       const auto n = static_cast<std::uint64_t>(c.shape.batch * c.left_size);
-      bound = partial_sum_bound(code_range(c.left, n), sums);
+      bound = partial_sum_bound(code_range(c.left.codes, n), sums);
     }
   }
   return choose_passes(k, x, w, bound);
@@ -60,7 +46,7 @@ Passes weight_gradient_passes(const ContractionShape& s, const Operand& x, const
     const SignedSums sums = error_sums(s, samples, dy);
     bound = partial_sum_bound({x.code_min, x.code_max}, sums);
     if (bound > kFloatExact) {
-      bound = partial_sum_bound(code_range(x, static_cast<std::uint64_t>(s.x_size())), sums);
+      bound = partial_sum_bound(code_range(x.codes, static_cast<std::uint64_t>(s.x_size())), sums);
     }
   }
   return choose_passes(k, x.largest_code(), dy.largest_code(), bound);
@@ -74,14 +60,10 @@ std::optional<ExactPlan> byte_plan(const Sliced& c, const Passes& passes) {
   if (is_gradient && (s.unread_rows() > s.pad_bottom || s.unread_columns() > s.pad_right)) {
     return std::nullopt;
   }
-  const auto left = unsigned_bytes(c.left, passes.left);
-  const auto right = signed_bytes(c.weights, passes.right);
-  if (!left || !right || right->shift != 0) return std::nullopt;
-  ExactPlan plan{.passes = passes, .in_bytes = true, .left = *left, .right = *right};
-  for (const Operand* operand : {&c.left, &c.weights}) {
-    if (operand->scale_count == 1) plan.factor *= double{*operand->scale};
-  }
-  return plan;
+  const auto left = unsigned_shift(c.left, passes.left);
+  const auto right = signed_shift(c.weights, passes.right);
+  if (!left || right != 0) return std::nullopt;
+  return ExactPlan{passes, common_scale(c.left, c.weights), true, *left};
 }
 
 }  // namespace
@@ -91,89 +73,72 @@ void Contraction::State::run_exact(const Sliced& c) {
   if (bound > kFloatExact && run_wide(c)) return;
   const Passes passes = passes_of(c);
   if (!lacks_bytes_ && run_bytes(c, passes)) return;
-  run_passes(c, plan_of(passes, c.left, c.weights));
+  run_passes(c, {passes, common_scale(c.left, c.weights)});
 }
 
 bool Contraction::State::run_bytes(const Sliced& c, const Passes& passes) {
   const auto plan = byte_plan(c, passes);
   try {
-    return plan && run_passes(c, *plan);
+    if (plan) run_passes(c, *plan);
+    return plan.has_value();
   } catch (const NoPrimitive&) {
     lacks_bytes_ = true;  // this version of oneDNN has no such convolution
     return false;
   }
 }
 
-bool Contraction::State::pack_weights(const Sliced& c, const ExactPlan& plan,
+void Contraction::State::pack_weights(const Sliced& c, const ExactPlan& plan,
                                       const std::array<SlicePrimitive*, 2>& primitives) {
-  const auto count = static_cast<std::size_t>(plan.passes.right.count);
-  if (scratch_->digits.size() < count) scratch_->digits.resize(count);
-  for (std::size_t j = 0; j < count; ++j) {
-    const void* plain = c.weights.values;
-    const std::int64_t rows = c.shape.out_c, pitch = c.shape.fan_in();
-    const auto index = static_cast<int>(j);
-    if (plan.in_bytes) {
-      std::uint8_t* bytes = bytes_of(scratch_->digits[j], c.shape.w_size());
-      if (!extract_bytes(c.weights, rows, pitch, plan.passes.right, index, plan.right, bytes)) {
-        return false;
-      }
-      plain = bytes;
-    } else if (!plan.is_plain_right) {
-      float* codes = grown(scratch_->digits[j], c.shape.w_size());
-      extract_digits(c.weights, rows, pitch, plan.passes.right, index, codes);
-      plain = codes;
-    }
-    set_weights(primitives, j, plain);
+  const int count = plan.passes.right.count;
+  std::vector<Tensor>& digits = scratch_->digits;
+  if (digits.size() < static_cast<std::size_t>(count))
+    digits.resize(static_cast<std::size_t>(count));
+  for (int j = 0; j < count; ++j) {
+    const auto index = static_cast<std::size_t>(j);
+    set_weights(primitives, index,
+                all_elements(plan.right(c.weights, j), c.shape.w_size(), digits[index]));
   }
-  return true;
 }
 
-bool Contraction::State::run_passes(const Sliced& c, const ExactPlan& plan) {
+void Contraction::State::set_factors(const Sliced& c, const ExactPlan& plan) {
+  factors_.assign(static_cast<std::size_t>(c.out_channels), plan.factor);
+  if (c.weights.scale_count == 1) return;
+  for (std::size_t o = 0; o < factors_.size(); ++o) factors_[o] *= double{c.weights.scale[o]};
+}
+
+void Contraction::State::run_passes(const Sliced& c, const ExactPlan& plan) {
   const Slices slices = output_slices(c.shape);
   const auto primitives = slice_primitives({c.role, c.shape, false, plan.in_bytes}, slices);
-  if (!pack_weights(c, plan, primitives)) return false;
-  factors_.assign(static_cast<std::size_t>(c.out_channels), plan.factor);
-  if (c.weights.scale_count != 1) {
-    for (std::size_t o = 0; o < factors_.size(); ++o) factors_[o] *= double{c.weights.scale[o]};
-  }
-  const std::int64_t left = slices.size * c.left_size;
-  reserve_areas(plan.is_plain_left ? 0
-                : plan.in_bytes    ? (left + 3) / 4
-                                   : left,
-                0, plan.passes.is_single() ? 0 : slices.size * c.out_size);
-  std::atomic<bool> fits = true;
+  pack_weights(c, plan, primitives);
+  set_factors(c, plan);
+  reserve_areas(plan.left(c.left, 0).buffer_size(slices.size * c.left_size), 0,
+                plan.passes.is_single() ? 0 : slices.size * c.out_size);
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
     SlicePrimitive& chosen = *primitives[i + 1 == slices.count ? 1 : 0];
-    if (!run_slice(c, plan, chosen, slot, slices.first(i), slices.samples(i))) fits = false;
+    run_slice(c, plan, chosen, slot, slices.first(i), slices.samples(i));
   });
-  return fits;
 }
 
-bool Contraction::State::run_slice(const Sliced& c, const ExactPlan& plan, SlicePrimitive& chosen,
+void Contraction::State::run_slice(const Sliced& c, const ExactPlan& plan, SlicePrimitive& chosen,
                                    std::size_t slot, std::int64_t first, std::int64_t samples) {
   Area& area = scratch_->areas[slot];
   float* out = c.out + first * c.out_size;
   const std::int64_t out_n = samples * c.out_size, rows = out_n / c.out_channels;
   const auto [x, w] = plan.passes;
-  if (!plan.passes.is_single() && static_cast<std::int64_t>(area.sums.size()) < out_n) {
+  const bool is_single = plan.passes.is_single();
+  if (!is_single && static_cast<std::int64_t>(area.sums.size()) < out_n) {
     area.sums.resize(static_cast<std::size_t>(out_n));
   }
-  float* pass = plan.passes.is_single() ? out : grown(area.pass, out_n);
+  float* pass = is_single ? out : grown(area.pass, out_n);
   for (int i = 0; i < x.count; ++i) {
-    const Source source{c.left.values,
-                        plan.is_plain_left,
-                        *c.left.scale,
-                        x,
-                        i,
-                        plan.in_bytes ? &plan.left : nullptr};
-    const void* left = elements(source, first * c.left_size, samples * c.left_size, area.left);
-    if (left == nullptr) return false;
+    const void* left =
+        elements(plan.left(c.left, i), first * c.left_size, samples * c.left_size, area.left);
     for (int j = 0; j < w.count; ++j) {
       chosen.run(slot, {.left = left,
                         .weights = static_cast<std::size_t>(j),
                         .out = pass,
-                        .shift = plan.left.shift});
-      if (plan.passes.is_single()) break;
+                        .shift = plan.left_shift});
+      if (is_single) break;
       const auto add = [&, i, j, &x = x, &w = w](auto sums) {
         add_pass(sums, i * x.bits + j * w.bits, i + j == 0, area.sums.data(),
                  static_cast<std::uint64_t>(out_n));
@@ -182,27 +147,24 @@ bool Contraction::State::run_slice(const Sliced& c, const ExactPlan& plan, Slice
     }
   }
   const auto scale = [&](auto sums) { scale_sums(sums, factors_, c.bias, rows, out); };
-  if (!plan.passes.is_single())
+  if (!is_single)
     scale(WideSums{area.sums.data()});
   else if (plan.in_bytes)
     scale(IntegerSums{out});
   else
     scale(FloatSums{out});
-  return true;
 }
 
 void Contraction::State::exact_weight_gradient(const ContractionShape& s, const Operand& x,
                                                const Operand& dy, float* dw) {
   if (byte_weight_gradient(s, x, dy, dw)) return;
-  const ExactPlan plan = plan_of(weight_gradient_passes(s, x, dy), x, dy);
+  const ExactPlan plan{weight_gradient_passes(s, x, dy), common_scale(x, dy)};
   const auto [left, right] = plan.passes;
   const auto size = static_cast<std::uint64_t>(s.w_size());
   if (!plan.passes.is_single() && scratch_->sums.size() < size) scratch_->sums.resize(size);
   for (int i = 0; i < left.count; ++i) {
     for (int j = 0; j < right.count; ++j) {
-      const std::int64_t parts =
-          weight_parts(s, {x.values, plan.is_plain_left, *x.scale, left, i},
-                       {dy.values, plan.is_plain_right, *dy.scale, right, j}, dw);
+      const std::int64_t parts = weight_parts(s, plan.left(x, i), plan.right(dy, j), dw);
       const float* part = parts == 1 ? dw : scratch_->partials.data();
       if (plan.passes.is_single()) {
         return merge_parts(FloatSums{part}, parts, size, plan.factor, dw);

@@ -22,40 +22,23 @@ void Contraction::State::set_weights(const std::array<SlicePrimitive*, 2>& primi
 void Contraction::State::run_real(const Sliced& c) {
   const Slices slices = output_slices(c.shape);
   const auto primitives = slice_primitives({c.role, c.shape, c.bias != nullptr}, slices);
-  set_weights(primitives, 0, c.weights.values);
+  const Source source{c.left}, weights{c.weights};
+  if (scratch_->digits.empty()) scratch_->digits.resize(1);
+  set_weights(primitives, 0, all_elements(weights, c.shape.w_size(), scratch_->digits[0]));
+  reserve_areas(source.buffer_size(slices.size * c.left_size), 0, 0);
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
+    const void* left = elements(source, slices.first(i) * c.left_size,
+                                slices.samples(i) * c.left_size, scratch_->areas[slot].left);
     primitives[i + 1 == slices.count ? 1 : 0]->run(
-        slot, {.left = c.left.values + slices.first(i) * c.left_size,
-               .bias = c.bias,
-               .out = c.out + slices.first(i) * c.out_size});
+        slot, {.left = left, .bias = c.bias, .out = c.out + slices.first(i) * c.out_size});
   });
-}
-
-const void* elements(const Source& source, std::int64_t first, std::int64_t n, Tensor& buffer) {
-  if (source.is_plain) return source.values + first;
-  if (source.bytes != nullptr) {
-    std::uint8_t* bytes = bytes_of(buffer, n);
-    const bool fits =
-        extract_bytes(source.values + first, source.scale, source.digits, source.index,
-                      *source.bytes, bytes, static_cast<std::uint64_t>(n));
-    return fits ? bytes : nullptr;
-  }
-  extract_digit(source.values + first, source.scale, source.digits, source.index, grown(buffer, n),
-                static_cast<std::uint64_t>(n));
-  return buffer.data();
 }
 
 /// dw in slices of output channels; each adds over the whole batch.
 void Contraction::State::dense_weight_gradient(const ContractionShape& s, const Source& x,
                                                const Source& dy, float* dw) {
-  const auto whole = [](const Source& source, std::int64_t n, Tensor& buffer) {
-    if (source.is_plain) return source.values;
-    const Operand operand{source.values, &source.scale, 1};
-    extract_digits(operand, 1, n, source.digits, source.index, grown(buffer, n));
-    return static_cast<const float*>(buffer.data());
-  };
-  const float* left = whole(x, s.x_size(), scratch_->dense_x);
-  const float* right = whole(dy, s.y_size(), scratch_->dense_dy);
+  const auto* left = static_cast<const float*>(all_elements(x, s.x_size(), scratch_->dense_x));
+  const auto* right = static_cast<const float*>(all_elements(dy, s.y_size(), scratch_->dense_dy));
   // Eight slices, of at least the 16 channels that fill a register.
   const Slices rows = cut(s.out_c, std::max<std::int64_t>(16, (s.out_c + 7) / 8));
   const auto of = [&](std::int64_t i) {
@@ -81,7 +64,7 @@ std::int64_t Contraction::State::weight_parts(const ContractionShape& s, const S
   const auto primitives = slice_primitives({Role::kWeightGradient, s}, slices);
   const std::int64_t x_size = s.x_size() / s.batch, y_size = s.y_size() / s.batch;
   float* parts = slices.count == 1 ? single : grown(scratch_->partials, slices.count * s.w_size());
-  reserve_areas(x.is_plain ? 0 : slices.size * x_size, dy.is_plain ? 0 : slices.size * y_size, 0);
+  reserve_areas(x.buffer_size(slices.size * x_size), dy.buffer_size(slices.size * y_size), 0);
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
     const std::int64_t first = slices.first(i), n = slices.samples(i);
     Area& area = scratch_->areas[slot];
@@ -93,12 +76,9 @@ std::int64_t Contraction::State::weight_parts(const ContractionShape& s, const S
   return slices.count;
 }
 
-void Contraction::State::real_weight_gradient(const ContractionShape& s, const float* x,
-                                              const float* dy, float* dw) {
-  Source left, right;
-  left.values = x;
-  right.values = dy;
-  const std::int64_t parts = weight_parts(s, left, right, dw);
+void Contraction::State::real_weight_gradient(const ContractionShape& s, const Operand& x,
+                                              const Operand& dy, float* dw) {
+  const std::int64_t parts = weight_parts(s, {x}, {dy}, dw);
   if (parts == 1) return;
   const auto size = static_cast<std::uint64_t>(s.w_size());
   for_each_tile(size, [&](std::uint64_t first, std::uint64_t n) {

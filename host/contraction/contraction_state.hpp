@@ -10,11 +10,12 @@
 #include <memory>
 #include <vector>
 
-#include "host/contraction/byte_codes.hpp"
+#include "host/contraction/codes.hpp"
 #include "host/contraction/contraction.hpp"
 #include "host/contraction/modelled.hpp"
 #include "host/contraction/slice_primitive.hpp"
 #include "host/contraction/slices.hpp"
+#include "host/contraction/source.hpp"
 #include "host/tensor/tensor.hpp"
 
 namespace qloom::network {
@@ -31,28 +32,34 @@ struct Sliced {
   std::int64_t out_channels = 0, k = 0;      ///< k: products per output
 };
 
-/// An operand as a pass takes it: its values, or one digit of their codes, in float32 or in bytes.
-struct Source {
-  const float* values = nullptr;
-  bool is_plain = true;  ///< the values themselves
-  float scale = 1;
-  Digits digits;
-  int index = 0;
-  const ByteCodes* bytes = nullptr;
-};
-
-/// How an exact contraction runs. A plain operand's values stand for its codes.
+/// How an exact contraction runs: in passes of float32 numbers or of bytes, with what is added to
+/// the codes for those.
 struct ExactPlan {
   Passes passes;
-  bool is_plain_left = false, is_plain_right = false;
   double factor = 1;  ///< of the sums, without scales per channel
   bool in_bytes = false;
-  ByteCodes left{}, right{};
+  std::int32_t left_shift = 0;
+
+  [[nodiscard]] Source left(const Operand& operand, int index) const {
+    return {operand, as(), passes.left, index, left_shift};
+  }
+  /// Weights, or the second operand of a weight gradient.
+  [[nodiscard]] Source right(const Operand& operand, int index) const {
+    return {operand, as(), passes.right, index, 0};
+  }
+
+ private:
+  [[nodiscard]] Source::As as() const { return in_bytes ? Source::As::kByte : Source::As::kDigit; }
 };
 
-/// Elements first .. first + n - 1 of a source; `buffer` takes the digits. Null when one does not
-/// fit in its byte.
-const void* elements(const Source& source, std::int64_t first, std::int64_t n, Tensor& buffer);
+/// The product of the operands' scales, but for those per channel.
+[[nodiscard]] inline double common_scale(const Operand& left, const Operand& right) {
+  double factor = 1;
+  for (const Operand* operand : {&left, &right}) {
+    if (operand->scale_count == 1) factor *= double{*operand->scale};
+  }
+  return factor;
+}
 
 /// out = float(sum of the parts, in double, * factor)
 template <class Sums>
@@ -94,17 +101,6 @@ void scale_sums(Sums sum, const std::vector<double>& factor, const float* bias, 
   });
 }
 
-/// The buffer's memory, at least n elements.
-inline float* grown(Tensor& buffer, std::int64_t n) {
-  if (static_cast<std::int64_t>(buffer.size()) < n) buffer.resize({n});
-  return buffer.data();
-}
-
-/// The buffer's memory as at least n bytes.
-inline std::uint8_t* bytes_of(Tensor& buffer, std::int64_t n) {
-  return reinterpret_cast<std::uint8_t*>(grown(buffer, (n + 3) / 4));
-}
-
 /// Are 32-bit sums of products of bytes exact at any size? Proved once, by sums beyond 2^24.
 [[nodiscard]] bool has_wide_bytes();
 
@@ -130,7 +126,8 @@ struct Contraction::State {
 
   // Real operands: contraction_real.cpp.
   void run_real(const Sliced& c);
-  void real_weight_gradient(const ContractionShape& s, const float* x, const float* dy, float* dw);
+  void real_weight_gradient(const ContractionShape& s, const Operand& x, const Operand& dy,
+                            float* dw);
   // Integer-coded operands with one scale along k: contraction_exact.cpp.
   void run_exact(const Sliced& c);
   void exact_weight_gradient(const ContractionShape& s, const Operand& x, const Operand& dy,
@@ -157,19 +154,20 @@ struct Contraction::State {
   void correct(const Sliced& c, const ExactPlan& plan, const void* weights);
   /// False when it cannot be had so.
   bool run_bytes(const Sliced& c, const Passes& passes);
-  /// False when a value is not the code it should be, which only bytes notice.
-  bool run_passes(const Sliced& c, const ExactPlan& plan);
+  void run_passes(const Sliced& c, const ExactPlan& plan);
+  /// One factor per output channel, into factors_.
+  void set_factors(const Sliced& c, const ExactPlan& plan);
   /// Weights number `index` of both primitives.
   void set_weights(const std::array<SlicePrimitive*, 2>& primitives, std::size_t index,
                    const void* plain);
-  bool pack_weights(const Sliced& c, const ExactPlan& plan,
+  void pack_weights(const Sliced& c, const ExactPlan& plan,
                     const std::array<SlicePrimitive*, 2>& primitives);
-  bool run_slice(const Sliced& c, const ExactPlan& plan, SlicePrimitive& chosen, std::size_t slot,
+  void run_slice(const Sliced& c, const ExactPlan& plan, SlicePrimitive& chosen, std::size_t slot,
                  std::int64_t first, std::int64_t samples);
   /// The weight gradient in bytes: contraction_bytes.cpp. False when it cannot be had so.
   bool byte_weight_gradient(const ContractionShape& s, const Operand& x, const Operand& dy,
                             float* dw);
-  bool byte_weight_slice(const ContractionShape& s, const Source& x, const Source& dy,
+  void byte_weight_slice(const ContractionShape& s, const Source& x, const Source& dy,
                          std::size_t slot, std::int64_t first, std::int32_t* sums);
 
   std::vector<std::unique_ptr<SlicePrimitive>> primitives_;

@@ -4,7 +4,7 @@
 // Contractions of codes in bytes in one pass, whatever the size of their sums: unsigned codes times
 // signed ones, added up in 32 bits. Codes below 0 are shifted up; what that adds to an output is
 // the same for every sample and is taken off behind the sum.
-#include <atomic>
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -37,27 +37,26 @@ std::optional<ExactPlan> wide_plan(const Sliced& c) {
                            s.pad_right < s.extent_w();
     if (!is_turned) return std::nullopt;
   }
-  const auto left = unsigned_bytes(c.left, {}), right = signed_bytes(c.weights, {});
-  if (!left || !right || right->shift != 0) return std::nullopt;
+  const auto left = unsigned_shift(c.left, {});
+  if (!left || signed_shift(c.weights, {}) != 0) return std::nullopt;
   const double bound = static_cast<double>(c.k) * c.left.largest_code() * c.weights.largest_code();
   if (bound >= 0x1p31) return std::nullopt;
-  ExactPlan plan{.passes = {}, .in_bytes = true, .left = *left, .right = *right};
-  for (const Operand* operand : {&c.left, &c.weights}) {
-    if (operand->scale_count == 1) plan.factor *= double{*operand->scale};
-  }
-  return plan;
+  return ExactPlan{{}, common_scale(c.left, c.weights), true, *left};
 }
 
-/// The kernel's places of each output channel in reverse order.
-void turn_round(const ContractionShape& s, std::uint8_t* weights) {
-  const auto places = static_cast<std::size_t>(s.kernel_h * s.kernel_w);
-  const auto channels = static_cast<std::size_t>(s.in_c);
+/// The weights with the kernel's places of each output channel in reverse order.
+const void* turned_round(const ContractionShape& s, const void* weights, Tensor& buffer) {
+  const auto* from = static_cast<const std::uint8_t*>(weights);
+  std::uint8_t* const to = bytes_of(buffer, s.w_size());
+  const std::int64_t places = s.kernel_h * s.kernel_w;
   for_each(static_cast<std::uint64_t>(s.out_c), [&](std::uint64_t o) {
-    std::uint8_t* const kernel = weights + o * places * channels;
-    for (std::size_t a = 0, b = places - 1; a < b; ++a, --b) {
-      std::swap_ranges(kernel + a * channels, kernel + (a + 1) * channels, kernel + b * channels);
+    const std::int64_t first = static_cast<std::int64_t>(o) * places * s.in_c;
+    for (std::int64_t place = 0; place < places; ++place) {
+      std::copy_n(from + first + place * s.in_c, s.in_c,
+                  to + first + (places - 1 - place) * s.in_c);
     }
   });
+  return to;
 }
 
 /// Does a convolution of this shape give the sums that integer loops give? All products have one
@@ -127,12 +126,12 @@ bool Contraction::State::run_wide(const Sliced& c) {
 void Contraction::State::correct(const Sliced& c, const ExactPlan& plan, const void* weights) {
   std::vector<std::int32_t>& correction = scratch_->correction;
   correction.clear();
-  if (plan.left.shift == 0) return;
+  if (plan.left_shift == 0) return;
   SlicePrimitive& one = primitive({c.role, with_batch(c.shape, 1), false, true, true});
   set_weights({&one, &one}, 1, weights);
   Area& area = scratch_->areas.front();
   std::uint8_t* const shifts = bytes_of(area.left, c.left_size);
-  std::memset(shifts, plan.left.shift, static_cast<std::size_t>(c.left_size));
+  std::memset(shifts, plan.left_shift, static_cast<std::size_t>(c.left_size));
   correction.resize(static_cast<std::size_t>(c.out_size));
   one.run(0, {.left = shifts, .weights = 1, .out = correction.data()});
 }
@@ -144,33 +143,23 @@ bool Contraction::State::run_wide_slices(const Sliced& c, const ExactPlan& plan)
     lacks_wide_ = true;
     return false;
   }
-  if (scratch_->digits.empty()) scratch_->digits.resize(1);
-  std::uint8_t* const weights = bytes_of(scratch_->digits[0], c.shape.w_size());
-  if (!extract_bytes(c.weights, c.shape.out_c, c.shape.fan_in(), {}, 0, plan.right, weights)) {
-    return false;
-  }
-  if (c.role == Role::kInputGradient) turn_round(c.shape, weights);
+  std::vector<Tensor>& buffers = scratch_->digits;
+  if (buffers.size() < 2) buffers.resize(2);
+  const void* weights = all_elements(plan.right(c.weights, 0), c.shape.w_size(), buffers[0]);
+  if (c.role == Role::kInputGradient) weights = turned_round(c.shape, weights, buffers[1]);
   set_weights(primitives, 0, weights);
-  factors_.assign(static_cast<std::size_t>(c.out_channels), plan.factor);
-  if (c.weights.scale_count != 1) {
-    for (std::size_t o = 0; o < factors_.size(); ++o) factors_[o] *= double{c.weights.scale[o]};
-  }
-  reserve_areas((slices.size * c.left_size + 3) / 4, 0, 0);
+  set_factors(c, plan);
+  const Source left = plan.left(c.left, 0);
+  reserve_areas(left.buffer_size(slices.size * c.left_size), 0, 0);
   correct(c, plan, weights);
-  const Source source{c.left.values, false, *c.left.scale, {}, 0, &plan.left};
-  std::atomic<bool> fits = true;
+  const std::int64_t rows = c.out_size / c.out_channels;
   for_each_slice(slices.count, [&](std::int64_t i, std::size_t slot) {
-    SlicePrimitive& chosen = *primitives[i + 1 == slices.count ? 1 : 0];
     const std::int64_t samples = slices.samples(i);
-    const void* left = elements(source, slices.first(i) * c.left_size, samples * c.left_size,
-                                scratch_->areas[slot].left);
-    if (left == nullptr) {
-      fits = false;
-      return;
-    }
     float* out = c.out + slices.first(i) * c.out_size;
-    chosen.run(slot, {.left = left, .out = out});
-    const std::int64_t rows = c.out_size / c.out_channels;
+    primitives[i + 1 == slices.count ? 1 : 0]->run(
+        slot, {.left = elements(left, slices.first(i) * c.left_size, samples * c.left_size,
+                                scratch_->areas[slot].left),
+               .out = out});
     if (scratch_->correction.empty()) {
       return scale_sums(IntegerSums{out}, factors_, c.bias, samples * rows, out);
     }
@@ -178,7 +167,7 @@ bool Contraction::State::run_wide_slices(const Sliced& c, const ExactPlan& plan)
       scale_sums(CorrectedSums{out, scratch_->correction.data()}, factors_, c.bias, rows, out);
     }
   });
-  return fits;
+  return true;
 }
 
 }  // namespace qloom::network

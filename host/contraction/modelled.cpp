@@ -9,6 +9,7 @@
 #include "host/contraction/codes.hpp"
 #include "host/contraction/patches.hpp"
 #include "host/contraction/slices.hpp"
+#include "host/contraction/source.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {
@@ -20,12 +21,11 @@ bool wants_codes(const AccumulatorRef& accumulator) {
 
 void require_codes(const Operand& operand, bool has_one_scale, const char* what) {
   if (!is_coded(operand)) {
-    throw RunError(std::string("an integer accumulator needs integer codes of at most 2^22: ") +
-                   what + " has " +
-                   (operand.scale_count == 0
-                        ? "real values"
-                        : "codes up to " + std::to_string(operand.largest_code())) +
-                   "; give it a quantizer with an affine encoding");
+    throw RunError(
+        std::string("an integer accumulator needs integer codes of at most 2^22: ") + what +
+        " has " +
+        (!operand.codes ? "real values" : "codes up to " + std::to_string(operand.largest_code())) +
+        "; give it a quantizer with an affine encoding");
   }
   if (has_one_scale && operand.scale_count != 1) {
     throw RunError(std::string("an integer accumulator needs one scale for all products of a "
@@ -35,21 +35,14 @@ void require_codes(const Operand& operand, bool has_one_scale, const char* what)
   }
 }
 
-float* grown(Tensor& buffer, std::int64_t n) {
-  if (static_cast<std::int64_t>(buffer.size()) < n) buffer.resize({n});
-  return buffer.data();
-}
-
 std::int64_t pieces(std::int64_t n, std::int64_t tile) { return (n + tile - 1) / tile; }
 
 }  // namespace
 
-const float* ModelledContraction::prepare(const Operand& operand, std::int64_t rows,
-                                          std::int64_t pitch, const AccumulatorRef& accumulator,
-                                          Tensor& buffer) {
-  if (!wants_codes(accumulator)) return operand.values;
-  extract_digits(operand, rows, pitch, {}, 0, grown(buffer, rows * pitch));
-  return buffer.data();
+const float* ModelledContraction::prepare(const Operand& operand, std::int64_t n,
+                                          const AccumulatorRef& accumulator, Tensor& buffer) {
+  const auto as = wants_codes(accumulator) ? Source::As::kDigit : Source::As::kValues;
+  return static_cast<const float*>(all_elements({operand, as}, n, buffer));
 }
 
 template <class GatherA, class GatherB, class Store>
@@ -156,8 +149,8 @@ void ModelledContraction::forward(const ContractionShape& s, const Operand& x, c
     }
   }
   const std::int64_t k = s.fan_in(), outputs = s.out_c / s.groups;
-  const float* values = prepare(x, 1, s.x_size(), accumulator, left_);
-  const float* weights = prepare(w, s.out_c, k, accumulator, right_);
+  const float* values = prepare(x, s.x_size(), accumulator, left_);
+  const float* weights = prepare(w, s.w_size(), accumulator, right_);
   float* turned = grown(turned_, s.w_size());  // (group, k, output channel)
   for_each(static_cast<std::uint64_t>(s.out_c), [&](std::uint64_t index) {
     const auto o = static_cast<std::int64_t>(index);
@@ -192,8 +185,8 @@ void ModelledContraction::input_gradient(const ContractionShape& s, const Operan
   }
   const std::int64_t outputs = s.out_c / s.groups, inputs = s.in_c / s.groups;
   const std::int64_t places = s.kernel_h * s.kernel_w, k = places * outputs;
-  const float* errors = prepare(dy, 1, s.y_size(), accumulator, left_);
-  const float* weights = prepare(w, s.out_c, s.fan_in(), accumulator, right_);
+  const float* errors = prepare(dy, s.y_size(), accumulator, left_);
+  const float* weights = prepare(w, s.w_size(), accumulator, right_);
   float* turned = grown(turned_, s.w_size());  // (group, place, output channel, input channel)
   for_each(static_cast<std::uint64_t>(s.out_c), [&](std::uint64_t index) {
     const auto o = static_cast<std::int64_t>(index);
@@ -228,8 +221,8 @@ void ModelledContraction::weight_gradient(const ContractionShape& s, const Opera
     require_codes(dy, true, "the error");
   }
   const std::int64_t outputs = s.out_c / s.groups, k = s.y_size() / s.out_c;
-  const float* values = prepare(x, 1, s.x_size(), accumulator, left_);
-  const float* errors = prepare(dy, 1, s.y_size(), accumulator, right_);
+  const float* values = prepare(x, s.x_size(), accumulator, left_);
+  const float* errors = prepare(dy, s.y_size(), accumulator, right_);
   float* turned = grown(turned_, s.y_size());  // (output channel, pixel)
   constexpr std::int64_t kPixels = 64;         // rows of dy that are turned at once
   for_each(static_cast<std::uint64_t>(pieces(k, kPixels)), [&](std::uint64_t index) {

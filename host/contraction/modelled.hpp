@@ -50,8 +50,8 @@ class ModelledContraction {
   };
 
   /// Codes or values of an operand, as the accumulator wants them.
-  const float* prepare(const Operand& operand, std::int64_t rows, std::int64_t pitch,
-                       const AccumulatorRef& accumulator, Tensor& buffer);
+  const float* prepare(const Operand& operand, std::int64_t n, const AccumulatorRef& accumulator,
+                       Tensor& buffer);
   /// Runs all tiles. gather_a(area, group, row, rows) and gather_b(area, group, col, cols) give the
   /// operands, store(group, row, rows, col, cols, c) takes the sums.
   template <class GatherA, class GatherB, class Store>

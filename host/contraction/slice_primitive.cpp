@@ -138,14 +138,11 @@ void SlicePrimitive::Made::make_byte_convolution() {
   const ContractionShape& s = key_.shape;
   using Type = memory::data_type;
   constexpr auto kInference = dnnl::prop_kind::forward_inference;
+  constexpr auto kPlain = memory::format_tag::nhwc, kAny = memory::format_tag::any;
   const bool is_forward = key_.role == Role::kForward;
-  const auto images = [&](bool of_x, Type type) {
-    return of_x ? memory::desc({s.batch, s.in_c, s.in_h, s.in_w}, type, memory::format_tag::nhwc)
-                : memory::desc({s.batch, s.out_c, s.out_h(), s.out_w()}, type,
-                               memory::format_tag::nhwc);
-  };
-  left_ = images(is_forward, Type::u8);
-  out_ = images(!is_forward, Type::s32);
+  const memory::dims x{s.batch, s.in_c, s.in_h, s.in_w}, y{s.batch, s.out_c, s.out_h(), s.out_w()};
+  left_ = {is_forward ? x : y, Type::u8, kPlain};
+  out_ = {is_forward ? y : x, Type::s32, kPlain};
   const memory::dims strides{s.stride_h, s.stride_w}, before{s.pad_top, s.pad_left};
   dnnl::primitive_attr attr = attributes();
   attr.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
@@ -154,32 +151,20 @@ void SlicePrimitive::Made::make_byte_convolution() {
     scratchpad_ = description.scratchpad_desc();
   };
   if (is_forward) {
-    const memory::desc any(weight_dims(s), Type::s8, memory::format_tag::any);
-    const dnnl::convolution_forward::primitive_desc forward({kInference,
-                                                             dnnl::algorithm::convolution_direct,
-                                                             left_,
-                                                             any,
-                                                             out_,
-                                                             strides,
-                                                             dilates(s),
-                                                             before,
-                                                             {s.pad_bottom, s.pad_right}},
-                                                            attr, engine_);
+    const memory::dims after{s.pad_bottom, s.pad_right};
+    const memory::desc any(weight_dims(s), Type::s8, kAny);
+    const dnnl::convolution_forward::primitive_desc forward(
+        {kInference, dnnl::algorithm::convolution_direct, left_, any, out_, strides, dilates(s),
+         before, after},
+        attr, engine_);
     adopt(forward);
     primitive_ = dnnl::convolution_forward(forward);
   } else {
-    const memory::desc any({s.in_c, s.out_c, s.kernel_h, s.kernel_w}, Type::s8,
-                           memory::format_tag::any);
+    const memory::dims after{s.pad_bottom - s.unread_rows(), s.pad_right - s.unread_columns()};
+    const memory::desc any({s.in_c, s.out_c, s.kernel_h, s.kernel_w}, Type::s8, kAny);
     const dnnl::deconvolution_forward::primitive_desc transposed(
-        {kInference,
-         dnnl::algorithm::deconvolution_direct,
-         left_,
-         any,
-         out_,
-         strides,
-         dilates(s),
-         before,
-         {s.pad_bottom - s.unread_rows(), s.pad_right - s.unread_columns()}},
+        {kInference, dnnl::algorithm::deconvolution_direct, left_, any, out_, strides, dilates(s),
+         before, after},
         attr, engine_);
     adopt(transposed);
     primitive_ = dnnl::deconvolution_forward(transposed);

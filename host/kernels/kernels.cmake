@@ -1,6 +1,6 @@
 # The compute core. The files of kernels/isa are the only ones with instruction-set flags; they are
 # optimized and without exceptions in every build, so that they keep no shared inline function.
-qloom_add_floor(kernels SOURCES dispatch.cpp float_spec.cpp order_statistics.cpp
+qloom_add_floor(kernels SOURCES dispatch.cpp float_spec.cpp order_statistics.cpp stored_codes.cpp
   LIBRARIES qloom_tensor qloom_abi)
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")

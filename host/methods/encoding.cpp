@@ -14,54 +14,71 @@ std::vector<T> row(const T* values, std::uint64_t n) {
   return values == nullptr ? std::vector<T>{} : std::vector<T>(values, values + n);
 }
 
+void add_grid(const qloom_encoding& e, Json& json) {
+  json["scale"] = row(e.grid.scale, e.groups);
+  json["zero_point"] = row(e.grid.zero_point, e.groups);
+  json["code_min"] = row(e.grid.code_min, e.groups);
+  json["code_max"] = row(e.grid.code_max, e.groups);
+  if (e.grid.offset != nullptr) json["offset"] = row(e.grid.offset, e.groups);
+}
+
+void add_format(const qloom_encoding& e, Json& json) {
+  static constexpr const char* kSpecials[] = {"none", "ieee", "fn", "fnuz"};
+  if (e.grid.scale != nullptr) json["scale"] = row(e.grid.scale, e.groups);
+  json["exponent_bits"] = e.format.exponent_bits;
+  json["mantissa_bits"] = e.format.mantissa_bits;
+  json["bias"] = e.format.bias;
+  json["specials"] = kSpecials[e.format.specials % 4];
+  json["subnormals"] = e.format.subnormals != 0;
+}
+
+void add_bases(const qloom_encoding& e, Json& json) {
+  json["bases"] = e.bases;
+  json["codebook"] = row(e.codebook, e.groups * e.bases);
+  if (e.grid.offset != nullptr) json["offset"] = row(e.grid.offset, e.groups);
+}
+
+void add_vectors(const qloom_encoding& e, Json& json) {
+  json["codebook_size"] = e.codebook_size;
+  json["vector"] = e.vector;
+  json["vector_inner"] = e.vector_inner;
+  json["codebook"] = row(e.codebook, e.codebook_size * e.vector);
+}
+
+/// Name of the kind, and what encodings of that kind alone have.
+const char* add_kind(const qloom_encoding& e, Json& json) {
+  switch (e.kind) {
+    case QLOOM_ENCODING_AFFINE:
+      add_grid(e, json);
+      return "affine";
+    case QLOOM_ENCODING_FLOAT:
+      add_format(e, json);
+      return "float";
+    case QLOOM_ENCODING_CODEBOOK:
+      json["codebook_size"] = e.codebook_size;
+      json["codebook"] = row(e.codebook, e.groups * e.codebook_size);
+      return "codebook";
+    case QLOOM_ENCODING_BASES:
+      add_bases(e, json);
+      return "bases";
+    case QLOOM_ENCODING_VECTORS:
+      add_vectors(e, json);
+      return "vectors";
+    case QLOOM_ENCODING_NONE:
+      break;
+  }
+  return "none";
+}
+
 }  // namespace
 
 Json to_json(const qloom_encoding& e, const Json& granularity) {
+  if (e.kind == QLOOM_ENCODING_NONE) return {{"kind", "none"}, {"bits", 32}};
   Json json{{"bits", e.bits},
             {"is_signed", e.is_signed != 0},
             {"groups", e.groups},
             {"granularity", granularity}};
-  switch (e.kind) {
-    case QLOOM_ENCODING_AFFINE:
-      json["kind"] = "affine";
-      json["scale"] = row(e.grid.scale, e.groups);
-      json["zero_point"] = row(e.grid.zero_point, e.groups);
-      json["code_min"] = row(e.grid.code_min, e.groups);
-      json["code_max"] = row(e.grid.code_max, e.groups);
-      if (e.grid.offset != nullptr) json["offset"] = row(e.grid.offset, e.groups);
-      break;
-    case QLOOM_ENCODING_FLOAT: {
-      if (e.grid.scale != nullptr) json["scale"] = row(e.grid.scale, e.groups);
-      static constexpr const char* kSpecials[] = {"none", "ieee", "fn", "fnuz"};
-      json["kind"] = "float";
-      json["exponent_bits"] = e.format.exponent_bits;
-      json["mantissa_bits"] = e.format.mantissa_bits;
-      json["bias"] = e.format.bias;
-      json["specials"] = kSpecials[e.format.specials % 4];
-      json["subnormals"] = e.format.subnormals != 0;
-      break;
-    }
-    case QLOOM_ENCODING_CODEBOOK:
-      json["kind"] = "codebook";
-      json["codebook_size"] = e.codebook_size;
-      json["codebook"] = row(e.codebook, e.groups * e.codebook_size);
-      break;
-    case QLOOM_ENCODING_BASES:
-      json["kind"] = "bases";
-      json["bases"] = e.bases;
-      json["codebook"] = row(e.codebook, e.groups * e.bases);
-      if (e.grid.offset != nullptr) json["offset"] = row(e.grid.offset, e.groups);
-      break;
-    case QLOOM_ENCODING_VECTORS:
-      json["kind"] = "vectors";
-      json["codebook_size"] = e.codebook_size;
-      json["vector"] = e.vector;
-      json["vector_inner"] = e.vector_inner;
-      json["codebook"] = row(e.codebook, e.codebook_size * e.vector);
-      break;
-    case QLOOM_ENCODING_NONE:
-      return {{"kind", "none"}, {"bits", 32}};
-  }
+  json["kind"] = add_kind(e, json);
   if ((e.flags & QLOOM_ENCODING_SHARED_EXPONENT) != 0) json["shared_exponent"] = true;
   if (e.bits_of_group != nullptr) json["bits_of_group"] = row(e.bits_of_group, e.groups);
   if (e.threshold != nullptr && e.codebook_size > 0) {

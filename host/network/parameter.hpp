@@ -28,6 +28,7 @@ struct Parameter {
   Tensor value, gradient;
   Tensor velocity, second_moment;  ///< momentum or first moment; Adam's second moment
   Tensor quantized;                ///< value through the site's quantizer
+  CodedTensor codes;               ///< of quantized, where contractions take them
   Tensor scratch;                  ///< of the update's quantizers
   Tensor shadow;                   ///< evaluation uses it in place of the value when not empty
 

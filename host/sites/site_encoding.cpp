@@ -13,11 +13,8 @@
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {
-namespace {
 
 using json::Json;
-
-}  // namespace
 
 qloom_encoding SiteQuantizer::encoding() const {
   const bool has_one =
@@ -37,25 +34,11 @@ Json SiteQuantizer::encoding_json() const {
   return methods::to_json(encoding(), methods::granularity_of(spec_.quantizer));
 }
 
-Operand SiteQuantizer::operand(const Tensor& y) const {
-  Operand operand{.values = y.data()};
-  const qloom_encoding e = encoding();
-  if (e.kind != QLOOM_ENCODING_AFFINE || e.grid.offset != nullptr || e.groups == 0) return operand;
-  const bool is_uniform = std::all_of(e.grid.scale, e.grid.scale + e.groups,
-                                      [&](float s) { return s == e.grid.scale[0]; });
-  const bool is_per_output = grouping_.by == methods::Grouping::By::kChannel &&
-                             context_.channel_axis == 0 && !y.shape().empty() &&
-                             e.groups == static_cast<std::uint64_t>(y.shape()[0]);
-  if (!is_uniform && !is_per_output) return operand;
-  operand.scale_count = is_uniform ? 1 : e.groups;
-  operand_scale_.assign(e.grid.scale, e.grid.scale + operand.scale_count);
-  operand.scale = operand_scale_.data();
-  for (std::uint64_t g = 0; g < e.groups; ++g) {
-    const double zero = e.grid.zero_point[g];
-    operand.code_min = std::min(operand.code_min, e.grid.code_min[g] - zero);
-    operand.code_max = std::max(operand.code_max, e.grid.code_max[g] - zero);
-  }
-  return operand;
+bool SiteQuantizer::is_coded() {
+  if (!quantizer_.has_codes() || shape_.empty()) return false;
+  const bool is_per_output =
+      grouping_.by == methods::Grouping::By::kChannel && context_.channel_axis == 0;
+  return coding_.take(encoding(), is_per_output ? static_cast<std::uint64_t>(shape_[0]) : 0);
 }
 
 data::Arrays SiteQuantizer::save() const {

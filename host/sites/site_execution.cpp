@@ -3,6 +3,7 @@
 //
 // A quantize node at work: tiles of a tensor through the quantizer, forward and backward.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -31,6 +32,7 @@ void SiteQuantizer::start(const Shape& shape, const float* data, const Phase& ph
   present_ = Present::kNothing;
   is_zero_ = false;
   non_finite_ = 0;
+  has_misfits_ = false;
   start_tiles();
   if (geometry_.n == 0) return;
   qloom_tensor t = geometry_;
@@ -66,11 +68,12 @@ void SiteQuantizer::forward_start(const Shape& shape, const Phase& phase) {
   start(shape, nullptr, phase);
 }
 
-void SiteQuantizer::forward_block(std::uint64_t first, std::uint64_t n, const float* x,
-                                  float* y) noexcept {
+void SiteQuantizer::forward_block(std::uint64_t first, std::uint64_t n, const float* x, float* y,
+                                  CodedTensor* codes) noexcept {
   if (seen_ == Seen::kNothing) {
     if (const std::uint64_t bad = count_non_finite(x, n); bad > 0) non_finite_ += bad;
   }
+  if (codes != nullptr) return encode_block(first, n, x, y, *codes);
   if (present_ == Present::kWaiting) {
     std::memcpy(y, x, n * sizeof(float));
     return;
@@ -78,9 +81,23 @@ void SiteQuantizer::forward_block(std::uint64_t first, std::uint64_t n, const fl
   acting().apply(first, n, x, y);
 }
 
+void SiteQuantizer::encode_block(std::uint64_t first, std::uint64_t n, const float* x, float* y,
+                                 CodedTensor& codes) noexcept {
+  std::array<std::int32_t, kTileElements> tile;
+  for (std::uint64_t i = 0; i < n; i += kTileElements) {
+    const std::uint64_t count = std::min(kTileElements, n - i);
+    acting().encode(first + i, count, x + i, tile.data());
+    if (!coding_.store(geometry_, first + i, count, tile.data(), codes)) has_misfits_ = true;
+    if (y != nullptr) acting().decode(first + i, count, tile.data(), y + i);
+  }
+}
+
 void SiteQuantizer::forward_end() {
   require_finite(non_finite_);
   acting().check_tiles("apply");
+  if (!has_misfits_) return;
+  throw RunError(fmt::format("{}: quantizer \"{}\" gave a code that its encoding does not have",
+                             context_.name, quantizer_.method().id));
 }
 
 void SiteQuantizer::require_finite(std::uint64_t non_finite) const {
@@ -90,15 +107,26 @@ void SiteQuantizer::require_finite(std::uint64_t non_finite) const {
 }
 
 void SiteQuantizer::forward(const Tensor& x, Tensor& y, const Phase& phase) {
+  begin_forward(x, phase);
+  end_forward(x, &y, nullptr);
+}
+
+void SiteQuantizer::begin_forward(const Tensor& x, const Phase& phase) {
   const Tensor& in = clamped(x);
-  y.resize(x.shape());
   phase_ = phase;
   seen_ = Seen::kNothing;
   if (needs_tensor(phase)) require_finite_tensor(x);  // before a range or a threshold comes from it
   start(in.shape(), in.data(), phase);
   if (seen_ == Seen::kExtremes) seen_ = Seen::kFinite;
+}
+
+void SiteQuantizer::end_forward(const Tensor& x, Tensor* y, CodedTensor* codes) {
+  const Tensor& in = spec_.clamp ? clamped_ : x;
+  if (y != nullptr) y->resize(x.shape());
+  if (codes != nullptr) resize(*codes);
   for_each_tile(x.size(), [&](std::uint64_t first, std::uint64_t n) {
-    forward_block(first, n, in.data() + first, y.data() + first);
+    float* const to = y == nullptr ? nullptr : y->data() + first;
+    forward_block(first, n, in.data() + first, to, codes);
   });
   forward_end();
 }

@@ -18,6 +18,7 @@
 #include "host/methods/range.hpp"
 #include "host/methods/rounding.hpp"
 #include "host/registry/registry.hpp"
+#include "host/sites/coding.hpp"
 #include "host/sites/site.hpp"
 #include "host/tensor/tensor.hpp"
 
@@ -97,7 +98,9 @@ struct Phase {
 
 /// A quantizer with range, rounding and clamp at one site: when ranges are found, when first values
 /// are given, and which quantizer acts. How methods are called is the drivers' matter
-/// (host/methods).
+/// (host/methods). More than twelve functions: a node is driven in five ways, over one state of the
+/// present tensor: on whole tensors, block by block inside a run, in calibration, by its encoding
+/// and by its saved state.
 class SiteQuantizer {
  public:
   /// Creates the instances. InputError for parameters that a method refuses.
@@ -110,6 +113,16 @@ class SiteQuantizer {
   /// finite. While the first values cannot be found, since all tensors so far were 0, y = x and
   /// dx = dy.
   void forward(const Tensor& x, Tensor& y, const Phase& phase);
+  /// forward() in two steps, for who takes codes: the first finds ranges and prepares the
+  /// quantizer, after which is_coded() tells, the second, with the same x, gives values, codes, or
+  /// both (a null takes none).
+  void begin_forward(const Tensor& x, const Phase& phase);
+  void end_forward(const Tensor& x, Tensor* y, CodedTensor* codes);
+  /// Is there an operand() of codes for the present tensor? An affine encoding without offset is
+  /// one, where one scale serves all or (weights) one each output channel.
+  [[nodiscard]] bool is_coded();
+  /// Is there one that needs no values?
+  [[nodiscard]] bool is_coded_alone() { return is_coded() && coding_.has_one_scale(); }
   /// Integer codes of the last forward's x under the same random words; RunError when the encoding
   /// has no codes.
   void encode(const Tensor& x, std::vector<std::int32_t>& codes);
@@ -123,8 +136,12 @@ class SiteQuantizer {
   /// in the cache. Not for a site that needs_tensor(): it must see all of x first.
   [[nodiscard]] bool needs_tensor(const Phase& phase) const;
   void forward_start(const Shape& shape, const Phase& phase);
-  /// Elements first .. first + n - 1, first a multiple of kTileElements; on any thread.
-  void forward_block(std::uint64_t first, std::uint64_t n, const float* x, float* y) noexcept;
+  /// Room for the present tensor's codes; is_coded() holds.
+  void resize(CodedTensor& codes) const { coding_.resize(codes, geometry_.n); }
+  /// Elements first .. first + n - 1, first a multiple of kTileElements; on any thread. x and y
+  /// point to element `first`; y or codes may be null.
+  void forward_block(std::uint64_t first, std::uint64_t n, const float* x, float* y,
+                     CodedTensor* codes) noexcept;
   void forward_end();
   /// The same for backward().
   [[nodiscard]] bool backward_needs_tensor() const;
@@ -153,9 +170,10 @@ class SiteQuantizer {
   [[nodiscard]] qloom_encoding encoding() const;
   /// The encoding as JSON: kind, bits, scale and zero_point per group, codebook, format.
   [[nodiscard]] json::Json encoding_json() const;
-  /// y as an operand: integer-coded when the encoding is affine without offset and either one scale
-  /// serves all, or (weights) one per output channel.
-  [[nodiscard]] Operand operand(const Tensor& y) const;
+  /// The last forward's results as an operand; without codes it is one of real values.
+  [[nodiscard]] Operand operand(const float* values, const CodedTensor& codes) const {
+    return coding_.operand(values, codes);
+  }
   /// Stored bits of one value; 32 when not exportable.
   [[nodiscard]] std::uint32_t bits() const;
 
@@ -218,6 +236,9 @@ class SiteQuantizer {
   [[nodiscard]] registry::Instance make(const MethodSpec& spec) const;
   [[nodiscard]] bool keeps_range(const SiteState& before) const;
   void start(const Shape& shape, const float* data, const Phase& phase);
+  /// Encodes elements first .. first + n - 1; y may be null.
+  void encode_block(std::uint64_t first, std::uint64_t n, const float* x, float* y,
+                    CodedTensor& codes) noexcept;
   void start_tiles() { acting().start_tiles(geometry_, call()); }
   void require_finite(std::uint64_t non_finite) const;
   void require_finite_tensor(const Tensor& x);
@@ -251,10 +272,11 @@ class SiteQuantizer {
   Shape shape_;              ///< geometry_ points to it
   qloom_tensor geometry_{};  ///< without data
   std::atomic<std::uint64_t> non_finite_ = 0;
+  std::atomic<bool> has_misfits_ = false;  ///< a code outside of its encoding
+  Coding coding_;
   std::vector<double> lo_, hi_;        ///< extremes per group
   std::vector<qloom_range> extremes_;  ///< the same for prepare()
   std::vector<std::uint64_t> group_non_finite_;
-  mutable std::vector<float> operand_scale_;
 };
 
 }  // namespace qloom::network

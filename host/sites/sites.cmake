@@ -2,6 +2,7 @@
 # operands: who reads pipelines alone does not link oneDNN.
 qloom_add_floor(sites SOURCES site.cpp parts.cpp LIBRARIES qloom_methods qloom_registry qloom_tensor qloom_abi fmt::fmt)
 add_library(qloom_quantize_node STATIC
+  ${CMAKE_CURRENT_SOURCE_DIR}/sites/coding.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/sites/quantizer_spec.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/sites/site_encoding.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/sites/site_execution.cpp

@@ -5,7 +5,7 @@
 // that are no codes. The same program runs a second time on a processor without exact bytes.
 #include <array>
 
-#include "host/contraction/byte_codes.hpp"
+#include "host/contraction/codes.hpp"
 #include "tests/contraction/coded.hpp"
 
 namespace qloom::test {
@@ -144,41 +144,63 @@ TEST(ByteContraction, BitsDoNotDependOnTheNumberOfThreads) {
 
 TEST(ByteContraction, ANanReachesEveryOutputThatReadsItAndNoOther) {
   const ContractionShape s = wide_shapes().front().shape;
-  Coded x(random_codes(s.x_size(), 1, 0, 255), {0.0123F});
-  Coded w(random_codes(s.w_size(), 2, -127, 127), {0.00345F});
-  Coded dy(random_codes(s.y_size(), 3, -127, 127), {0.02F});
-  x.values[0] = NAN;  // read by the four output pixels around the first one
+  std::vector<float> x = Coded(random_codes(s.x_size(), 1, 0, 255), {0.0123F}).values;
+  const Coded w(random_codes(s.w_size(), 2, -127, 127), {0.00345F});
+  const Coded dy(random_codes(s.y_size(), 3, -127, 127), {0.02F});
+  x[0] = NAN;  // read by the four output pixels around the first one
   std::vector<float> y(static_cast<std::size_t>(s.y_size())), dw(w.values.size());
   Contraction contraction;
-  contraction.forward(s, x.operand(), w.operand(), nullptr, y.data());
+  contraction.forward(s, {.values = x.data()}, w.operand(), nullptr, y.data());
   const auto is_nan = [](float v) { return std::isnan(v); };
   EXPECT_EQ(std::count_if(y.begin(), y.end(), is_nan), 4 * s.out_c);
-  contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data());
+  contraction.weight_gradient(s, {.values = x.data()}, dy.codes_alone(), dw.data());
   EXPECT_EQ(std::count_if(dw.begin(), dw.end(), is_nan), 4 * s.out_c);
 }
 
 TEST(ByteCodes, FitOrAreRefused) {
-  const float scale = 0.5F;
-  const auto of = [&](double lo, double hi) { return Operand{nullptr, &scale, 1, lo, hi}; };
-  EXPECT_EQ(network::unsigned_bytes(of(-100, 155), {})->shift, 100);
-  EXPECT_FALSE(network::unsigned_bytes(of(-100, 156), {}));
-  EXPECT_EQ(network::signed_bytes(of(-128, 127), {})->shift, 0);
-  EXPECT_EQ(network::signed_bytes(of(0, 255), {})->shift, -128);
-  EXPECT_FALSE(network::signed_bytes(of(-1, 255), {}));
-  EXPECT_TRUE(network::unsigned_bytes(of(-30000, 30000), {3, 7}));
-  EXPECT_FALSE(network::unsigned_bytes(of(-30000, 30000), {2, 8}));  // 257 digits
+  const auto of = [](double lo, double hi) { return Operand{nullptr, nullptr, 1, lo, hi}; };
+  EXPECT_EQ(network::unsigned_shift(of(-100, 155), {}), 100);
+  EXPECT_FALSE(network::unsigned_shift(of(-100, 156), {}));
+  EXPECT_EQ(network::signed_shift(of(-128, 127), {}), 0);
+  EXPECT_EQ(network::signed_shift(of(0, 255), {}), -128);
+  EXPECT_FALSE(network::signed_shift(of(-1, 255), {}));
+  EXPECT_TRUE(network::unsigned_shift(of(-30000, 30000), {3, 7}));
+  EXPECT_FALSE(network::unsigned_shift(of(-30000, 30000), {2, 8}));  // 257 digits
+}
 
-  const auto codes = *network::signed_bytes(of(-100, 120), {});
-  std::array<float, 5> values{-50, 60, 0, 0.5F, -0.5F};
-  std::array<std::uint8_t, 5> bytes{};
-  const auto extract = [&] {
-    return network::extract_bytes(values.data(), scale, {}, 0, codes, bytes.data(), 5);
-  };
-  ASSERT_TRUE(extract());
-  EXPECT_EQ(bytes, (std::array<std::uint8_t, 5>{156, 120, 0, 1, 255}));
-  for (const float wrong : {NAN, INFINITY, -INFINITY, -50.5F, 60.5F, 1e30F}) {
-    values[3] = wrong;
-    EXPECT_FALSE(extract()) << wrong;
+TEST(ByteCodes, CodesOfEveryWidthComeBackAsNumbersBytesAndValues) {
+  for (const auto [lo, hi] :
+       {std::array<std::int64_t, 2>{-100, 120}, {-3, 0}, {0, 65535}, {-70000, 9}}) {
+    const Codes codes = random_codes(5000, 7, lo, hi);
+    const Coded coded(codes, {0.3F});
+    std::vector<float> numbers(codes.size()), scaled(codes.size());
+    std::vector<std::uint8_t> bytes(codes.size());
+    kernels::load_codes(coded.stored.view(), numbers.data(), codes.size());
+    kernels::load_values(coded.stored.view(), 0.3F, scaled.data(), codes.size());
+    network::load_digit_bytes(coded.stored.view(), {}, 0, 5, bytes.data(), codes.size());
+    EXPECT_EQ(numbers, std::vector<float>(codes.begin(), codes.end()));
+    EXPECT_EQ(scaled, coded.values);
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+      ASSERT_EQ(bytes[i], static_cast<std::uint8_t>(codes[i] + 5)) << codes[i];
+    }
+  }
+}
+
+TEST(ByteCodes, ACodeOutsideOfItsEncodingIsNoticed) {
+  for (const CodeForm form :
+       {CodeForm{-100, 220}, CodeForm{-100, 255}, CodeForm{-100, 65000}, CodeForm{-100, 1 << 20}}) {
+    std::array<std::uint8_t, 20> out{};
+    const auto fits = [&](std::int32_t code) {
+      const std::array<std::int32_t, 5> codes{7, -93, code, 100, 0};
+      return kernels::store_codes(codes.data(), 7, form, out.data(), codes.size());
+    };
+    const std::int32_t most = form.lo + static_cast<std::int32_t>(form.span) + 7;
+    EXPECT_TRUE(fits(most));
+    EXPECT_TRUE(fits(form.lo + 7));
+    EXPECT_FALSE(fits(most + 1));
+    EXPECT_FALSE(fits(form.lo + 6));
+    EXPECT_FALSE(fits(INT32_MIN));
+    EXPECT_FALSE(fits(INT32_MAX));
   }
 }
 

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "host/contraction/contraction.hpp"
+#include "host/kernels/stored_codes.hpp"
 #include "tests/contraction/naive.hpp"
 
 namespace qloom::test {
@@ -28,13 +29,25 @@ struct Coded {
       code_min = std::min(code_min, static_cast<double>(codes[i]));
       code_max = std::max(code_max, static_cast<double>(codes[i]));
     }
+    const CodeForm form{static_cast<std::int32_t>(code_min),
+                        static_cast<std::uint32_t>(code_max - code_min)};
+    stored.resize(codes.size(), form);
+    const std::vector<std::int32_t> narrow(codes.begin(), codes.end());
+    EXPECT_TRUE(kernels::store_codes(narrow.data(), 0, form, stored.at(0), narrow.size()));
   }
   [[nodiscard]] float scale_at(std::size_t row) const { return scale[scale.size() == 1 ? 0 : row]; }
   [[nodiscard]] network::Operand operand() const {
-    return {values.data(), scale.data(), scale.size(), code_min, code_max};
+    return {values.data(), scale.data(), scale.size(), code_min, code_max, stored.view()};
+  }
+  /// Codes with one scale say everything: contractions need no values then.
+  [[nodiscard]] network::Operand codes_alone() const {
+    network::Operand o = operand();
+    if (scale.size() == 1) o.values = nullptr;
+    return o;
   }
   Codes codes;
   std::vector<float> scale, values;
+  CodedTensor stored;
   double code_min = 0, code_max = 0;
 };
 
@@ -101,7 +114,7 @@ inline bool check_roles(const ContractionShape& s, const Widths& widths, std::ve
 
   const Codes y_sums = sums(s, Target::kY, x.codes, w.codes);
   std::vector<float> y(y_sums.size(), NAN);
-  contraction.forward(s, x.operand(), w.operand(), nullptr, y.data());
+  contraction.forward(s, x.codes_alone(), w.operand(), nullptr, y.data());
   expect_bits(y, y_sums, x, w, s.out_c, nullptr, name + ", forward");
   contraction.forward(s, x.operand(), w.operand(), bias.data(), y.data());
   expect_bits(y, y_sums, x, w, s.out_c, bias.data(), name + ", forward with bias");
@@ -110,13 +123,13 @@ inline bool check_roles(const ContractionShape& s, const Widths& widths, std::ve
   if (w.scale.size() == 1) {
     const Codes dx_sums = sums(s, Target::kDx, dy.codes, w.codes);
     std::vector<float> dx(dx_sums.size(), NAN);
-    contraction.input_gradient(s, dy.operand(), w.operand(), dx.data());
+    contraction.input_gradient(s, dy.codes_alone(), w.codes_alone(), dx.data());
     expect_bits(dx, dx_sums, dy, w, s.in_c, nullptr, name + ", input gradient");
     beyond_float |= exceeds_float(dx_sums);
   }
   const Codes dw_sums = sums(s, Target::kDw, x.codes, dy.codes);
   std::vector<float> dw(dw_sums.size(), NAN);
-  contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data());
+  contraction.weight_gradient(s, x.codes_alone(), dy.codes_alone(), dw.data());
   expect_bits(dw, dw_sums, x, dy, s.fan_in(), nullptr, name + ", weight gradient");
   return beyond_float | exceeds_float(dw_sums);
 }

@@ -8,7 +8,7 @@
 #include "host/contraction/contraction.hpp"
 #include "host/kernels/kernels.hpp"
 #include "host/tensor/error.hpp"
-#include "tests/contraction/naive.hpp"
+#include "tests/contraction/coded.hpp"
 
 namespace qloom::test {
 namespace {
@@ -165,43 +165,36 @@ TEST(ModelledContraction, RealProductsAreAddedInOrderByIndex) {
   }
 }
 
-struct Coded {
-  Coded(std::int64_t n, std::uint64_t stream, float unit, std::int64_t most = 20)
-      : codes(random_codes(n, stream, -most, most)),
-        scale(unit),
-        max_code(static_cast<double>(most)) {
-    for (const std::int64_t code : codes) values.push_back(static_cast<float>(code) * scale);
-  }
-  [[nodiscard]] Operand operand() const { return {values.data(), &scale, 1, -max_code, max_code}; }
-  std::vector<std::int64_t> codes;
-  float scale;
-  double max_code;
-  std::vector<float> values;
-};
+/// Random codes of at most `most` in magnitude, of a numbered stream.
+Coded coded(std::int64_t n, std::uint64_t stream, float unit, std::int64_t most = 20) {
+  return {random_codes(n, stream, -most, most), {unit}};
+}
 
 TEST(ModelledContraction, IntegerAccumulatorsGetCodesAndCountOverflows) {
   std::uint64_t seen = 0;
   for (const auto& [name, shape] : small_shapes()) {
     const ContractionShape s = shape;
-    const Coded x(s.x_size(), 1, 0.0123F), w(s.w_size(), 2, 0.00345F), dy(s.y_size(), 3, 0.77F);
+    const Coded x = coded(s.x_size(), 1, 0.0123F);
+    const Coded w = coded(s.w_size(), 2, 0.00345F);
+    const Coded dy = coded(s.y_size(), 3, 0.77F);
     Products expected = products(s, x.codes, w.codes, dy.codes);
     std::vector<float> y(dy.values.size()), dx(x.values.size()), dw(w.values.size());
     std::uint64_t overflows = 0, expected_overflows = 0;
     Contraction contraction;
     contraction.forward(s, x.operand(), w.operand(), nullptr, y.data(),
                         reference(kInteger, &overflows));
-    EXPECT_EQ(y,
-              narrowed(expected.y.integer(expected_overflows), double{x.scale} * double{w.scale}))
+    EXPECT_EQ(y, narrowed(expected.y.integer(expected_overflows),
+                          double{x.scale[0]} * double{w.scale[0]}))
         << name;
     contraction.input_gradient(s, dy.operand(), w.operand(), dx.data(),
                                reference(kInteger, &overflows));
-    EXPECT_EQ(dx,
-              narrowed(expected.dx.integer(expected_overflows), double{dy.scale} * double{w.scale}))
+    EXPECT_EQ(dx, narrowed(expected.dx.integer(expected_overflows),
+                           double{dy.scale[0]} * double{w.scale[0]}))
         << name;
-    contraction.weight_gradient(s, x.operand(), dy.operand(), dw.data(),
+    contraction.weight_gradient(s, x.codes_alone(), dy.codes_alone(), dw.data(),
                                 reference(kInteger, &overflows));
-    EXPECT_EQ(dw,
-              narrowed(expected.dw.integer(expected_overflows), double{x.scale} * double{dy.scale}))
+    EXPECT_EQ(dw, narrowed(expected.dw.integer(expected_overflows),
+                           double{x.scale[0]} * double{dy.scale[0]}))
         << name;
     EXPECT_EQ(overflows, expected_overflows) << name;
     seen += overflows;
@@ -218,21 +211,17 @@ TEST(ModelledContraction, IntegerResultsTakeTheScaleOfTheirOutputChannel) {
                            .kernel_h = 3,
                            .kernel_w = 3,
                            .groups = 2};
-  const Coded x(s.x_size(), 1, 0.0123F);
-  Coded w(s.w_size(), 2, 1.0F);
+  const Coded x = coded(s.x_size(), 1, 0.0123F);
   const std::vector<float> scale = random_values(s.out_c, 3, 0.01F, 0.1F);
-  for (std::size_t i = 0; i < w.values.size(); ++i) {
-    w.values[i] *= scale[i / static_cast<std::size_t>(s.fan_in())];
-  }
-  const Operand per_channel{w.values.data(), scale.data(), scale.size(), -20, 20};
+  const Coded w(random_codes(s.w_size(), 2, -20, 20), scale, s.fan_in());
   std::uint64_t overflows = 0;
   const std::vector<std::int64_t> zero(static_cast<std::size_t>(s.y_size()));
   const auto sums = products(s, x.codes, w.codes, zero).y.integer(overflows);
   std::vector<float> y(sums.size());
   Contraction contraction;
-  contraction.forward(s, x.operand(), per_channel, nullptr, y.data(), reference(kInteger));
+  contraction.forward(s, x.operand(), w.operand(), nullptr, y.data(), reference(kInteger));
   for (std::size_t i = 0; i < y.size(); ++i) {
-    ASSERT_EQ(y[i], static_cast<float>(sums[i] * (double{x.scale} * double{scale[i % 6]}))) << i;
+    ASSERT_EQ(y[i], static_cast<float>(sums[i] * (double{x.scale[0]} * double{scale[i % 6]}))) << i;
   }
 }
 
@@ -246,7 +235,9 @@ TEST(ModelledContraction, BitsAndCountsDoNotDependOnTheNumberOfThreads) {
                            .kernel_w = 3,
                            .pad_top = 1,
                            .pad_left = 1};
-  const Coded x(s.x_size(), 1, 0.5F), w(s.w_size(), 2, 0.25F), dy(s.y_size(), 3, 0.5F);
+  const Coded x = coded(s.x_size(), 1, 0.5F);
+  const Coded w = coded(s.w_size(), 2, 0.25F);
+  const Coded dy = coded(s.y_size(), 3, 0.5F);
   expect_same_for_any_threads([&] {
     Contraction contraction;
     std::uint64_t overflows = 0;
@@ -313,8 +304,9 @@ TEST(ModelledContraction, TilesAndTheirEdgesLeaveNoTraceInSumsAndCounts) {
                              .pad_left = 2,
                              .pad_right = 1,
                              .groups = groups};
-    const Coded x(s.x_size(), 1, 0.5F, 120), w(s.w_size(), 2, 0.25F, 90);
-    const Coded dy(s.y_size(), 3, 0.5F, 100);
+    const Coded x = coded(s.x_size(), 1, 0.5F, 120);
+    const Coded w = coded(s.w_size(), 2, 0.25F, 90);
+    const Coded dy = coded(s.y_size(), 3, 0.5F, 100);
     Products expected = products(s, x.codes, w.codes, dy.codes);
     std::vector<float> y(dy.values.size()), dx(x.values.size()), dw(w.values.size());
     std::uint64_t overflows = 0, expected_overflows = 0;
@@ -342,8 +334,8 @@ TEST(ModelledContraction, AnExactAccumulatorOfRealValuesAddsThemUp) {
   const auto of = [](const std::vector<float>& v) { return Operand{.values = v.data()}; };
   Contraction contraction;
   for (const bool with_codes : {false, true}) {  // codes on one side alone make no integer sum
-    const Coded coded(s.x_size(), 4, 0.5F);
-    const Operand left = with_codes ? coded.operand() : of(x);
+    const Coded codes = coded(s.x_size(), 4, 0.5F);
+    const Operand left = with_codes ? codes.codes_alone() : of(x);
     std::vector<float> y(static_cast<std::size_t>(s.y_size())), dx(x.size()), dw(w.size());
     std::vector<float> expected_y(y), expected_dx(dx), expected_dw(dw);
     contraction.forward(s, left, of(w), nullptr, y.data(), reference(kExactReal));
@@ -360,7 +352,8 @@ TEST(ModelledContraction, AnExactAccumulatorOfRealValuesAddsThemUp) {
 
 TEST(ModelledContraction, AnExactAccumulatorOfCodesChangesNothing) {
   const ContractionShape s{.batch = 4, .in_c = 30, .out_c = 5};
-  const Coded x(s.x_size(), 1, 0.5F), w(s.w_size(), 2, 0.3F);
+  const Coded x = coded(s.x_size(), 1, 0.5F);
+  const Coded w = coded(s.w_size(), 2, 0.3F);
   std::vector<float> with(20), without(20);
   Contraction contraction;
   contraction.forward(s, x.operand(), w.operand(), nullptr, with.data(), reference(kExact));
@@ -380,10 +373,11 @@ void expect_error(const Call& call, const std::string& part) {
 
 TEST(ModelledContraction, ErrorsNameTheOperandAndTheReason) {
   const ContractionShape s{.batch = 4, .in_c = 30, .out_c = 5};
-  const Coded x(s.x_size(), 1, 0.5F), w(s.w_size(), 2, 0.3F), dy(s.y_size(), 3, 0.5F);
+  const Coded x = coded(s.x_size(), 1, 0.5F);
+  const Coded w = coded(s.w_size(), 2, 0.3F);
+  const Coded dy = coded(s.y_size(), 3, 0.5F);
   const Operand real{.values = x.values.data()};
-  const std::vector<float> scales(5, 0.3F);
-  const Operand per_channel{w.values.data(), scales.data(), scales.size(), -20, 20};
+  const Coded per_channel(w.codes, std::vector<float>(5, 0.3F), s.fan_in());
   std::vector<float> y(20), dx(120);
   Contraction contraction;
   expect_error(
@@ -391,7 +385,8 @@ TEST(ModelledContraction, ErrorsNameTheOperandAndTheReason) {
       "the input has real values");
   expect_error(
       [&] {
-        contraction.input_gradient(s, dy.operand(), per_channel, dx.data(), reference(kInteger));
+        contraction.input_gradient(s, dy.operand(), per_channel.operand(), dx.data(),
+                                   reference(kInteger));
       },
       "the weight has 5 scales");
   expect_error(

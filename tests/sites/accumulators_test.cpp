@@ -27,10 +27,8 @@ struct Captured {
 /// The three contractions of a layer. The error operand is the one of site "error", or dL/dy.
 std::vector<Captured> capture(Bench& bench, const std::string& layer) {
   network::Node& node = bench.node(layer);
-  const bool is_coded = node.error != nullptr;
-  const Tensor& error = is_coded ? *node.error_dx_value : node.gradient.value();
-  const Operand dy = is_coded ? node.error->operand(error) : Operand{.values = error.data()};
-  const std::vector<float> x = bench.x(layer), w = bench.w(layer), e = values(error);
+  const Operand dy = node.dx_error;
+  const std::vector<float> x = bench.x(layer), w = bench.w(layer), e = bench.error(layer);
   std::vector<float> bias;
   if (node.bias != nullptr) bias = values(node.bias->value);
   std::vector<Captured> all{{Role::kForward, "accumulator.forward", x, w, bench.y(layer), bias,

@@ -141,8 +141,8 @@ TEST(Granularity, ErrorsAndGradientsHaveChannelsAndGroupsToo) {
   Bench bench(rules);
   bench.gradients();
   const std::vector<float> g = values(bench.parameter("conv2/weight").gradient);
-  expect_grouped(bench.dy("conv2"), values(*bench.node("conv2").error_dx_value),
-                 bench.site("error/conv2"), 6, [](std::size_t i) { return i % 6; });
+  expect_grouped(bench.dy("conv2"), bench.error("conv2"), bench.site("error/conv2"), 6,
+                 [](std::size_t i) { return i % 6; });
   bench.update();
   const auto& p = bench.parameter("conv2/weight");
   expect_grouped(g, values(p.gradient), bench.site("gradient/conv2"), 18,

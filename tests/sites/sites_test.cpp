@@ -187,7 +187,7 @@ TEST(Sites, AQuantizedErrorActsOnBothUsesOrOnTheOneThatIsNamed) {
                                   dw.data());
       contraction.input_gradient(shape, {.values = uses.dx.data()}, {.values = w.data()},
                                  dx.data());
-      network::bias_gradient(shape, uses.dw.data(), db.data());
+      network::bias_gradient(shape, {.values = uses.dw.data()}, db.data());
       EXPECT_EQ(values(bench.parameter(layer + "/weight").gradient), dw) << site << layer;
       EXPECT_EQ(values(bench.parameter(layer + "/bias").gradient), db) << site << layer;
       EXPECT_EQ(values(bench.input_of(layer).gradient.value()), dx) << site << layer;

@@ -65,6 +65,11 @@ class Bench {
   std::vector<float> y(const std::string& layer) { return values(*node(layer).value); }
   /// dL/dy as it reached the layer, unquantized.
   std::vector<float> dy(const std::string& layer) { return values(node(layer).gradient.value()); }
+  /// dL/dy as the layer's input gradient read it.
+  std::vector<float> error(const std::string& layer) {
+    const float* e = node(layer).dx_error.values;
+    return {e, e + element_count(node(layer).shape)};
+  }
   /// Gradients of all parameters in one row, but those of `except`.
   std::vector<float> parameter_gradients(const std::string& except = "");
   std::vector<float> parameter_values(const std::string& except = "");

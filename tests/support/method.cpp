@@ -12,6 +12,7 @@
 #include <qloom/geometry.hpp>
 
 #include "host/kernels/kernels.hpp"
+#include "host/kernels/stored_codes.hpp"
 #include "host/tensor/normal.hpp"
 #include "host/tensor/random.hpp"
 
@@ -214,6 +215,29 @@ void expect_codes_decode_to_values(const std::string& rule, const Tensor& x,
   }
 }
 
+/// What contractions take in place of the values.
+void expect_codes_stand_for_values(const std::string& rule, const Tensor& x,
+                                   const network::SiteContext& context) {
+  Site site(rule, context);
+  const std::vector<float> expected = site.forward(x);
+  Site coded(rule, context);
+  coded.node.begin_forward(x, {.training = true});
+  if (!coded.node.is_coded()) return;
+  Tensor y;
+  CodedTensor codes;
+  coded.node.end_forward(x, &y, &codes);
+  expect_same_bits(values(y), expected, rule + ": values with codes");
+  const network::Operand operand = coded.node.operand(y.data(), codes);
+  std::vector<float> back(x.size());
+  kernels::load_codes(operand.codes, back.data(), back.size());
+  const std::size_t row = back.size() / operand.scale_count;
+  for (std::size_t i = 0; i < back.size(); ++i) {
+    ASSERT_TRUE(back[i] >= operand.code_min && back[i] <= operand.code_max) << rule << ": " << i;
+    back[i] *= operand.scale[i / row];
+  }
+  expect_same_bits(back, expected, rule + ": codes times scale");
+}
+
 struct Results {
   std::vector<float> y, dx;
   std::vector<std::vector<float>> learned;
@@ -388,6 +412,7 @@ void expect_near(const std::vector<float>& actual, const std::vector<float>& exp
 void expect_conforms(const std::string& rule, const Tensor& x, network::SiteContext context) {
   expect_same_for_any_cut(rule, x, context);
   expect_codes_decode_to_values(rule, x, context);
+  expect_codes_stand_for_values(rule, x, context);
   expect_same_for_any_threads(rule, x, context);
   expect_goes_on_after_load(rule, x, context);
 }

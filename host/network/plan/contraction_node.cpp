@@ -27,80 +27,113 @@ void at_contraction(const char* role, const Layer& layer, Body&& body) try {
 
 }  // namespace
 
+namespace {
+
+/// The parameter as a forward pass sees it: averaged, quantized or as it is.
+Operand seen(const Execution& e, Parameter& parameter) {
+  if (e.pass.use_shadows && !parameter.shadow.empty()) return {.values = parameter.shadow.data()};
+  if (e.pass.rules != Pass::Rules::kOn || parameter.forward == nullptr) {
+    return {.values = parameter.value.data()};
+  }
+  SiteQuantizer& site = *parameter.forward;
+  const bool is_weight = parameter.role == QLOOM_ROLE_WEIGHT;
+  site.begin_forward(parameter.value, e.pass.phase);
+  parameter.codes.clear();
+  site.end_forward(parameter.value, &parameter.quantized,
+                   is_weight && site.is_coded() ? &parameter.codes : nullptr);
+  return site.operand(parameter.quantized.data(), parameter.codes);
+}
+
+/// dL/dy as one of the two products of the way back reads it.
+struct Error {
+  Operand operand;
+  Buffer* values = nullptr;  ///< where it has values of its own
+};
+
+/// Quantizes dL/dy at a site. `codes` must live until the products have run.
+Error quantize(Execution& e, const Node& node, SiteQuantizer& site, const Tensor& dy,
+               CodedTensor& codes) {
+  Error error;
+  site.begin_forward(dy, e.pass.phase);
+  codes.clear();
+  const bool is_coded = site.is_coded();
+  if (!e.fuses || !site.is_coded_alone()) error.values = e.buffers.acquire(node.shape);
+  Tensor* values = error.values == nullptr ? nullptr : &error.values->tensor;
+  site.end_forward(dy, values, is_coded ? &codes : nullptr);
+  error.operand = site.operand(values == nullptr ? nullptr : values->data(), codes);
+  return error;
+}
+
+}  // namespace
+
 void forward_contraction(Execution& e, Node& node) {
   const Node& from = e.node(node.inputs[0]);
-  Parameter& weight = *node.weight;
-  const bool on = e.pass.rules == Pass::Rules::kOn;
-  node.input_operand = on && from.type == Node::Type::kQuantize
-                           ? from.site->operand(*from.value)
-                           : Operand{.values = from.value->data()};
-  node.weight_operand = Operand{.values = weight.value.data()};
-  if (e.pass.use_shadows && !weight.shadow.empty()) {
-    node.weight_operand.values = weight.shadow.data();
-  } else if (on && weight.forward != nullptr) {
-    weight.forward->forward(weight.value, weight.quantized, e.pass.phase);
-    node.weight_operand = weight.forward->operand(weight.quantized);
-  }
-  const float* bias = nullptr;
-  if (node.bias != nullptr) {
-    bias = node.bias->value.data();
-    if (e.pass.use_shadows && !node.bias->shadow.empty()) {
-      bias = node.bias->shadow.data();
-    } else if (on && node.bias->forward != nullptr) {
-      node.bias->forward->forward(node.bias->value, node.bias->quantized, e.pass.phase);
-      bias = node.bias->quantized.data();
-    }
-  }
+  const bool is_quantized = from.type == Node::Type::kQuantize && e.pass.rules == Pass::Rules::kOn;
+  node.input_operand = is_quantized ? from.site->operand(from.values(), from.codes)
+                                    : Operand{.values = from.values()};
+  node.weight_operand = seen(e, *node.weight);
+  const float* bias = node.bias == nullptr ? nullptr : seen(e, *node.bias).values;
   at_contraction("forward", *node.layer, [&] {
     node.contraction.forward(shape_of(e, node), node.input_operand, node.weight_operand, bias,
                              node.out.data(), e.accumulators->reference(node, 0, e.pass));
   });
 }
 
-void backward_contraction(Execution& e, Node& node, Buffer* dy) {
-  Node& input = e.node(node.inputs[0]);
-  const ContractionShape shape = shape_of(e, node);
-  const bool on = e.pass.rules == Pass::Rules::kOn;
-  Operand dx_error{.values = dy->tensor.data()}, dw_error = dx_error;
-  Buffer *dx_buffer = nullptr, *dw_buffer = nullptr;
-  const auto quantize = [&](SiteQuantizer& site, Buffer*& buffer) {
-    if (buffer == nullptr) buffer = e.buffers.acquire(node.shape);
-    site.forward(dy->tensor, buffer->tensor, e.pass.phase);
-    (&buffer == &dx_buffer ? node.error_dx_value : node.error_dw_value) = &buffer->tensor;
-    return site.operand(buffer->tensor);
-  };
-  if (on && node.error != nullptr && (node.error_dx == nullptr || node.error_dw == nullptr)) {
-    dx_error = dw_error = quantize(*node.error, dx_buffer);
-  }
-  if (on && node.error_dw != nullptr) dw_error = quantize(*node.error_dw, dw_buffer);
+namespace {
 
-  Parameter& weight = *node.weight;
+/// dL/d(parameter) before its quantizer becomes that behind it.
+void through_quantizer(const Execution& e, Parameter& parameter) {
+  if (e.pass.rules != Pass::Rules::kOn || parameter.forward == nullptr) return;
+  parameter.forward->backward(parameter.value, parameter.gradient, parameter.gradient);
+}
+
+void weight_gradients(Execution& e, Node& node, const Operand& error) {
+  const ContractionShape shape = shape_of(e, node);
   at_contraction("weight gradient", *node.layer, [&] {
-    node.contraction.weight_gradient(shape, node.input_operand, dw_error, weight.gradient.data(),
+    node.contraction.weight_gradient(shape, node.input_operand, error, node.weight->gradient.data(),
                                      e.accumulators->reference(node, 2, e.pass));
   });
-  if (on && weight.forward != nullptr) {
-    weight.forward->backward(weight.value, weight.gradient, weight.gradient);
-  }
-  if (node.bias != nullptr) {
-    bias_gradient(shape, dw_error.values, node.bias->gradient.data());
-    if (on && node.bias->forward != nullptr) {
-      node.bias->forward->backward(node.bias->value, node.bias->gradient, node.bias->gradient);
-    }
-  }
+  through_quantizer(e, *node.weight);
+  if (node.bias == nullptr) return;
+  bias_gradient(shape, error, node.bias->gradient.data());
+  through_quantizer(e, *node.bias);
+}
+
+}  // namespace
+
+void backward_contraction(Execution& e, Node& node, Buffer* dy) {
+  Node& input = e.node(node.inputs[0]);
+  const bool on = e.pass.rules == Pass::Rules::kOn;
+  const auto through = [&](SiteQuantizer* site, CodedTensor& codes) {
+    if (on && site != nullptr) return quantize(e, node, *site, dy->tensor, codes);
+    return Error{.operand = {.values = dy->tensor.data()}};
+  };
+  const auto release = [&e](Error& error) {
+    if (error.values != nullptr) e.buffers.release(error.values);
+  };
+  const bool has_shared = node.error_dx == nullptr || node.error_dw == nullptr;
+  Error shared = through(has_shared ? node.error.get() : nullptr, e.error_codes[0]);
+  Error own = through(node.error_dw.get(), e.error_codes[1]);
+  node.dx_error = shared.operand;
+  node.dw_error = node.error_dw != nullptr ? own.operand : shared.operand;
+  weight_gradients(e, node, node.dw_error);
+  release(own);
   if (input.needs_gradient) {
-    // error.dx takes the shared error's place: the weight gradient has read it
-    if (on && node.error_dx != nullptr) dx_error = quantize(*node.error_dx, dx_buffer);
+    if (on && node.error_dx != nullptr) {  // the weight gradient has read the shared error
+      release(shared);
+      shared = through(node.error_dx.get(), e.error_codes[0]);
+      node.dx_error = shared.operand;
+    }
     Buffer* dx = e.buffers.acquire(input.shape);
     at_contraction("input gradient", *node.layer, [&] {
-      node.contraction.input_gradient(shape, dx_error, node.weight_operand, dx->tensor.data(),
+      node.contraction.input_gradient(shape_of(e, node), node.dx_error, node.weight_operand,
+                                      dx->tensor.data(),
                                       e.accumulators->reference(node, 1, e.pass));
     });
     e.deliver(input, dx);
   }
-  for (Buffer* buffer : {dx_buffer, dw_buffer}) {
-    if (buffer != nullptr) e.buffers.release(buffer);
-  }
+  release(shared);
+  node.dx_error.codes = node.dw_error.codes = {};  // their memory serves every layer
 }
 
 }  // namespace qloom::network

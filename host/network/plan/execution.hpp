@@ -4,6 +4,7 @@
 // What the functions that run nodes share: the nodes and the state of the present pass.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "host/network/pass.hpp"
@@ -21,8 +22,10 @@ struct Execution {
   bool fuses = true;  ///< false: each node in a pass of its own, all gradients are kept
   BufferPool buffers;
   std::vector<Tensor*> run_values;         ///< of the present run: where each node's values go
+  std::vector<CodedTensor*> run_codes;     ///< and its codes, where readers take them
   std::vector<const float*> input_values;  ///< of inputs_of()
   std::vector<SampleShape> input_shapes;
+  std::array<CodedTensor, 2> error_codes;  ///< of the present layer's errors, for dx and for dw
 
   [[nodiscard]] Node& node(int index) const { return *nodes[static_cast<std::size_t>(index)]; }
   [[nodiscard]] layers::Step step() const { return {seed, pass.phase.step, pass.phase.training}; }

@@ -57,7 +57,11 @@ Nodes Lowering::run() {
                node_of_layer_.back());
   parameters_.order(model);
   for (const auto& node : nodes_) {
-    for (const int i : node->inputs) ++nodes_[static_cast<std::size_t>(i)]->readers;
+    for (const int i : node->inputs) {
+      Node& from = *nodes_[static_cast<std::size_t>(i)];
+      ++from.readers;
+      if (node->weight != nullptr) ++from.code_readers;
+    }
   }
   sites_.finish();
   norms_.finish();

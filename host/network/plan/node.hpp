@@ -26,10 +26,13 @@ struct Node {
   SampleShape out_shape;
   bool needs_gradient = true;  ///< false: nothing trainable lies below
   int readers = 0;             ///< nodes that read the value
+  int code_readers = 0;        ///< those of them that take codes as well: contractions
   Shape shape;                 ///< (batch, height, width, channels) of the present pass
   Tensor out;
   const Tensor* value = nullptr;  ///< out, the input's value where the node does nothing, or the
-                                  ///< reader's where one pass computed both and only that is kept
+                                  ///< reader's where one pass computed both and only that is kept;
+                                  ///< null where readers take the codes
+  CodedTensor codes;              ///< kQuantize: of the value, where readers take them
   Gradient gradient;              ///< dL/d(value), pending
 
   std::shared_ptr<SiteQuantizer> site;  ///< kQuantize, kQuantizeError
@@ -39,11 +42,12 @@ struct Node {
   std::shared_ptr<SiteQuantizer> error, error_dx, error_dw;
   Contraction contraction;
   Operand input_operand, weight_operand;  ///< as the last forward saw them
-  const Tensor *error_dx_value = nullptr,
-               *error_dw_value = nullptr;  ///< quantized dL/d(value) of
-                                           ///< the last backward, where all are kept
-  std::array<SiteKey, 3> accumulators;     ///< of the sums forward, dx, dw
-  std::vector<std::int32_t> places;        ///< what a layer keeps for its gradient
+  Operand dx_error, dw_error;  ///< dL/d(value) as the last backward saw it, without codes; values
+                               ///< are there where all are kept
+  std::array<SiteKey, 3> accumulators;  ///< of the sums forward, dx, dw
+  std::vector<std::int32_t> places;     ///< what a layer keeps for its gradient
+
+  [[nodiscard]] const float* values() const { return value == nullptr ? nullptr : value->data(); }
 };
 
 using Nodes = std::vector<std::unique_ptr<Node>>;

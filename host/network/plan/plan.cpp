@@ -64,12 +64,13 @@ const Tensor& Plan::forward(const Tensor& x, const Pass& pass) {
       node.value = &x;
       continue;
     }
-    const Tensor& in = *e_.node(node.inputs[0]).value;
+    const Tensor* in = e_.node(node.inputs[0]).value;
     if (node.type == Node::Type::kQuantize) {
-      if (pass.rules == Pass::Rules::kObserve && node.site->is_observing()) node.site->observe(in);
-      node.value = &in;
+      if (pass.rules == Pass::Rules::kObserve && node.site->is_observing()) node.site->observe(*in);
+      node.codes.clear();
+      node.value = in;
     } else if (node.type == Node::Type::kQuantizeError || node.layer->type->same_bytes) {
-      node.value = &in;
+      node.value = in;
     } else {
       node.out.resize(node.shape);
       node.value = &node.out;

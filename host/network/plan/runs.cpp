@@ -79,22 +79,48 @@ bool continues_run(const Execution& e, std::size_t index) {
   return node.type != Node::Type::kQuantize || has_whole_tiles(node);
 }
 
+/// Do its readers take the codes of a quantize node whose forward has begun, and need no values?
+bool hands_on_codes_alone(const Execution& e, const Node& node) {
+  return e.fuses && node.readers > 0 && node.code_readers == node.readers &&
+         node.site->is_coded_alone();
+}
+
+/// Room for the codes of a quantize node whose forward has begun, if readers take them, or null.
+CodedTensor* place_codes(Node& node) {
+  node.codes.clear();
+  if (node.code_readers == 0 || !node.site->is_coded()) return nullptr;
+  node.site->resize(node.codes);
+  return &node.codes;
+}
+
 /// Where the values of a run go: into the node's own tensor where backward() or a later node reads
 /// them, else into that of the node that comes after.
 void place_values(Execution& e, std::size_t first, std::size_t count) {
   Tensor* kept = nullptr;
   e.run_values.resize(count);
+  e.run_codes.resize(count);
   for (std::size_t i = first + count; i-- > first;) {
     Node& node = *e.nodes[i];
-    const bool is_last = i + 1 == first + count;
-    if (is_last || reads_output(node) || reads_input(*e.nodes[i + 1])) {
+    const bool is_last = i + 1 == first + count, is_site = node.type == Node::Type::kQuantize;
+    if (is_site) node.site->forward_start(node.shape, e.pass.phase);
+    e.run_codes[i - first] = is_site ? place_codes(node) : nullptr;
+    if (is_site && hands_on_codes_alone(e, node)) {
+      kept = nullptr;  // the last of its run: no element-wise node reads it
+    } else if (is_last || reads_output(node) || reads_input(*e.nodes[i + 1])) {
       node.out.resize(node.shape);
       kept = &node.out;
     }
     e.run_values[i - first] = kept;
     node.value = kept;
-    if (node.type == Node::Type::kQuantize) node.site->forward_start(node.shape, e.pass.phase);
   }
+}
+
+/// A quantizer that must see all of its tensor first, or whose blocks are no whole tiles.
+void quantize_alone(const Execution& e, const Tensor& x, Node& node) {
+  node.site->begin_forward(x, e.pass.phase);
+  CodedTensor* const codes = place_codes(node);
+  node.value = hands_on_codes_alone(e, node) ? nullptr : &node.out;
+  node.site->end_forward(x, node.value == nullptr ? nullptr : &node.out, codes);
 }
 
 void apply_run(Execution& e, std::size_t first, std::size_t count, std::uint64_t begin,
@@ -102,9 +128,10 @@ void apply_run(Execution& e, std::size_t first, std::size_t count, std::uint64_t
   const float* x = e.node(e.nodes[first]->inputs[0]).value->data() + begin;
   for (std::size_t i = first; i < first + count; ++i) {
     Node& node = *e.nodes[i];
-    float* y = e.run_values[i - first]->data() + begin;
+    Tensor* const values = e.run_values[i - first];
+    float* const y = values == nullptr ? nullptr : values->data() + begin;
     if (node.type == Node::Type::kQuantize) {
-      node.site->forward_block(begin, n, x, y);
+      node.site->forward_block(begin, n, x, y, e.run_codes[i - first]);
     } else if (node.norm != nullptr) {
       const auto channels = static_cast<std::uint64_t>(node.out_shape.channels);
       node.norm->apply(begin / channels, n / channels, x, y);
@@ -243,8 +270,7 @@ std::size_t forward_run(Execution& e, std::size_t first) {
   const Tensor& x = *e.node(head.inputs[0]).value;
   if (head.type == Node::Type::kQuantize &&
       (head.site->needs_tensor(e.pass.phase) || !has_whole_tiles(head))) {
-    head.site->forward(x, head.out, e.pass.phase);
-    head.value = &head.out;
+    quantize_alone(e, x, head);
     return 1;
   }
   if (head.norm != nullptr) head.norm->start(x, e.pass);

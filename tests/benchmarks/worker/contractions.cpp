@@ -4,10 +4,13 @@
 // Convolutions in their three roles: real operands, integer-coded operands (the exact sum), a
 // modelled accumulator; and oneDNN's int8 convolution of the same shape.
 #include <memory>
+#include <stdexcept>
+#include <vector>
 
 #include <dnnl.hpp>
 
 #include "host/contraction/contraction.hpp"
+#include "host/kernels/stored_codes.hpp"
 #include "tests/benchmarks/products.hpp"
 #include "tests/benchmarks/worker/cases.hpp"
 
@@ -43,10 +46,23 @@ Tensor filled(std::int64_t n, std::uint32_t stride, int levels, bool coded) {
   return t;
 }
 
+/// The same as stored codes.
+CodedTensor stored(const Tensor& t, CodeForm form) {
+  std::vector<std::int32_t> codes(t.size());
+  for (std::size_t i = 0; i < t.size(); ++i) codes[i] = static_cast<std::int32_t>(t[i] * 64);
+  CodedTensor out;
+  out.resize(t.size(), form);
+  if (!kernels::store_codes(codes.data(), 0, form, out.at(0), t.size())) {
+    throw std::logic_error("a code does not fit");
+  }
+  return out;
+}
+
 struct Layer {
   network::ContractionShape shape;
   network::Contraction contraction;
   Tensor x, w, dy, y, dx, dw;
+  CodedTensor x_codes, w_codes, dy_codes;
   float scale = 1.0F / 64;
   bool coded;
   registry::Instance accumulator, rounding;
@@ -61,6 +77,11 @@ struct Layer {
     y.resize({shape.y_size()});
     dx.resize({shape.x_size()});
     dw.resize({shape.w_size()});
+    if (coded) {
+      x_codes = stored(x, {-128, 255});
+      w_codes = stored(w, {-127, 254});
+      dy_codes = stored(dy, {-127, 254});
+    }
     if (params.contains("accumulator")) model(params["accumulator"]);
   }
   void model(const Json& params) {
@@ -79,17 +100,20 @@ struct Layer {
                                QLOOM_ROUND_NEAREST_EVEN, 0};
     reference.overflows = &overflows;
   }
-  [[nodiscard]] network::Operand operand(const Tensor& t) const {
+  [[nodiscard]] network::Operand operand(const Tensor& t, const CodedTensor& codes) const {
     if (!coded) return {.values = t.data()};
-    return {t.data(), &scale, 1, &t == &x ? -128.0 : -127.0, 127};
+    return {nullptr, &scale, 1, static_cast<double>(codes.form().lo), 127, codes.view()};
   }
   void run(const std::string& role) {
     if (role == "forward") {
-      contraction.forward(shape, operand(x), operand(w), nullptr, y.data(), reference);
+      contraction.forward(shape, operand(x, x_codes), operand(w, w_codes), nullptr, y.data(),
+                          reference);
     } else if (role == "input_gradient") {
-      contraction.input_gradient(shape, operand(dy), operand(w), dx.data(), reference);
+      contraction.input_gradient(shape, operand(dy, dy_codes), operand(w, w_codes), dx.data(),
+                                 reference);
     } else {
-      contraction.weight_gradient(shape, operand(x), operand(dy), dw.data(), reference);
+      contraction.weight_gradient(shape, operand(x, x_codes), operand(dy, dy_codes), dw.data(),
+                                  reference);
     }
   }
 };

@@ -18,8 +18,11 @@ struct Site {
 
   explicit Site(const Json& params)
       : quantizer(plugins(), network::resolve_quantizer(plugins(), params.at("rule"), "benchmark"),
-                  {"activation/benchmark", 1, params.value("channel_axis", -1),
-                   params.value("has_batch_axis", false), params.value("tracks_range", false)}),
+                  {.name = "activation/benchmark",
+                   .seed = 1,
+                   .channel_axis = params.value("channel_axis", -1),
+                   .has_batch_axis = params.value("has_batch_axis", false),
+                   .tracks_range = params.value("tracks_range", false)}),
         x(read_array(params)),
         y(x.shape()) {
     training.training = true;
