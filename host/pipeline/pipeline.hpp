@@ -70,8 +70,28 @@ struct Schedule {
   double final_rate = 0;             ///< cosine: rate at the end
   std::int64_t warmup_steps = 0;     ///< linear from 0
 };
+struct Stage;
+/// A type of stage, as far as it matters before work starts. What a run does in it: the file of its
+/// name in host/run/stages.
+struct StageType {
+  enum class Samples { kTraining, kTest };
+  /// Their ranges and first values.
+  enum class Activations { kLearns, kNeeds };
+  const char* name;         ///< its key in "stages"
+  bool trains;              ///< weights change; epochs and steps pass
+  Samples samples;          ///< what "batches" are taken of
+  Activations activations;  ///< in a stage that applies the rules
+  /// Takes the keys that it alone has from the entry's body; null: it has none. `written` is the
+  /// body before defaults, `where` its place.
+  void (*read)(Json& body, const Json& written, const std::string& where, Stage& stage);
+
+  [[nodiscard]] bool calibrates() const { return !trains && activations == Activations::kLearns; }
+};
+/// All types, in the order of pipeline.schema.json.
+[[nodiscard]] const std::vector<StageType>& stage_types();
+
 struct Stage {
-  std::string type;  ///< "train", "calibrate", "evaluate"
+  const StageType* type = nullptr;
   std::int64_t epochs = 1;
   Optimizer optimizer;
   Schedule schedule;

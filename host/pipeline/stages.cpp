@@ -66,24 +66,42 @@ Schedule read_schedule(Json& text, const Json& written, const std::string& where
   return s;
 }
 
+void read_training(Json& body, const Json& written, const std::string& where, Stage& stage) {
+  stage.epochs = body["epochs"].get<std::int64_t>();
+  stage.loss = body["loss"].get<std::string>();
+  stage.optimizer = read_optimizer(body["optimizer"], written.value("optimizer", Json::object()),
+                                   where + "/optimizer");
+  stage.schedule = read_schedule(body["schedule"], written.value("schedule", Json::object()),
+                                 where + "/schedule");
+}
+
 }  // namespace
+
+const std::vector<StageType>& stage_types() {
+  using Samples = StageType::Samples;
+  using Activations = StageType::Activations;
+  static const std::vector<StageType> types = {
+      {"train", true, Samples::kTraining, Activations::kLearns, &read_training},
+      {"calibrate", false, Samples::kTraining, Activations::kLearns, nullptr},
+      {"evaluate", false, Samples::kTest, Activations::kNeeds, nullptr},
+  };
+  return types;
+}
 
 Stage resolve_stage(Json& text, const Json& written, const std::string& where) {
   Stage stage;
-  stage.type = text.begin().key();
   stage.where = where;
-  Json& body = text[stage.type];
-  const Json& own = written[stage.type];
-  const std::string place = where + "/" + stage.type;
+  const std::string name = text.begin().key();
+  for (const StageType& type : stage_types()) {
+    if (type.name == name) stage.type = &type;
+  }
+  if (stage.type == nullptr) throw InputError(fmt::format("{}/{}: no such stage", where, name));
+  Json& body = text[name];
   if (body.contains("apply_rules")) stage.apply_rules = body["apply_rules"].get<bool>();
   if (body.contains("batches")) stage.batches = body["batches"].get<std::int64_t>();
-  if (stage.type != "train") return stage;
-  stage.epochs = body["epochs"].get<std::int64_t>();
-  stage.loss = body["loss"].get<std::string>();
-  stage.optimizer = read_optimizer(body["optimizer"], own.value("optimizer", Json::object()),
-                                   place + "/optimizer");
-  stage.schedule =
-      read_schedule(body["schedule"], own.value("schedule", Json::object()), place + "/schedule");
+  if (stage.type->read != nullptr) {
+    stage.type->read(body, written[name], where + "/" + name, stage);
+  }
   return stage;
 }
 

@@ -48,28 +48,31 @@ KnownSites follow_stages(const pipeline::Pipeline& pipeline, const network::Mode
       if (key.site->tracks_range()) known[key] = spec;
     }
   };
+  const auto require = [&](const pipeline::Stage& stage) {
+    for (const auto& [key, spec] : place(pipeline, model, registry, done).quantizers) {
+      if (!key.site->tracks_range()) continue;
+      const auto before = known.find(key);
+      const std::string what =
+          missing(registry, key, spec, before == known.end() ? nullptr : &before->second);
+      if (what.empty()) continue;
+      throw InputError(
+          fmt::format("{}: no {} known for \"{}\" ({}); expected a calibrate stage "
+                      "or training with rules before it",
+                      stage.where, what, key.text(), spec.quantizer.where));
+    }
+  };
   for (const pipeline::Stage& stage : pipeline.stages) {
-    if (stage.type == "train") {
+    Moment last = done;  // of the stage: rules that begin after its last step have seen nothing
+    if (stage.type->trains) {
       done.epochs += static_cast<std::uint64_t>(stage.epochs);
       done.steps = done.epochs * steps_per_epoch;
-      // The rules of the last step; those that begin after it have seen nothing.
-      if (stage.apply_rules && done.steps > 0) {
-        learn({(done.steps - 1) / steps_per_epoch, done.steps - 1});
-      }
-    } else if (stage.type == "calibrate") {
-      learn(done);
-    } else if (stage.apply_rules) {
-      for (const auto& [key, spec] : place(pipeline, model, registry, done).quantizers) {
-        if (!key.site->tracks_range()) continue;
-        const auto before = known.find(key);
-        const std::string what =
-            missing(registry, key, spec, before == known.end() ? nullptr : &before->second);
-        if (what.empty()) continue;
-        throw InputError(
-            fmt::format("{}: no {} known for \"{}\" ({}); expected a calibrate stage "
-                        "or training with rules before it",
-                        stage.where, what, key.text(), spec.quantizer.where));
-      }
+      if (done.steps > 0) last = {(done.steps - 1) / steps_per_epoch, done.steps - 1};
+    }
+    if (!stage.apply_rules) continue;
+    if (stage.type->activations == pipeline::StageType::Activations::kLearns) {
+      learn(last);
+    } else {
+      require(stage);
     }
   }
   return known;

@@ -60,11 +60,11 @@ Json to_json(const CheckpointText& t) {
               {"epochs", c.epochs},
               {"steps", c.steps},
               {"step_of_epoch", c.step_of_epoch},
-              {"is_finalized", c.is_finalized}}},
-            {"loss", t.loss},
-            {"inherits_shadows", t.inherits_shadows},
-            {"epoch_sums", {bits_of(t.sums.loss), t.sums.correct, t.sums.seen}},
-            {"learning_rate", bits_of(t.learning_rate)},
+              {"is_finalized", c.weights == Cursor::Weights::kFinal}}},
+            {"loss", c.loss},
+            {"inherits_shadows", c.averages == Cursor::Averages::kInherited},
+            {"epoch_sums", {bits_of(c.sums.loss), c.sums.correct, c.sums.seen}},
+            {"learning_rate", bits_of(c.learning_rate)},
             {"last_pass", pass_json(t.last_pass)},
             {"series", t.series},
             {"stages", t.stages},
@@ -80,19 +80,35 @@ Json to_json(const CheckpointText& t) {
   return meta;
 }
 
+Cursor cursor_of(const Json& meta) {
+  const Json& c = meta["cursor"];
+  Cursor cursor{.stage = c["stage"],
+                .epoch_of_stage = c["epoch_of_stage"],
+                .epochs = c["epochs"],
+                .steps = c["steps"],
+                .step_of_epoch = c["step_of_epoch"],
+                .sums = {},
+                .weights = c["is_finalized"].get<bool>() ? Cursor::Weights::kFinal
+                                                         : Cursor::Weights::kInTraining,
+                .averages = meta["inherits_shadows"].get<bool>() ? Cursor::Averages::kInherited
+                                                                 : Cursor::Averages::kOwn,
+                .loss = meta["loss"],
+                .learning_rate = double_of(meta.value("learning_rate", Json(0)))};
+  // Not in checkpoints of older programs that were written at the end of an epoch.
+  if (meta.contains("epoch_sums")) {
+    const Json& sums = meta["epoch_sums"];
+    cursor.sums = {double_of(sums[0]), sums[1], sums[2]};
+  }
+  return cursor;
+}
+
 /// Of a text that follows its schema.
 CheckpointText from_json(const Json& meta) {
-  const Json& c = meta["cursor"];
   CheckpointText t{.arrays = meta["arrays"],
                    .configuration = meta["configuration"],
                    .inputs = meta["inputs"],
                    .seed = meta["seed"],
-                   .cursor = {c["stage"], c["epoch_of_stage"], c["epochs"], c["steps"],
-                              c["step_of_epoch"], c["is_finalized"]},
-                   .loss = meta["loss"],
-                   .inherits_shadows = meta["inherits_shadows"],
-                   .sums = {},
-                   .learning_rate = double_of(meta.value("learning_rate", Json(0))),
+                   .cursor = cursor_of(meta),
                    .last_pass = {},
                    .series = meta["series"],
                    .stages = meta["stages"],
@@ -102,11 +118,6 @@ CheckpointText from_json(const Json& meta) {
                    .tables = meta["tables"],
                    .final_score = {},
                    .procedure_versions = meta["procedure_versions"]};
-  // Neither stands in checkpoints of older programs that were written at the end of an epoch.
-  if (meta.contains("epoch_sums")) {
-    const Json& sums = meta["epoch_sums"];
-    t.sums = {double_of(sums[0]), sums[1], sums[2]};
-  }
   if (meta.contains("last_pass")) t.last_pass = phase_of(meta["last_pass"]);
   if (meta.contains("final")) {
     const Json& f = meta["final"];

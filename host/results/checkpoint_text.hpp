@@ -19,19 +19,27 @@
 
 namespace qloom::results {
 
-/// Where a run stands; what a checkpoint holds beside the arrays.
-struct Cursor {
-  std::uint64_t stage = 0;              ///< stages that are complete
-  std::uint64_t epoch_of_stage = 0;     ///< epochs of the present stage that are complete
-  std::uint64_t epochs = 0, steps = 0;  ///< training epochs and steps done
-  std::uint64_t step_of_epoch = 0;      ///< steps of the present epoch that are complete
-  bool is_finalized = false;
-};
-
 /// Over the steps of the present epoch.
 struct EpochSums {
   double loss = 0;
   std::int64_t correct = 0, seen = 0;
+};
+
+/// Where a run stands; what a checkpoint holds beside the arrays.
+struct Cursor {
+  /// kFinal: procedures have done their work after training.
+  enum class Weights { kInTraining, kFinal };
+  /// Averages (shadows) of this run, or those that came with its starting weights.
+  enum class Averages { kOwn, kInherited };
+  std::uint64_t stage = 0;              ///< stages that are complete
+  std::uint64_t epoch_of_stage = 0;     ///< epochs of the present stage that are complete
+  std::uint64_t epochs = 0, steps = 0;  ///< training epochs and steps done
+  std::uint64_t step_of_epoch = 0;      ///< steps of the present epoch that are complete
+  EpochSums sums;
+  Weights weights = Weights::kInTraining;
+  Averages averages = Averages::kOwn;
+  std::string loss = "softmax_cross_entropy";  ///< of the last training, also that of a base
+  double learning_rate = 0;                    ///< of the last step
 };
 
 /// The text as values; not yet compared with a pipeline.
@@ -40,10 +48,6 @@ struct CheckpointText {
   json::Json configuration, inputs;  ///< as the report has them
   json::Json seed;
   Cursor cursor;
-  std::string loss;  ///< of the last training
-  bool inherits_shadows = false;
-  EpochSums sums;
-  double learning_rate = 0;
   network::Phase last_pass;
   json::Json series, stages, reloads, warnings;
   std::map<std::string, std::vector<double>> custom;

@@ -7,95 +7,92 @@
 #include <fmt/format.h>
 
 #include "host/data/arrays/array_file.hpp"
-#include "host/run/trainer.hpp"
+#include "host/run/state.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::run {
 namespace {
 
+using results::CheckpointText;
+
 std::string procedure_key(std::size_t i) { return fmt::format("procedure/{:03}/", i); }
 
-}  // namespace
-
-void Trainer::save(const std::filesystem::path& file) const { data::write_npz(file, state()); }
-
-data::Arrays Trainer::state() const {
-  data::Arrays all = network_->save(true);
-  std::vector<std::uint32_t> versions;
-  for (std::size_t i = 0; i < procedures_.size(); ++i) {
-    versions.push_back(procedures_[i].instance().state_version());
-    procedures_[i].save(all, procedure_key(i));
-  }
-  results::add_text({.arrays = results::list_of(all),
-                     .configuration = pipeline::configuration(pipeline_, *registry_),
-                     .inputs = facts_.inputs,
-                     .seed = pipeline_.seed,
-                     .cursor = cursor_,
-                     .loss = loss_,
-                     .inherits_shadows = inherits_shadows_,
-                     .sums = sums_,
-                     .learning_rate = learning_rate_,
-                     .last_pass = network_->plan.last_pass().phase,
-                     .series = facts_.series,
-                     .stages = facts_.stages,
-                     .reloads = facts_.reloads,
-                     .warnings = warnings_.list(),
-                     .custom = facts_.custom,
-                     .tables = facts_.tables,
-                     .final_score = facts_.final_score,
-                     .procedure_versions = std::move(versions)},
-                    all);
-  return all;
-}
-
-void Trainer::take(const CheckpointText& text, const std::string& file) {
-  if (pipeline::current_configuration(text.configuration, *registry_) !=
-          pipeline::configuration(pipeline_, *registry_) ||
-      text.seed != pipeline_.seed) {
+/// InputError unless the text is of this run and possible in it.
+void require_own(const Setup& setup, const CheckpointText& text, const std::string& file) {
+  const pipeline::Pipeline& pipeline = setup.pipeline;
+  if (pipeline::current_configuration(text.configuration, setup.registry) !=
+          pipeline::configuration(pipeline, setup.registry) ||
+      text.seed != pipeline.seed) {
     throw InputError(fmt::format(
         "{}: belongs to another pipeline, model, seed or --set; remove it or leave --resume out",
         file));
   }
   const Cursor& cursor = text.cursor;
   const std::size_t procedures = text.procedure_versions.size();
-  if (cursor.stage > pipeline_.stages.size() || procedures != procedures_.size() ||
-      cursor.step_of_epoch >= steps_per_epoch()) {
+  if (cursor.stage > pipeline.stages.size() || procedures != pipeline.procedures.size() ||
+      cursor.step_of_epoch >= setup.batches.per_epoch()) {
     throw InputError(
         fmt::format("{}: \"@meta\" is damaged: stage {} of {}, {} of {} procedures, "
                     "step {} of {}",
-                    file, cursor.stage, pipeline_.stages.size(), procedures, procedures_.size(),
-                    cursor.step_of_epoch, steps_per_epoch()));
+                    file, cursor.stage, pipeline.stages.size(), procedures,
+                    pipeline.procedures.size(), cursor.step_of_epoch, setup.batches.per_epoch()));
   }
-  cursor_ = cursor;
-  loss_ = text.loss;
-  inherits_shadows_ = text.inherits_shadows;
-  sums_ = text.sums;
-  learning_rate_ = text.learning_rate;
-  network_->plan.set_last_phase(text.last_pass);
-  facts_.series = text.series;
-  facts_.stages = text.stages;
-  facts_.reloads = text.reloads;
-  warnings_.restore(text.warnings);
-  facts_.tables = text.tables;
-  facts_.custom = text.custom;
-  if (text.final_score) facts_.final_score = text.final_score;
 }
 
-void Trainer::load(const std::filesystem::path& file) {
-  restore(data::read_npz(file), file.string());
+void take(const CheckpointText& text, RunState& state) {
+  state.cursor = text.cursor;
+  state.network->plan.set_last_phase(text.last_pass);
+  state.facts.series = text.series;
+  state.facts.stages = text.stages;
+  state.facts.reloads = text.reloads;
+  state.warnings.restore(text.warnings);
+  state.facts.tables = text.tables;
+  state.facts.custom = text.custom;
+  if (text.final_score) state.facts.final_score = text.final_score;
 }
 
-void Trainer::restore(const data::Arrays& all, const std::string& where) {
-  data::ArrayReader reader(all, where);
-  const CheckpointText text = results::read_checkpoint_text(reader, all);
-  take(text, where);
-  network_->load_structure(reader);
-  data::ArrayReader sites(all, where);
-  network_->sites.recall(sites);
-  lower();
-  network_->load_everything(reader);
-  for (std::size_t i = 0; i < procedures_.size(); ++i) {
-    procedures_[i].instance().load(reader, procedure_key(i), text.procedure_versions[i]);
+}  // namespace
+
+data::Arrays arrays_of(const Setup& setup, const RunState& state) {
+  data::Arrays all = state.network->save(true);
+  std::vector<std::uint32_t> versions;
+  for (std::size_t i = 0; i < state.procedures.size(); ++i) {
+    versions.push_back(state.procedures[i].instance().state_version());
+    state.procedures[i].save(all, procedure_key(i));
+  }
+  const results::RunFacts& facts = state.facts;
+  results::add_text({.arrays = results::list_of(all),
+                     .configuration = pipeline::configuration(setup.pipeline, setup.registry),
+                     .inputs = facts.inputs,
+                     .seed = setup.pipeline.seed,
+                     .cursor = state.cursor,
+                     .last_pass = state.network->plan.last_pass().phase,
+                     .series = facts.series,
+                     .stages = facts.stages,
+                     .reloads = facts.reloads,
+                     .warnings = state.warnings.list(),
+                     .custom = facts.custom,
+                     .tables = facts.tables,
+                     .final_score = facts.final_score,
+                     .procedure_versions = std::move(versions)},
+                    all);
+  return all;
+}
+
+void restore(const Setup& setup, RunState& state, const data::Arrays& arrays,
+             const std::string& where) {
+  data::ArrayReader reader(arrays, where);
+  const CheckpointText text = results::read_checkpoint_text(reader, arrays);
+  require_own(setup, text, where);
+  take(text, state);
+  network::Network& network = *state.network;
+  network.load_structure(reader);
+  data::ArrayReader sites(arrays, where);
+  network.sites.recall(sites);
+  setup.lower(network, state.done());
+  network.load_everything(reader);
+  for (std::size_t i = 0; i < state.procedures.size(); ++i) {
+    state.procedures[i].instance().load(reader, procedure_key(i), text.procedure_versions[i]);
   }
   if (const auto unread = reader.unread(); !unread.empty()) {
     throw InputError(fmt::format("{} belongs to nothing in this run, expected no such array{}",

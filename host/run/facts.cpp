@@ -63,15 +63,14 @@ std::vector<TensorFact> activation_facts(const network::Network& network) {
 }
 
 /// The moments at which rules with "from" began to act, up to where the run stands.
-std::vector<results::Swap> swaps_of(const Trainer& trainer) {
+std::vector<results::Swap> swaps_of(const Setup& setup, const RunState& state) {
   std::vector<results::Swap> swaps;
-  const auto placement = [&trainer](placing::Moment done) {
-    return placing::place(trainer.pipeline(), trainer.network().graph.model(), trainer.registry(),
-                          done);
+  const auto placement = [&](placing::Moment done) {
+    return placing::place(setup.pipeline, state.network->graph.model(), setup.registry, done);
   };
-  const std::uint64_t per_epoch = trainer.steps_per_epoch();
-  for (const placing::Moment now : placing::changes(trainer.pipeline(), per_epoch)) {
-    if (now.steps == 0 || now.steps > trainer.cursor().steps) continue;
+  const std::uint64_t per_epoch = setup.batches.per_epoch();
+  for (const placing::Moment now : placing::changes(setup.pipeline, per_epoch)) {
+    if (now.steps == 0 || now.steps > state.cursor.steps) continue;
     const placing::Moment earlier{(now.steps - 1) / per_epoch, now.steps - 1};
     swaps.push_back({now.epochs, now.steps, placement(earlier), placement(now)});
   }
@@ -80,22 +79,24 @@ std::vector<results::Swap> swaps_of(const Trainer& trainer) {
 
 }  // namespace
 
-results::RunFacts facts_of(Trainer& trainer, int threads) {
-  results::RunFacts facts = trainer.facts();
-  const pipeline::Pipeline& pipeline = trainer.pipeline();
-  network::Network& network = trainer.network();
+results::RunFacts facts_of(const Setup& setup, const RunState& state, int threads) {
+  results::RunFacts facts = state.facts;
+  const pipeline::Pipeline& pipeline = setup.pipeline;
+  const data::Dataset& dataset = setup.batches.dataset;
+  network::Network& network = *state.network;
   // First: its pass shows each grid once more.
-  facts.layer_statistics = results::layer_statistics(
-      network, trainer.dataset(), pipeline.normalisation, trainer.cursor().epochs);
+  facts.layer_statistics =
+      results::layer_statistics(network, dataset, pipeline.normalisation, state.cursor.epochs);
+  facts.methods = setup.methods();
   facts.name = pipeline.name;
   facts.model = network.graph.model().name;
-  facts.dataset = trainer.dataset().name;
+  facts.dataset = dataset.name;
   facts.seed = pipeline.seed;
-  facts.steps = trainer.cursor().steps;
-  facts.steps_per_epoch = trainer.steps_per_epoch();
-  facts.configuration = pipeline::configuration(pipeline, trainer.registry());
-  facts.warnings = trainer.warnings();
-  facts.swaps = swaps_of(trainer);
+  facts.steps = state.cursor.steps;
+  facts.steps_per_epoch = setup.batches.per_epoch();
+  facts.configuration = pipeline::configuration(pipeline, setup.registry);
+  facts.warnings = state.warnings.list();
+  facts.swaps = swaps_of(setup, state);
   facts.parameters = parameter_facts(network);
   facts.activations = activation_facts(network);
   for (const auto& [key, site] : network.sites.all()) {

@@ -15,6 +15,7 @@
 #include "host/run/facts.hpp"
 #include "host/run/run.hpp"
 #include "host/run/stop.hpp"
+#include "host/run/trainer.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::run {
@@ -44,15 +45,16 @@ placing::KnownSites inherited(const pipeline::Pipeline& pipeline,
 /// Checks the pipeline; of which activations evaluation knows enough at its end.
 placing::KnownSites known_after(const pipeline::Pipeline& pipeline,
                                 const registry::Registry& registry, results::Warnings& warnings) {
-  const auto purpose = pipeline.weights.empty() ? Trainer::Purpose::kCheck : Trainer::Purpose::kRun;
-  Trainer trainer(
-      pipeline, registry, [&](const Warning& w) { warnings.add(w); }, purpose);
-  if (!pipeline.start_from.empty()) {
-    return trainer.check_stages(inherited(pipeline, registry, warnings));
+  if (pipeline.weights.empty()) {
+    const Setup setup(pipeline, registry, warnings);
+    return setup.check_stages(pipeline.start_from.empty() ? placing::KnownSites{}
+                                                          : inherited(pipeline, registry, warnings),
+                              setup.model);
   }
-  if (pipeline.weights.empty()) return trainer.check_stages({});
-  trainer.start_from(pipeline.weights, true);
-  return trainer.check_stages(placing::known_sites(trainer.network()));
+  Trainer trainer(pipeline, registry, [&](const Warning& w) { warnings.add(w); });
+  start_from(trainer.setup(), trainer.state(), pipeline.weights, true);
+  return trainer.setup().check_stages(placing::known_sites(trainer.network()),
+                                      trainer.network().graph.model());
 }
 
 struct Folder {
@@ -61,6 +63,13 @@ struct Folder {
   std::filesystem::path report = path / "report.json", page = path / "report.html";
   std::filesystem::path checkpoint = path / "checkpoint.npz";
 };
+
+enum class Begin { kAnew, kFromCheckpoint };
+
+Begin begin_of(const RunOptions& options, const Folder& folder) {
+  return options.resume && std::filesystem::exists(folder.checkpoint) ? Begin::kFromCheckpoint
+                                                                      : Begin::kAnew;
+}
 
 /// A run that is checked and not begun.
 struct Prepared {
@@ -71,17 +80,18 @@ struct Prepared {
         folder(output_of(options)),
         stamps(pipeline, registry),
         trainer(pipeline, registry, [&](const Warning& w) { options.warnings->add(w); }),
-        resumes(options.resume && std::filesystem::exists(folder.checkpoint)) {
-    if (resumes) {
+        begin(begin_of(options, folder)) {
+    const Setup& setup = trainer.setup();
+    if (begin == Begin::kFromCheckpoint) {
       require_same_inputs();
       return;
     }
-    if (!pipeline.weights.empty()) trainer.start_from(pipeline.weights, true);
+    if (!pipeline.weights.empty()) start_from(setup, trainer.state(), pipeline.weights, true);
     if (!pipeline.start_from.empty()) {
-      trainer.check_stages(inherited(pipeline, registry, *options.warnings));
+      setup.check_stages(inherited(pipeline, registry, *options.warnings), setup.model);
     }
-    stamps.require_unchanged(trainer.facts().methods);
-    trainer.set_inputs(results::inputs_of(pipeline, trainer.facts().methods));
+    stamps.require_unchanged(setup.methods());
+    trainer.state().facts.inputs = results::inputs_of(pipeline, setup.methods());
   }
 
   /// Refuses a checkpoint of this configuration whose program, plugins or data changed. One of
@@ -101,8 +111,8 @@ struct Prepared {
                       "or leave --resume out to start anew",
                       folder.checkpoint.string(), changes));
     }
-    stamps.require_unchanged(trainer.facts().methods);
-    trainer.set_inputs(inputs);
+    stamps.require_unchanged(trainer.setup().methods());
+    trainer.state().facts.inputs = inputs;
   }
 
   RunOptions options;
@@ -111,7 +121,7 @@ struct Prepared {
   Folder folder;
   results::InputStamps stamps;
   Trainer trainer;
-  bool resumes;
+  Begin begin;
 };
 
 Json execute(Prepared& run);
@@ -141,22 +151,24 @@ void load_start(Prepared& run) {
     Prepared first(base, run.registry);
     execute(first);
   }
-  run.trainer.start_from(folder.checkpoint, run.pipeline.takes_state);
-  Json inputs = run.trainer.facts().inputs;
-  inputs["start_from"] = results::read_checkpoint_meta(folder.checkpoint).value("inputs", Json());
-  run.trainer.set_inputs(std::move(inputs));
+  RunState& state = run.trainer.state();
+  start_from(run.trainer.setup(), state, folder.checkpoint, run.pipeline.takes_state);
+  state.facts.inputs["start_from"] =
+      results::read_checkpoint_meta(folder.checkpoint).value("inputs", Json());
 }
 
 /// The run itself, in a folder that this process has claimed.
 Json execute(Prepared& run) {
   const Folder& folder = run.folder;
   Trainer& trainer = run.trainer;
-  if ((run.options.resume && std::filesystem::exists(folder.checkpoint)) != run.resumes) {
+  const Setup& setup = trainer.setup();
+  RunState& state = trainer.state();
+  if (begin_of(run.options, folder) != run.begin) {
     throw InputError(fmt::format("{}: was written while this run began; run it again",
                                  folder.checkpoint.string()));
   }
-  if (run.resumes) {
-    trainer.load(folder.checkpoint);
+  if (run.begin == Begin::kFromCheckpoint) {
+    restore(setup, state, data::read_npz(folder.checkpoint), folder.checkpoint.string());
   } else {
     if (!run.pipeline.start_from.empty()) load_start(run);
     for (const auto& file : {folder.report, folder.page, folder.checkpoint}) {
@@ -169,8 +181,9 @@ Json execute(Prepared& run) {
   const std::string& name = run.pipeline.name;
   Progress progress(name.empty() ? run.options.pipeline.stem().string() : name,
                     run.options.progress);
-  trainer.run_stages([&] { trainer.save(folder.checkpoint); }, progress);
-  const Json report = results::report_of(facts_of(trainer, omp_get_max_threads()));
+  trainer.run_stages([&] { data::write_npz(folder.checkpoint, arrays_of(setup, state)); },
+                     progress);
+  const Json report = results::report_of(facts_of(setup, state, omp_get_max_threads()));
   data::write_texts({{folder.page, results::page_text(results::run_page(report))},
                      {folder.report, report.dump(2) + "\n"}});  // last: it says that all is there
   return report;

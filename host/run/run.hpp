@@ -13,7 +13,7 @@
 #include "host/pipeline/pipeline.hpp"
 #include "host/registry/registry.hpp"
 #include "host/results/warnings.hpp"
-#include "host/run/checkpoint_interval.hpp"
+#include "host/run/keeper.hpp"
 #include "host/run/progress.hpp"
 
 namespace qloom::run {

@@ -4,14 +4,16 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 
-#include "host/run/trainer.hpp"
+#include <fmt/format.h>
+
+#include "host/json/printable.hpp"
+#include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
 
 namespace qloom::run {
 namespace {
-
-Trainer& trainer_of(qloom_run* run) { return *reinterpret_cast<Trainer*>(run); }
 
 template <class Body>
 qloom_status guarded(Body&& body) noexcept {
@@ -25,19 +27,18 @@ qloom_status guarded(Body&& body) noexcept {
 
 qloom_status tensor(qloom_run* run, std::uint64_t index, qloom_run_tensor* out) noexcept {
   return guarded([&] {
-    Trainer& trainer = trainer_of(run);
-    const auto parameters = trainer.network().parameters.list();
+    network::Network& network = *run->state.network;
+    const auto parameters = network.parameters.list();
     if (index >= parameters.size()) return QLOOM_E_INVALID;
     network::Parameter& p = *parameters[index];
     out->role = p.role;
     out->layer = p.layer.c_str();
     out->value = p.value.data();
-    out->gradient = trainer.in_training() ? p.gradient.data() : nullptr;
-    // Between forward and backward the quantizers must stay as they are.
-    const bool is_between = trainer.logits().logits != nullptr;
-    network::Network& network = trainer.network();
-    out->quantized =
-        (is_between ? network::last_seen(network, p) : network::quantized(network, p)).data();
+    const Step::Phase phase = run->state.step.phase;
+    out->gradient = phase == Step::Phase::kNone ? nullptr : p.gradient.data();
+    out->quantized = (phase == Step::Phase::kAtLoss ? network::last_seen(network, p)
+                                                    : network::quantized(network, p))
+                         .data();
     out->n = p.value.size();
     out->shadow = p.shadow.empty() ? nullptr : p.shadow.data();
     out->fan_in = static_cast<std::uint64_t>(p.fan_in);
@@ -50,8 +51,8 @@ qloom_status tensor(qloom_run* run, std::uint64_t index, qloom_run_tensor* out) 
 
 qloom_status norm(qloom_run* run, std::uint64_t index, qloom_run_norm* out) noexcept {
   return guarded([&] {
-    const network::Network& network = trainer_of(run).network();
-    const auto norms = trainer_of(run).network().plan.norms();
+    const network::Network& network = *run->state.network;
+    const auto norms = network.plan.norms();
     if (index >= norms.size()) return QLOOM_E_INVALID;
     out->layer = norms[index]->layer->name.c_str();
     const int producer = network.graph.producer_of(network.graph.model().find(norms[index]->name));
@@ -67,7 +68,7 @@ qloom_status norm(qloom_run* run, std::uint64_t index, qloom_run_norm* out) noex
 qloom_status norm_inference(qloom_run* run, std::uint64_t index, float* scale,
                             float* shift) noexcept {
   return guarded([&] {
-    const auto norms = trainer_of(run).network().plan.norms();
+    const auto norms = run->state.network->plan.norms();
     if (index >= norms.size()) return QLOOM_E_INVALID;
     std::vector<float> a, b;
     network::Pass pass;
@@ -81,17 +82,21 @@ qloom_status norm_inference(qloom_run* run, std::uint64_t index, float* scale,
 
 qloom_status remove_norm(qloom_run* run, std::uint64_t index) noexcept {
   return guarded([&] {
-    trainer_of(run).remove_norm(index);
+    network::Network& network = *run->state.network;
+    const auto norms = network.plan.norms();
+    if (index >= norms.size()) throw RunError(fmt::format("there is no norm {}", index));
+    network.remove_norm(network.graph.model().find(norms[index]->name));
+    run->setup.lower(network, run->state.done());
     return QLOOM_OK;
   });
 }
 
 qloom_status set_shadow(qloom_run* run, std::uint64_t index, const float* values) noexcept {
   return guarded([&] {
-    const auto parameters = trainer_of(run).network().parameters.list();
+    const auto parameters = run->state.network->parameters.list();
     if (index >= parameters.size()) return QLOOM_E_INVALID;
     network::Parameter& p = *parameters[index];
-    trainer_of(run).drop_inherited_shadows();
+    drop_inherited_averages(run->state);
     if (values == nullptr) {
       p.shadow = Tensor();
     } else {
@@ -104,7 +109,22 @@ qloom_status set_shadow(qloom_run* run, std::uint64_t index, const float* values
 
 qloom_status retune_norms(qloom_run* run, std::uint64_t batches) noexcept {
   return guarded([&] {
-    trainer_of(run).retune_norms(batches);
+    network::Network& network = *run->state.network;
+    // Weights with averages keep their statistics.
+    if (network::has_shadows(network)) network.norms.add_shadows();
+    Walk samples = run->setup.batches.training(0);
+    const std::uint64_t count = batches == 0 ? samples.count() : std::min(batches, samples.count());
+    network::Pass pass;
+    pass.norms_train = true;
+    pass.use_shadows = true;
+    std::int64_t seen = 0;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      samples.load(i);
+      seen += samples.size();
+      pass.norm_momentum = double(samples.size()) / double(seen);
+      pass.phase.step = i;
+      network.plan.forward(samples.images(), pass);
+    }
     return QLOOM_OK;
   });
 }
@@ -112,30 +132,30 @@ qloom_status retune_norms(qloom_run* run, std::uint64_t batches) noexcept {
 qloom_status logits(qloom_run* run, const float** values, float** gradient,
                     const std::int32_t** labels, std::uint64_t* batch,
                     std::uint64_t* classes) noexcept {
-  const Trainer::LogitsView& view = trainer_of(run).logits();
-  if (view.logits == nullptr) return QLOOM_E_ORDER;
-  *values = view.logits;
-  *gradient = view.gradient;
-  *labels = view.labels;
-  *batch = static_cast<std::uint64_t>(view.batch);
-  *classes = static_cast<std::uint64_t>(view.classes);
+  const Step& step = run->state.step;
+  if (step.phase != Step::Phase::kAtLoss) return QLOOM_E_ORDER;
+  *values = step.logits;
+  *gradient = step.gradient;
+  *labels = step.labels;
+  *batch = static_cast<std::uint64_t>(step.batch);
+  *classes = static_cast<std::uint64_t>(step.classes);
   return QLOOM_OK;
 }
 
 qloom_status schedule(qloom_run* run, double* rate, std::uint64_t* steps) noexcept {
-  *rate = trainer_of(run).learning_rate();
-  *steps = trainer_of(run).steps_per_epoch();
+  *rate = run->state.cursor.learning_rate;
+  *steps = run->setup.batches.per_epoch();
   return QLOOM_OK;
 }
 
 qloom_status scale_learning_rate(qloom_run* run, double factor) noexcept {
-  trainer_of(run).scale_learning_rate(factor);
+  run->state.step.rate_factor *= factor;
   return QLOOM_OK;
 }
 
 qloom_status report(qloom_run* run, const char* key, double value) noexcept {
   return guarded([&] {
-    trainer_of(run).report_value(key, value);
+    run->state.facts.custom[json::printable(key)].push_back(value);
     return QLOOM_OK;
   });
 }
@@ -143,10 +163,10 @@ qloom_status report(qloom_run* run, const char* key, double value) noexcept {
 qloom_status random_uniform(qloom_run* run, const char* stream, float* out,
                             std::uint64_t n) noexcept {
   return guarded([&] {
-    const std::uint64_t seed = trainer_of(run).pipeline().seed;
+    const std::uint64_t seed = run->setup.pipeline.seed;
     const std::uint64_t id = stream_id(stream);
     for (std::uint64_t i = 0; i < n; ++i) {
-      out[i] = uniform(random_word(seed, id, trainer_of(run).cursor().steps, i));
+      out[i] = uniform(random_word(seed, id, run->state.cursor.steps, i));
     }
     return QLOOM_OK;
   });
@@ -157,10 +177,33 @@ constexpr qloom_run_api kTable{
     &remove_norm,          &set_shadow, &retune_norms,  &logits, &schedule,
     &scale_learning_rate,  &report,     &random_uniform};
 
+/// As docs/abi.md calls it.
+const char* event_name(std::uint32_t event) {
+  static constexpr const char* kNames[] = {"prepare",    "before_step", "loss",  "after_backward",
+                                           "after_step", "after_epoch", "stage", "finalize"};
+  return event < std::size(kNames) ? kNames[event] : "";
+}
+
 }  // namespace
 
 void install_run_service() { registry::set_run_service(&kTable); }
 
-qloom_run* as_run(Trainer& trainer) { return reinterpret_cast<qloom_run*>(&trainer); }
+void emit(Services& run, std::uint32_t event) {
+  const Cursor& cursor = run.state.cursor;
+  const std::vector<pipeline::Stage>& stages = run.setup.pipeline.stages;
+  for (const methods::Procedure& procedure : run.state.procedures) {
+    if (!procedure.wants(event)) continue;
+    qloom_event e{};
+    e.struct_size = sizeof e;
+    e.event = event;
+    e.step = cursor.steps;
+    e.epoch = cursor.epochs;
+    e.stage = cursor.stage;
+    e.stages = stages.size();
+    e.stage_type =
+        cursor.stage < e.stages ? stages[static_cast<std::size_t>(cursor.stage)].type->name : "";
+    procedure.on(&run, e, event_name(event));
+  }
+}
 
 }  // namespace qloom::run

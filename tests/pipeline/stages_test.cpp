@@ -19,7 +19,7 @@ TEST_F(Stages, HaveTheDefaultsOfTheSchema) {
   const auto p = with(R"([{"train": {}}, {"calibrate": {}}, {"evaluate": {}}])");
   ASSERT_EQ(p.stages.size(), 3U);
   const pipeline::Stage& train = p.stages[0];
-  EXPECT_EQ(train.type, "train");
+  EXPECT_STREQ(train.type->name, "train");
   EXPECT_EQ(train.epochs, 1);
   EXPECT_EQ(train.loss, "softmax_cross_entropy");
   EXPECT_TRUE(train.apply_rules);
@@ -30,9 +30,9 @@ TEST_F(Stages, HaveTheDefaultsOfTheSchema) {
   EXPECT_FALSE(train.optimizer.nesterov);
   EXPECT_EQ(train.schedule.type, "constant");
   EXPECT_EQ(train.schedule.warmup_steps, 0);
-  EXPECT_EQ(p.stages[1].type, "calibrate");
+  EXPECT_STREQ(p.stages[1].type->name, "calibrate");
   EXPECT_EQ(p.stages[1].batches, 8);
-  EXPECT_EQ(p.stages[2].type, "evaluate");
+  EXPECT_STREQ(p.stages[2].type->name, "evaluate");
   EXPECT_EQ(p.stages[2].batches, 0);
   EXPECT_EQ(p.stages[2].where, path("p.json") + ": /stages/2");
 }

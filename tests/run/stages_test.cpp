@@ -2,6 +2,9 @@
 // Copyright the qloom authors
 //
 // Stages and procedures of whole runs, and what a changed configuration means for old results.
+#include <set>
+
+#include "host/run/stages/stage.hpp"
 #include "tests/run/experiment.hpp"
 
 namespace qloom::test {
@@ -16,6 +19,22 @@ Json small() {
              {"quantizer", {{"plugin", "affine"}, {"bits", 6}, {"symmetric", true}}},
              {"range", {{"plugin", "moving_average_min_max"}, {"momentum", 0.1}}}}}},
           {"stages", {{{"train", {{"epochs", 2}}}}, {{"evaluate", Json::object()}}}}};
+}
+
+TEST(StageTypes, SchemaPipelineAndRunKnowTheSame) {
+  const Json& schema = registry::read_schema("pipeline");
+  std::set<std::string> keys, types, actions;
+  for (const auto& [key, entry] : schema["properties"]["stages"]["items"]["properties"].items()) {
+    keys.insert(key);
+  }
+  for (const pipeline::StageType& type : pipeline::stage_types()) {
+    types.insert(type.name);
+    EXPECT_STREQ(run::stages::action_of(type).name, type.name);
+  }
+  for (const run::stages::Action* action : run::stages::table()) actions.insert(action->name);
+  EXPECT_FALSE(keys.empty());
+  EXPECT_EQ(types, keys);
+  EXPECT_EQ(actions, keys);
 }
 
 class Stages : public Experiment {

@@ -227,7 +227,8 @@ TEST_F(Procedures, AReportHoldsTheOverflowsOfEachAccumulator) {
   for (const auto& [bits, any] : overflows) {
     auto t = trainer(coded_with({{"plugin", "integer"}, {"bits", bits}}), Json::array(), 1);
     run(t);
-    const Json counts = results::report_of(run::facts_of(t, 1)).at("accumulator_overflows");
+    const Json counts =
+        results::report_of(run::facts_of(t.setup(), t.state(), 1)).at("accumulator_overflows");
     EXPECT_EQ(counts.size(), 14U) << "three for each layer, no dx where nothing lies below";
     EXPECT_FALSE(counts.contains("accumulator.dx/conv1"));
     for (const auto& [site, count] : counts.items()) {

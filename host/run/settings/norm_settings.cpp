@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/run/norm_settings.hpp"
+#include "host/run/settings/norm_settings.hpp"
 
 #include <algorithm>
 
@@ -59,7 +59,7 @@ NormSettings::NormSettings(const pipeline::Pipeline& pipeline, std::int64_t samp
                            const registry::Registry& registry)
     : pipeline_(&pipeline), registry_(&registry), slots_(pipeline.rules.size()) {
   const bool trains = std::any_of(pipeline.stages.begin(), pipeline.stages.end(),
-                                  [](const auto& stage) { return stage.type == "train"; });
+                                  [](const auto& stage) { return stage.type->trains; });
   const std::int64_t rest = samples % pipeline.batch_size;
   if (trains) least_ = rest != 0 ? rest : pipeline.batch_size;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/run/settings.hpp"
+#include "host/run/settings/settings.hpp"
 
 #include <algorithm>
 
@@ -29,8 +29,8 @@ Length length_of(const pipeline::Pipeline& p, const data::Dataset& d) {
   Length length;
   length.steps_per_epoch = batches_of(d.train.count, p.batch_size);
   for (const pipeline::Stage& stage : p.stages) {
-    length.goes_on = stage.type != "train";
-    if (stage.type == "train") length.epochs += static_cast<std::uint64_t>(stage.epochs);
+    length.goes_on = !stage.type->trains;
+    if (stage.type->trains) length.epochs += static_cast<std::uint64_t>(stage.epochs);
   }
   return length;
 }
@@ -96,21 +96,21 @@ void check_method_epochs(const pipeline::Pipeline& p, const registry::Registry& 
 void check_batches(const pipeline::Pipeline& p, const data::Dataset& d,
                    results::Warnings& warnings) {
   for (const pipeline::Stage& stage : p.stages) {
-    if (stage.type == "train") continue;
-    const bool calibrates = stage.type == "calibrate";
-    const std::uint64_t all = batches_of((calibrates ? d.train : d.test).count, p.batch_size);
+    if (stage.type->trains) continue;
+    const bool is_training_set = stage.type->samples == pipeline::StageType::Samples::kTraining;
+    const std::uint64_t all = batches_of((is_training_set ? d.train : d.test).count, p.batch_size);
     if (static_cast<std::uint64_t>(stage.batches) <= all) continue;
-    warnings.add({fmt::format("{}/{}/batches", stage.where, stage.type),
+    warnings.add({fmt::format("{}/{}/batches", stage.where, stage.type->name),
                   fmt::format("{} is more than the {} batches of the {} set; {} are used",
-                              stage.batches, all, calibrates ? "training" : "test", all)});
+                              stage.batches, all, is_training_set ? "training" : "test", all)});
   }
 }
 
 void check_schedules(const pipeline::Pipeline& p, const Length& length,
                      results::Warnings& warnings) {
   for (const pipeline::Stage& stage : p.stages) {
-    if (stage.type != "train") continue;
-    const std::string where = stage.where + "/train/schedule";
+    if (!stage.type->trains) continue;
+    const std::string where = fmt::format("{}/{}/schedule", stage.where, stage.type->name);
     for (std::size_t i = 0; i < stage.schedule.epochs.size(); ++i) {
       if (stage.schedule.epochs[i] < stage.epochs) continue;
       warnings.add({fmt::format("{}/epochs/{}", where, i),
@@ -129,9 +129,8 @@ void check_schedules(const pipeline::Pipeline& p, const Length& length,
 void check_use(const pipeline::Pipeline& p, results::Warnings& warnings) {
   bool trains = false, applies = false;
   for (const pipeline::Stage& stage : p.stages) {
-    const bool has_rules = stage.type == "calibrate" || stage.apply_rules;
-    trains |= stage.type == "train" && has_rules;
-    applies |= has_rules;
+    trains |= stage.type->trains && stage.apply_rules;
+    applies |= stage.apply_rules;
   }
   for (const pipeline::Rule& rule : p.rules) {
     if (!applies) warnings.add({rule.where, "no stage applies the rules"});
@@ -151,16 +150,16 @@ void check_calibrations(const pipeline::Pipeline& p, const Length& length,
                         const std::vector<Calibration>& calibrations, results::Warnings& warnings) {
   std::uint64_t steps = 0;
   for (const pipeline::Stage& stage : p.stages) {
-    if (stage.type == "train") {
+    if (stage.type->trains) {
       steps += static_cast<std::uint64_t>(stage.epochs) * length.steps_per_epoch;
     }
-    if (stage.type != "calibrate") continue;
+    if (!stage.type->calibrates()) continue;
     bool is_wanted = false;
     for (const Calibration& c : calibrations) {
       if (c.from.steps <= steps) is_wanted = c.is_wanted;
     }
     if (is_wanted) continue;
-    warnings.add({stage.where + "/calibrate",
+    warnings.add({fmt::format("{}/{}", stage.where, stage.type->name),
                   "no site has anything to calibrate: the stage has no "
                   "effect"});
   }
@@ -229,7 +228,7 @@ void check_methods(const pipeline::Pipeline& pipeline, const network::Model& mod
   for (const Warning& warning : pipeline.notes.warnings) warnings.add(warning);
   for (const pipeline::Rule& rule : pipeline.rules) check_rounding(rule, registry, warnings);
   const bool trains = std::any_of(pipeline.stages.begin(), pipeline.stages.end(),
-                                  [](const auto& stage) { return stage.type == "train"; });
+                                  [](const auto& stage) { return stage.type->trains; });
   for (const pipeline::Procedure& p : pipeline.procedures) {
     if (trains) break;
     const methods::Procedure procedure(

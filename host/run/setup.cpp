@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/run/setup.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "host/run/settings/norm_settings.hpp"
+#include "host/run/settings/settings.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::run {
+namespace {
+
+network::Model model_of(const pipeline::Pipeline& p, const data::Dataset& d) {
+  return network::parse_model(p.model, p.model_where,
+                              {d.train.height, d.train.width, d.train.channels}, d.classes);
+}
+
+void collect_methods(const network::Placement& placement,
+                     std::set<const registry::Method*>& methods) {
+  for (const auto& [key, spec] : placement.quantizers) {
+    methods.insert({spec.quantizer.method, spec.rounding.method});
+    if (spec.range.method != nullptr) methods.insert(spec.range.method);
+  }
+  for (const auto& [key, spec] : placement.accumulators) {
+    methods.insert({spec.accumulator.method, spec.rounding.method});
+  }
+  for (const auto& [layer, spec] : placement.norms) methods.insert(spec.method);
+}
+
+data::Dataset load_data(const pipeline::Pipeline& p) try {
+  return data::load(p.source);
+} catch (const InputError& error) {
+  throw InputError(fmt::format("{}: /data: {}", p.file.string(), error.what()));
+}
+
+}  // namespace
+
+Setup::Setup(pipeline::Pipeline described, const registry::Registry& known,
+             results::Warnings& warnings)
+    : pipeline(std::move(described)),
+      registry(known),
+      batches{load_data(pipeline), pipeline.normalisation, pipeline.batch_size, pipeline.seed},
+      model(model_of(pipeline, batches.dataset)) {
+  check_methods(pipeline, model, batches.dataset, registry, warnings);
+  // Rules that only act later are checked now, before any work.
+  network::Network planned(model, registry, pipeline.seed);
+  planned.parameters.plan_only();
+  NormSettings norms(pipeline, batches.dataset.train.count, registry);
+  std::vector<Calibration> calibrations;
+  for (const placing::Moment moment : placing::changes(pipeline, batches.per_epoch())) {
+    lower(planned, moment);
+    collect_methods(planned.placement(), methods_);
+    norms.see(planned, warnings);
+    calibrations.push_back({moment, !planned.plan.calibrated_sites().empty()});
+    if (moment.steps > 0) swap_steps_.insert(moment.steps);
+  }
+  norms.finish();
+  check_lengths(pipeline, batches.dataset, calibrations, registry, warnings);
+  if (pipeline.start_from.empty() && pipeline.weights.empty()) check_stages({}, model);
+  for (const methods::Procedure& procedure : new_procedures()) methods_.insert(&procedure.method());
+}
+
+placing::KnownSites Setup::check_stages(placing::KnownSites known,
+                                        const network::Model& begun) const {
+  return placing::follow_stages(pipeline, begun, registry, batches.per_epoch(), std::move(known));
+}
+
+std::unique_ptr<network::Network> Setup::new_network() const {
+  return std::make_unique<network::Network>(model, registry, pipeline.seed);
+}
+
+std::vector<methods::Procedure> Setup::new_procedures() const {
+  std::vector<methods::Procedure> procedures;
+  for (const pipeline::Procedure& p : pipeline.procedures) {
+    procedures.emplace_back(
+        registry.create(registry.require("procedure", p.id, p.where), p.params));
+  }
+  return procedures;
+}
+
+void Setup::lower(network::Network& network, placing::Moment done) const {
+  network.lower(placing::place(pipeline, network.graph.model(), registry, done));
+}
+
+void Setup::lower_if_due(network::Network& network, placing::Moment done) const {
+  if (swap_steps_.contains(done.steps)) lower(network, done);
+}
+
+}  // namespace qloom::run

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Epochs and steps of training, checkpoints inside an epoch.
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "host/registry/calls/call_record.hpp"
+#include "host/run/stages/stage.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::run::stages {
+namespace {
+
+network::OptimizerSettings settings_of(const pipeline::Optimizer& o, double rate) {
+  network::OptimizerSettings s;
+  s.type = o.type == "adam" ? network::OptimizerSettings::Type::kAdam
+                            : network::OptimizerSettings::Type::kSgd;
+  s.learning_rate = rate;
+  s.momentum = o.momentum;
+  s.weight_decay = o.weight_decay;
+  s.nesterov = o.nesterov;
+  s.beta1 = o.beta1;
+  s.beta2 = o.beta2;
+  s.epsilon = o.epsilon;
+  return s;
+}
+
+/// Before procedures change it; `step`: of the stage.
+double scheduled_rate(const pipeline::Stage& stage, std::uint64_t step,
+                      std::uint64_t steps_per_epoch) {
+  const pipeline::Schedule& s = stage.schedule;
+  double rate = stage.optimizer.learning_rate;
+  if (s.type == "step") {
+    const auto epoch = static_cast<std::int64_t>(step / steps_per_epoch);
+    for (const std::int64_t at : s.epochs) {
+      if (epoch >= at) rate *= s.factor;
+    }
+  } else if (s.type == "cosine") {  // Loshchilov, Hutter, 2017, eq. 5
+    const std::uint64_t total = steps_per_epoch * static_cast<std::uint64_t>(stage.epochs);
+    const double t = double(step) / double(std::max<std::uint64_t>(total, 1));
+    rate = s.final_rate + 0.5 * (rate - s.final_rate) * (1.0 + std::cos(std::numbers::pi * t));
+  }
+  if (static_cast<std::int64_t>(step) < s.warmup_steps) {
+    rate *= double(step + 1) / double(s.warmup_steps);
+  }
+  return rate;
+}
+
+/// "training diverged" only where values are not finite: a method that merely refuses is told as it
+/// is, whatever a buffer holds that nobody has written yet.
+std::string cause_of(const RunError& error, const network::Network& network) {
+  const bool was_seen = dynamic_cast<const NotFinite*>(&error) != nullptr;
+  const auto* refusal = dynamic_cast<const registry::Refusal*>(&error);
+  const bool may_be = was_seen || (refusal != nullptr && refusal->status() == QLOOM_E_NUMERIC);
+  const std::string tensor = may_be ? network.first_non_finite() : "";
+  if (!was_seen && tensor.empty()) return error.what();
+  return fmt::format("training diverged{}: {}",
+                     tensor.empty() ? "" : fmt::format(", first seen in \"{}\"", tensor),
+                     error.what());
+}
+
+/// Once a step: what no call was seen to change, for instance on a thread of the pool inside a
+/// kernel that called a rounding method. RunError that names who may have done it.
+void require_floating_point(const std::set<const registry::Method*>& methods) {
+  registry::require_floating_point();
+  const std::string change = registry::restore_all_threads();
+  if (change.empty()) return;
+  std::string names;
+  for (const registry::Method* m : methods) {
+    names += fmt::format("{}{} \"{}\"", names.empty() ? "" : ", ", m->kind, m->id);
+  }
+  throw RunError(
+      fmt::format("one of {} changed the floating-point state of a thread: {}", names, change));
+}
+
+/// A train stage under way.
+class Training {
+ public:
+  Training(Work& work, const pipeline::Stage& stage)
+      : work_(work),
+        setup_(work.run.setup),
+        state_(work.run.state),
+        cursor_(work.run.state.cursor),
+        stage_(stage),
+        steps_(setup_.batches.per_epoch()) {}
+
+  void run() {
+    const auto epochs = static_cast<std::uint64_t>(stage_.epochs);
+    cursor_.loss = stage_.loss;
+    while (cursor_.epoch_of_stage < epochs) {
+      epoch();
+      cursor_.step_of_epoch = 0;
+      ++cursor_.epoch_of_stage;
+      ++cursor_.epochs;
+      emit(work_.run, QLOOM_EVENT_AFTER_EPOCH);
+      lower_if_due();  // before the checkpoint, which then holds the state of the new methods
+      if (cursor_.epoch_of_stage < epochs) work_.keeper.keep(cursor_.steps);
+    }
+  }
+
+ private:
+  void lower_if_due() { setup_.lower_if_due(*state_.network, state_.done()); }
+
+  void epoch() {
+    Walk samples = setup_.batches.training(cursor_.epochs);
+    work_.progress.begin(fmt::format("epoch {}/{}", cursor_.epoch_of_stage + 1, stage_.epochs),
+                         steps_);
+    std::uint64_t& i = cursor_.step_of_epoch;  // not 0 after a stop inside the epoch
+    if (i == 0) cursor_.sums = {};
+    std::string figures;
+    while (i < steps_) {
+      samples.load(i);
+      add(work_.reloads.step([&] { return named_step(samples); }, work_.progress), samples.size());
+      figures = fmt::format("loss {:.4f}, accuracy {:.2f} %", mean_loss(), 100.0 * accuracy());
+      work_.progress.step(i, figures);
+      if (i == steps_) break;
+      lower_if_due();
+      if (work_.keeper.is_due(cursor_.steps)) work_.keeper.keep(cursor_.steps);
+    }
+    Json& series = state_.facts.series;
+    series["epoch"].push_back(cursor_.epochs + 1);
+    series["loss"].push_back(mean_loss());
+    series["accuracy"].push_back(accuracy());
+    series["learning_rate"].push_back(cursor_.learning_rate);
+    work_.progress.end(figures);
+  }
+
+  /// A step is done.
+  void add(const layers::Loss& loss, std::int64_t samples) {
+    cursor_.sums.loss += loss.sum;
+    cursor_.sums.correct += loss.correct;
+    cursor_.sums.seen += samples;
+    ++cursor_.steps;
+    ++state_.facts.steps_run;
+    ++cursor_.step_of_epoch;
+  }
+  [[nodiscard]] double mean_loss() const { return cursor_.sums.loss / double(cursor_.sums.seen); }
+  [[nodiscard]] double accuracy() const {
+    return double(cursor_.sums.correct) / double(cursor_.sums.seen);
+  }
+
+  /// step(); what goes wrong says at which.
+  layers::Loss named_step(const Walk& batch) try {
+    registry::set_present_step(cursor_.steps);
+    const layers::Loss loss = step(batch);
+    state_.step = {};
+    require_floating_point(setup_.methods());
+    registry::set_present_step(registry::kNoStep);
+    return loss;
+  } catch (const RunError& error) {
+    state_.step = {};
+    throw RunError(fmt::format("step {}: {}", cursor_.steps, cause_of(error, *state_.network)));
+  }
+
+  layers::Loss step(const Walk& batch) {
+    network::Network& network = *state_.network;
+    state_.step = {.phase = Step::Phase::kUnderWay};
+    cursor_.learning_rate =
+        scheduled_rate(stage_, cursor_.epoch_of_stage * steps_ + cursor_.step_of_epoch, steps_);
+    emit(work_.run, QLOOM_EVENT_BEFORE_STEP);
+    cursor_.learning_rate *= state_.step.rate_factor;
+    network::Pass pass;
+    pass.phase = {cursor_.steps, cursor_.epochs, true, cursor_.learning_rate};
+    pass.rules = stage_.apply_rules ? network::Pass::Rules::kOn : network::Pass::Rules::kOff;
+    pass.norms_train = true;
+    const layers::Loss loss = at_loss(network.plan.forward(batch.images(), pass), batch);
+    network.plan.backward(logits_gradient_);
+    emit(work_.run, QLOOM_EVENT_AFTER_BACKWARD);
+    network.update(settings_of(stage_.optimizer, cursor_.learning_rate), pass.phase, cursor_.steps);
+    emit(work_.run, QLOOM_EVENT_AFTER_STEP);
+    return loss;
+  }
+
+  /// The loss and its gradient, which procedures may change.
+  layers::Loss at_loss(const Tensor& logits, const Walk& batch) {
+    const std::int64_t classes = static_cast<std::int64_t>(logits.size()) / batch.size();
+    logits_gradient_.resize({batch.size(), classes});
+    const layers::Loss loss = loss_of(stage_.loss, logits, batch.labels(), logits_gradient_.data());
+    if (!std::isfinite(loss.sum)) throw NotFinite(fmt::format("the loss is {}", loss.sum));
+    Step& step = state_.step;
+    step = {.phase = Step::Phase::kAtLoss,
+            .logits = logits.data(),
+            .gradient = logits_gradient_.data(),
+            .labels = batch.labels().data(),
+            .batch = batch.size(),
+            .classes = classes};
+    emit(work_.run, QLOOM_EVENT_LOSS);
+    step = {.phase = Step::Phase::kUnderWay};
+    return loss;
+  }
+
+  Work& work_;
+  const Setup& setup_;
+  RunState& state_;
+  Cursor& cursor_;
+  const pipeline::Stage& stage_;
+  std::uint64_t steps_;  ///< of an epoch
+  Tensor logits_gradient_;
+};
+
+Json train(Work& work, const pipeline::Stage& stage) {
+  Training(work, stage).run();
+  return {{"epochs", stage.epochs}};
+}
+
+}  // namespace
+
+extern const Action kTrain{"train", &train};
+
+}  // namespace qloom::run::stages
