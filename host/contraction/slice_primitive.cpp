@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
-#include <dnnl.hpp>
-
+#include "host/contraction/onednn.hpp"
 #include "host/contraction/slices.hpp"
 
 namespace qloom::network {
@@ -24,8 +22,15 @@ memory::dims weight_dims(const ContractionShape& s) {
   return {s.groups, s.out_c / s.groups, s.in_c / s.groups, s.kernel_h, s.kernel_w};
 }
 
-/// As oneDNN counts: pixels left out between two places of the kernel.
-memory::dims dilates(const ContractionShape& s) { return {s.dilation_h - 1, s.dilation_w - 1}; }
+memory::dims x_dims(const ContractionShape& s) { return {s.batch, s.in_c, s.in_h, s.in_w}; }
+memory::dims y_dims(const ContractionShape& s) { return {s.batch, s.out_c, s.out_h(), s.out_w()}; }
+
+onednn::Window window_of(const ContractionShape& s) {
+  return {{s.stride_h, s.stride_w},
+          {s.dilation_h - 1, s.dilation_w - 1},
+          {s.pad_top, s.pad_left},
+          {s.pad_bottom, s.pad_right}};
+}
 
 /// oneDNN takes all pointers as writable; it only reads its sources.
 void set_source(const memory& target, const void* values) {
@@ -65,10 +70,17 @@ class SlicePrimitive::Made {
   void make_convolution();
   void make_byte_convolution();
   void make_wide_convolution();
+  void set_byte_images();
+  [[nodiscard]] dnnl::memory::desc any_byte_weights() const;
   void make_reorder();
   void make_byte_reorder();
   void make_matrix_product();
   void add_slot();
+  template <class Description>
+  void adopt(const Description& description, const dnnl::memory::desc& weights) {
+    weights_ = weights;
+    scratchpad_ = description.scratchpad_desc();
+  }
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   PrimitiveKey key_;
@@ -95,37 +107,29 @@ SlicePrimitive::Made::Made(const PrimitiveKey& key) : key_(key) {
 
 void SlicePrimitive::Made::make_convolution() {
   const ContractionShape& s = key_.shape;
-  const memory::desc x({s.batch, s.in_c, s.in_h, s.in_w}, kF32, memory::format_tag::nhwc);
-  const memory::desc y({s.batch, s.out_c, s.out_h(), s.out_w()}, kF32, memory::format_tag::nhwc);
+  const memory::desc x(x_dims(s), kF32, memory::format_tag::nhwc);
+  const memory::desc y(y_dims(s), kF32, memory::format_tag::nhwc);
   const memory::desc any(weight_dims(s), kF32, memory::format_tag::any);
-  const memory::dims strides{s.stride_h, s.stride_w};
-  const memory::dims before{s.pad_top, s.pad_left}, after{s.pad_bottom, s.pad_right};
-  constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+  const dnnl::primitive_attr attr = attributes();
+  const onednn::Setting setting{engine_, attr};
+  const onednn::Window window = window_of(s);
   if (key_.has_bias) bias_ = memory::desc({s.out_c}, kF32, memory::format_tag::a);
 
-  const dnnl::convolution_forward::primitive_desc forward(
-      {dnnl::prop_kind::forward_training, kDirect, x, any, bias_, y, strides, dilates(s), before,
-       after},
-      attributes(), engine_);
-  const auto adopt = [&](const auto& description, const memory::desc& weights) {
-    weights_ = weights;
-    scratchpad_ = description.scratchpad_desc();
-  };
+  const auto forward =
+      onednn::convolution(setting, dnnl::prop_kind::forward_training, x, any, bias_, y, window);
   left_ = x;
   out_ = y;
   if (key_.role == Role::kForward) {
     adopt(forward, forward.weights_desc());
     primitive_ = dnnl::convolution_forward(forward);
   } else if (key_.role == Role::kInputGradient) {
-    const dnnl::convolution_backward_data::primitive_desc backward(
-        {kDirect, x, any, y, strides, dilates(s), before, after}, attributes(), engine_, forward);
+    const auto backward = onednn::convolution_input_gradient(setting, x, any, y, window, forward);
     adopt(backward, backward.weights_desc());
     primitive_ = dnnl::convolution_backward_data(backward);
     left_ = y;
     out_ = x;
   } else {
-    const dnnl::convolution_backward_weights::primitive_desc backward(
-        {kDirect, x, any, y, strides, dilates(s), before, after}, attributes(), engine_, forward);
+    const auto backward = onednn::convolution_weight_gradient(setting, x, any, y, window, forward);
     adopt(backward, backward.diff_weights_desc());
     primitive_ = dnnl::convolution_backward_weights(backward);
     right_ = y;
@@ -136,37 +140,22 @@ void SlicePrimitive::Made::make_convolution() {
 /// The input gradient is the transposed convolution ("deconvolution") of dy.
 void SlicePrimitive::Made::make_byte_convolution() {
   const ContractionShape& s = key_.shape;
-  using Type = memory::data_type;
-  constexpr auto kInference = dnnl::prop_kind::forward_inference;
-  constexpr auto kPlain = memory::format_tag::nhwc, kAny = memory::format_tag::any;
   const bool is_forward = key_.role == Role::kForward;
-  const memory::dims x{s.batch, s.in_c, s.in_h, s.in_w}, y{s.batch, s.out_c, s.out_h(), s.out_w()};
-  left_ = {is_forward ? x : y, Type::u8, kPlain};
-  out_ = {is_forward ? y : x, Type::s32, kPlain};
-  const memory::dims strides{s.stride_h, s.stride_w}, before{s.pad_top, s.pad_left};
+  set_byte_images();
   dnnl::primitive_attr attr = attributes();
-  attr.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
-  const auto adopt = [&](const auto& description) {
-    weights_ = description.weights_desc();
-    scratchpad_ = description.scratchpad_desc();
-  };
+  onednn::set_source_zero_point(attr);
+  const onednn::Setting setting{engine_, attr};
+  onednn::Window window = window_of(s);
+  const memory::desc any = any_byte_weights();
   if (is_forward) {
-    const memory::dims after{s.pad_bottom, s.pad_right};
-    const memory::desc any(weight_dims(s), Type::s8, kAny);
-    const dnnl::convolution_forward::primitive_desc forward(
-        {kInference, dnnl::algorithm::convolution_direct, left_, any, out_, strides, dilates(s),
-         before, after},
-        attr, engine_);
-    adopt(forward);
+    const auto forward = onednn::convolution(setting, dnnl::prop_kind::forward_inference, left_,
+                                             any, bias_, out_, window);
+    adopt(forward, forward.weights_desc());
     primitive_ = dnnl::convolution_forward(forward);
   } else {
-    const memory::dims after{s.pad_bottom - s.unread_rows(), s.pad_right - s.unread_columns()};
-    const memory::desc any({s.in_c, s.out_c, s.kernel_h, s.kernel_w}, Type::s8, kAny);
-    const dnnl::deconvolution_forward::primitive_desc transposed(
-        {kInference, dnnl::algorithm::deconvolution_direct, left_, any, out_, strides, dilates(s),
-         before, after},
-        attr, engine_);
-    adopt(transposed);
+    window.after = {s.pad_bottom - s.unread_rows(), s.pad_right - s.unread_columns()};
+    const auto transposed = onednn::deconvolution(setting, left_, any, out_, window);
+    adopt(transposed, transposed.weights_desc());
     primitive_ = dnnl::deconvolution_forward(transposed);
   }
   make_byte_reorder();
@@ -175,28 +164,36 @@ void SlicePrimitive::Made::make_byte_convolution() {
 /// The input's gradient is the convolution of dy, padded by what the kernel reaches beyond it.
 void SlicePrimitive::Made::make_wide_convolution() {
   const ContractionShape& s = key_.shape;
-  using Type = memory::data_type;
-  const bool is_forward = key_.role == Role::kForward;
-  const memory::dims x{s.batch, s.in_c, s.in_h, s.in_w}, y{s.batch, s.out_c, s.out_h(), s.out_w()};
-  left_ = memory::desc(is_forward ? x : y, Type::u8, memory::format_tag::nhwc);
-  out_ = memory::desc(is_forward ? y : x, Type::s32, memory::format_tag::nhwc);
-  const memory::desc any(
-      is_forward ? weight_dims(s) : memory::dims{s.in_c, s.out_c, s.kernel_h, s.kernel_w}, Type::s8,
-      memory::format_tag::any);
-  const std::int64_t h = s.extent_h() - 1, w = s.extent_w() - 1;
-  const memory::dims before = is_forward ? memory::dims{s.pad_top, s.pad_left}
-                                         : memory::dims{h - s.pad_top, w - s.pad_left};
-  const memory::dims after = is_forward ? memory::dims{s.pad_bottom, s.pad_right}
-                                        : memory::dims{h - s.pad_bottom, w - s.pad_right};
-  const dnnl::convolution_forward::primitive_desc description(
-      {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, left_, any, out_,
-       memory::dims{s.stride_h, s.stride_w}, dilates(s), before, after},
-      attributes(), engine_);
-  weights_ = description.weights_desc();
-  scratchpad_ = description.scratchpad_desc();
-  has_wide_sums_ = std::string_view(description.impl_info_str()).starts_with("brgconv");
+  set_byte_images();
+  const dnnl::primitive_attr attr = attributes();
+  onednn::Window window = window_of(s);
+  if (key_.role != Role::kForward) {
+    const std::int64_t h = s.extent_h() - 1, w = s.extent_w() - 1;
+    window.before = {h - s.pad_top, w - s.pad_left};
+    window.after = {h - s.pad_bottom, w - s.pad_right};
+  }
+  const auto description = onednn::convolution({engine_, attr}, dnnl::prop_kind::forward_inference,
+                                               left_, any_byte_weights(), bias_, out_, window);
+  adopt(description, description.weights_desc());
+  has_wide_sums_ = onednn::is_batch_reduced(description);
   primitive_ = dnnl::convolution_forward(description);
   make_byte_reorder();
+}
+
+/// Unsigned codes come in, 32-bit sums go out.
+void SlicePrimitive::Made::set_byte_images() {
+  const bool is_forward = key_.role == Role::kForward;
+  const memory::dims x = x_dims(key_.shape), y = y_dims(key_.shape);
+  left_ = {is_forward ? x : y, memory::data_type::u8, memory::format_tag::nhwc};
+  out_ = {is_forward ? y : x, memory::data_type::s32, memory::format_tag::nhwc};
+}
+
+/// Signed codes of the weights, in whatever order the primitive likes.
+memory::desc SlicePrimitive::Made::any_byte_weights() const {
+  const ContractionShape& s = key_.shape;
+  const memory::dims turned{s.in_c, s.out_c, s.kernel_h, s.kernel_w};
+  return {key_.role == Role::kForward ? weight_dims(s) : turned, memory::data_type::s8,
+          memory::format_tag::any};
 }
 
 /// From (out_channel, kernel_h, kernel_w, in_channel) in the order of the primitive's axes.
@@ -231,7 +228,8 @@ void SlicePrimitive::Made::make_matrix_product() {
   right_ = memory::desc({s.out_c, s.batch}, kF32, memory::dims{1, key_.row_pitch});
   left_ = memory::desc({s.batch, s.in_c}, kF32, memory::format_tag::ab);
   out_ = memory::desc({s.out_c, s.in_c}, kF32, memory::format_tag::ab);
-  const dnnl::matmul::primitive_desc product({right_, left_, out_}, attributes(), engine_);
+  const dnnl::primitive_attr attr = attributes();
+  const auto product = onednn::matrix_product({engine_, attr}, right_, left_, out_);
   scratchpad_ = product.scratchpad_desc();
   primitive_ = dnnl::matmul(product);
 }

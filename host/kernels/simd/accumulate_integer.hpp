@@ -65,7 +65,7 @@ struct ShortRegister {
         min(static_cast<std::int16_t>(-(1 << (width - 1)))) {}
   Lanes add(const Lanes& total, const Ints<Arch>& left, const Lanes& right,
             Lanes& equal) const noexcept {
-    const Lanes product = xsimd::bitwise_cast<Lanes>(left) * right;
+    const Lanes product = bits_as<Lanes>(left) * right;
     const Lanes modular = total + product, clipped = xsimd::sadd(total, product);
     if constexpr (Wrap) {
       const Lanes next = Full ? modular : (modular << shift) >> shift;

@@ -10,7 +10,8 @@
 #include <type_traits>
 
 #include <immintrin.h>
-#include <xsimd/xsimd.hpp>
+
+#include "host/kernels/simd/xsimd_compat.hpp"
 
 namespace qloom::kernels::simd {
 
@@ -136,11 +137,11 @@ inline Floats<Arch> narrow(const Doubles<Arch>& low, const Doubles<Arch>& high) 
 /// The bits of a batch as integers, and back.
 template <class Arch>
 inline Ints<Arch> bits_of(const Floats<Arch>& v) noexcept {
-  return xsimd::bitwise_cast<Ints<Arch>>(v);
+  return bits_as<Ints<Arch>>(v);
 }
 template <class Arch>
 inline Floats<Arch> floats_of(const Ints<Arch>& v) noexcept {
-  return xsimd::bitwise_cast<Floats<Arch>>(v);
+  return bits_as<Floats<Arch>>(v);
 }
 
 }  // namespace qloom::kernels::simd

@@ -143,8 +143,8 @@ class Philox {
     for (std::uint64_t b = 0; b < kTogether; ++b) {
       const W first_two = low_halves<Arch>(word[0][b], word[1][b]);
       const W last_two = low_halves<Arch>(word[2][b], word[3][b]);
-      out[2 * b] = xsimd::bitwise_cast<Words<Arch>>(even_pairs<Arch>(first_two, last_two));
-      out[2 * b + 1] = xsimd::bitwise_cast<Words<Arch>>(odd_pairs<Arch>(first_two, last_two));
+      out[2 * b] = bits_as<Words<Arch>>(even_pairs<Arch>(first_two, last_two));
+      out[2 * b + 1] = bits_as<Words<Arch>>(odd_pairs<Arch>(first_two, last_two));
     }
   }
 

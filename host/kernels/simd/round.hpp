@@ -125,7 +125,7 @@ class Rounding {
       } else if constexpr (R == kStochasticWide) {
         return goes_up_wide(Integer::down((t - down) * scale_), down, word);
       } else {
-        const F above = one_more<Arch>(xsimd::bitwise_cast<I>(word) < I(0), down);
+        const F above = one_more<Arch>(bits_as<I>(word) < I(0), down);
         return xsimd::select(down != t, above, down);
       }
     }
@@ -135,7 +135,7 @@ class Rounding {
   /// At most 24 bits: word and threshold are integers. A fraction that is NaN converts to INT_MIN.
   F goes_up(const F& fraction, const F& down, const Words<Arch>& word) const noexcept {
     const I threshold = xsimd::to_int(fraction * scale_);
-    return one_more<Arch>(xsimd::bitwise_cast<I>(word >> shift_) < threshold, down);
+    return one_more<Arch>(bits_as<I>(word >> shift_) < threshold, down);
   }
   /// Any number of bits; the threshold is a whole number. It is a float32, so that a word is below
   /// it exactly when the word cut to a float32 toward zero is. Where no instruction cuts so, word
@@ -146,8 +146,8 @@ class Rounding {
       const F cut = _mm512_cvt_roundepu32_ps(w, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
       return xsimd::select(cut < threshold, down + F(1.0F), down);
     } else {
-      const F high = xsimd::to_float(xsimd::bitwise_cast<I>(w >> 16));
-      const F low = xsimd::to_float(xsimd::bitwise_cast<I>(w & Words<Arch>(0xFFFFU)));
+      const F high = xsimd::to_float(bits_as<I>(w >> 16));
+      const F low = xsimd::to_float(bits_as<I>(w & Words<Arch>(0xFFFFU)));
       const F threshold_high = Integer::down(threshold * F(0x1p-16F));
       const F threshold_low = threshold - threshold_high * F(0x1p16F);
       const auto low_up = (high == threshold_high) && (low < threshold_low);

@@ -70,18 +70,17 @@ class SumRounder {
   }
   /// The value of operator() for usual lanes.
   D quick(const D& sum, const Wide<Arch>& word) const noexcept {
-    const Bits bits = xsimd::bitwise_cast<Bits>(sum);
+    const Bits bits = bits_as<Bits>(sum);
     if constexpr (R == kStochastic) {
       // Adding the inverted word to the fraction carries into the last kept place exactly if
       // word < fraction.
-      const Bits lifted = (xsimd::bitwise_cast<Bits>(word) << lift_) | below_word_;
+      const Bits lifted = (bits_as<Bits>(word) << lift_) | below_word_;
       const Bits carry = ~lifted & below_step_;
-      return xsimd::bitwise_cast<D>((bits + carry) & ~below_step_);
+      return bits_as<D>((bits + carry) & ~below_step_);
     } else {
       // 1.5 * 2^52 steps: numbers of this size are one step apart
-      const D power = xsimd::bitwise_cast<D>(bits & Bits(0x7FF0000000000000));
-      const D far = xsimd::bitwise_cast<D>(xsimd::bitwise_cast<Bits>(xsimd::max(power, smallest_)) +
-                                           shifter_);
+      const D power = bits_as<D>(bits & Bits(0x7FF0000000000000));
+      const D far = bits_as<D>(bits_as<Bits>(xsimd::max(power, smallest_)) + shifter_);
       return ((sum + far) - far) | (sum & result_sign_);
     }
   }
@@ -92,9 +91,9 @@ class SumRounder {
     const D kept = xsimd::select(xsimd::abs(sum) < flush_below_, sign, sum);
     const D above = xsimd::max(xsimd::abs(kept), smallest_);
     // 2^E and 2^-E by their exponent fields
-    const Bits field = xsimd::bitwise_cast<Bits>(above) & Bits(0x7FF0000000000000);
-    const D power = xsimd::bitwise_cast<D>(field);
-    const D inverse = xsimd::bitwise_cast<D>(Bits(0x7FE0000000000000) - field);
+    const Bits field = bits_as<Bits>(above) & Bits(0x7FF0000000000000);
+    const D power = bits_as<D>(field);
+    const D inverse = bits_as<D>(Bits(0x7FE0000000000000) - field);
     const D t = kept * (inverse * per_step_);
     const D y = rounded(t, word) * (power * step_);
     const auto finite = xsimd::abs(sum) < D(__builtin_inf());
@@ -139,7 +138,7 @@ class SumRounder {
   D drawn_bits(const Wide<Arch>& word) const noexcept {
     const Wide<Arch> used = (word & Wide<Arch>(0xFFFFFFFFU)) >> word_shift_;
     // below 2^32 in the fraction of 2^52
-    return xsimd::bitwise_cast<D>(used | Wide<Arch>(0x4330000000000000)) - D(0x1p52);
+    return bits_as<D>(used | Wide<Arch>(0x4330000000000000)) - D(0x1p52);
   }
   /// ref::split_steps, the stochastic rules on its part, and the even integer back.
   D drawn(const D& t, const D& word) const noexcept {

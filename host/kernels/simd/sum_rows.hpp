@@ -71,12 +71,12 @@ class SumSteps {
   }
   /// 2^E by its exponent field.
   Bits field(const D& sum) const noexcept {
-    return xsimd::bitwise_cast<Bits>(xsimd::max(xsimd::abs(flushed(sum)), smallest_)) &
+    return bits_as<Bits>(xsimd::max(xsimd::abs(flushed(sum)), smallest_)) &
            Bits(0x7FF0000000000000);
   }
-  D power(const D& sum) const noexcept { return xsimd::bitwise_cast<D>(field(sum)); }
+  D power(const D& sum) const noexcept { return bits_as<D>(field(sum)); }
   D steps(const D& sum) const noexcept {
-    const D inverse = xsimd::bitwise_cast<D>(Bits(0x7FE0000000000000) - field(sum));
+    const D inverse = bits_as<D>(Bits(0x7FE0000000000000) - field(sum));
     return flushed(sum) * (inverse * per_step_);
   }
 

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// oneDNN 2 and 3: descriptions of primitives, made the same way for both. Each throws dnnl::error
+// where the library has no such primitive.
+#pragma once
+
+#include <string_view>
+
+#include <dnnl.hpp>
+
+namespace qloom::network::onednn {
+
+using Desc = dnnl::memory::desc;
+using Dims = dnnl::memory::dims;
+
+/// Steps of a kernel over an image, and what it is padded with. dilates counts the pixels left out
+/// between two places of the kernel.
+struct Window {
+  Dims strides, dilates, before, after;
+};
+
+/// What all descriptions need.
+struct Setting {
+  const dnnl::engine& engine;
+  const dnnl::primitive_attr& attr;
+};
+
+#if DNNL_VERSION_MAJOR >= 3
+
+inline auto convolution(const Setting& s, dnnl::prop_kind kind, const Desc& x, const Desc& w,
+                        const Desc& bias, const Desc& y, const Window& window) {
+  return dnnl::convolution_forward::primitive_desc(
+      s.engine, kind, dnnl::algorithm::convolution_direct, x, w, bias, y, window.strides,
+      window.dilates, window.before, window.after, s.attr);
+}
+inline auto convolution_input_gradient(const Setting& s, const Desc& dx, const Desc& w,
+                                       const Desc& dy, const Window& window,
+                                       const dnnl::convolution_forward::primitive_desc& forward) {
+  return dnnl::convolution_backward_data::primitive_desc(
+      s.engine, dnnl::algorithm::convolution_direct, dx, w, dy, window.strides, window.dilates,
+      window.before, window.after, forward, s.attr);
+}
+inline auto convolution_weight_gradient(const Setting& s, const Desc& x, const Desc& dw,
+                                        const Desc& dy, const Window& window,
+                                        const dnnl::convolution_forward::primitive_desc& forward) {
+  return dnnl::convolution_backward_weights::primitive_desc(
+      s.engine, dnnl::algorithm::convolution_direct, x, dw, dy, window.strides, window.dilates,
+      window.before, window.after, forward, s.attr);
+}
+inline auto deconvolution(const Setting& s, const Desc& x, const Desc& w, const Desc& y,
+                          const Window& window) {
+  return dnnl::deconvolution_forward::primitive_desc(
+      s.engine, dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct, x, w, y,
+      window.strides, window.dilates, window.before, window.after, s.attr);
+}
+inline auto matrix_product(const Setting& s, const Desc& a, const Desc& b, const Desc& c) {
+  return dnnl::matmul::primitive_desc(s.engine, a, b, c, s.attr);
+}
+/// The source's zero point comes with each call.
+inline void set_source_zero_point(dnnl::primitive_attr& attr) {
+  attr.set_zero_points_mask(DNNL_ARG_SRC, 0);
+}
+
+#else
+
+inline auto convolution(const Setting& s, dnnl::prop_kind kind, const Desc& x, const Desc& w,
+                        const Desc& bias, const Desc& y, const Window& window) {
+  return dnnl::convolution_forward::primitive_desc(
+      {kind, dnnl::algorithm::convolution_direct, x, w, bias, y, window.strides, window.dilates,
+       window.before, window.after},
+      s.attr, s.engine);
+}
+inline auto convolution_input_gradient(const Setting& s, const Desc& dx, const Desc& w,
+                                       const Desc& dy, const Window& window,
+                                       const dnnl::convolution_forward::primitive_desc& forward) {
+  return dnnl::convolution_backward_data::primitive_desc(
+      {dnnl::algorithm::convolution_direct, dx, w, dy, window.strides, window.dilates,
+       window.before, window.after},
+      s.attr, s.engine, forward);
+}
+inline auto convolution_weight_gradient(const Setting& s, const Desc& x, const Desc& dw,
+                                        const Desc& dy, const Window& window,
+                                        const dnnl::convolution_forward::primitive_desc& forward) {
+  return dnnl::convolution_backward_weights::primitive_desc(
+      {dnnl::algorithm::convolution_direct, x, dw, dy, window.strides, window.dilates,
+       window.before, window.after},
+      s.attr, s.engine, forward);
+}
+inline auto deconvolution(const Setting& s, const Desc& x, const Desc& w, const Desc& y,
+                          const Window& window) {
+  return dnnl::deconvolution_forward::primitive_desc(
+      {dnnl::prop_kind::forward_inference, dnnl::algorithm::deconvolution_direct, x, w, y,
+       window.strides, window.dilates, window.before, window.after},
+      s.attr, s.engine);
+}
+inline auto matrix_product(const Setting& s, const Desc& a, const Desc& b, const Desc& c) {
+  return dnnl::matmul::primitive_desc({a, b, c}, s.attr, s.engine);
+}
+/// The source's zero point comes with each call.
+inline void set_source_zero_point(dnnl::primitive_attr& attr) {
+  attr.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
+}
+
+#endif
+
+/// Is it of the family whose sums of bytes are integers to the end? ("brgconv" in oneDNN 2,
+/// "brg_conv_fwd" in 3.)
+template <class Description>
+bool is_batch_reduced(const Description& description) {
+  const std::string_view name(description.impl_info_str());
+  return name.starts_with("brgconv") || name.starts_with("brg_conv");
+}
+
+}  // namespace qloom::network::onednn
