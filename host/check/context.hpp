@@ -20,6 +20,7 @@
 
 namespace qloom::check {
 
+/// More than twelve functions: what a check asks for, what it finds, and what it calls through.
 class Context {
  public:
   static constexpr std::size_t kPlaceBytes = 1024;

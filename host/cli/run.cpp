@@ -28,57 +28,57 @@ void execute_run(const RunCommand& options) {
   }
 }
 
-}  // namespace
+std::string refusal_of_interval(const std::string& text) {
+  if (run::parse_interval(text)) return "";
+  return text +
+         " is no interval; expected a whole number of steps, for instance 200 or 200steps, or of "
+         "seconds, 30s";
+}
 
-void add_run(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand(
-      "run",
-      "Runs a pipeline; writes report.json, report.html and checkpoint.npz to the output folder.");
-  auto options = std::make_shared<RunCommand>();
-  command->add_option("pipeline", options->run.pipeline, "Pipeline file")
+/// What is run, and where it goes. Returns the option of the seed.
+CLI::Option* add_subject(CLI::App* command, RunCommand& options) {
+  command->add_option("pipeline", options.run.pipeline, "Pipeline file")
       ->required()
       ->type_name("PIPELINE.json");
   command
-      ->add_option("--set", options->run.overrides,
+      ->add_option("--set", options.run.overrides,
                    "Changes one place of the pipeline; the value is JSON, or else a string")
       ->allow_extra_args(false)
       ->type_name("/json/pointer=value");
   command
-      ->add_option("--output", options->run.output,
+      ->add_option("--output", options.run.output,
                    "Output folder. Default: runs/<name of the pipeline file>")
       ->type_name("DIR");
   command
-      ->add_option("--threads", options->run.threads,
+      ->add_option("--threads", options.run.threads,
                    "Threads; results do not depend on it. Default: one per processor")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
-  CLI::Option* seed = command->add_option("--seed", options->seed, "Seed instead of the pipeline's")
-                          ->check(whole_number())
-                          ->type_name("N");
-  command->add_flag("--resume", options->run.resume,
+  return command->add_option("--seed", options.seed, "Seed instead of the pipeline's")
+      ->check(whole_number())
+      ->type_name("N");
+}
+
+/// How the run goes.
+void add_course(CLI::App* command, RunCommand& options) {
+  command->add_flag("--resume", options.run.resume,
                     "Goes on from the checkpoint in the output folder, if there is one");
   command
-      ->add_option("--checkpoint-every", options->every,
+      ->add_option("--checkpoint-every", options.every,
                    "Checkpoints inside an epoch too: every N steps (200 or 200steps), or once N "
                    "seconds have passed (30s). Default: after each epoch and stage")
-      ->check([](const std::string& text) {
-        return run::parse_interval(text)
-                   ? std::string()
-                   : text +
-                         " is no interval; expected a whole number of steps, for instance 200 or "
-                         "200steps, or of seconds, 30s";
-      })
+      ->check(&refusal_of_interval)
       ->type_name("N[steps|s]");
-  command->add_flag("--watch-plugins", options->run.watch_plugins,
+  command->add_flag("--watch-plugins", options.run.watch_plugins,
                     "Loads a plugin's library anew when its file is rebuilt during the run; the "
                     "report marks the step");
   command
-      ->add_option("--shared", options->run.shared,
+      ->add_option("--shared", options.run.shared,
                    "Folder with finished runs that \"start_from\" may use and adds to. Default: "
                    "start_from in the output folder")
       ->type_name("DIR");
   command
-      ->add_option("--progress", options->run.progress,
+      ->add_option("--progress", options.run.progress,
                    "How far the run is: live (one line, written over), plain (a line per epoch and "
                    "stage). Default: live on a terminal")
       ->transform(CLI::CheckedTransformer(
@@ -86,6 +86,17 @@ void add_run(CLI::App& app, Action& action) {
                                                     {"live", run::ProgressStyle::kLive},
                                                     {"plain", run::ProgressStyle::kPlain}}))
       ->type_name("STYLE");
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "run",
+      "Runs a pipeline; writes report.json, report.html and checkpoint.npz to the output folder.");
+  auto options = std::make_shared<RunCommand>();
+  CLI::Option* seed = add_subject(command, *options);
+  add_course(command, *options);
   command->callback([options, seed, &action] {
     if (seed->count() > 0) options->run.seed = options->seed;
     if (const auto every = run::parse_interval(options->every)) {

@@ -45,6 +45,7 @@ const float* ModelledContraction::prepare(const Operand& operand, std::int64_t n
   return static_cast<const float*>(all_elements({operand, as}, n, buffer));
 }
 
+/// More than forty lines: a tile from the gathering of its operands to the storing of its results.
 template <class GatherA, class GatherB, class Store>
 void ModelledContraction::run(const Product& p, const AccumulatorRef& accumulator,
                               const GatherA& gather_a, const GatherB& gather_b,

@@ -51,6 +51,30 @@ void check_size(const fs::path& file, std::span<const std::uint8_t> plain, std::
   }
 }
 
+/// Does the data go on after inflate() gave this status with so many bytes taken? InputError when
+/// it is damaged or cut off.
+bool goes_on(const fs::path& file, const Bytes& packed, std::size_t taken, int status,
+             z_stream& stream) {
+  if (status == Z_STREAM_END) {
+    if (taken == packed.size()) return false;
+    if (packed[taken] != 0x1F) {
+      throw InputError(fmt::format("{}: {} bytes follow the gzip data, expected none",
+                                   file.string(), packed.size() - taken));
+    }
+    inflateReset(&stream);
+  } else if (status == Z_BUF_ERROR ||
+             (status == Z_OK && taken == packed.size() && stream.avail_out != 0)) {
+    throw InputError(fmt::format("{}: the gzip data is truncated after {} bytes, expected its end",
+                                 file.string(), packed.size()));
+  } else if (status == Z_MEM_ERROR) {
+    throw std::bad_alloc();
+  } else if (status != Z_OK) {
+    throw InputError(fmt::format("{}: the gzip data is corrupt near byte {}: {}", file.string(),
+                                 taken, stream.msg != nullptr ? stream.msg : "not gzip"));
+  }
+  return true;
+}
+
 /// Inflates all gzip members of `packed`; `file` is for messages.
 Bytes inflate_all(const fs::path& file, const Bytes& packed, const SizeOf& size_of) {
   z_stream stream{};
@@ -63,7 +87,7 @@ Bytes inflate_all(const fs::path& file, const Bytes& packed, const SizeOf& size_
 
   Bytes plain;
   std::size_t taken = 0, made = 0;
-  for (;;) {
+  for (bool more = true; more;) {
     const std::size_t offered = std::min(packed.size() - taken, kChunkBytes);
     if (plain.size() < made + kChunkBytes) plain.resize(std::max(2 * made, made + kChunkBytes));
     stream.next_in = const_cast<Bytef*>(packed.data() + taken);
@@ -74,24 +98,7 @@ Bytes inflate_all(const fs::path& file, const Bytes& packed, const SizeOf& size_
     taken += offered - stream.avail_in;
     made += kChunkBytes - stream.avail_out;
     check_size(file, std::span(plain).first(made), packed.size(), size_of);
-    if (status == Z_STREAM_END) {
-      if (taken == packed.size()) break;
-      if (packed[taken] != 0x1F) {
-        throw InputError(fmt::format("{}: {} bytes follow the gzip data, expected none",
-                                     file.string(), packed.size() - taken));
-      }
-      inflateReset(&stream);
-    } else if (status == Z_BUF_ERROR ||
-               (status == Z_OK && taken == packed.size() && stream.avail_out != 0)) {
-      throw InputError(
-          fmt::format("{}: the gzip data is truncated after {} bytes, expected its end",
-                      file.string(), packed.size()));
-    } else if (status == Z_MEM_ERROR) {
-      throw std::bad_alloc();
-    } else if (status != Z_OK) {
-      throw InputError(fmt::format("{}: the gzip data is corrupt near byte {}: {}", file.string(),
-                                   taken, stream.msg != nullptr ? stream.msg : "not gzip"));
-    }
+    more = goes_on(file, packed, taken, status, stream);
   }
   plain.resize(made);
   return plain;

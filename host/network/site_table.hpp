@@ -21,7 +21,7 @@ namespace qloom::network {
 /// Last part of the name of the array with a reader's methods, as text.
 inline constexpr const char* kSiteMethods = "@methods";
 
-/// Fourteen functions: three of a lowering, four of a checkpoint, two of a swap of libraries.
+/// More than twelve functions: three of a lowering, four of a checkpoint, two of a swap of code.
 class SiteTable {
  public:
   using Map = std::map<SiteKey, std::shared_ptr<SiteQuantizer>>;

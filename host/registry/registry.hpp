@@ -123,15 +123,14 @@ class Registry {
     ~Reload();
     Reload(const Reload&) = delete;
     Reload& operator=(const Reload&) = delete;
-    void keep() { is_kept_ = true; }
+    void keep() { before_.clear(); }
     /// The methods of the library.
     [[nodiscard]] const std::set<const Method*>& methods() const { return methods_; }
 
    private:
     const Registry* registry_;
     std::set<const Method*> methods_;
-    std::map<const Method*, const qloom_descriptor*> before_;
-    bool is_kept_ = false;
+    std::map<const Method*, const qloom_descriptor*> before_;  ///< what to go back to
   };
 
  private:

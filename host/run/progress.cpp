@@ -26,7 +26,7 @@ Progress::Progress(std::string title, ProgressStyle style)
       last_(start_) {}
 
 Progress::~Progress() {
-  if (line_is_open_) data::say("\n");
+  if (line_ == Line::kOpen) data::say("\n");
 }
 
 void Progress::begin(const std::string& what, std::uint64_t total) {
@@ -62,7 +62,7 @@ void Progress::draw(std::uint64_t done, const std::string& figures, bool is_fina
   data::say("\r\033[K{}: {} [{}{}] {}/{}  {}, {:.1f} s{}{}", title_, what_,
             std::string(filled, '#'), std::string(kWidth - filled, '.'), done, total_, figures,
             seconds, left, is_final ? "\n" : "");
-  line_is_open_ = !is_final;
+  line_ = is_final ? Line::kDone : Line::kOpen;
 }
 
 }  // namespace qloom::run

@@ -36,7 +36,8 @@ class Progress {
   void draw(std::uint64_t done, const std::string& figures, bool is_final);
   std::string title_, what_;
   std::uint64_t total_ = 0;
-  bool is_live_, line_is_open_ = false;
+  bool is_live_;
+  enum class Line { kDone, kOpen } line_ = Line::kDone;
   std::chrono::steady_clock::time_point start_, last_;
 };
 

@@ -63,17 +63,16 @@ void Tee::start() {
 void Tee::show(std::string_view text) {
   std::string shown;
   for (const char c : text) {
-    if (!is_decided_) {
+    if (fate_ == Fate::kShown) shown += c;
+    if (fate_ == Fate::kOpen) {
       line_ += c;
-      is_hidden_ = !hidden_.empty() && line_ == hidden_;
-      is_decided_ = is_hidden_ || !hidden_.starts_with(line_);
-      if (is_decided_ && !is_hidden_) shown += line_;
-    } else if (!is_hidden_) {
-      shown += c;
+      if (line_ == hidden_) fate_ = Fate::kHidden;
+      if (!hidden_.starts_with(line_)) fate_ = Fate::kShown;
+      if (fate_ == Fate::kShown) shown += line_;
     }
     if (c == '\n') {
       line_.clear();
-      is_decided_ = is_hidden_ = false;
+      fate_ = Fate::kOpen;
     }
   }
   data::say_text(shown);

@@ -31,9 +31,10 @@ class Tee {
   void copy();
   void show(std::string_view text);
   std::string hidden_;
-  std::string line_;         // the present line, as far as it begins as hidden lines do
-  bool is_decided_ = false;  // the present line is shown or hidden as a whole from here on
-  bool is_hidden_ = false;
+  /// Of the present line: kOpen as long as it begins as hidden lines do.
+  enum class Fate { kOpen, kShown, kHidden };
+  Fate fate_ = Fate::kOpen;
+  std::string line_;                                        ///< the present line while that is open
   data::Descriptor log_, output_, input_, stop_, stopped_;  // the last two: a pipe that ends copy()
   std::thread thread_;
 };

@@ -25,7 +25,7 @@ using Shape = std::vector<std::int64_t>;
 }
 
 /// A float32 buffer that grows but never shrinks its memory, so that a step allocates nothing after
-/// the first. Copying copies the elements.
+/// the first. Copying copies the elements. More than twelve functions: those of a container.
 class Tensor {
  public:
   Tensor() = default;

@@ -133,7 +133,7 @@ struct NamedShape {
   ContractionShape shape;
 };
 
-/// Every geometry that the layers know, small.
+/// Every geometry that the layers know, small. More than forty lines: a table.
 inline std::vector<NamedShape> small_shapes() {
   return {
       {"same padding",

@@ -16,6 +16,28 @@ namespace {
 constexpr float kTop = std::numeric_limits<float>::max();
 constexpr float kLeast = std::numeric_limits<float>::denorm_min();
 
+/// Quantizers that need no range.
+constexpr const char* kPlain[] = {R"("plugin": "fixed_point", "bits": 8, "fraction_bits": -64)",
+                                  R"("plugin": "block_float", "bits": 8)",
+                                  R"("plugin": "block_float", "bits": 2, "exponent_rule": "ceil")",
+                                  R"("plugin": "block_float", "bits": 8, "exponent_rule": "ceil")",
+                                  R"("plugin": "block_float", "bits": 4, "narrow_range": true)",
+                                  R"("plugin": "lsq", "bits": 2)",
+                                  R"("plugin": "lsq", "bits": 8)",
+                                  R"("plugin": "lsq", "bits": 2, "initial": "minmax")",
+                                  R"("plugin": "lsq", "bits": 3, "initial": "mse")",
+                                  R"("plugin": "pact", "bits": 4, "initial": "first_tensor")",
+                                  R"("plugin": "qil", "part": "weight", "bits": 3)",
+                                  R"("plugin": "qil", "part": "activation", "bits": 3)",
+                                  R"("plugin": "dorefa", "part": "weight", "bits": 1)",
+                                  R"("plugin": "dorefa", "part": "weight", "bits": 4)",
+                                  R"("plugin": "dorefa", "part": "activation", "bits": 4)",
+                                  R"("plugin": "dorefa", "part": "gradient", "bits": 1)",
+                                  R"("plugin": "dorefa", "part": "gradient", "bits": 8)",
+                                  R"("plugin": "ttq")",
+                                  R"("plugin": "twn")",
+                                  R"("plugin": "twn", "threshold_rule": "exact")"};
+
 /// Quantizers as JSON, with the range that they need.
 std::vector<std::string> quantizers() {
   std::vector<std::string> all;
@@ -37,26 +59,7 @@ std::vector<std::string> quantizers() {
     add(R"("plugin": "fixed_point", "bits": 8, "fraction_bits": "auto")", range);
     add(R"("plugin": "fixed_point", "bits": 4, "signed": false, "fraction_bits": "auto")", range);
   }
-  for (const char* plain : {R"("plugin": "fixed_point", "bits": 8, "fraction_bits": -64)",
-                            R"("plugin": "block_float", "bits": 8)",
-                            R"("plugin": "block_float", "bits": 2, "exponent_rule": "ceil")",
-                            R"("plugin": "block_float", "bits": 8, "exponent_rule": "ceil")",
-                            R"("plugin": "block_float", "bits": 4, "narrow_range": true)",
-                            R"("plugin": "lsq", "bits": 2)",
-                            R"("plugin": "lsq", "bits": 8)",
-                            R"("plugin": "lsq", "bits": 2, "initial": "minmax")",
-                            R"("plugin": "lsq", "bits": 3, "initial": "mse")",
-                            R"("plugin": "pact", "bits": 4, "initial": "first_tensor")",
-                            R"("plugin": "qil", "part": "weight", "bits": 3)",
-                            R"("plugin": "qil", "part": "activation", "bits": 3)",
-                            R"("plugin": "dorefa", "part": "weight", "bits": 1)",
-                            R"("plugin": "dorefa", "part": "weight", "bits": 4)",
-                            R"("plugin": "dorefa", "part": "activation", "bits": 4)",
-                            R"("plugin": "dorefa", "part": "gradient", "bits": 1)",
-                            R"("plugin": "dorefa", "part": "gradient", "bits": 8)",
-                            R"("plugin": "ttq")",
-                            R"("plugin": "twn")",
-                            R"("plugin": "twn", "threshold_rule": "exact")"}) {
+  for (const char* plain : kPlain) {
     add(plain, "");
   }
   return all;

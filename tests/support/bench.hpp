@@ -33,7 +33,8 @@ inline sites::SiteKey site_key(const std::string& text) {
   return sites::SiteKey::parse(text).value();
 }
 
-/// The network on one batch of 6 random samples of 8 x 8 x 2 and 5 classes.
+/// The network on one batch of 6 random samples of 8 x 8 x 2 and 5 classes. More than twelve
+/// functions: the parts of a step, and what tests look at after each.
 class Bench {
  public:
   static constexpr std::int64_t kBatch = 6, kClasses = 5;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include <memory>
 #include <regex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,6 +46,55 @@ inline std::vector<fs::path> sources(const std::string& folder) {
 inline std::string text_of(const fs::path& file) {
   std::ifstream text(kRoot / file);
   return {std::istreambuf_iterator<char>(text), std::istreambuf_iterator<char>()};
+}
+
+/// Where a comment, string, character or line of the preprocessor ends that begins at i; i where
+/// none does.
+inline std::size_t end_of_other(const std::string& text, std::size_t i) {
+  const auto after = [&](std::string_view what, std::size_t from) {
+    const std::size_t found = text.find(what, from);
+    return found == std::string::npos ? text.size() : found + what.size();
+  };
+  const auto line_end = [&](std::size_t from) {
+    std::size_t end = std::min(text.find('\n', from), text.size());
+    while (end < text.size() && text[end - 1] == '\\') {
+      end = std::min(text.find('\n', end + 1), text.size());
+    }
+    return end;
+  };
+  const auto is_word = [&](std::size_t at) {
+    return at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) != 0);
+  };
+  if (text.compare(i, 2, "//") == 0) return line_end(i);
+  if (text.compare(i, 2, "/*") == 0) return after("*/", i + 2);
+  if (text.compare(i, 2, "R\"") == 0 && (i == 0 || !is_word(i - 1))) {
+    const std::size_t open = text.find('(', i);
+    return after(")" + text.substr(i + 2, open - i - 2) + "\"", open);
+  }
+  if (text[i] == '#') {
+    const std::size_t before = text.find_last_not_of(" \t", i == 0 ? 0 : i - 1);
+    const bool begins_line = i == 0 || before == std::string::npos || text[before] == '\n';
+    return begins_line ? line_end(i) : i;
+  }
+  const char quote = text[i];
+  if (quote != '"' && quote != '\'') return i;
+  if (quote == '\'' && i > 0 && is_word(i - 1) && is_word(i + 1)) return i;  // 1'000
+  std::size_t end = i + 1;
+  while (end < text.size() && text[end] != quote) end += text[end] == '\\' ? 2 : 1;
+  return std::min(end + 1, text.size());
+}
+
+/// The text with all that blanked, every line break in its place.
+inline std::string code_of(const std::string& text) {
+  std::string code = text;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t end = end_of_other(text, i);
+    for (std::size_t j = i; j < end; ++j) {
+      if (code[j] != '\n') code[j] = ' ';
+    }
+    i = std::max(end, i + 1);
+  }
+  return code;
 }
 
 /// What the file includes, as written: {"host/json/text.hpp", true} in quotes, {"vector", false}.

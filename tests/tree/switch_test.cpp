@@ -10,20 +10,6 @@
 namespace qloom::test {
 namespace {
 
-/// The text with comments, strings and characters blanked, every line break in its place.
-std::string code_of(const std::string& text) {
-  static const std::regex other(
-      R"(//[^\n]*|/\*[^*]*\*+(?:[^/*][^*]*\*+)*/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)+')");
-  std::string code;
-  auto last = text.cbegin();
-  for (std::sregex_iterator i(text.begin(), text.end(), other), end; i != end; ++i) {
-    code.append(last, text.cbegin() + i->position());
-    for (const char c : i->str()) code += c == '\n' ? '\n' : ' ';
-    last = text.cbegin() + i->position() + i->length();
-  }
-  return code.append(last, text.cend());
-}
-
 /// Lines of a "default:" that stands in a switch one of whose cases is an enumerator of ours:
 /// kName, or QLOOM_NAME of the interface to plugins.
 std::vector<std::size_t> silent_defaults(const std::string& text) {

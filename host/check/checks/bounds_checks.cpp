@@ -222,57 +222,56 @@ Tensor spaced_integers(std::uint64_t rows, std::uint64_t columns, std::uint64_t 
   return x;
 }
 
+/// What stands in c before.
+constexpr double kCell = -12345;
+
+/// m x n results of k products; rows of a, b and c lie 0 or, where they are apart, 1, 3 and 2
+/// elements apart.
+qloom_tile tile_of(const float* a, const float* b, double* c, std::uint64_t m, std::uint64_t n,
+                   std::uint64_t k, bool are_apart) {
+  const auto pitch = [are_apart](std::uint64_t count, std::uint64_t space) {
+    return static_cast<std::int64_t>(count + (are_apart ? space : 0));
+  };
+  return {a, b, c, pitch(k, 1), pitch(n, 3), pitch(n, 2), m, n, k, 0, n};
+}
+
+/// Results of n columns with two cells between the rows: each as without them, the cells as before.
+void expect_results(Context& context, const double* c, std::size_t cells, std::uint64_t n,
+                    const std::vector<double>& expected) {
+  for (std::size_t i = 0; i < cells; ++i) {
+    const bool is_result = i % (n + 2) < n;
+    if (!is_result && c[i] != kCell) {
+      context.find(fmt::format("wrote between two rows of c, element {}", i));
+    }
+    if (!is_result) continue;
+    if (c[i] == kCell) context.find(fmt::format("left element {} of c", i));
+    const double dense = expected[i / (n + 2) * n + i % (n + 2)];
+    if (c[i] != dense) {
+      context.find(
+          fmt::format("element {} of c is {}, without space between the rows {}", i, c[i], dense));
+    }
+  }
+}
+
 /// One tile of m x n results of k products; the rows of a, b and c lie 1, 3 and 2 elements apart.
 void check_tile(Context& context, const registry::Instance& instance, std::uint64_t m,
                 std::uint64_t n, std::uint64_t k, Side side) {
-  constexpr double kCell = -12345;
   const auto& ops = instance.ops<qloom_accumulator>();
-  const auto extent = [](std::uint64_t count) { return static_cast<std::int64_t>(count); };
   const Tensor a = spaced_integers(m, k, 1, 3), b = spaced_integers(k, n, 3, 4);
   const Tensor dense_a = spaced_integers(m, k, 0, 3), dense_b = spaced_integers(k, n, 0, 4);
   std::vector<double> expected(m * n, kCell);
   const std::vector<double> cells((m - 1) * (n + 2) + n, kCell);
   const Guarded<float> left(a.data(), a.size(), side), right(b.data(), b.size(), side);
   const Guarded<double> c(cells.data(), cells.size(), side);
-  const qloom_tile tile{left.data(),
-                        right.data(),
-                        c.data(),
-                        extent(k + 1),
-                        extent(n + 3),
-                        extent(n + 2),
-                        m,
-                        n,
-                        k,
-                        0,
-                        n};
+  const qloom_tile tile = tile_of(left.data(), right.data(), c.data(), m, n, k, true);
   qloom_error error = registry::empty_error();
   const qloom_call call = pure_call(Rounding::kStochastic, 0, &error);
   std::uint64_t overflows = 0;
   ops.accumulate(instance.self(), &call, &tile, &overflows);
-  const qloom_tile dense{dense_a.data(),
-                         dense_b.data(),
-                         expected.data(),
-                         extent(k),
-                         extent(n),
-                         extent(n),
-                         m,
-                         n,
-                         k,
-                         0,
-                         n};
+  const qloom_tile dense = tile_of(dense_a.data(), dense_b.data(), expected.data(), m, n, k, false);
   ops.accumulate(instance.self(), &call, &dense, &overflows);
   expect_intact(context, c, "accumulate() c");
-  for (std::size_t i = 0; i < cells.size(); ++i) {
-    const bool is_result = i % (n + 2) < n;
-    if (!is_result && c.data()[i] != kCell) {
-      context.find(fmt::format("wrote between two rows of c, element {}", i));
-    }
-    if (is_result && c.data()[i] == kCell) context.find(fmt::format("left element {} of c", i));
-    if (is_result && c.data()[i] != expected[i / (n + 2) * n + i % (n + 2)]) {
-      context.find(fmt::format("element {} of c is {}, without space between the rows {}", i,
-                               c.data()[i], expected[i / (n + 2) * n + i % (n + 2)]));
-    }
-  }
+  expect_results(context, c.data(), cells.size(), n, expected);
   expect_unchanged(context, left, a.data(), "a");
   expect_unchanged(context, right, b.data(), "b");
 }

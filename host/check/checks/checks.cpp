@@ -4,6 +4,7 @@
 
 namespace qloom::check {
 
+/// More than forty lines: a table, one entry for each check.
 const std::vector<Check>& all_checks() {
   static const std::vector<Check> all{
       {"exports", "library", Level::kAbi, "the entry is the only exported symbol", &check_exports},

@@ -231,6 +231,38 @@ void check_quantizer_modes(Context& context) {
   });
 }
 
+namespace {
+
+/// Each has a name of its own and values.
+bool are_complete(Context& context, const std::vector<qloom_learned>& all) {
+  std::set<std::string> names;
+  for (const qloom_learned& l : all) {
+    if (l.name == nullptr || l.value == nullptr || l.count == 0) {
+      context.find("a learned parameter has no name or no values after prepare()");
+      return false;
+    }
+    if (!names.insert(l.name).second) context.find(fmt::format("two are called \"{}\"", l.name));
+  }
+  return true;
+}
+
+/// Where the values lie is promised once.
+void expect_in_place(Context& context, const std::vector<qloom_learned>& before,
+                     const std::vector<qloom_learned>& after) {
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (i < after.size() && after[i].value == before[i].value &&
+        after[i].count == before[i].count) {
+      continue;
+    }
+    context.find(
+        fmt::format("\"{}\" has moved in memory, expected one place from the first "
+                    "prepare() on",
+                    before[i].name));
+  }
+}
+
+}  // namespace
+
 void check_learned(Context& context) {
   bool learns = false;
   for_prepared(context, [&](const Case&, QuantizerDriver& driver, const Input& input,
@@ -238,13 +270,7 @@ void check_learned(Context& context) {
     const std::vector<qloom_learned> before = driver.learned();
     if (before.empty()) return;
     learns = true;
-    std::set<std::string> names;
-    for (const qloom_learned& l : before) {
-      if (l.name == nullptr || l.value == nullptr || l.count == 0) {
-        return context.find("a learned parameter has no name or no values after prepare()");
-      }
-      if (!names.insert(l.name).second) context.find(fmt::format("two are called \"{}\"", l.name));
-    }
+    if (!are_complete(context, before)) return;
     const Tensor dy = gaussian(input.x.shape(), context.seed() + 977);
     const Record gradients = driver.backward(Rounding::kNearest, dy, kTileElements);
     if (gradients.size() != before.size() + 1) return context.find("gives no gradients");
@@ -263,17 +289,7 @@ void check_learned(Context& context) {
     static_cast<void>(driver.prepare(1));
     static_cast<void>(driver.apply(Rounding::kNearest, kTileElements));
     static_cast<void>(instance.save());
-    const std::vector<qloom_learned> after = driver.learned();
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      if (i < after.size() && after[i].value == before[i].value &&
-          after[i].count == before[i].count) {
-        continue;
-      }
-      context.find(
-          fmt::format("\"{}\" has moved in memory, expected one place from the first "
-                      "prepare() on",
-                      before[i].name));
-    }
+    expect_in_place(context, before, driver.learned());
   });
   if (!learns) context.skip("learns nothing");
 }

@@ -41,6 +41,7 @@ struct NormOfRun {
   std::uint64_t channels;
 };
 
+/// More than twelve functions: those of "qloom.run/1", and the round itself.
 class SmallRun {
  public:
   SmallRun(std::uint64_t seed, std::uint64_t round) : seed_(seed), round_(round) {

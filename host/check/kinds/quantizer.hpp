@@ -43,6 +43,8 @@ class KeptErrors {
   mutable std::vector<float> errors_;  // by index of the random word
 };
 
+/// More than twelve functions: one for each entry of the kind's table, and what moves the state
+/// between them.
 class QuantizerDriver {
  public:
   QuantizerDriver(Context& context, const Case& c, registry::Instance& instance, const Tensor& x,

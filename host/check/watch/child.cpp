@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host/data/streams.hpp"
 #include "host/json/printable.hpp"
 
 namespace qloom::check {
@@ -53,7 +54,7 @@ void write_all(int file, const std::string& text) {
   try {
     write_all(out, function() + kEndMark);
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s\n", e.what());
+    data::say("{}\n", e.what());
     status = 1;
   }
   std::fflush(nullptr);

@@ -38,6 +38,8 @@ struct RoundedValues {
 [[nodiscard]] std::vector<float> to_float32(const Array& array, const std::string& where,
                                             RoundedValues& rounded);
 
+/// More than twelve functions: one for each form in which arrays are asked for, and what is known
+/// of the rest.
 class ArrayReader {
  public:
   /// `arrays` must outlive the reader; `file` begins every message.

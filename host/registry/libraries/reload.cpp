@@ -81,7 +81,6 @@ Registry::Reload::Reload(const Registry& registry, const fs::path& library) : re
 }
 
 Registry::Reload::~Reload() {
-  if (is_kept_) return;
   const std::lock_guard lock(registry_->libraries_->mutex);
   for (const auto& [method, descriptor] : before_) {
     registry_->libraries_->descriptors[method] = descriptor;

@@ -116,48 +116,21 @@ TEST(HistogramMse, ZerosOnesAndAHundredKeepTheHundred) {
 
 /// Inputs that tempt: outliers, few values, one sign, far from zero, tiny, huge, many zeros.
 std::vector<float> tempting(std::uint64_t seed) {
-  const std::vector<float> g =
-      values(gaussian({2 + static_cast<std::int64_t>(seed * 7 % 900)}, seed));
-  std::vector<float> x;
+  using Form = float (*)(float);
+  static constexpr Form kForms[] = {[](float v) { return v; },
+                                    [](float v) { return v * v * v; },
+                                    [](float v) { return std::fabs(v); },
+                                    [](float v) { return -std::exp(v); },
+                                    [](float v) { return std::nearbyint(v); },
+                                    [](float v) { return v > 1 ? 1.0F : 0.0F; },
+                                    [](float v) { return 1000 + v; },
+                                    [](float v) { return v * 1e-30F; },
+                                    [](float v) { return v * 1e32F; },
+                                    [](float v) { return v > 0 ? v : 0.0F; },
+                                    [](float v) { return v < 0 ? -7.0F : v; }};
+  std::vector<float> x = values(gaussian({2 + static_cast<std::int64_t>(seed * 7 % 900)}, seed));
   const float outlier = static_cast<float>(std::pow(10.0, static_cast<double>(seed % 5)));
-  for (std::size_t i = 0; i < g.size(); ++i) {
-    const float v = g[i];
-    switch (seed % 11) {
-      case 0:
-        x.push_back(v);
-        break;
-      case 1:
-        x.push_back(v * v * v);
-        break;
-      case 2:
-        x.push_back(std::fabs(v));
-        break;
-      case 3:
-        x.push_back(-std::exp(v));
-        break;
-      case 4:
-        x.push_back(std::nearbyint(v));
-        break;
-      case 5:
-        x.push_back(v > 1 ? 1.0F : 0.0F);
-        break;
-      case 6:
-        x.push_back(1000 + v);
-        break;
-      case 7:
-        x.push_back(v * 1e-30F);
-        break;
-      case 8:
-        x.push_back(v * 1e32F);
-        break;
-      case 9:
-        x.push_back(v > 0 ? v : 0.0F);
-        break;
-      case 10:
-        x.push_back(v < 0 ? -7.0F : v);
-        break;
-    }
-  }
+  for (float& v : x) v = kForms[seed % std::size(kForms)](v);
   if (seed % 3 == 0) x[seed % x.size()] *= outlier;
   if (seed % 7 == 0) x[0] = -x[0] * outlier;
   return x;

@@ -46,6 +46,7 @@ struct Quantizer {
       return QLOOM_E_UNSUPPORTED;
     }
   }
+  /// More than forty lines: the table of the kind, entry by entry.
   static constexpr qloom_quantizer table() {
     qloom_quantizer t{};
     t.struct_size = sizeof(qloom_quantizer);
