@@ -17,7 +17,8 @@ namespace qloom::results {
 ///
 /// threads:     same figures for any number
 /// cost:        a fraction of a second; the number of samples follows the size of the network
-/// side effect: counts the overflows of modelled accumulators in that pass
+/// side effect: the nodes hold the values of that pass; overflows of modelled accumulators are not
+///              counted
 /// errors:      none; where no pass with rules is possible, "error" says why
 [[nodiscard]] json::Json layer_statistics(network::Network& network, const data::Dataset& dataset,
                                           data::Normalisation normalisation, std::uint64_t epochs);

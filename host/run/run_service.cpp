@@ -80,11 +80,23 @@ qloom_status norm_inference(qloom_run* run, std::uint64_t index, float* scale,
   });
 }
 
+/// Rules at sites of a norm end with it.
+void warn_of_lost_sites(RunState& state, const std::string& norm) {
+  for (const auto& [key, spec] : state.network->placement().quantizers) {
+    if (key.site->owner != sites::Owner::kNorm || key.layer != norm) continue;
+    state.warnings.add(
+        {spec.quantizer.where,
+         fmt::format("\"{}\" has no effect any more at \"{}\": the norm is folded away",
+                     key.site->name, norm)});
+  }
+}
+
 qloom_status remove_norm(qloom_run* run, std::uint64_t index) noexcept {
   return guarded([&] {
     network::Network& network = *run->state.network;
     const auto norms = network.plan.norms();
     if (index >= norms.size()) throw RunError(fmt::format("there is no norm {}", index));
+    warn_of_lost_sites(run->state, norms[index]->name);
     network.remove_norm(network.graph.model().find(norms[index]->name));
     run->setup.lower(network, run->state.done());
     return QLOOM_OK;

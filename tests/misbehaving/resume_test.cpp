@@ -143,6 +143,19 @@ TEST_F(Resume, WithAdamAndAcrossThreads) {
   expect_same("adam");
 }
 
+TEST_F(Resume, WithDropout) {
+  Json p = pipeline("sgd");
+  Json& layers = p["model"]["inline"]["layers"];
+  layers.insert(layers.begin() + 3, Json{{"name", "o"}, {"type", "dropout"}, {"rate", 0.4}});
+  write("p.json", p.dump());
+  run_whole();
+  for (const int step : {0, 6, 15, 20}) stop_and_resume(SIGTERM, step);
+  p["model"]["inline"]["layers"][3]["rate"] = 0.0;
+  write("p.json", p.dump());
+  ASSERT_EQ(run("without").status, 0);
+  EXPECT_NE(report("without")["series"]["loss"], report("whole")["series"]["loss"]);
+}
+
 TEST_F(Resume, WithWagesRecipe) {
   Json p = pipeline("sgd");
   p["procedures"] = {{{"plugin", "wage_training"}}};

@@ -82,6 +82,18 @@ void expect_names_parameters(const Json& method, const std::string& place) {
       EXPECT_TRUE(properties.contains(other)) << place << ": only_with/" << name << "/" << other;
     }
   }
+  const Json agrees_with = method.value("agrees_with", Json::object());
+  for (const auto& [name, others] : agrees_with.items()) {
+    EXPECT_TRUE(properties.contains(name)) << place << ": agrees_with/" << name;
+    for (const Json& other : others) {
+      const fs::path manifest = fs::path(QLOOM_SOURCE_DIR) / "plugins" /
+                                (other["kind"].get<std::string>() + "s") /
+                                other["id"].get<std::string>() / "plugin.json";
+      EXPECT_TRUE(
+          data::read_json(manifest)["parameters"]["properties"].contains(other["parameter"]))
+          << place << ": agrees_with/" << name << ": " << other.dump();
+    }
+  }
   for (const Json& pointer : method.value("epochs", Json::array())) {
     const auto text = pointer.get<std::string>();
     EXPECT_TRUE(properties.contains(text.substr(1, text.find('/', 1) - 1))) << place << text;

@@ -54,6 +54,28 @@ constexpr const char* kNever =
 
 TEST_F(WarningsOfARun, NothingToWarnOf) { expect({}, {}); }
 
+TEST_F(WarningsOfARun, MethodsOfARecipeThatContradictEachOther) {
+  const auto with = [](const std::string& norm, const std::string& procedure, int bits) {
+    return List{R"(/norm={"plugin": "const_scale")" + norm + "}",
+                R"(/procedures=[{"plugin": "wage_training")" + procedure + "}]",
+                R"(/rules=[{"site": "weight", "quantizer": {"plugin": "wage", "bits": )" +
+                    std::to_string(bits) + "}}]",
+                "/stages/0/train/optimizer/learning_rate=1"};
+  };
+  const auto contradicts = [](const std::string& mine, const std::string& its,
+                              const std::string& place) {
+    return mine + " contradicts " + its + " of p.json: " + place +
+           ": the recipe has one value for both";
+  };
+  expect(with(R"(, "weight_bits": 3, "beta": 2)", R"(, "weight_bits": 3, "beta": 2)", 3), {});
+  expect(with(R"(, "divisor": 8)", R"(, "beta": 2)", 2), {});
+  expect(with(R"(, "init_gain": 3)", R"(, "beta": 2)", 3),
+         {{"/procedures/0/beta", contradicts("2", "1.5", "/norm/beta")},
+          {"/procedures/0/init_gain", contradicts("6", "3", "/norm/init_gain")},
+          {"/procedures/0/weight_bits", contradicts("2", "3", "/rules/0/quantizer/bits")},
+          {"/norm/weight_bits", contradicts("2", "3", "/rules/0/quantizer/bits")}});
+}
+
 TEST_F(WarningsOfARun, ARuleThatBeginsAfterTheEnd) {
   expect({kFar}, {{"/rules/0/from", kNever}});
   // At the very end it acts in the evaluation that follows, and only there.

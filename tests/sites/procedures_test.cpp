@@ -99,6 +99,19 @@ TEST_F(Procedures, FoldBnKeepsTheLogitsOfEvaluation) {
   }
 }
 
+TEST_F(Procedures, FoldBnTellsOfRulesThatEndWithTheNorm) {
+  const Json rules =
+      Json::array({fixed_rule("norm.output", "norm1", 3), fixed_rule("weight", "conv1", 5)});
+  auto folded = trainer(rules, Json::array({{{"plugin", "fold_bn"}}}), 1);
+  EXPECT_TRUE(folded.state().warnings.list().empty());
+  run(folded);
+  const Json& list = folded.state().warnings.list();
+  ASSERT_EQ(list.size(), 1U) << list.dump(2);
+  EXPECT_NE(list[0]["where"].get<std::string>().find("/rules/0"), std::string::npos) << list;
+  EXPECT_EQ(list[0]["what"],
+            "\"norm.output\" has no effect any more at \"norm1\": the norm is folded away");
+}
+
 TEST_F(Procedures, FoldedWeightsAreWhatAWeightRuleQuantizes) {
   const Json rules =
       Json::array({fixed_rule("weight", "conv1", 5), fixed_rule("bias", "conv1", 4)});
