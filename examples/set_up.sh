@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the qloom authors
 #
-# Installs the Debian packages that are missing, configures and builds preset release. What is
+# Installs the packages of Debian or Ubuntu that are missing, configures and builds preset release. What is
 # installed or built already stays as it is.
 #
 #   examples/set_up.sh            all that is installed: the programs qloom and qloom-check, the plugins
@@ -20,25 +20,46 @@ case "$target" in
     ;;
 esac
 
+# What has another name in each distribution: Boost's packages have its version, clang's runtime
+# has clang's. The tests run on Debian 12; the names of the others are theirs, untested.
+distribution="$(. /etc/os-release 2>/dev/null && echo "${ID:-} ${VERSION_ID:-}")" || distribution=""
+case "$distribution" in
+  "debian 12") boost=1.81 clang=14 ;;
+  "debian 13") boost=1.83 clang=19 ;;
+  "ubuntu 24.04") boost=1.83 clang=18 ;;
+  *) boost="" clang="" ;;
+esac
+
 packages=(
   g++ cmake ninja-build ccache pkg-config binutils
-  libboost1.81-dev libboost-filesystem1.81-dev libboost-system1.81-dev
+  "libboost$boost-dev" "libboost-filesystem$boost-dev" "libboost-system$boost-dev"
   nlohmann-json3-dev libvalijson-dev libxtensor-dev libxsimd-dev libdnnl-dev libcli11-dev
   libfmt-dev libgtest-dev libbenchmark-dev libzip-dev zlib1g-dev dataset-fashion-mnist
   libjs-chart.js
 )
 if [[ $target == all ]]; then
   # the tests look at the pages of results and at the source text; presets clang and tsan
-  packages+=(chromium clang clang-format libclang-rt-14-dev libomp-dev llvm)
+  packages+=(chromium clang clang-format "libclang-rt-$clang-dev" libomp-dev llvm)
 fi
+
+tell_what_is_needed() {
+  cat <<'EOF'
+== this is none of Debian 12, Debian 13, Ubuntu 24.04: nothing is installed. Needed are
+     a C++20 compiler (g++ 12 or later, clang 14 or later) with OpenMP, CMake 3.25, Ninja, pkg-config, binutils
+     Boost 1.81 (headers, filesystem), nlohmann/json 3.11, valijson 1.0, CLI11 2.1, fmt 9
+     xtensor 0.24, xsimd 8 to 13, oneDNN 2.6 to 3.7 (optional), libzip 1.7, zlib
+     Fashion-MNIST as IDX files, Chart.js 3
+     for the tests: GoogleTest 1.12, Google Benchmark, Chromium, clang-format 14
+EOF
+}
 
 is_installed() {
   [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
 }
 
 install_missing() {
-  if ! command -v dpkg-query >/dev/null; then
-    echo "== no dpkg here; needed are (names of Debian 12): ${packages[*]}"
+  if [[ -z $boost ]]; then
+    tell_what_is_needed
     return
   fi
   local missing=() package

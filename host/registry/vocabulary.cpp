@@ -107,8 +107,8 @@ Json resolve_vocabulary(const Json& vocabulary, Json parameters, const std::stri
   });
   for (const std::string& place : places) {
     Json& schema = parameters[Json::json_pointer(place)];
-    const Json& shared = shared_parameter(vocabulary, schema["$ref"], where + place);
-    schema = merged(shared, schema, where + place);
+    schema =
+        merged(shared_parameter(vocabulary, schema["$ref"], where + place), schema, where + place);
   }
   return parameters;
 }

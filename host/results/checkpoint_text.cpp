@@ -161,8 +161,8 @@ CheckpointText read_checkpoint_text(data::ArrayReader& reader, const data::Array
         fmt::format("{}: a checkpoint of format {}, expected {}; another version of qloom wrote it",
                     reader.file(), meta.value("format", Json()).dump(), kFormat));
   }
-  const Json& schema = registry::read_schema("checkpoint");
-  CheckpointText text = from_json(json::validate(schema, meta, reader.where(kMeta) + ": "));
+  CheckpointText text = from_json(
+      json::validate(registry::read_schema("checkpoint"), meta, reader.where(kMeta) + ": "));
   require_arrays(reader, arrays, text.arrays);
   return text;
 }

@@ -13,8 +13,12 @@ namespace {
 const std::string kProgram = QLOOM_CLANG_FORMAT;
 
 TEST(Format, EveryFileIsAsClangFormatLaysItOut) {
-  ASSERT_NE(tell(kProgram + " --version").text.find("version 14."), std::string::npos)
-      << "\"" << kProgram << "\": install the package clang-format (version 14, of Debian 12)";
+  const std::string version = tell(kProgram + " --version").text;
+  if (version.find("version 14.") == std::string::npos) {  // other versions lay out otherwise
+    ASSERT_EQ(tell("cat /etc/os-release").text.find("bookworm"), std::string::npos)
+        << "\"" << kProgram << "\": install the package clang-format (version 14, of Debian 12)";
+    GTEST_SKIP() << "clang-format 14 is asked, here is " << version;
+  }
   std::string files;
   for (const char* folder : kFolders) {
     for (const fs::path& file : sources(folder)) {

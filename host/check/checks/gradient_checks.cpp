@@ -93,7 +93,7 @@ std::optional<Case> declared_case(Context& context, const Json& declared,
 
 void expect_known(Context& context, const Json& declared, const std::vector<std::string>& known) {
   for (const Json& name : declared.value("of", Json::array())) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    if (std::find(known.begin(), known.end(), name.get<std::string>()) != known.end()) continue;
     context.find(
         fmt::format("the manifest declares a gradient of {}, which does not exist", name.dump()));
   }

@@ -56,7 +56,8 @@ void check_range_order(Context& context) {
     const qloom_status status =
         context.call("ranges", [&] { return ops.ranges(instance.self(), &out, 1, &error); });
     if (status != QLOOM_E_ORDER) {
-      context.find(fmt::format("status {}, expected {} (QLOOM_E_ORDER)", status, QLOOM_E_ORDER));
+      context.find(fmt::format("status {}, expected {} (QLOOM_E_ORDER)", status,
+                               qloom_status{QLOOM_E_ORDER}));
     }
   }
 }

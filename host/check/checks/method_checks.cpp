@@ -207,7 +207,7 @@ void check_answers(Context& context) {
     if (!input.is_ordinary) return static_cast<void>(fresh_record(context, c, input));
     for (const Entry& entry : fresh_record(context, c, input)) {
       const bool is_internal =
-          entry.refusal.starts_with(fmt::format("status {}:", QLOOM_E_INTERNAL));
+          entry.refusal.starts_with(fmt::format("status {}:", qloom_status{QLOOM_E_INTERNAL}));
       if (!entry.refusal.empty() && (c.text() == first || is_internal)) {
         context.find(fmt::format("{}: {}, expected an answer", entry.name, entry.refusal));
       }
