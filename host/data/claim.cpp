@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "host/data/descriptor.hpp"
 #include "host/data/process.hpp"
 #include "host/data/temporary.hpp"
 #include "host/tensor/error.hpp"
@@ -22,8 +23,6 @@
 namespace qloom::data {
 namespace fs = std::filesystem;
 namespace {
-
-std::string reason() { return std::generic_category().message(errno); }
 
 std::string now_text() {
   const std::time_t now = std::time(nullptr);
@@ -148,7 +147,7 @@ Claim::Lock Claim::lock() {
   fs::create_directories(folder_, error);
   fd_ = Descriptor(::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
   if (error || !fd_.is_open()) {
-    const std::string why = error ? error.message() : reason();
+    const std::string why = error ? error.message() : errno_text();
     throw InputError(fmt::format("{}: {}, expected a folder in which files can be created",
                                  folder_.string(), why));
   }
@@ -194,7 +193,7 @@ void Claim::write_owner() const {
   const std::string text = text_of({this_process(), now_text()});
   if (::ftruncate(fd_.get(), 0) != 0 ||
       ::pwrite(fd_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
-    const std::string why = reason();
+    const std::string why = errno_text();
     ::unlink(file_.c_str());
     throw InputError(fmt::format("{}: cannot be written: {}", file_.string(), why));
   }

@@ -2,11 +2,17 @@
 // Copyright the qloom authors
 #pragma once
 
+#include <cerrno>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include <unistd.h>
 
 namespace qloom::data {
+
+/// What went wrong in the call before, in words.
+[[nodiscard]] inline std::string errno_text() { return std::generic_category().message(errno); }
 
 /// An open file descriptor, closed at the end of its scope. -1: none.
 class Descriptor {

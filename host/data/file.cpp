@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -23,8 +22,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;  // 1 MiB a call
-
-std::string reason() { return std::generic_category().message(errno); }
 
 bool write_all(int fd, std::span<const std::uint8_t> bytes) {
   while (!bytes.empty()) {
@@ -124,7 +121,7 @@ Bytes read_bytes(const fs::path& file, std::uint64_t most) {
   const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
   if (!fd.is_open() || ::fstat(fd.get(), &status) != 0) {
-    throw InputError(fmt::format("{}: cannot be read: {}", file.string(), reason()));
+    throw InputError(fmt::format("{}: cannot be read: {}", file.string(), errno_text()));
   }
   if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode)) {
     throw InputError(fmt::format("{}: cannot be read: it is a {}, expected a file", file.string(),
@@ -143,7 +140,7 @@ Bytes read_bytes(const fs::path& file, std::uint64_t most) {
     if (size == bytes.size()) bytes.resize(size + kChunkBytes);
     const ssize_t n = ::read(fd.get(), bytes.data() + size, bytes.size() - size);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw InputError(fmt::format("{}: cannot be read: {}", file.string(), reason()));
+    if (n < 0) throw InputError(fmt::format("{}: cannot be read: {}", file.string(), errno_text()));
     if (n == 0) break;
     size += static_cast<std::size_t>(n);
     require(size);
@@ -175,10 +172,10 @@ StagedFile::StagedFile(const fs::path& file, std::span<const std::uint8_t> bytes
   } while (!fd.is_open() && errno == EEXIST);
   if (!fd.is_open()) {
     temporary_.clear();
-    fail(reason());
+    fail(errno_text());
   }
   if (!write_all(fd.get(), bytes) || ::fsync(fd.get()) != 0 || !fd.close()) {
-    const std::string why = reason();
+    const std::string why = errno_text();
     discard();
     fail(why);
   }
@@ -187,7 +184,7 @@ StagedFile::StagedFile(const fs::path& file, std::span<const std::uint8_t> bytes
 StagedFile::~StagedFile() { discard(); }
 
 void StagedFile::commit() {
-  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(reason());
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(errno_text());
   temporary_.clear();
   flush_folder(target_.parent_path());
 }

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15;  // 2^64 / golden ratio
 constexpr int kRotation = 29;
-constexpr std::size_t kChunkBytes = std::size_t{1} << 20;  // 1 MiB a call
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;  // 1 MiB a call
 
 /// The product spreads low bits up, the shift high bits down, the rotation both into the next one.
 std::uint64_t mixed(std::uint64_t lane, std::uint64_t word) {
@@ -50,7 +50,7 @@ Stamp stamp_of(const struct stat& s) {
 FileHash hash_open_file(const Descriptor& fd, const fs::path& file) {
   Hash hash;
   FileHash result;
-  std::vector<std::uint8_t> chunk(kChunkBytes);
+  std::vector<std::uint8_t> chunk(kReadBytes);
   for (;;) {
     const ssize_t n = ::read(fd.get(), chunk.data(), chunk.size());
     if (n < 0 && errno == EINTR) continue;

@@ -40,7 +40,7 @@ std::optional<Finding> verdict(const Json& schema, const Json& value) {
   return finding;
 }
 
-constexpr int kMostLevels = 100;  // of a value with its defaults; parse() reads no more either
+constexpr int kMostDefaults = 100;  // of a value with its defaults; parse() reads no more either
 
 void fill_defaults(const Explainer& explainer, const Json& schema, Json& value, int level);
 
@@ -90,7 +90,7 @@ void fill_array(const Explainer& explainer, const Json& s, Json& value, int leve
 }
 
 void fill_defaults(const Explainer& explainer, const Json& schema, Json& value, int level) {
-  if (level > kMostLevels) throw std::runtime_error("its defaults lead to ever more of them");
+  if (level > kMostDefaults) throw std::runtime_error("its defaults lead to ever more of them");
   const Json& s = explainer.resolve(schema);
   if (!s.is_object()) return;
   if (value.is_object()) fill_object(explainer, s, value, level);

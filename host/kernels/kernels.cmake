@@ -7,6 +7,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   # an object library, so that a test can look at the objects
   add_library(qloom_kernels_isa OBJECT
     kernels/isa/sse2.cpp kernels/isa/avx2.cpp kernels/isa/avx512.cpp)
+  set_target_properties(qloom_kernels_isa PROPERTIES UNITY_BUILD OFF)  # each its own flags
   target_include_directories(qloom_kernels_isa PRIVATE "${PROJECT_SOURCE_DIR}")
   target_link_libraries(qloom_kernels_isa PRIVATE qloom_abi qloom_warnings)
   target_compile_options(qloom_kernels_isa PRIVATE -O3 -fno-exceptions)

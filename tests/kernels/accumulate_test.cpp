@@ -10,6 +10,7 @@
 #include "host/kernels/reference/accumulate.hpp"
 #include "host/kernels/reference/minifloat.hpp"
 #include "tests/kernels/every_isa.hpp"
+#include "tests/kernels/geometry.hpp"
 #include "tests/kernels/matrices.hpp"
 
 namespace qloom::kernels::test {
@@ -80,14 +81,6 @@ void fill_wild(Matrices& x) {
   };
   wild(x.a, 1);
   wild(x.b, 2);
-}
-
-void expect_same(const std::vector<double>& a, const std::vector<double>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    ASSERT_EQ(std::bit_cast<std::uint64_t>(a[i]), std::bit_cast<std::uint64_t>(b[i]))
-        << "result " << i << ": " << a[i] << " and " << b[i];
-  }
 }
 
 TEST_P(Accumulate, FloatHasTheBitsOfTheDefinition) {

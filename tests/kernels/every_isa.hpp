@@ -7,6 +7,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@
 namespace qloom::kernels::test {
 
 inline constexpr std::uint64_t kSeed = 0x0123456789ABCDEF, kStream = 0xFEDCBA9876543210, kStep = 77;
+inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// A test that runs on every instruction set this machine has.
 class EveryIsa : public testing::TestWithParam<Isa> {

@@ -6,17 +6,13 @@
 #include <limits>
 #include <vector>
 
-#include <omp.h>
-
 #include "host/kernels/reference/extremes.hpp"
 #include "tests/kernels/every_isa.hpp"
+#include "tests/kernels/geometry.hpp"
 
 namespace qloom::kernels::test {
 namespace {
 
-struct Geometry {
-  std::uint64_t outer, groups, inner, missing;
-};
 const std::vector<Geometry>& geometries() {
   static const std::vector<Geometry> all{
       {1, 1, 1, 0},      {1, 1, 67, 0},     {3, 1, 100001, 0}, {1, 1, 400003, 0}, {2000, 3, 1, 0},
@@ -42,7 +38,7 @@ Found found(const Function& extremes, const qloom_tensor& t) {
   return out;
 }
 
-void expect_same(const Found& a, const Found& b) {
+void expect_found(const Found& a, const Found& b) {
   const auto bits_of = [](const std::vector<double>& v) {
     std::vector<std::uint64_t> out;
     for (const double x : v) out.push_back(std::bit_cast<std::uint64_t>(x));
@@ -53,17 +49,6 @@ void expect_same(const Found& a, const Found& b) {
   EXPECT_EQ(a.nonfinite, b.nonfinite);
 }
 
-class Threads {
- public:
-  explicit Threads(int n) : before_(omp_get_max_threads()) { omp_set_num_threads(n); }
-  ~Threads() { omp_set_num_threads(before_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int before_;
-};
-
 class ExtremesTest : public EveryIsa {
  protected:
   static void expect_definition(const Geometry& s, const std::vector<float>& x) {
@@ -73,7 +58,7 @@ class ExtremesTest : public EveryIsa {
     const Found expected = found(ref::extremes, t);
     for (const int threads : {1, 2, 7}) {
       const Threads set(threads);
-      expect_same(found(kernels().extremes, t), expected);
+      expect_found(found(kernels().extremes, t), expected);
     }
   }
 };
@@ -127,12 +112,12 @@ TEST_P(ExtremesTest, AZeroEndIsPositive) {
 
 TEST_P(ExtremesTest, OfNothingAreInfinite) {
   const float x = 1.0F;
-  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  constexpr double kInf = std::numeric_limits<double>::infinity();
   for (const qloom_tensor t :
        {qloom_tensor{&x, nullptr, 0, 0, 1, 1, 1}, qloom_tensor{&x, nullptr, 0, 1, 1, 2, 4}}) {
     const Found out = found(kernels().extremes, t);
-    EXPECT_EQ(out.lo[t.groups - 1], kInfinity);
-    EXPECT_EQ(out.hi[t.groups - 1], -kInfinity);
+    EXPECT_EQ(out.lo[t.groups - 1], kInf);
+    EXPECT_EQ(out.hi[t.groups - 1], -kInf);
     EXPECT_EQ(out.nonfinite[t.groups - 1], 0U);
   }
 }
@@ -142,7 +127,7 @@ TEST_P(ExtremesTest, TakeEveryLengthAndOffset) {
   for (const std::size_t offset : {0U, 1U, 3U}) {
     for (std::uint64_t n = 1; n <= 150; ++n) {
       const qloom_tensor t{x.data() + offset, nullptr, 0, n, 1, 1, n};
-      expect_same(found(kernels().extremes, t), found(ref::extremes, t));
+      expect_found(found(kernels().extremes, t), found(ref::extremes, t));
     }
   }
 }

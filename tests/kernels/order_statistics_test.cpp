@@ -12,18 +12,13 @@
 
 #include "host/kernels/reference/order_statistics.hpp"
 #include "tests/kernels/every_isa.hpp"
+#include "tests/kernels/geometry.hpp"
 
 namespace qloom::kernels::test {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-/// missing: elements that the last group lacks.
-struct Geometry {
-  std::uint64_t outer, groups, inner, missing;
-  [[nodiscard]] std::uint64_t n() const { return outer * groups * inner - missing; }
-};
 /// Small groups, and groups that are sampled: one, long runs, several runs of each, columns.
 const Geometry kGeometries[] = {{1, 1, 1, 0},    {1, 1, 67, 0},    {5, 33, 17, 0},  {777, 63, 1, 0},
                                 {1, 40, 9, 5},   {1, 1, 70001, 0}, {2, 1, 9000, 0}, {1, 3, 9001, 2},

@@ -12,7 +12,6 @@
 namespace qloom::kernels::test {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kMost = std::numeric_limits<float>::max();
 const qloom_float_format kE5m2{5, 2, 15, QLOOM_SPECIALS_IEEE, 1, 0};     // largest 57344
 const qloom_float_format kE4m3{4, 3, 7, QLOOM_SPECIALS_IEEE, 1, 0};      // largest 240

@@ -5,38 +5,22 @@
 #include <limits>
 #include <vector>
 
-#include <omp.h>
-
 #include "host/kernels/reference/reduce.hpp"
 #include "tests/kernels/every_isa.hpp"
+#include "tests/kernels/geometry.hpp"
 
 namespace qloom::kernels::test {
 namespace {
 
-/// Geometry of a tensor; n may leave the last group short.
-struct Shape {
-  std::uint64_t outer, groups, inner, missing;
-};
-const std::vector<Shape>& shapes() {
-  static const std::vector<Shape> all{
+const std::vector<Geometry>& shapes() {
+  static const std::vector<Geometry> all{
       {1, 1, 1, 0},    {1, 1, 67, 0},    {1, 1, 300000, 0}, {3, 1, 100001, 0}, {2000, 3, 1, 0},
       {900, 64, 1, 0}, {70, 1500, 1, 0}, {1, 40, 9, 0},     {1, 40, 288, 5},   {1, 3, 200000, 9},
       {4, 6, 5000, 0}, {3, 100, 7, 0},   {1, 7, 16, 15},    {1, 4, 8, 0},      {100000, 17, 1, 0}};
   return all;
 }
 
-class Threads {
- public:
-  explicit Threads(int n) : before_(omp_get_max_threads()) { omp_set_num_threads(n); }
-  ~Threads() { omp_set_num_threads(before_); }
-  Threads(const Threads&) = delete;
-  Threads& operator=(const Threads&) = delete;
-
- private:
-  int before_;
-};
-
-qloom_tensor tensor(const Shape& s, const std::vector<float>& x) {
+qloom_tensor tensor(const Geometry& s, const std::vector<float>& x) {
   return {x.data(), nullptr,  0,      s.outer * s.groups * s.inner - s.missing,
           s.outer,  s.groups, s.inner};
 }
@@ -53,16 +37,8 @@ class Statistics : public EveryIsa {
 };
 QLOOM_ON_EVERY_ISA(Statistics);
 
-void expect_same(const std::vector<double>& a, const std::vector<double>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    ASSERT_EQ(std::bit_cast<std::uint64_t>(a[i]), std::bit_cast<std::uint64_t>(b[i]))
-        << "group " << i << ": " << a[i] << " and " << b[i];
-  }
-}
-
 TEST_P(Statistics, HaveTheBitsOfTheDefinitionOnAnyNumberOfThreads) {
-  for (const Shape& s : shapes()) {
+  for (const Geometry& s : shapes()) {
     const std::vector<float> x = spread(s.outer * s.groups * s.inner, 10.0F, s.groups);
     const qloom_tensor t = tensor(s, x);
     std::vector<double> center(s.groups);
@@ -81,7 +57,7 @@ TEST_P(Statistics, HaveTheBitsOfTheDefinitionOnAnyNumberOfThreads) {
 }
 
 TEST_P(Statistics, OfIntegersAreExact) {
-  for (const Shape& s : shapes()) {
+  for (const Geometry& s : shapes()) {
     std::vector<float> x(s.outer * s.groups * s.inner);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i * 7919 % 1001) - 500.0F;
     const qloom_tensor t = tensor(s, x);
@@ -121,7 +97,7 @@ TEST_P(Statistics, OfIntegersAreExact) {
 
 TEST_P(Statistics, SkipNanInExtremaAndCountNonfinites) {
   const float nan = from_bits(0xFFC00001U), infinity = from_bits(0x7F800000U);
-  for (const Shape s : {Shape{1, 1, 50, 0}, Shape{50, 3, 1, 0}, Shape{1, 3, 20, 0}}) {
+  for (const Geometry s : {Geometry{1, 1, 50, 0}, Geometry{50, 3, 1, 0}, Geometry{1, 3, 20, 0}}) {
     std::vector<float> x(s.outer * s.groups * s.inner, nan);
     const std::size_t stride = s.inner == 1 ? s.groups : 1;
     x[0] = -3.0F;
@@ -151,7 +127,8 @@ TEST_P(Statistics, SkipNanInExtremaAndCountNonfinites) {
 TEST_P(Statistics, OfNothingAreNeutral) {
   const std::vector<float> x(1);
   const std::vector<double> center(2, 0.0);
-  for (const Shape s : {Shape{1, 1, 1, 1}, Shape{1, 2, 4, 4}}) {  // empty; second group empty
+  for (const Geometry s :
+       {Geometry{1, 1, 1, 1}, Geometry{1, 2, 4, 4}}) {  // empty; second group empty
     const qloom_tensor t = tensor(s, std::vector<float>(8, 1.0F));
     const qloom_tensor valid{x.data(), nullptr, 0, t.n == 0 ? 0U : 1U, 1, s.groups, s.inner};
     const std::size_t g = s.groups - 1;
@@ -223,7 +200,7 @@ TEST_P(Statistics, HistogramOfEveryLengthAndNumberOfBins) {
 }
 
 TEST_P(Statistics, HistogramEqualsTheDefinitionOnAnyNumberOfThreads) {
-  for (const Shape& s : shapes()) {
+  for (const Geometry& s : shapes()) {
     const std::vector<float> x = spread(s.outer * s.groups * s.inner, 2.0F, s.inner);
     const qloom_tensor t = tensor(s, x);
     std::vector<double> lo(s.groups), hi(s.groups);

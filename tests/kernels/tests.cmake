@@ -1,5 +1,3 @@
-# Its files give the same names to different things.
-set_target_properties(kernels_test PROPERTIES UNITY_BUILD OFF)
 # What the objects built with instruction-set flags may hold: a test looks at them.
 if(TARGET qloom_kernels_isa AND CMAKE_NM AND NOT QLOOM_SANITIZE)
   target_compile_definitions(kernels_test PRIVATE QLOOM_NM="${CMAKE_NM}"

@@ -169,20 +169,21 @@ TEST(LayerTable, EveryGradientEqualsCentralDifferences) {
 }
 
 TEST(LayerTable, ChunksAndPlaceLeaveNoTrace) {
-  constexpr std::size_t kCount = 9001;
-  const auto x = random_values(kCount, 5, -8, 8), second = random_values(kCount, 6),
-             dy = random_values(kCount, 7);
+  constexpr std::size_t kElements = 9001;
+  const auto x = random_values(kElements, 5, -8, 8), second = random_values(kElements, 6),
+             dy = random_values(kElements, 7);
   for (const LayerType* type : layers::table()) {
     const Elementwise& each = type->elementwise;
     if (each.forward == nullptr) continue;
     const Layer layer = layer_of(*type);
-    std::vector<float> whole(kCount), chunks(kCount), in_place = x, dx(kCount), dx_in_place = dy;
-    each.forward(layer, kTableTraining, {0, kCount}, x.data(), second.data(), whole.data());
-    each.forward(layer, kTableTraining, {0, kCount}, in_place.data(), second.data(),
+    std::vector<float> whole(kElements), chunks(kElements), in_place = x, dx(kElements),
+                                                            dx_in_place = dy;
+    each.forward(layer, kTableTraining, {0, kElements}, x.data(), second.data(), whole.data());
+    each.forward(layer, kTableTraining, {0, kElements}, in_place.data(), second.data(),
                  in_place.data());
     EXPECT_EQ(in_place, whole) << type->name;
-    for (std::size_t first = 0, n = 1; first < kCount; first += n, n = n * 3 % 1021 + 1) {
-      n = std::min(n, kCount - first);
+    for (std::size_t first = 0, n = 1; first < kElements; first += n, n = n * 3 % 1021 + 1) {
+      n = std::min(n, kElements - first);
       each.forward(layer, kTableTraining, {first, n}, x.data() + first, second.data() + first,
                    chunks.data() + first);
       if (each.gradient == nullptr) continue;
@@ -191,7 +192,7 @@ TEST(LayerTable, ChunksAndPlaceLeaveNoTrace) {
     }
     EXPECT_EQ(chunks, whole) << type->name;
     if (each.gradient == nullptr) continue;
-    each.gradient(layer, kTableTraining, {0, kCount},
+    each.gradient(layer, kTableTraining, {0, kElements},
                   (each.reads == Elementwise::Reads::kOutput ? whole : x).data(),
                   dx_in_place.data(), dx_in_place.data());
     EXPECT_EQ(dx_in_place, dx) << type->name;

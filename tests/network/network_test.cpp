@@ -35,9 +35,11 @@ const char* const kNetworkModel = R"({
     {"name": "flat", "type": "flatten"},
     {"name": "fc", "type": "dense", "units": "classes"}]})";
 
-constexpr std::int64_t kNetworkBatch = 6, kClasses = 5;
+constexpr std::int64_t kNetworkBatch = 6, kNetworkClasses = 5;
 
-Model model() { return parse_model(Json::parse(kNetworkModel), "test", {8, 8, 2}, kClasses); }
+Model model() {
+  return parse_model(Json::parse(kNetworkModel), "test", {8, 8, 2}, kNetworkClasses);
+}
 
 MethodSpec method(const std::string& kind, const std::string& id,
                   const Json& params = Json::object()) {
@@ -74,19 +76,20 @@ struct NetworkFixture {
     network.lower(placement);
     network.parameters.initialise(network.graph.model());
     for (std::int64_t i = 0; i < kNetworkBatch; ++i)
-      labels.push_back(static_cast<std::int32_t>(i % kClasses));
+      labels.push_back(static_cast<std::int32_t>(i % kNetworkClasses));
   }
   double loss(std::uint64_t step = 0) {
     const Tensor& logits = network.plan.forward(x, training(step));
-    return layers::softmax_cross_entropy(logits.data(), labels.data(), kNetworkBatch, kClasses,
-                                         nullptr)
+    return layers::softmax_cross_entropy(logits.data(), labels.data(), kNetworkBatch,
+                                         kNetworkClasses, nullptr)
                .sum /
            kNetworkBatch;
   }
   void gradients(std::uint64_t step = 0) {
     const Tensor& logits = network.plan.forward(x, training(step));
-    Tensor dy({kNetworkBatch, kClasses});
-    layers::softmax_cross_entropy(logits.data(), labels.data(), kNetworkBatch, kClasses, dy.data());
+    Tensor dy({kNetworkBatch, kNetworkClasses});
+    layers::softmax_cross_entropy(logits.data(), labels.data(), kNetworkBatch, kNetworkClasses,
+                                  dy.data());
     network.plan.backward(dy);
   }
   Network network;

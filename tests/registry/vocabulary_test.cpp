@@ -13,7 +13,7 @@
 namespace qloom::registry {
 namespace {
 
-const Json& vocabulary() {
+const Json& tree_parameters() {
   static const Json text = data::read_json(schema_folder() / "parameters.schema.json");
   return text;
 }
@@ -23,7 +23,7 @@ Json schema_with(const std::string& properties) {
 }
 
 Json resolved(const std::string& property) {
-  return resolve_vocabulary(vocabulary(), schema_with(R"("p": )" + property), "m: /parameters")
+  return resolve_vocabulary(tree_parameters(), schema_with(R"("p": )" + property), "m: /parameters")
       .at("properties")
       .at("p");
 }
@@ -58,7 +58,7 @@ TEST(Vocabulary, WhatStandsBesideItMakesItNarrower) {
 
 TEST(Vocabulary, IsReadWhereverASchemaStands) {
   const Json schema = resolve_vocabulary(
-      vocabulary(),
+      tree_parameters(),
       schema_with(
           R"("list": {"type": "array", "items": {"oneOf": [{"$ref": "qloom:parameters#/bits"}]},
                       "default": [{"$ref": "qloom:parameters#/bits"}]})"),
@@ -90,7 +90,7 @@ TEST(Vocabulary, WhatMayNotDifferIsRefused) {
 
 TEST(Vocabulary, EveryParameterIsSoundAndExplained) {
   std::size_t count = 0;
-  for (const auto& [name, shared] : vocabulary().items()) {
+  for (const auto& [name, shared] : tree_parameters().items()) {
     if (!shared.is_object()) continue;
     ++count;
     Json schema = shared;

@@ -11,7 +11,7 @@
 namespace qloom::check {
 namespace {
 
-qloom_tensor tensor_of(const Input& input) {
+qloom_tensor abi_tensor(const Input& input) {
   const Tensor& x = input.x;
   const std::uint64_t inner = std::max<std::uint64_t>(1, x.size() / (input.outer * input.groups));
   return {x.data(), x.shape().data(), x.shape().size(), x.size(), input.outer, input.groups, inner};
@@ -34,7 +34,7 @@ std::vector<double> ends_of(Context& context, const registry::Instance& instance
 /// All values but those of group g, made larger.
 Input with_others_changed(const Input& input, std::uint64_t g) {
   Input other = input;
-  const std::uint64_t inner = tensor_of(input).inner;
+  const std::uint64_t inner = abi_tensor(input).inner;
   for (std::uint64_t i = 0; i < other.x.size(); ++i) {
     if (i / inner % input.groups != g) other.x[i] = 3.0F * other.x[i] + 0.5F;
   }
@@ -98,7 +98,7 @@ void check_extremes(Context& context) {
       context.at("{}, {}", c.text(), input.name);
       told = context.create(c);
       seen = context.create(c);
-      const qloom_tensor t = tensor_of(input);
+      const qloom_tensor t = abi_tensor(input);
       std::vector<double> lo(t.groups), hi(t.groups);
       std::vector<std::uint64_t> nonfinite(t.groups);
       kernels::table().extremes(&t, lo.data(), hi.data(), nonfinite.data());

@@ -28,7 +28,7 @@ struct Discard {
 };
 using Zip = std::unique_ptr<zip_t, Discard>;
 using Member = std::unique_ptr<zip_file_t, Discard>;
-using Source = std::unique_ptr<zip_source_t, Discard>;
+using ZipSource = std::unique_ptr<zip_source_t, Discard>;
 
 /// An error record of libzip with an end.
 struct ZipError {
@@ -109,7 +109,7 @@ class MemberReader {
 }
 
 void add_member(zip_t* zip, const std::string& name, const Bytes& bytes) {
-  Source source(zip_source_buffer(zip, bytes.data(), bytes.size(), 0));
+  ZipSource source(zip_source_buffer(zip, bytes.data(), bytes.size(), 0));
   if (source == nullptr) fail_to_write(zip_strerror(zip));
   const zip_int64_t index = zip_file_add(zip, name.c_str(), source.get(), ZIP_FL_ENC_UTF_8);
   if (index < 0) fail_to_write(zip_strerror(zip));
@@ -141,7 +141,7 @@ std::map<std::string, Bytes> read_members(const std::filesystem::path& file,
                                           const std::set<std::string>& names) {
   const Bytes packed = read_bytes(file);
   ZipError error;
-  const Source source(zip_source_buffer_create(packed.data(), packed.size(), 0, &error.raw));
+  const ZipSource source(zip_source_buffer_create(packed.data(), packed.size(), 0, &error.raw));
   if (source == nullptr) throw std::bad_alloc();
   const Zip zip = open_archive(source.get(), ZIP_RDONLY | ZIP_CHECKCONS, error);
   if (zip == nullptr || packed.size() < kEndRecordBytes) {  // libzip takes 0 bytes for an archive
@@ -174,7 +174,7 @@ Bytes zip_bytes(const std::map<std::string, Bytes>& members) {
     return end;
   }
   ZipError error;
-  const Source source(zip_source_buffer_create(nullptr, 0, 0, &error.raw));
+  const ZipSource source(zip_source_buffer_create(nullptr, 0, 0, &error.raw));
   if (source == nullptr) throw std::bad_alloc();
   Zip zip = open_archive(source.get(), ZIP_TRUNCATE, error);
   if (zip == nullptr) fail_to_write(error.text());

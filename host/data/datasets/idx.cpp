@@ -36,8 +36,8 @@ namespace {
 
 /// What an IDX file says before its elements; nothing when `bytes` end before it does, and how many
 /// it takes in `needed`.
-std::optional<RawArray> parse_header(std::span<const std::uint8_t> bytes, const std::string& where,
-                                     std::uint64_t& needed) {
+std::optional<RawArray> parse_idx_header(std::span<const std::uint8_t> bytes,
+                                         const std::string& where, std::uint64_t& needed) {
   needed = 4;
   if (bytes.size() < needed) return {};
   const IdxType* type = find_type(bytes[2]);
@@ -73,7 +73,7 @@ std::uint64_t bytes_of(const RawArray& raw) {
 std::optional<std::uint64_t> idx_size(std::span<const std::uint8_t> bytes,
                                       const std::string& where) {
   std::uint64_t header = 0;
-  const std::optional<RawArray> raw = parse_header(bytes, where, header);
+  const std::optional<RawArray> raw = parse_idx_header(bytes, where, header);
   if (!raw) return {};
   return header + bytes_of(*raw);
 }
@@ -84,7 +84,7 @@ RawArray parse_idx(std::span<const std::uint8_t> bytes, const std::string& where
         fmt::format("{}: truncated, {} bytes, expected {}", where, bytes.size(), expected));
   };
   std::uint64_t header = 0;
-  std::optional<RawArray> parsed = parse_header(bytes, where, header);
+  std::optional<RawArray> parsed = parse_idx_header(bytes, where, header);
   if (!parsed) truncated(header);
   RawArray raw = std::move(*parsed);
   const std::uint64_t expected = header + bytes_of(raw);
