@@ -13,7 +13,7 @@ target_link_libraries(qloom_check PRIVATE ${CMAKE_DL_LIBS})
 
 add_executable(qloom-check check/main.cpp)
 target_link_libraries(qloom-check PRIVATE qloom_check qloom_warnings)
-target_compile_options(qloom-check PRIVATE -O1)  # the command line alone
+target_compile_options(qloom-check PRIVATE ${quick_to_build})
 set_target_properties(qloom-check PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
 # Exported, so that a plugin's own tests find it: $<TARGET_FILE:qloom::qloom-check>.
 install(TARGETS qloom-check EXPORT qloom_targets RUNTIME DESTINATION bin)

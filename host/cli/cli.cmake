@@ -8,7 +8,7 @@ target_include_directories(qloom PRIVATE "${PROJECT_SOURCE_DIR}")
 target_link_libraries(qloom PRIVATE
   qloom_check qloom_study qloom_run qloom_results qloom_pipeline qloom_network qloom_registry qloom_data CLI11::CLI11 fmt::fmt
   qloom_warnings)
-target_compile_options(qloom PRIVATE -O1)  # text, not tensors
+target_compile_options(qloom PRIVATE ${quick_to_build})
 set_target_properties(qloom PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
 # Exported, so that a plugin's own tests find the program: $<TARGET_FILE:qloom::qloom>.
 install(TARGETS qloom EXPORT qloom_targets RUNTIME DESTINATION bin)

@@ -117,8 +117,8 @@ void check_code_width(Context& context, QuantizerDriver& driver,
 
 std::vector<float> with_gaps(const Tensor& x) {
   std::vector<float> gaps(x.begin(), x.end());
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  const float odd[] = {std::numeric_limits<float>::quiet_NaN(), kInfinity, -kInfinity};
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  const float odd[] = {std::numeric_limits<float>::quiet_NaN(), kInf, -kInf};
   for (std::size_t i = 0; i < gaps.size(); i += 5) gaps[i] = odd[i / 5 % 3];
   return gaps;
 }
