@@ -85,7 +85,7 @@ foreach(manifest IN LISTS manifests)
   list(APPEND plugin_folders "${PROJECT_BINARY_DIR}/plugins/${kind}.${method}")
 endforeach()
 add_test(NAME check_plugins COMMAND qloom-check ${tree_check} ${plugin_folders})
-set_tests_properties(check_plugins PROPERTIES LABELS conformance TIMEOUT 900)
+set_tests_properties(check_plugins PROPERTIES LABELS conformance TIMEOUT 900 COST 20)
 add_dependencies(qloom_sanitized qloom-check)
 
 # Preset tsan: the thread sanitizer sees what the checks cannot. races: calls on std::thread; threads:

@@ -32,7 +32,16 @@ struct Destroyed {
 thread_local Destroyed destroyed;
 #endif
 
-#if defined(UNSOUND_UNIQUE_SYMBOL)
+#if defined(UNSOUND_UNIQUE_SYMBOL) && defined(__clang__)
+// What gcc makes by itself of a static variable in an inline function.
+asm(".pushsection .bss\n.globl unsound_count\n.type unsound_count, @gnu_unique_object\n"
+    ".size unsound_count, 4\n.balign 4\nunsound_count: .zero 4\n.popsection");
+extern "C" QLOOM_EXPORT int unsound_count;
+template <class T>
+struct Counter {
+  static T& count() { return unsound_count; }
+};
+#elif defined(UNSOUND_UNIQUE_SYMBOL)
 template <class T>
 struct QLOOM_EXPORT Counter {
   static T& count() {
