@@ -73,7 +73,7 @@ class Unsound {
   }
   void pass_through_room(const qloom_tile& t) const noexcept {
     double* const room = fault_.is("races_in_library") ? common_room : scratch_.data();
-    for (int repeat = 0; repeat < 20; ++repeat) {  // as long as a larger sum takes
+    for (int repeat = 0; repeat < 200; ++repeat) {  // most of a call: threads meet here
       for (std::uint64_t i = 0; i < t.m * t.n; ++i) {
         room[i] = t.c[i / t.n * static_cast<std::uint64_t>(t.ldc) + i % t.n];
       }
