@@ -6,6 +6,8 @@
 
 #include <fstream>
 
+#include <gtest/gtest.h>
+
 #include "host/json/validate.hpp"
 #include "host/results/sections.hpp"
 #include "host/results/table.hpp"
