@@ -11,7 +11,7 @@
 
 namespace qloom::check {
 namespace {
-constexpr unsigned char kCell = 0xA5;
+constexpr unsigned char kGuardByte = 0xA5;
 }
 
 GuardedBytes::GuardedBytes(std::size_t bytes, Side side) : bytes_(bytes) {
@@ -23,7 +23,7 @@ GuardedBytes::GuardedBytes(std::size_t bytes, Side side) : bytes_(bytes) {
   map_ = static_cast<unsigned char*>(map);
   unsigned char* const open = side == Side::kBefore ? map_ + page : map_;
   unsigned char* const closed = side == Side::kBefore ? map_ : map_ + room;
-  std::memset(open, kCell, room);
+  std::memset(open, kGuardByte, room);
   if (::mprotect(closed, page, PROT_NONE) != 0) {
     throw std::system_error(errno, std::generic_category(), "mprotect");
   }
@@ -40,7 +40,7 @@ GuardedBytes::~GuardedBytes() { ::munmap(map_, mapped_); }
 
 std::ptrdiff_t GuardedBytes::touched() const {
   const auto found =
-      std::find_if(cells_.begin(), cells_.end(), [](unsigned char cell) { return cell != kCell; });
+      std::find_if(cells_.begin(), cells_.end(), [](unsigned char cell) { return cell != kGuardByte; });
   return found == cells_.end() ? 0 : &*found - data_;
 }
 
