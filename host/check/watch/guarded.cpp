@@ -39,8 +39,8 @@ GuardedBytes::GuardedBytes(std::size_t bytes, Side side) : bytes_(bytes) {
 GuardedBytes::~GuardedBytes() { ::munmap(map_, mapped_); }
 
 std::ptrdiff_t GuardedBytes::touched() const {
-  const auto found =
-      std::find_if(cells_.begin(), cells_.end(), [](unsigned char cell) { return cell != kGuardByte; });
+  const auto found = std::find_if(cells_.begin(), cells_.end(),
+                                  [](unsigned char cell) { return cell != kGuardByte; });
   return found == cells_.end() ? 0 : &*found - data_;
 }
 
