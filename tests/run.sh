@@ -6,7 +6,7 @@
 # that built. Then sets up what tests need, builds everything and runs the tests: all but slow ones
 # and benchmarks in preset release, then unit, reference, conformance and abi tests under the address
 # and undefined-behaviour sanitizers, then the fuzz targets for 60 seconds (tests/fuzz/run.sh). Exit status 0
-# when all passed. At most 15 minutes on two processors from a fresh clone.
+# when all passed.
 #
 #   tests/run.sh                 all of it
 #   tests/run.sh --no-asan       without the sanitizers, and so without the fuzz targets
