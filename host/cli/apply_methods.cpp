@@ -24,8 +24,8 @@ using json::Json;
 Result apply_quantizer(const pipeline::Rule& rule, const registry::Registry& registry,
                        const Request& in) {
   if (in.mode == Mode::kFrozen) throw InputError("--mode frozen: only norms know it");
-  network::SiteQuantizer node(
-      registry, network::resolve_quantizer(registry, rule.body, rule.where),
+  sites::SiteQuantizer node(
+      registry, sites::resolve_quantizer(registry, rule.body, rule.where),
       {.name = kApplyStream, .seed = in.seed, .channel_axis = in.channel_axis});
   Result out;
   // The learning rate of a step on its own is 1: a gradient quantizer that contains it shows
@@ -200,13 +200,13 @@ Result apply_rounding(const pipeline::Rule& rule, const registry::Registry& regi
 void require_codes(const Tensor& x, const char* option, const std::string& id) {
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double code = x[i];
-    if (code == std::nearbyint(code) && std::fabs(code) <= network::kLargestCode) continue;
+    if (code == std::nearbyint(code) && std::fabs(code) <= contraction::kLargestCode) continue;
     throw InputError(
         fmt::format("{}: element {} is {}, but \"{}\" adds integer codes: expected whole numbers "
                     "from {:.0f} to "
                     "{:.0f}",
-                    option, data::index_text(x.shape(), i), x[i], id, -network::kLargestCode,
-                    network::kLargestCode));
+                    option, data::index_text(x.shape(), i), x[i], id, -contraction::kLargestCode,
+                    contraction::kLargestCode));
   }
 }
 

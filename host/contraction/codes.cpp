@@ -14,7 +14,7 @@
 #include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 namespace {
 
 constexpr int kMostDigits = 8;
@@ -279,4 +279,4 @@ double partial_sum_bound(const CodeRange& range, const SignedSums& sums) {
                   sums.negative * range.hi - sums.positive * range.lo);
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

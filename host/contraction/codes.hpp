@@ -12,7 +12,7 @@
 #include "host/contraction/contraction.hpp"
 #include "host/kernels/vectorized.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 
 /// Every integer of at most this magnitude is a float32, so a sum whose partial sums stay within
 /// it is exact in any order.
@@ -112,4 +112,4 @@ void add_pass(Sums pass, int shift, bool is_first, std::int64_t* sum, std::uint6
   });
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

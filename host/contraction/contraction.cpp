@@ -11,7 +11,7 @@
 #include "host/kernels/stored_codes.hpp"
 #include "host/tensor/error.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 namespace {
 
 Sliced forward_role(const ContractionShape& s, const Operand& x, const Operand& w,
@@ -153,4 +153,4 @@ void bias_gradient(const ContractionShape& s, const Operand& dy, float* db) {
   }
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

@@ -13,7 +13,7 @@
 
 #include "host/tensor/coded.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 
 struct ContractionShape {
   std::int64_t batch = 1, in_h = 1, in_w = 1, in_c = 1;
@@ -119,4 +119,4 @@ class Contraction {
 /// db[c] = sum of dy over batch, height, width.
 void bias_gradient(const ContractionShape&, const Operand& dy, float* db);
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

@@ -10,7 +10,7 @@
 #include "host/contraction/contraction_state.hpp"
 #include "host/contraction/patches.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 namespace {
 
 constexpr std::int64_t kPatchBytes = 1 << 20;  // of one thread
@@ -79,4 +79,4 @@ bool Contraction::State::byte_weight_gradient(const ContractionShape& s, const O
   return true;
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

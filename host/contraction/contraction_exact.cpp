@@ -10,7 +10,7 @@
 #include "host/contraction/contraction_state.hpp"
 #include "host/kernels/vectorized.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 namespace {
 
 /// Sums of several passes.
@@ -185,4 +185,4 @@ void Contraction::State::exact_weight_gradient(const ContractionShape& s, const 
   });
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

@@ -6,7 +6,7 @@
 
 #include "host/contraction/contraction_state.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 
 void Contraction::State::set_weights(const std::array<SlicePrimitive*, 2>& primitives,
                                      std::size_t index, const void* plain) {
@@ -94,4 +94,4 @@ void Contraction::State::real_weight_gradient(const ContractionShape& s, const O
   });
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

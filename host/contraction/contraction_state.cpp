@@ -4,7 +4,7 @@
 // What all ways of a contraction need before they start: scratch memory and primitives.
 #include "host/contraction/contraction_state.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 
 Contraction::State& Contraction::State::ready() {
   static thread_local Scratch scratch;
@@ -43,4 +43,4 @@ std::array<SlicePrimitive*, 2> Contraction::State::slice_primitives(const Primit
   return {of(0), of(slices.count - 1)};
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

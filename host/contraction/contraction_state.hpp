@@ -18,7 +18,7 @@
 #include "host/contraction/source.hpp"
 #include "host/tensor/tensor.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 
 /// The forward role and the input gradient seen as one thing: samples of `left` times weights give
 /// samples of `out`.
@@ -176,4 +176,4 @@ struct Contraction::State {
   bool lacks_bytes_ = false, lacks_wide_ = false;
 };
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

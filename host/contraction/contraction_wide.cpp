@@ -12,7 +12,7 @@
 
 #include "host/contraction/contraction_state.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 namespace {
 
 /// 32-bit sums, each with its correction; the difference is formed modulo 2^32.
@@ -170,4 +170,4 @@ bool Contraction::State::run_wide_slices(const Sliced& c, const ExactPlan& plan)
   return true;
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

@@ -12,7 +12,7 @@
 #include "host/contraction/source.hpp"
 #include "host/tensor/error.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 namespace {
 
 bool wants_codes(const AccumulatorRef& accumulator) {
@@ -255,4 +255,4 @@ void ModelledContraction::weight_gradient(const ContractionShape& s, const Opera
       StoreRows{s.fan_in(), outputs * s.fan_in(), dw, nullptr, common_factor(accumulator, x, dy)});
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

@@ -18,7 +18,7 @@
 #include "host/contraction/contraction.hpp"
 #include "host/tensor/tensor.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 
 /// The three roles as in Contraction; keeps its buffers between calls.
 ///
@@ -64,4 +64,4 @@ class ModelledContraction {
   Tensor left_, right_, turned_;
 };
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

@@ -9,7 +9,7 @@
 
 #include <dnnl.hpp>
 
-namespace qloom::network::onednn {
+namespace qloom::contraction::onednn {
 
 using Desc = dnnl::memory::desc;
 using Dims = dnnl::memory::dims;
@@ -112,4 +112,4 @@ bool is_batch_reduced(const Description& description) {
   return name.starts_with("brgconv") || name.starts_with("brg_conv");
 }
 
-}  // namespace qloom::network::onednn
+}  // namespace qloom::contraction::onednn

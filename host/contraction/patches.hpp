@@ -8,7 +8,7 @@
 
 #include "host/contraction/contraction.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 
 /// Where the kernel's first place meets the input for successive output pixels (batch, out_h,
 /// out_w); h and w may lie in the padding.
@@ -114,4 +114,4 @@ inline void gather_errors(const ContractionShape& s, const float* dy, std::int64
   }
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

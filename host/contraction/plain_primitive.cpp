@@ -9,7 +9,7 @@
 #include "host/contraction/slice_primitive.hpp"
 #include "host/tensor/error.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 
 class SlicePrimitive::Made {
  public:
@@ -105,4 +105,4 @@ void multiply_bytes(std::int64_t, std::int64_t, std::int64_t, const void*, const
   throw RunError("products of bytes in a build without oneDNN");
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

@@ -10,7 +10,7 @@
 #include "host/contraction/onednn.hpp"
 #include "host/contraction/slices.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 namespace {
 
 using dnnl::memory;
@@ -375,4 +375,4 @@ void multiply_bytes(std::int64_t channels, std::int64_t k, std::int64_t rows, co
   dnnl::error::wrap_c_api(status, "oneDNN's product of bytes failed");
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

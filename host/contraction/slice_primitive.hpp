@@ -12,7 +12,7 @@
 
 #include "host/contraction/contraction.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 
 enum class Role { kForward, kInputGradient, kWeightGradient, kDenseWeightGradient };
 
@@ -83,4 +83,4 @@ class SlicePrimitive {
   std::unique_ptr<Made> made_;
 };
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

@@ -14,7 +14,7 @@
 #include "host/contraction/contraction.hpp"
 #include "host/tensor/parallel.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 
 /// True for a 1x1 kernel that reads every pixel once: then all pixels of the batch are rows of one
 /// matrix product.
@@ -101,4 +101,4 @@ void for_each_slice(std::int64_t count, Body&& body) {
   if (failure) std::rethrow_exception(failure);
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

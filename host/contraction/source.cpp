@@ -5,7 +5,7 @@
 #include "host/kernels/stored_codes.hpp"
 #include "host/tensor/parallel.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 namespace {
 
 /// Writes elements first .. first + n - 1 of a source that is not in memory as it is wanted.
@@ -45,4 +45,4 @@ const void* all_elements(const Source& source, std::int64_t n, Tensor& buffer) {
   return out;
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

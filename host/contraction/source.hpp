@@ -10,7 +10,7 @@
 #include "host/contraction/contraction.hpp"
 #include "host/tensor/tensor.hpp"
 
-namespace qloom::network {
+namespace qloom::contraction {
 
 /// The buffer's memory, at least n elements.
 inline float* grown(Tensor& buffer, std::int64_t n) {
@@ -52,4 +52,4 @@ const void* elements(const Source& source, std::int64_t first, std::int64_t n, T
 /// The same for all n, on all threads.
 const void* all_elements(const Source& source, std::int64_t n, Tensor& buffer);
 
-}  // namespace qloom::network
+}  // namespace qloom::contraction

@@ -15,7 +15,7 @@
 
 namespace qloom::layers {
 
-using network::ContractionShape;
+using contraction::ContractionShape;
 
 /// Shape of one sample, NHWC without N; a vector is 1 x 1 x channels.
 struct SampleShape {

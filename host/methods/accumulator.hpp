@@ -14,7 +14,7 @@
 
 namespace qloom::methods {
 
-using network::AccumulatorRef;
+using contraction::AccumulatorRef;
 
 struct AccumulatorSpec {
   MethodSpec accumulator, rounding;

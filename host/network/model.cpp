@@ -133,7 +133,7 @@ class LayerReader {
   void check_size() const {
     std::int64_t weights = 0;
     if (layer_.is_contraction()) {
-      const ContractionShape s = layer_.type->contraction(layer_, 1);
+      const contraction::ContractionShape s = layer_.type->contraction(layer_, 1);
       weights = data::checked_count({s.out_c, s.kernel_h, s.kernel_w, s.in_c / s.groups});
     }
     const std::int64_t outputs =

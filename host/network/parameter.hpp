@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "host/sites/site_quantizer.hpp"
+#include "host/network/names.hpp"
 
 namespace qloom::network {
 

@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 #pragma once
 
-#include "host/sites/site_quantizer.hpp"
+#include "host/network/names.hpp"
 
 namespace qloom::network {
 

@@ -74,7 +74,7 @@ void SiteTable::recall(data::ArrayReader& reader) {
     } else if (holds("quantizer", &json::Json::is_object)) {
       QuantizerSpec spec;
       try {
-        spec = quantizer_spec_of(*registry_, rule);
+        spec = sites::quantizer_spec_of(*registry_, rule);
       } catch (const json::Json::exception&) {
         reader.refuse(name, "the text of a rule");
       }

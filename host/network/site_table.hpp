@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "host/data/arrays/array_reader.hpp"
+#include "host/network/names.hpp"
 #include "host/network/parameter.hpp"
-#include "host/sites/placement.hpp"
 
 namespace qloom::network {
 

@@ -12,20 +12,20 @@
 namespace qloom::placing {
 namespace {
 
-bool wants_first_tensor(const registry::Registry& registry, const network::MethodSpec& quantizer,
+bool wants_first_tensor(const registry::Registry& registry, const sites::MethodSpec& quantizer,
                         const sites::SiteKey& key) {
-  const registry::Instance probe = network::probe_of(registry, quantizer, &key);
+  const registry::Instance probe = sites::probe_of(registry, quantizer, &key);
   return (probe.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_WANTS_FIRST_TENSOR) != 0;
 }
 
 /// What evaluation lacks at a site, in words; "" when all is known.
 std::string missing(const registry::Registry& registry, const sites::SiteKey& key,
-                    const network::QuantizerSpec& now, const network::QuantizerSpec* before) {
+                    const sites::QuantizerSpec& now, const sites::QuantizerSpec* before) {
   const bool keeps_range =
-      before != nullptr && network::keeps_state(now.range, before->range) &&
-      network::granularity_of(now.quantizer) == network::granularity_of(before->quantizer);
+      before != nullptr && sites::keeps_state(now.range, before->range) &&
+      sites::granularity_of(now.quantizer) == sites::granularity_of(before->quantizer);
   if (now.range.method != nullptr && !keeps_range) return "range is";
-  if (before != nullptr && network::keeps_state(now.quantizer, before->quantizer)) return "";
+  if (before != nullptr && sites::keeps_state(now.quantizer, before->quantizer)) return "";
   return wants_first_tensor(registry, now.quantizer, key) ? "first tensor is" : "";
 }
 

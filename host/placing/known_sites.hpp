@@ -14,7 +14,7 @@
 namespace qloom::placing {
 
 /// By reader, the methods that have seen training or calibration data there.
-using KnownSites = std::map<sites::SiteKey, network::QuantizerSpec>;
+using KnownSites = std::map<sites::SiteKey, sites::QuantizerSpec>;
 
 /// Those of a network as it stands.
 [[nodiscard]] KnownSites known_sites(const network::Network& network);

@@ -23,7 +23,7 @@ using sites::Value;
 
 class Placer {
  public:
-  Placer(const registry::Registry& registry, network::Placement& out)
+  Placer(const registry::Registry& registry, sites::Placement& out)
       : registry_(registry), out_(out) {}
 
   void apply(const pipeline::Rule& rule, const std::vector<Candidate>& layers) {
@@ -106,24 +106,24 @@ class Placer {
     out_.accumulators[key] = methods::resolve_accumulator(registry_, rule_->body, rule_->where);
   }
 
-  const network::QuantizerSpec& quantizer(const SiteKey& key) {
+  const sites::QuantizerSpec& quantizer(const SiteKey& key) {
     auto& spec = quantizers_[key.site];
-    if (!spec) spec = network::resolve_quantizer(registry_, rule_->body, rule_->where, &key);
+    if (!spec) spec = sites::resolve_quantizer(registry_, rule_->body, rule_->where, &key);
     return *spec;
   }
 
   const registry::Registry& registry_;
-  network::Placement& out_;
+  sites::Placement& out_;
   const pipeline::Rule* rule_ = nullptr;
   /// As the rule gives it to a site, resolved once.
-  std::map<const Site*, std::optional<network::QuantizerSpec>> quantizers_;
+  std::map<const Site*, std::optional<sites::QuantizerSpec>> quantizers_;
 };
 
 }  // namespace
 
-network::Placement place(const pipeline::Pipeline& pipeline, const network::Model& model,
-                         const registry::Registry& registry, Moment done) {
-  network::Placement placement;
+sites::Placement place(const pipeline::Pipeline& pipeline, const network::Model& model,
+                       const registry::Registry& registry, Moment done) {
+  sites::Placement placement;
   const std::vector<Candidate> layers = candidates(pipeline, model);
   const std::string norm_where = pipeline.file.string() + ": /norm";
   for (const Candidate& c : layers) {

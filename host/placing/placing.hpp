@@ -22,9 +22,9 @@ struct Moment {
 /// The placement once this much training is done. Later rules win over earlier ones,
 /// site by site; a rule with "quantizer": null clears what earlier ones placed. InputError for
 /// rules that name what the model has not (candidates.hpp).
-[[nodiscard]] network::Placement place(const pipeline::Pipeline& pipeline,
-                                       const network::Model& model,
-                                       const registry::Registry& registry, Moment done);
+[[nodiscard]] sites::Placement place(const pipeline::Pipeline& pipeline,
+                                     const network::Model& model,
+                                     const registry::Registry& registry, Moment done);
 
 /// The moments at which the placement may change, the start included, in their order.
 [[nodiscard]] std::vector<Moment> changes(const pipeline::Pipeline& pipeline,

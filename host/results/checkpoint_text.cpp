@@ -37,10 +37,10 @@ std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value)
 double double_of(const Json& bits) { return std::bit_cast<double>(bits.get<std::uint64_t>()); }
 
 /// What procedures that read a quantized weight between two steps get its random words from.
-Json pass_json(const network::Phase& p) {
+Json pass_json(const sites::Phase& p) {
   return {p.step, p.epoch, p.training, bits_of(p.learning_rate)};
 }
-network::Phase phase_of(const Json& p) { return {p.at(0), p.at(1), p.at(2), double_of(p.at(3))}; }
+sites::Phase phase_of(const Json& p) { return {p.at(0), p.at(1), p.at(2), double_of(p.at(3))}; }
 
 /// What a checkpoint holds beside weights and norm statistics: families of arrays.
 constexpr const char* kOtherFamilies[] = {kMeta,      "velocity/",   "second/",    "shadow/",

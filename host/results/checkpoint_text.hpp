@@ -48,7 +48,7 @@ struct CheckpointText {
   json::Json configuration, inputs;  ///< as the report has them
   json::Json seed;
   Cursor cursor;
-  network::Phase last_pass;
+  sites::Phase last_pass;
   json::Json series, stages, reloads, warnings;
   std::map<std::string, std::vector<double>> custom;
   std::map<std::string, json::Json> tables;  ///< of procedures

@@ -14,7 +14,7 @@ namespace {
 using json::Json;
 
 /// "pact, bits 4": the method with the parameter that readers look for first.
-std::string text_of(const network::MethodSpec& spec) {
+std::string text_of(const sites::MethodSpec& spec) {
   const bool has_bits = spec.params.is_object() && spec.params.contains("bits");
   return has_bits ? fmt::format("{}, bits {}", spec.method->id, spec.params["bits"].dump())
                   : spec.method->id;
@@ -23,9 +23,9 @@ std::string text_of(const network::MethodSpec& spec) {
 std::string text_of(const sites::SiteKey& key) { return key.text(); }
 std::string text_of(const std::string& norm) { return "norm/" + norm; }
 
-const network::MethodSpec& main_method(const network::QuantizerSpec& s) { return s.quantizer; }
-const network::MethodSpec& main_method(const network::AccumulatorSpec& s) { return s.accumulator; }
-const network::MethodSpec& main_method(const network::MethodSpec& s) { return s; }
+const sites::MethodSpec& main_method(const sites::QuantizerSpec& s) { return s.quantizer; }
+const sites::MethodSpec& main_method(const sites::AccumulatorSpec& s) { return s.accumulator; }
+const sites::MethodSpec& main_method(const sites::MethodSpec& s) { return s; }
 
 /// One row per key whose method differs; "none" where there is no method.
 template <class Specs>

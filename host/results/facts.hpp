@@ -28,7 +28,7 @@ struct Score {
 /// A moment at which rules with "from" changed the placement.
 struct Swap {
   std::uint64_t epoch = 0, step = 0;
-  network::Placement before, after;
+  sites::Placement before, after;
 };
 
 /// A stored parameter, or what a contraction reads of one sample.

@@ -25,7 +25,7 @@ struct Observed {
   std::string tensor, layer, site;
   const float *before, *after;
   std::size_t count;
-  const network::SiteQuantizer* quantizer;
+  const sites::SiteQuantizer* quantizer;
 };
 
 struct Histogram {

@@ -14,11 +14,11 @@ using results::Storage;
 using results::TensorFact;
 
 /// The tensor as this node last encoded it; float32 without one.
-Storage storage_at(const network::SiteQuantizer* site, std::int64_t elements, bool is_sample) {
+Storage storage_at(const sites::SiteQuantizer* site, std::int64_t elements, bool is_sample) {
   const auto n = static_cast<std::uint64_t>(elements);
   if (site == nullptr) return results::storage_of({}, n, 0);
   qloom_encoding e = site->encoding();
-  const Json granularity = network::granularity_of(site->spec().quantizer);
+  const Json granularity = sites::granularity_of(site->spec().quantizer);
   const std::uint64_t group = granularity.is_object() ? granularity.value("group", 0U) : 0;
   if (is_sample) {  // the node has seen a batch
     e.stored_bits = 0;
@@ -35,7 +35,7 @@ std::vector<TensorFact> parameter_facts(network::Network& network) {
     fact.shape = p->value.shape();
     fact.elements = static_cast<std::int64_t>(p->value.size());
     // An averaged weight (shadow) is what evaluation uses, in float32.
-    const network::SiteQuantizer* site = p->shadow.empty() ? p->forward.get() : nullptr;
+    const sites::SiteQuantizer* site = p->shadow.empty() ? p->forward.get() : nullptr;
     if (site != nullptr) fact.bits = site->bits();
     if (p->on_update != nullptr) fact.stored_bits = p->on_update->bits();
     fact.is_weight = p->role == QLOOM_ROLE_WEIGHT;

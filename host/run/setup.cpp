@@ -19,7 +19,7 @@ network::Model model_of(const pipeline::Pipeline& p, const data::Dataset& d) {
                               {d.train.height, d.train.width, d.train.channels}, d.classes);
 }
 
-void collect_methods(const network::Placement& placement,
+void collect_methods(const sites::Placement& placement,
                      std::set<const registry::Method*>& methods) {
   for (const auto& [key, spec] : placement.quantizers) {
     methods.insert({spec.quantizer.method, spec.rounding.method});

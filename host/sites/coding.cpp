@@ -6,7 +6,7 @@
 
 #include "host/kernels/stored_codes.hpp"
 
-namespace qloom::network {
+namespace qloom::sites {
 
 bool Coding::take(const qloom_encoding& encoding, std::uint64_t outputs) {
   const qloom_grid& grid = encoding.grid;
@@ -23,7 +23,7 @@ bool Coding::take(const qloom_encoding& encoding, std::uint64_t outputs) {
     lo = std::min(lo, grid.code_min[g] - zero);
     hi = std::max(hi, grid.code_max[g] - zero);
   }
-  if (static_cast<double>(std::max(-lo, hi)) > kLargestCode) return false;
+  if (static_cast<double>(std::max(-lo, hi)) > contraction::kLargestCode) return false;
   scale_.assign(grid.scale, grid.scale + (has_one ? 1 : groups));
   zero_.assign(grid.zero_point, grid.zero_point + (one_for_all(grid.zero_point) ? 1 : groups));
   form_ = {static_cast<std::int32_t>(lo), static_cast<std::uint32_t>(hi - lo)};
@@ -43,10 +43,10 @@ bool Coding::store(const qloom_tensor& geometry, std::uint64_t first, std::uint6
   return fits;
 }
 
-Operand Coding::operand(const float* values, const CodedTensor& codes) const {
+contraction::Operand Coding::operand(const float* values, const CodedTensor& codes) const {
   if (codes.empty()) return {.values = values};
   const double lo = form_.lo;
   return {values, scale_.data(), scale_.size(), lo, lo + form_.span, codes.view()};
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::sites

@@ -10,7 +10,7 @@
 #include "host/contraction/contraction.hpp"
 #include "host/tensor/coded.hpp"
 
-namespace qloom::network {
+namespace qloom::sites {
 
 /// What integer codes of a tensor mean: value = (code - zero) * scale, rounded once.
 class Coding {
@@ -28,7 +28,7 @@ class Coding {
   [[nodiscard]] bool store(const qloom_tensor& geometry, std::uint64_t first, std::uint64_t n,
                            const std::int32_t* codes, CodedTensor& out) const noexcept;
   /// Values and codes as an operand; without codes it is one of real values. Refers to this.
-  [[nodiscard]] Operand operand(const float* values, const CodedTensor& codes) const;
+  [[nodiscard]] contraction::Operand operand(const float* values, const CodedTensor& codes) const;
 
  private:
   std::vector<float> scale_;        ///< one, or one per output channel
@@ -36,4 +36,4 @@ class Coding {
   CodeForm form_;                   ///< of code - zero
 };
 
-}  // namespace qloom::network
+}  // namespace qloom::sites

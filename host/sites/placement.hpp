@@ -10,7 +10,7 @@
 #include "host/methods/accumulator.hpp"
 #include "host/sites/site_quantizer.hpp"
 
-namespace qloom::network {
+namespace qloom::sites {
 
 using methods::AccumulatorSpec;
 
@@ -20,4 +20,4 @@ struct Placement {
   std::map<std::string, MethodSpec> norms;  ///< by layer name, one for each norm of the model
 };
 
-}  // namespace qloom::network
+}  // namespace qloom::sites

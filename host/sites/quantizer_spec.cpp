@@ -9,7 +9,7 @@
 #include "host/sites/parts.hpp"
 #include "host/tensor/error.hpp"
 
-namespace qloom::network {
+namespace qloom::sites {
 namespace {
 
 using json::Json;
@@ -19,7 +19,7 @@ using json::Json;
 registry::Instance probe_of(const registry::Registry& registry, const MethodSpec& spec,
                             const SiteKey* at) {
   if (at == nullptr) return methods::create(registry, spec);
-  const qloom_site record = sites::record_of(*at);
+  const qloom_site record = record_of(*at);
   return methods::create(registry, spec, &record);
 }
 
@@ -27,7 +27,7 @@ QuantizerSpec resolve_quantizer(const registry::Registry& registry, const Json& 
                                 const std::string& where, const SiteKey* at) {
   QuantizerSpec spec;
   Json quantizer = rule.at("quantizer");
-  if (at != nullptr) sites::take_part(registry, *at->site, quantizer);
+  if (at != nullptr) take_part(registry, *at->site, quantizer);
   spec.quantizer = methods::resolve(registry, "quantizer", quantizer, where + "/quantizer");
   const Json rounding = rule.value("rounding", Json{{"plugin", "nearest_even"}});
   spec.rounding = methods::resolve(registry, "rounding", rounding, where + "/rounding");
@@ -60,4 +60,4 @@ QuantizerSpec resolve_quantizer(const registry::Registry& registry, const Json& 
   return spec;
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::sites

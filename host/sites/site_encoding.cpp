@@ -12,7 +12,7 @@
 #include "host/methods/encoding.hpp"
 #include "host/tensor/error.hpp"
 
-namespace qloom::network {
+namespace qloom::sites {
 
 using json::Json;
 
@@ -92,4 +92,4 @@ void SiteQuantizer::load(data::ArrayReader& reader, const std::string& prefix) {
   }
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::sites

@@ -14,7 +14,7 @@
 #include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
 
-namespace qloom::network {
+namespace qloom::sites {
 namespace {
 
 std::uint64_t count_non_finite(const float* x, std::uint64_t n) noexcept {
@@ -229,4 +229,4 @@ void SiteQuantizer::backward(const Tensor& x, const Tensor& dy, Tensor& dx) {
   backward_end();
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::sites

@@ -10,7 +10,7 @@
 #include "host/tensor/parallel.hpp"
 #include "host/tensor/random.hpp"
 
-namespace qloom::network {
+namespace qloom::sites {
 bool is_zero(const qloom_tensor& t) {
   return std::all_of(t.data, t.data + t.n, [](float v) { return v == 0.0F; });
 }
@@ -189,4 +189,4 @@ void SiteQuantizer::prepare(methods::Quantizer& quantizer, const qloom_tensor& t
 
 void SiteQuantizer::after_update() { quantizer_.after_update(); }
 
-}  // namespace qloom::network
+}  // namespace qloom::sites

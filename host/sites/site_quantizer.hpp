@@ -22,9 +22,7 @@
 #include "host/sites/site.hpp"
 #include "host/tensor/tensor.hpp"
 
-namespace qloom::network {
-
-using sites::SiteKey;
+namespace qloom::sites {
 
 using methods::granularity_of;
 using methods::keeps_state;
@@ -72,7 +70,7 @@ struct SiteContext {
   /// The site as methods are told, while this context lives; nothing outside a network.
   [[nodiscard]] std::optional<qloom_site> record() const {
     if (!key) return std::nullopt;
-    return sites::record_of(*key, channels, fan_in);
+    return record_of(*key, channels, fan_in);
   }
 };
 
@@ -171,7 +169,7 @@ class SiteQuantizer {
   /// The encoding as JSON: kind, bits, scale and zero_point per group, codebook, format.
   [[nodiscard]] json::Json encoding_json() const;
   /// The last forward's results as an operand; without codes it is one of real values.
-  [[nodiscard]] Operand operand(const float* values, const CodedTensor& codes) const {
+  [[nodiscard]] contraction::Operand operand(const float* values, const CodedTensor& codes) const {
     return coding_.operand(values, codes);
   }
   /// Stored bits of one value; 32 when not exportable.
@@ -279,4 +277,4 @@ class SiteQuantizer {
   std::vector<std::uint64_t> group_non_finite_;
 };
 
-}  // namespace qloom::network
+}  // namespace qloom::sites

@@ -6,7 +6,7 @@
 
 #include "host/sites/site_quantizer.hpp"
 
-namespace qloom::network {
+namespace qloom::sites {
 namespace {
 
 using json::Json;
@@ -110,4 +110,4 @@ void SiteQuantizer::adopt(const SiteState& before) {
   for (std::size_t i = 0; i < ranges_.size(); ++i) ranges_[i] = {ranges[2 * i], ranges[2 * i + 1]};
 }
 
-}  // namespace qloom::network
+}  // namespace qloom::sites

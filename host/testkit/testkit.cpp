@@ -81,10 +81,10 @@ Tensor tensor_of(const Array& x) {
 
 std::vector<float> values_of(const Tensor& t) { return {t.begin(), t.end()}; }
 
-network::SiteContext context_of(const Place& place) {
-  network::SiteContext context{.name = place.site.empty() ? "test" : place.site,
-                               .seed = place.seed,
-                               .channel_axis = place.channel_axis};
+sites::SiteContext context_of(const Place& place) {
+  sites::SiteContext context{.name = place.site.empty() ? "test" : place.site,
+                             .seed = place.seed,
+                             .channel_axis = place.channel_axis};
   if (place.site.empty()) return context;
   context.key = sites::SiteKey::parse(place.site);
   if (!context.key) throw InputError(fmt::format("\"{}\" is no site of a layer", place.site));
@@ -110,16 +110,16 @@ qloom_call call_of(const methods::Rounding& rounding, const Place& place, const 
 }  // namespace
 
 struct Quantizer::Impl {
-  mutable network::SiteQuantizer node;
+  mutable sites::SiteQuantizer node;
 };
 
 Quantizer::Quantizer(const std::string& text, const Place& place) {
   const Json rule = rule_of(text, "quantizer");
-  const network::SiteContext context = context_of(place);
-  impl_.reset(new Impl{network::SiteQuantizer(
+  const sites::SiteContext context = context_of(place);
+  impl_.reset(new Impl{sites::SiteQuantizer(
       methods_found(),
-      network::resolve_quantizer(methods_found(), rule,
-                                 "RULE: ", context.key ? &*context.key : nullptr),
+      sites::resolve_quantizer(methods_found(), rule,
+                               "RULE: ", context.key ? &*context.key : nullptr),
       context)});
 }
 Quantizer::~Quantizer() = default;

@@ -81,7 +81,7 @@ double Stepper::products() const {
   double sum = 0;
   for (const network::Layer& layer : network_.graph.model().layers) {
     if (!layer.is_contraction()) continue;
-    const network::ContractionShape c = layer.type->contraction(layer, 1);
+    const contraction::ContractionShape c = layer.type->contraction(layer, 1);
     const double of_sample = static_cast<double>(
         c.in_c / c.groups * c.out_c * taps(c.in_h, c.out_h(), c.kernel_h, c.stride_h, c.pad_top) *
         taps(c.in_w, c.out_w(), c.kernel_w, c.stride_w, c.pad_left));

@@ -11,8 +11,8 @@
 namespace qloom::test {
 namespace {
 
-using network::Contraction;
-using network::Operand;
+using contraction::Contraction;
+using contraction::Operand;
 
 /// Rows of 16 bytes and more, so that the weight gradient runs in bytes too.
 std::vector<NamedShape> wide_shapes() {
@@ -159,13 +159,13 @@ TEST(ByteContraction, ANanReachesEveryOutputThatReadsItAndNoOther) {
 
 TEST(ByteCodes, FitOrAreRefused) {
   const auto of = [](double lo, double hi) { return Operand{nullptr, nullptr, 1, lo, hi}; };
-  EXPECT_EQ(network::unsigned_shift(of(-100, 155), {}), 100);
-  EXPECT_FALSE(network::unsigned_shift(of(-100, 156), {}));
-  EXPECT_EQ(network::signed_shift(of(-128, 127), {}), 0);
-  EXPECT_EQ(network::signed_shift(of(0, 255), {}), -128);
-  EXPECT_FALSE(network::signed_shift(of(-1, 255), {}));
-  EXPECT_TRUE(network::unsigned_shift(of(-30000, 30000), {3, 7}));
-  EXPECT_FALSE(network::unsigned_shift(of(-30000, 30000), {2, 8}));  // 257 digits
+  EXPECT_EQ(contraction::unsigned_shift(of(-100, 155), {}), 100);
+  EXPECT_FALSE(contraction::unsigned_shift(of(-100, 156), {}));
+  EXPECT_EQ(contraction::signed_shift(of(-128, 127), {}), 0);
+  EXPECT_EQ(contraction::signed_shift(of(0, 255), {}), -128);
+  EXPECT_FALSE(contraction::signed_shift(of(-1, 255), {}));
+  EXPECT_TRUE(contraction::unsigned_shift(of(-30000, 30000), {3, 7}));
+  EXPECT_FALSE(contraction::unsigned_shift(of(-30000, 30000), {2, 8}));  // 257 digits
 }
 
 TEST(ByteCodes, CodesOfEveryWidthComeBackAsNumbersBytesAndValues) {
@@ -177,7 +177,7 @@ TEST(ByteCodes, CodesOfEveryWidthComeBackAsNumbersBytesAndValues) {
     std::vector<std::uint8_t> bytes(codes.size());
     kernels::load_codes(coded.stored.view(), numbers.data(), codes.size());
     kernels::load_values(coded.stored.view(), 0.3F, scaled.data(), codes.size());
-    network::load_digit_bytes(coded.stored.view(), {}, 0, 5, bytes.data(), codes.size());
+    contraction::load_digit_bytes(coded.stored.view(), {}, 0, 5, bytes.data(), codes.size());
     EXPECT_EQ(numbers, std::vector<float>(codes.begin(), codes.end()));
     EXPECT_EQ(scaled, coded.values);
     for (std::size_t i = 0; i < codes.size(); ++i) {

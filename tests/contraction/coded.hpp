@@ -36,12 +36,12 @@ struct Coded {
     EXPECT_TRUE(kernels::store_codes(narrow.data(), 0, form, stored.at(0), narrow.size()));
   }
   [[nodiscard]] float scale_at(std::size_t row) const { return scale[scale.size() == 1 ? 0 : row]; }
-  [[nodiscard]] network::Operand operand() const {
+  [[nodiscard]] contraction::Operand operand() const {
     return {values.data(), scale.data(), scale.size(), code_min, code_max, stored.view()};
   }
   /// Codes with one scale say everything: contractions need no values then.
-  [[nodiscard]] network::Operand codes_alone() const {
-    network::Operand o = operand();
+  [[nodiscard]] contraction::Operand codes_alone() const {
+    contraction::Operand o = operand();
     if (scale.size() == 1) o.values = nullptr;
     return o;
   }
@@ -109,7 +109,7 @@ inline bool check_roles(const ContractionShape& s, const Widths& widths, std::ve
                 s.fan_in());
   const Coded dy(random_codes(s.y_size(), 3, -widths.dy_limit, widths.dy_limit), {0.00037F});
   const std::vector<float> bias = random_values(s.out_c, 4);
-  network::Contraction contraction;
+  contraction::Contraction contraction;
   bool beyond_float = false;
 
   const Codes y_sums = sums(s, Target::kY, x.codes, w.codes);

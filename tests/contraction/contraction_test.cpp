@@ -10,8 +10,8 @@
 namespace qloom::test {
 namespace {
 
-using network::Contraction;
-using network::Operand;
+using contraction::Contraction;
+using contraction::Operand;
 
 constexpr double kTolerance = 2e-5;  // a few hundred products of numbers below 1
 
@@ -88,7 +88,7 @@ TEST(Contraction, BiasGradientIsTheSumOverPixels) {
     std::vector<double> expected(c.bias.size());
     for (std::size_t i = 0; i < c.dy.size(); ++i) expected[i % expected.size()] += c.dy[i];
     std::vector<float> db(c.bias.size(), NAN);
-    network::bias_gradient(shape, {.values = c.dy.data()}, db.data());
+    contraction::bias_gradient(shape, {.values = c.dy.data()}, db.data());
     expect_near(db, expected, 1e-6, name);
   }
 }
@@ -99,7 +99,7 @@ TEST(Contraction, ManyChannelsHaveTheRightBiasGradient) {
   std::vector<double> expected(150);
   for (std::size_t i = 0; i < dy.size(); ++i) expected[i % 150] += dy[i];
   std::vector<float> db(150);
-  network::bias_gradient(shape, {.values = dy.data()}, db.data());
+  contraction::bias_gradient(shape, {.values = dy.data()}, db.data());
   expect_near(db, expected, 1e-6, "150 channels");
 }
 
@@ -152,7 +152,7 @@ TEST(Contraction, BitsDoNotDependOnTheNumberOfThreads) {
     expect_same_for_any_threads([&] {
       Contraction contraction;
       std::vector<float> db(c.bias.size());
-      network::bias_gradient(c.s, {.values = c.dy.data()}, db.data());
+      contraction::bias_gradient(c.s, {.values = c.dy.data()}, db.data());
       return std::vector{c.forward(contraction, true), c.input_gradient(contraction),
                          c.weight_gradient(contraction), db};
     });

@@ -10,7 +10,7 @@
 namespace qloom::test {
 namespace {
 
-using network::Contraction;
+using contraction::Contraction;
 
 const std::vector<float> kOdd{0.0123F}, kPowerOfTwo{0.0078125F};
 
@@ -32,7 +32,7 @@ TEST(ExactContraction, SixteenBitCodesOfEveryGeometryEqualTheIntegerSum) {
 
 TEST(ExactContraction, LargestCodesEqualTheIntegerSum) {
   const ContractionShape dense{.batch = 20, .in_c = 50, .out_c = 9};
-  const auto limit = static_cast<std::int64_t>(network::kLargestCode);
+  const auto limit = static_cast<std::int64_t>(contraction::kLargestCode);
   EXPECT_TRUE(check_roles(dense, {-limit, limit, limit, limit}, kOdd, {0.00345F}, "23 bits"));
 }
 
@@ -149,23 +149,23 @@ TEST(ExactContraction, AScaleOfZeroGivesTheBias) {
 }
 
 TEST(ChoosePasses, UsesTheFewestPassesWhoseSumsAreExact) {
-  EXPECT_TRUE(network::choose_passes(288, 255, 127, 288 * 255 * 127).is_single());
-  EXPECT_TRUE(network::choose_passes(600, 255, 127, 0x1p24).is_single());
-  EXPECT_FALSE(network::choose_passes(600, 255, 127, 0x1p24 + 1).is_single());
-  const network::Passes wide = network::choose_passes(4608, 255, 127, 4608.0 * 255 * 127);
+  EXPECT_TRUE(contraction::choose_passes(288, 255, 127, 288 * 255 * 127).is_single());
+  EXPECT_TRUE(contraction::choose_passes(600, 255, 127, 0x1p24).is_single());
+  EXPECT_FALSE(contraction::choose_passes(600, 255, 127, 0x1p24 + 1).is_single());
+  const contraction::Passes wide = contraction::choose_passes(4608, 255, 127, 4608.0 * 255 * 127);
   EXPECT_EQ(wide.left.count * wide.right.count, 2);
-  EXPECT_THROW((void)network::choose_passes(0x1p25, 1, 1, 0x1p25), RunError);
+  EXPECT_THROW((void)contraction::choose_passes(0x1p25, 1, 1, 0x1p25), RunError);
 }
 
 TEST(LoadDigit, DigitsAddUpToTheCode) {
   const Codes codes = random_codes(1000, 7, -4194304, 4194304);
   const Coded coded(codes, {0.0123F});
   for (const int count : {1, 2, 3, 5}) {
-    const network::Digits digits{count, count == 1 ? 0 : 24 / count + 1};
+    const contraction::Digits digits{count, count == 1 ? 0 : 24 / count + 1};
     Codes total(codes.size());
     for (int d = 0; d < count; ++d) {
       std::vector<float> digit(codes.size());
-      network::load_digit(coded.stored.view(), digits, d, digit.data(), digit.size());
+      contraction::load_digit(coded.stored.view(), digits, d, digit.data(), digit.size());
       for (std::size_t i = 0; i < digit.size(); ++i) {
         if (count > 1) {
           EXPECT_LE(std::abs(digit[i]), std::ldexp(1.0F, digits.bits - 1));

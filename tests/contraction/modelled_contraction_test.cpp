@@ -13,9 +13,9 @@
 namespace qloom::test {
 namespace {
 
-using network::AccumulatorRef;
-using network::Contraction;
-using network::Operand;
+using contraction::AccumulatorRef;
+using contraction::Contraction;
+using contraction::Operand;
 
 /// An addition whose result depends on the order, on the result's index and on the step's number.
 double add_real(double sum, double product, std::uint64_t index, std::uint64_t k) {

@@ -18,7 +18,7 @@
 
 namespace qloom::test {
 
-using network::ContractionShape;
+using contraction::ContractionShape;
 
 /// Uniform in [lo, hi), of a numbered stream.
 inline std::vector<float> random_values(std::int64_t n, std::uint64_t stream, float lo = -1,

@@ -53,7 +53,7 @@ struct Fixture {
                               "activation/gate", "activation/conv3", "activation/fc", "error/conv1",
                               "error/conv2", "error/gate", "error/conv3"}) {
         placement.quantizers[*sites::SiteKey::parse(key)] =
-            resolve_quantizer(test::registry(), Json::parse(rule), "test");
+            sites::resolve_quantizer(test::registry(), Json::parse(rule), "test");
       }
     }
     network.lower(placement);

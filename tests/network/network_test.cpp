@@ -58,7 +58,7 @@ Placement quantized(const char* rule, std::initializer_list<const char*> keys) {
   Placement p = floating();
   for (const char* key : keys) {
     p.quantizers[sites::SiteKey::parse(key).value()] =
-        resolve_quantizer(test::registry(), Json::parse(rule), "test");
+        sites::resolve_quantizer(test::registry(), Json::parse(rule), "test");
   }
   return p;
 }

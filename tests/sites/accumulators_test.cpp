@@ -14,7 +14,7 @@
 namespace qloom::test {
 namespace {
 
-using network::Operand;
+using contraction::Operand;
 
 /// One contraction of a layer after a step: its operands, result and name.
 struct Captured {

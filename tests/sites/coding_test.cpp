@@ -10,7 +10,7 @@
 
 #include "host/kernels/stored_codes.hpp"
 
-namespace qloom::network {
+namespace qloom::sites {
 namespace {
 
 /// Two groups of codes -8 .. 7.
@@ -83,4 +83,4 @@ TEST(Coding, TakesEachGroupsZeroPointOff) {
 }
 
 }  // namespace
-}  // namespace qloom::network
+}  // namespace qloom::sites

@@ -27,7 +27,7 @@ Json affine_rule(const Json& site, const char* layer, const Json& granularity) {
 /// Every group has the scale of its own largest magnitude (16 signed codes, 7.5 steps each way),
 /// and its values are the nearest multiples of that scale.
 void expect_grouped(const std::vector<float>& x, const std::vector<float>& y,
-                    const network::SiteQuantizer& site, std::size_t groups, const GroupOf& group) {
+                    const sites::SiteQuantizer& site, std::size_t groups, const GroupOf& group) {
   const qloom_encoding e = site.encoding();
   ASSERT_EQ(e.groups, groups);
   ASSERT_EQ(x.size(), y.size());

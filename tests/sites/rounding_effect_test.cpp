@@ -30,8 +30,8 @@ std::vector<float> quantized(const registry::Method& method, Json parameters,
                              const char* rounding) {
   parameters["plugin"] = method.id;
   const Json rule{{"quantizer", parameters}, {"rounding", {{"plugin", rounding}}}};
-  network::SiteQuantizer site(registry(), network::resolve_quantizer(registry(), rule, "test"),
-                              {.name = "weight/x", .channel_axis = 0});
+  sites::SiteQuantizer site(registry(), sites::resolve_quantizer(registry(), rule, "test"),
+                            {.name = "weight/x", .channel_axis = 0});
   const Tensor x = gaussian({16, 1, 1, 32}, 5);
   Tensor y;
   site.forward(x, y, {.step = 0, .epoch = 0, .training = true, .learning_rate = 1});

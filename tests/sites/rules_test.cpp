@@ -17,7 +17,7 @@ Json fixed_point(int fraction_bits) {
   return {{"plugin", "fixed_point"}, {"bits", 24}, {"fraction_bits", fraction_bits}};
 }
 
-network::Placement placed(const Json& rules, std::uint64_t epochs_done = 0) {
+sites::Placement placed(const Json& rules, std::uint64_t epochs_done = 0) {
   const pipeline::Pipeline p = bench_pipeline(rules);
   const auto model = network::parse_model(p.model, p.model_where, {8, 8, 2}, Bench::kClasses);
   return placing::place(p, model, registry(), {epochs_done, 0});

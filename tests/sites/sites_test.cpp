@@ -11,8 +11,8 @@
 namespace qloom::test {
 namespace {
 
-using network::Contraction;
-using network::Operand;
+using contraction::Contraction;
+using contraction::Operand;
 
 const Json kSitesNone = Json::array();
 const char* const kContractions[] = {"conv1", "conv2", "left", "right", "fc"};
@@ -187,7 +187,7 @@ TEST(Sites, AQuantizedErrorActsOnBothUsesOrOnTheOneThatIsNamed) {
                                   dw.data());
       contraction.input_gradient(shape, {.values = uses.dx.data()}, {.values = w.data()},
                                  dx.data());
-      network::bias_gradient(shape, {.values = uses.dw.data()}, db.data());
+      contraction::bias_gradient(shape, {.values = uses.dw.data()}, db.data());
       EXPECT_EQ(values(bench.parameter(layer + "/weight").gradient), dw) << site << layer;
       EXPECT_EQ(values(bench.parameter(layer + "/bias").gradient), db) << site << layer;
       EXPECT_EQ(values(bench.input_of(layer).gradient.value()), dx) << site << layer;

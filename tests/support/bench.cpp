@@ -145,11 +145,11 @@ network::Parameter& Bench::parameter(const std::string& name) {
   throw std::out_of_range("no parameter " + name);
 }
 
-network::SiteQuantizer& Bench::site(const std::string& key) {
+sites::SiteQuantizer& Bench::site(const std::string& key) {
   return *network.sites.all().at(site_key(key));
 }
 
-network::ContractionShape Bench::shape_of(const std::string& layer) {
+contraction::ContractionShape Bench::shape_of(const std::string& layer) {
   const network::Layer& l = *node(layer).layer;
   return l.type->contraction(l, kBatch);
 }

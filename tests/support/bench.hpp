@@ -57,8 +57,8 @@ class Bench {
   /// The node that `name` reads.
   network::Node& input_of(const std::string& name);
   network::Parameter& parameter(const std::string& name);
-  network::SiteQuantizer& site(const std::string& key);
-  [[nodiscard]] network::ContractionShape shape_of(const std::string& layer);
+  sites::SiteQuantizer& site(const std::string& key);
+  [[nodiscard]] contraction::ContractionShape shape_of(const std::string& layer);
 
   /// The three operands of a contraction in the last step: input, weight, and dL/dy of both uses.
   std::vector<float> x(const std::string& layer);

@@ -56,7 +56,7 @@ void expect_same_bits(const std::vector<float>& actual, const std::vector<float>
 /// The rule's quantizer on its own, prepared as the node's was, so that blocks can be cut at will.
 class Alone {
  public:
-  Alone(const network::SiteQuantizer& node, const Tensor& x, const qloom_tensor& geometry)
+  Alone(const sites::SiteQuantizer& node, const Tensor& x, const qloom_tensor& geometry)
       : rounding_(registry().create(*node.spec().rounding.method, node.spec().rounding.params)),
         quantizer_(registry().create(*node.spec().quantizer.method, node.spec().quantizer.params)),
         x_(&x),
@@ -82,7 +82,7 @@ class Alone {
     qloom_error error = registry::empty_error();
     registry::check(quantizer_.method(), "prepare", ops().prepare(quantizer_.self(), &in, &error),
                     error);
-    const network::SiteContext& context = node.context();
+    const sites::SiteContext& context = node.context();
     call_.struct_size = sizeof call_;
     call_.training = 1;
     call_.seed = context.seed;
@@ -129,7 +129,7 @@ class Alone {
 };
 
 /// The tensor as (outer, groups, inner), from the definition of granularity.
-qloom_tensor geometry_of(const network::SiteQuantizer& node, const Tensor& x, bool per_sample) {
+qloom_tensor geometry_of(const sites::SiteQuantizer& node, const Tensor& x, bool per_sample) {
   const Shape& shape = x.shape();
   qloom_tensor t{x.data(), shape.data(), shape.size(), x.size(), 1, 1, x.size()};
   const Json& params = node.spec().quantizer.params;
@@ -150,7 +150,7 @@ qloom_tensor geometry_of(const network::SiteQuantizer& node, const Tensor& x, bo
   return t;
 }
 
-Tensor clamped(const network::SiteQuantizer& node, const Tensor& x) {
+Tensor clamped(const sites::SiteQuantizer& node, const Tensor& x) {
   Tensor y = x;
   if (const auto& clamp = node.spec().clamp) {
     for (float& v : y) {
@@ -161,7 +161,7 @@ Tensor clamped(const network::SiteQuantizer& node, const Tensor& x) {
 }
 
 void expect_same_for_any_cut(const std::string& rule, const Tensor& x,
-                             const network::SiteContext& context) {
+                             const sites::SiteContext& context) {
   Site site(rule, context);
   const std::vector<float> expected = site.forward(x);
   const Tensor in = clamped(site.node, x);
@@ -181,7 +181,7 @@ void expect_same_for_any_cut(const std::string& rule, const Tensor& x,
 }
 
 void expect_codes_decode_to_values(const std::string& rule, const Tensor& x,
-                                   const network::SiteContext& context) {
+                                   const sites::SiteContext& context) {
   Site site(rule, context);
   const std::vector<float> y = site.forward(x);
   const qloom_encoding encoding = site.node.encoding();
@@ -217,7 +217,7 @@ void expect_codes_decode_to_values(const std::string& rule, const Tensor& x,
 
 /// What contractions take in place of the values.
 void expect_codes_stand_for_values(const std::string& rule, const Tensor& x,
-                                   const network::SiteContext& context) {
+                                   const sites::SiteContext& context) {
   Site site(rule, context);
   const std::vector<float> expected = site.forward(x);
   Site coded(rule, context);
@@ -227,7 +227,7 @@ void expect_codes_stand_for_values(const std::string& rule, const Tensor& x,
   CodedTensor codes;
   coded.node.end_forward(x, &y, &codes);
   expect_same_bits(values(y), expected, rule + ": values with codes");
-  const network::Operand operand = coded.node.operand(y.data(), codes);
+  const contraction::Operand operand = coded.node.operand(y.data(), codes);
   std::vector<float> back(x.size());
   kernels::load_codes(operand.codes, back.data(), back.size());
   const std::size_t row = back.size() / operand.scale_count;
@@ -244,7 +244,7 @@ struct Results {
 };
 
 Results run(const std::string& rule, const Tensor& x, const Tensor& dy,
-            const network::SiteContext& context) {
+            const sites::SiteContext& context) {
   Site site(rule, context);
   Results r;
   r.y = site.forward(x);
@@ -254,7 +254,7 @@ Results run(const std::string& rule, const Tensor& x, const Tensor& dy,
 }
 
 void expect_same_for_any_threads(const std::string& rule, const Tensor& x,
-                                 const network::SiteContext& context) {
+                                 const sites::SiteContext& context) {
   const Tensor dy = gaussian(x.shape(), 977);
   const auto with = [&](int threads) {
     const Threads guard(threads);
@@ -274,7 +274,7 @@ void expect_same_for_any_threads(const std::string& rule, const Tensor& x,
 }
 
 void expect_goes_on_after_load(const std::string& rule, const Tensor& x,
-                               const network::SiteContext& context) {
+                               const sites::SiteContext& context) {
   Site first(rule, context);
   first.forward(x);
   const data::Arrays state = first.node.save();
@@ -326,8 +326,8 @@ Tensor uniform(Shape shape, std::uint64_t seed, float lo, float hi) {
   return x;
 }
 
-Site::Site(const std::string& rule, network::SiteContext context)
-    : node(registry(), network::resolve_quantizer(registry(), Json::parse(rule), "rule"),
+Site::Site(const std::string& rule, sites::SiteContext context)
+    : node(registry(), sites::resolve_quantizer(registry(), Json::parse(rule), "rule"),
            std::move(context)) {}
 
 std::vector<float> Site::forward(const Tensor& x, bool training, std::uint64_t step) {
@@ -409,7 +409,7 @@ void expect_near(const std::vector<float>& actual, const std::vector<float>& exp
   }
 }
 
-void expect_conforms(const std::string& rule, const Tensor& x, network::SiteContext context) {
+void expect_conforms(const std::string& rule, const Tensor& x, sites::SiteContext context) {
   expect_same_for_any_cut(rule, x, context);
   expect_codes_decode_to_values(rule, x, context);
   expect_codes_stand_for_values(rule, x, context);

@@ -32,14 +32,14 @@ Tensor uniform(Shape shape, std::uint64_t seed, float lo, float hi);
 /// A quantize node from the text of a rule, for instance
 ///   Site q(R"({"quantizer": {"plugin": "twn"}})");
 struct Site {
-  explicit Site(const std::string& rule, network::SiteContext context = {.name = "weight/test"});
+  explicit Site(const std::string& rule, sites::SiteContext context = {.name = "weight/test"});
   std::vector<float> forward(const Tensor& x, bool training = true, std::uint64_t step = 0);
   std::vector<float> backward(const Tensor& x, const Tensor& dy);
   std::vector<std::int32_t> encode(const Tensor& x);
   /// The gradient of a learned parameter by name, first element.
   float learned_gradient(const std::string& name);
   float& learned_value(const std::string& name);
-  network::SiteQuantizer node;
+  sites::SiteQuantizer node;
 };
 
 /// A norm, range, accumulator, rounding or procedure instance with resolved parameters.
@@ -64,6 +64,6 @@ void expect_near(const std::vector<float>& actual, const std::vector<float>& exp
 /// for different block cuts and threads, decode(encode(x)) == apply(x) bit for bit where codes
 /// exist, save -> load gives the same result.
 void expect_conforms(const std::string& rule, const Tensor& x,
-                     network::SiteContext context = {.name = "weight/test"});
+                     sites::SiteContext context = {.name = "weight/test"});
 
 }  // namespace qloom::test

@@ -7,12 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "host/contraction/contraction.hpp"
 #include "host/network/model.hpp"
+#include "host/network/names.hpp"
 #include "host/network/norm_layer.hpp"
 #include "host/network/parameter.hpp"
 #include "host/network/plan/gradients.hpp"
-#include "host/sites/placement.hpp"
 
 namespace qloom::network {
 

@@ -19,7 +19,7 @@ struct Use {
   std::string site{};
 };
 
-std::vector<Use> uses_of(const pipeline::Pipeline& pipeline, const network::Placement& placement,
+std::vector<Use> uses_of(const pipeline::Pipeline& pipeline, const sites::Placement& placement,
                          const registry::Registry& registry) {
   std::vector<Use> uses;
   for (const pipeline::Procedure& p : pipeline.procedures) {
@@ -62,7 +62,7 @@ void compare(const Use& use, const std::string& name, const Use& other, const st
 
 }  // namespace
 
-void check_agreement(const pipeline::Pipeline& pipeline, const network::Placement& placement,
+void check_agreement(const pipeline::Pipeline& pipeline, const sites::Placement& placement,
                      const registry::Registry& registry, results::Warnings& warnings) {
   const std::vector<Use> uses = uses_of(pipeline, placement, registry);
   for (const Use& use : uses) {

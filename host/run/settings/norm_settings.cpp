@@ -82,7 +82,7 @@ void NormSettings::check_batch(const network::Node& node, results::Warnings& war
   const network::SampleShape& shape = node.layer->out;
   const std::int64_t values = least_ * shape.height * shape.width;
   if (least_ == 0 || values > kFewValues) return;
-  const network::MethodSpec& spec = node.norm->spec;
+  const sites::MethodSpec& spec = node.norm->spec;
   const std::string batch =
       fmt::format("the smallest batch of an epoch has {} value{} per channel of \"{}\"", values,
                   values == 1 ? "" : "s", node.layer->name);

@@ -13,7 +13,7 @@ namespace {
 /// Shows training batches to the range estimators; the network runs in float.
 Json calibrate(Work& work, const pipeline::Stage& stage) {
   network::Plan& plan = work.run.state.network->plan;
-  const std::vector<network::SiteQuantizer*> sites = plan.calibrated_sites();
+  const std::vector<sites::SiteQuantizer*> sites = plan.calibrated_sites();
   std::uint32_t passes = 0;
   for (const auto* site : sites) passes = std::max(passes, site->passes());
   Walk samples = work.run.setup.batches.training(0);

@@ -17,7 +17,7 @@ std::string rule(const std::string& parameters) {
 }
 
 /// A site whose range is kept after the first tensor.
-network::SiteContext activation(bool after_relu = false) {
+sites::SiteContext activation(bool after_relu = false) {
   return {.name = "activation/test", .tracks_range = true, .after_relu = after_relu};
 }
 

@@ -17,8 +17,8 @@
 namespace qloom::bench {
 namespace {
 
-network::ContractionShape shape_of(const Json& params) {
-  network::ContractionShape s;
+contraction::ContractionShape shape_of(const Json& params) {
+  contraction::ContractionShape s;
   s.batch = params.at("batch");
   s.in_h = s.in_w = params.at("size");
   s.in_c = params.at("in");
@@ -30,7 +30,7 @@ network::ContractionShape shape_of(const Json& params) {
   return s;
 }
 
-double products(const network::ContractionShape& s) {
+double products(const contraction::ContractionShape& s) {
   return static_cast<double>(s.batch * s.out_c * s.in_c / s.groups) *
          static_cast<double>(taps(s.in_h, s.out_h(), s.kernel_h, s.stride_h, s.pad_top)) *
          static_cast<double>(taps(s.in_w, s.out_w(), s.kernel_w, s.stride_w, s.pad_left));
@@ -59,14 +59,14 @@ CodedTensor stored(const Tensor& t, CodeForm form) {
 }
 
 struct Layer {
-  network::ContractionShape shape;
-  network::Contraction contraction;
+  contraction::ContractionShape shape;
+  contraction::Contraction contraction;
   Tensor x, w, dy, y, dx, dw;
   CodedTensor x_codes, w_codes, dy_codes;
   float scale = 1.0F / 64;
   bool coded;
   registry::Instance accumulator, rounding;
-  network::AccumulatorRef reference;
+  contraction::AccumulatorRef reference;
   std::uint64_t overflows = 0;
 
   explicit Layer(const Json& params)
@@ -100,7 +100,7 @@ struct Layer {
                                QLOOM_ROUND_NEAREST_EVEN, 0};
     reference.overflows = &overflows;
   }
-  [[nodiscard]] network::Operand operand(const Tensor& t, const CodedTensor& codes) const {
+  [[nodiscard]] contraction::Operand operand(const Tensor& t, const CodedTensor& codes) const {
     if (!coded) return {.values = t.data()};
     return {nullptr, &scale, 1, static_cast<double>(codes.form().lo), 127, codes.view()};
   }
@@ -131,7 +131,7 @@ struct Int8Convolution {
   dnnl::convolution_forward primitive;
   std::unordered_map<int, dnnl::memory> arguments;
 
-  explicit Int8Convolution(const network::ContractionShape& s) {
+  explicit Int8Convolution(const contraction::ContractionShape& s) {
     using dnnl::memory;
     using Type = memory::data_type;
     const memory::desc x({s.batch, s.in_c, s.in_h, s.in_w}, Type::u8, memory::format_tag::nhwc);
@@ -171,7 +171,7 @@ struct Int8Convolution {
 void add_contractions(Cases& cases) {
   cases["contraction"] = contraction;
   cases["onednn_int8_convolution"] = [](const Json& params) -> Case {
-    const network::ContractionShape s = shape_of(params);
+    const contraction::ContractionShape s = shape_of(params);
     auto convolution = std::make_shared<Int8Convolution>(s);
     return {[convolution] { convolution->run(); }, products(s)};
   };

@@ -12,12 +12,12 @@ namespace qloom::bench {
 namespace {
 
 struct Site {
-  network::SiteQuantizer quantizer;
+  sites::SiteQuantizer quantizer;
   Tensor x, y, dy, dx;
-  network::Phase training;
+  sites::Phase training;
 
   explicit Site(const Json& params)
-      : quantizer(plugins(), network::resolve_quantizer(plugins(), params.at("rule"), "benchmark"),
+      : quantizer(plugins(), sites::resolve_quantizer(plugins(), params.at("rule"), "benchmark"),
                   {.name = "activation/benchmark",
                    .seed = 1,
                    .channel_axis = params.value("channel_axis", -1),
@@ -35,7 +35,7 @@ struct Site {
 Case forward(const Json& params) {
   auto site = std::make_shared<Site>(params);
   site->quantizer.forward(site->x, site->y, site->training);
-  network::Phase phase = site->training;
+  sites::Phase phase = site->training;
   phase.training = !params.value("evaluate", false);
   return {[site, phase] { site->quantizer.forward(site->x, site->y, phase); }, site->size()};
 }
