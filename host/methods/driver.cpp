@@ -4,6 +4,11 @@
 
 namespace qloom::methods {
 
+registry::Instance create(const registry::Registry& registry, const MethodSpec& spec,
+                          const qloom_site* site) {
+  return registry.create(*spec.method, spec.params, site);
+}
+
 void Driver::save(data::Arrays& all, const std::string& prefix) const {
   if (!instance_) return;
   for (auto& [key, array] : instance_.save()) all[prefix + key] = std::move(array);

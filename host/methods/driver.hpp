@@ -8,10 +8,15 @@
 #include <string>
 #include <utility>
 
+#include "host/methods/method.hpp"
 #include "host/registry/calls/call_record.hpp"
 #include "host/registry/registry.hpp"
 
 namespace qloom::methods {
+
+/// site: where it will act; null outside a network. InputError for parameters that it refuses.
+[[nodiscard]] registry::Instance create(const registry::Registry& registry, const MethodSpec& spec,
+                                        const qloom_site* site = nullptr);
 
 class Driver {
  public:

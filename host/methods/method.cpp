@@ -59,9 +59,4 @@ Json granularity_of(const MethodSpec& spec) {
                                                                         : Json("tensor");
 }
 
-registry::Instance create(const registry::Registry& registry, const MethodSpec& spec,
-                          const qloom_site* site) {
-  return registry.create(*spec.method, spec.params, site);
-}
-
 }  // namespace qloom::methods

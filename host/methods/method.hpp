@@ -44,8 +44,4 @@ struct MethodSpec {
 /// "tensor", "channel" or {"group": k}: what shares one scale under these parameters.
 [[nodiscard]] Json granularity_of(const MethodSpec& spec);
 
-/// site: where it will act; null outside a network. InputError for parameters that it refuses.
-[[nodiscard]] registry::Instance create(const registry::Registry& registry, const MethodSpec& spec,
-                                        const qloom_site* site = nullptr);
-
 }  // namespace qloom::methods
