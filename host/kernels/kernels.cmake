@@ -15,7 +15,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   # gcc 12 warns inside its own header of AVX-512 intrinsics
   set_source_files_properties(kernels/isa/avx512.cpp PROPERTIES COMPILE_OPTIONS
     "-mavx512f;-mavx512cd;-mavx512dq;-mavx512bw;-mavx512vl;-mprefer-vector-width=512;\
--Wno-uninitialized;-Wno-maybe-uninitialized")
+$<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized;-Wno-maybe-uninitialized>")
   # Sanitizers watch the tensors, not each vector's place on the stack: gcc 12 takes minutes for it.
   if(QLOOM_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(qloom_kernels_isa PRIVATE -O1

@@ -11,7 +11,7 @@ struct padded {
   char a;
   double b;
 };
-extern struct padded qloom_padded;
+struct padded qloom_padded; /* defined: clang looks at what has to be laid out */
 #endif
 
 /* The bits of the frozen values: they may sit in arrays, so their size is part of the contract. */

@@ -66,7 +66,7 @@ TEST_F(Stages, AveragedWeightsAreFoldedAfterAveragingAndNotBefore) {
   const Json swalp{{"plugin", "swalp"}, {"start_epoch", 1}, {"cycle_steps", 2}};
   const Json fold{{"plugin", "fold_bn"}};
   Json p = small();
-  p["procedures"] = {swalp};
+  p["procedures"] = Json::array({swalp});
   write(p);
   ASSERT_EQ(run("averaged"), 0);
   p["procedures"] = {swalp, fold};

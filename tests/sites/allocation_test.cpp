@@ -28,6 +28,7 @@ bool is_of_library(const void* address) {
   if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return false;
   return std::strstr(info.dli_fname, "dnnl") != nullptr ||
          std::strstr(info.dli_fname, "gomp") != nullptr ||
+         std::strstr(info.dli_fname, "libomp") != nullptr ||
          std::strstr(info.dli_fname, "libc.so") != nullptr;
 }
 

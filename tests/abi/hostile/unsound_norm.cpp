@@ -111,7 +111,8 @@ class Unsound {
 
  private:
   [[nodiscard]] float gamma(const qloom_norm_call& call, std::uint64_t c) const noexcept {
-    return call.gamma == nullptr && !fault_.is("needs_gamma") ? 1.0F : call.gamma[c];
+    const volatile float* const given = call.gamma;  // read even where it is null
+    return call.gamma == nullptr && !fault_.is("needs_gamma") ? 1.0F : given[c];
   }
   [[nodiscard]] static float beta(const qloom_norm_call& call, std::uint64_t c) noexcept {
     return call.beta == nullptr ? 0.0F : call.beta[c];
