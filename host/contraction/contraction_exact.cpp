@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "host/contraction/contraction_state.hpp"
-#include "host/kernels/vectorized.hpp"
 
 namespace qloom::contraction {
 namespace {

@@ -3,6 +3,7 @@
 #include "host/kernels/stored_codes.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "host/kernels/vectorized.hpp"
 

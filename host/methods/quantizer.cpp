@@ -13,10 +13,12 @@
 
 namespace qloom::methods {
 
-void Refusals::note(std::uint64_t tile, qloom_status status, const qloom_error& error) noexcept {
+void Refusals::note(std::uint64_t tile, const char* what, qloom_status status,
+                    const qloom_error& error) noexcept {
   const std::lock_guard lock(mutex_);
   if (tile >= tile_) return;
   tile_ = tile;
+  what_ = what;
   status_ = status;
   error_ = error;
 }
@@ -74,7 +76,7 @@ void Quantizer::for_tiles(const char* what, std::uint64_t first, std::uint64_t n
     const qloom_block block = sdk::block_of(geometry_, first, std::min(kTileElements, end - first));
     const qloom_status status = recorded(what, [&] { return body(c, block, tile); });
     if (status == QLOOM_OK) continue;
-    refusals_->note(tile, status, error);
+    refusals_->note(tile, what, status, error);
     error = registry::empty_error();
   }
 }
@@ -113,8 +115,8 @@ void Quantizer::backward(std::uint64_t first, std::uint64_t n, const float* x, c
   for_tiles("backward", first, n, body);
 }
 
-void Quantizer::check_tiles(const char* what) const {
-  check(what, refusals_->status(), refusals_->error());
+void Quantizer::check_tiles() const {
+  check(refusals_->what(), refusals_->status(), refusals_->error());
 }
 
 void Quantizer::start_sums() {

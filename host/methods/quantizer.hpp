@@ -28,13 +28,17 @@ struct LearnedParameter {
 class Refusals {
  public:
   void reset() { tile_ = UINT64_MAX; }
-  void note(std::uint64_t tile, qloom_status status, const qloom_error& error) noexcept;
+  /// `what`: the function; a literal.
+  void note(std::uint64_t tile, const char* what, qloom_status status,
+            const qloom_error& error) noexcept;
+  [[nodiscard]] const char* what() const { return what_; }
   [[nodiscard]] qloom_status status() const { return tile_ == UINT64_MAX ? QLOOM_OK : status_; }
   [[nodiscard]] const qloom_error& error() const { return error_; }
 
  private:
   std::mutex mutex_;
   std::uint64_t tile_ = UINT64_MAX;
+  const char* what_ = "";
   qloom_status status_ = QLOOM_OK;
   qloom_error error_{};
 };
@@ -70,8 +74,8 @@ class Quantizer : public Driver {
   /// After start_sums(). dx may be dy.
   void backward(std::uint64_t first, std::uint64_t n, const float* x, const float* dy,
                 float* dx) noexcept;
-  /// RunError that names the first tile's refusal and `what`, the function.
-  void check_tiles(const char* what) const;
+  /// RunError that names the first tile's refusal and the function.
+  void check_tiles() const;
 
   /// Before backward() of the tiles: room for what they add up for learned parameters.
   void start_sums();

@@ -94,7 +94,7 @@ void SiteQuantizer::encode_block(std::uint64_t first, std::uint64_t n, const flo
 
 void SiteQuantizer::forward_end() {
   require_finite(non_finite_);
-  acting().check_tiles("apply");
+  acting().check_tiles();
   if (!has_misfits_) return;
   throw RunError(fmt::format("{}: quantizer \"{}\" gave a code that its encoding does not have",
                              context_.name, quantizer_.method().id));
@@ -172,7 +172,7 @@ void SiteQuantizer::encode(const Tensor& x, std::vector<std::int32_t>& codes) {
   for_each_tile(geometry_.n, [&](std::uint64_t first, std::uint64_t n) {
     acting().encode(first, n, in.data() + first, codes.data() + first);
   });
-  acting().check_tiles("encode");
+  acting().check_tiles();
 }
 
 void SiteQuantizer::decode(const Shape& shape, const std::vector<std::int32_t>& codes, Tensor& y) {
@@ -182,7 +182,7 @@ void SiteQuantizer::decode(const Shape& shape, const std::vector<std::int32_t>& 
   for_each_tile(geometry_.n, [&](std::uint64_t first, std::uint64_t n) {
     acting().decode(first, n, codes.data() + first, y.data() + first);
   });
-  acting().check_tiles("decode");
+  acting().check_tiles();
 }
 
 bool SiteQuantizer::backward_needs_tensor() const {
@@ -201,7 +201,7 @@ void SiteQuantizer::backward_block(std::uint64_t first, std::uint64_t n, const f
 }
 
 void SiteQuantizer::backward_end() {
-  acting().check_tiles("backward");
+  acting().check_tiles();
   if (!learned().empty() && present_ != Present::kWaiting) acting().add_sums(learned());
 }
 

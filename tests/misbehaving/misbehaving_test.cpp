@@ -72,12 +72,18 @@ TEST_F(MisbehavingPlugin, AChangedFloatingPointStateStopsTheRunAndNamesTheMethod
   }
 }
 
-TEST_F(MisbehavingPlugin, ACodeOutsideOfItsEncodingEndsTheRun) {
-  const Outcome o = qloom({"run", "p.json", "--output", "out", "--set",
-                           R"(/rules/0={"site": "weight", "quantizer": {"plugin": "stray_code"}})"},
-                          {{"QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/tests/misbehaving_plugins"}});
+TEST_F(MisbehavingPlugin, ACodeOutsideOfItsEncodingEndsTheRunAndSoDoesARefusalToEncode) {
+  Outcome o = qloom({"run", "p.json", "--output", "out", "--set",
+                     R"(/rules/0={"site": "weight", "quantizer": {"plugin": "stray_code"}})"},
+                    {{"QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/tests/misbehaving_plugins"}});
   EXPECT_EQ(o.status, 1) << o.err;
   expect(o, {"weight/d: quantizer \"stray_code\" gave a code that its encoding does not have"});
+  o = qloom(
+      {"run", "p.json", "--output", "out", "--set",
+       R"(/rules/0={"site": "weight", "quantizer": {"plugin": "stray_code", "refuses": true}})"},
+      {{"QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/tests/misbehaving_plugins"}});
+  EXPECT_EQ(o.status, 1) << o.err;
+  expect(o, {"quantizer \"stray_code\": encode weight/d: "});
 }
 
 TEST_F(MisbehavingPlugin, ARefusalIsNoDivergenceAndItsTextIsEscaped) {

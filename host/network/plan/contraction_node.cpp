@@ -25,10 +25,6 @@ void at_contraction(const char* role, const Layer& layer, Body&& body) try {
   throw RunError(fmt::format("{} of \"{}\": {}", role, layer.name, json::printable(error.what())));
 }
 
-}  // namespace
-
-namespace {
-
 /// The parameter as a forward pass sees it: averaged, quantized or as it is.
 Operand seen(const Execution& e, Parameter& parameter) {
   if (e.pass.use_shadows && !parameter.shadow.empty()) return {.values = parameter.shadow.data()};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// Integers from -8 to 7, and from step 5 on a code that its encoding does not have.
+// Integers from -8 to 7, and from step 5 on a code that its encoding does not have, or a refusal.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -16,19 +16,21 @@ using namespace qloom::sdk;
 
 class StrayCode {
  public:
-  StrayCode(const Params&, const qloom_site*) {}
+  StrayCode(const Params& params, const qloom_site*) : refuses_(params.flag("/refuses")) {}
 
   void prepare(const qloom_prepare& in) { is_due_ = in.step >= 5; }
   void apply(const qloom_call&, const qloom_block& block, const float* x, float* y) const noexcept {
     for (std::uint64_t i = 0; i < block.n; ++i) y[i] = std::clamp(std::rint(x[i]), -8.0F, 7.0F);
   }
-  void encode(const qloom_call& call, const qloom_block& block, const float* x,
-              std::int32_t* code) const noexcept {
+  qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
+                      std::int32_t* code) const noexcept {
+    if (is_due_ && refuses_) return QLOOM_E_INVALID;
     for (std::uint64_t i = 0; i < block.n; ++i) {
       float y = 0;
       apply(call, {.n = 1}, x + i, &y);
       code[i] = is_due_ && block.first + i == 3 ? 99 : static_cast<std::int32_t>(y);
     }
+    return QLOOM_OK;
   }
   void decode(const qloom_block& block, const std::int32_t* code, float* y) const noexcept {
     for (std::uint64_t i = 0; i < block.n; ++i) y[i] = static_cast<float>(code[i]);
@@ -42,7 +44,7 @@ class StrayCode {
   }
 
  private:
-  bool is_due_ = false;
+  bool refuses_, is_due_ = false;
   float one_ = 1;
   std::int32_t zero_ = 0, lo_ = -8, hi_ = 7;
 };
