@@ -17,11 +17,11 @@ namespace qloom::kernels {
 
 /// Rounding rules as the loops are instantiated: numbers of these tables, not of the ABI.
 ///
-/// The loops that quantize have the first kFusedRules of them inside. Every other rounding goes
-/// tile by tile: the values in grid steps, one call of `round` or of a rounding method, and the
-/// loop of kGiven on the results. Words are compared with at most 24 bits, or with more
-/// (kStochasticWide). kStochastic and kStochasticWide cut the fraction off; they round two's
-/// complement in affine, affine_mask and round, magnitudes in minifloat and accumulate_float.
+/// The loops that quantize have the first kFusedRules of them inside, those of a grid kRare too.
+/// Every other rounding goes tile by tile: the values in grid steps, one call of `round` or of a
+/// rounding method, and the loop of kGiven on the results. Words are compared with at most 24 bits,
+/// or with more (kStochasticWide). kStochastic and kStochasticWide cut the fraction off; they round
+/// two's complement in affine, affine_mask and round, magnitudes in minifloat and accumulate_float.
 enum Rule : std::uint32_t {
   kGiven,  // rounded already: take the results in RoundInput
   kNearestEven,
@@ -37,7 +37,8 @@ enum Rule : std::uint32_t {
   kSumRules,  // accumulate_float has those before; kGiven is a table of its own there
   kStochasticGeneral = kSumRules,  // any argument of the rule
   kRules,
-  kStochasticMagnitude = kRules  // affine: at most 24 random bits
+  kStochasticMagnitude = kRules,  // affine: at most 24 random bits
+  kRare  // kNearestUp, kTowardZero or kTowardPositive, as RoundInput says: one loop for the three
 };
 
 /// What a rounding rule needs besides t.
@@ -46,6 +47,7 @@ struct RoundInput {
   std::uint64_t seed, stream, step, first;  // stochastic rules: x[i] takes word first + i
   std::uint32_t bits;                       // stochastic: random bits used
   std::uint32_t flags;                      // kStochasticGeneral: QLOOM_STOCHASTIC_*
+  std::uint32_t rule;                       // kRare: which Rule
 };
 
 /// How the elements of a run find their entries in tables.
@@ -121,9 +123,14 @@ struct Core {
   void (*affine_magnitude[kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
                                      const float* x, float* y, std::int32_t* code,
                                      std::uint64_t n) noexcept;
+  void (*affine_rare[kLayouts])(const GridRun&, const GroupRun&, const RoundInput&, const float* x,
+                                float* y, std::int32_t* code, std::uint64_t n) noexcept;
   void (*affine_mask[kFusedRules][kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
                                              const float* x, const float* dy, float* dx,
                                              std::uint64_t n) noexcept;
+  void (*affine_mask_rare[kLayouts])(const GridRun&, const GroupRun&, const RoundInput&,
+                                     const float* x, const float* dy, float* dx,
+                                     std::uint64_t n) noexcept;
   void (*affine_steps[kLayouts])(const GridRun&, const GroupRun&, const float* x, float* t,
                                  std::uint64_t n) noexcept;
   void (*affine_decode[kLayouts])(const GridRun&, const GroupRun&, const std::int32_t* code,

@@ -9,6 +9,7 @@
 #include "host/check/kinds/quantizer.hpp"
 #include "host/json/printable.hpp"
 #include "host/kernels/kernels.hpp"
+#include "host/methods/quantizer.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::check {
@@ -125,10 +126,62 @@ std::vector<float> with_gaps(const Tensor& x) {
 
 }  // namespace
 
+/// apply() and backward() with the gradients of learned values, by the driver that runs networks.
+Record hosted(methods::Quantizer& quantizer, const qloom_tensor& geometry, const Tensor& x,
+              const Tensor& dy, Rounding rounding) {
+  std::vector<float> y(x.size(), kUnwritten), dx(dy.begin(), dy.end());
+  std::vector<methods::LearnedParameter> learned;
+  quantizer.read_learned(learned);
+  quantizer.start_tiles(geometry, pure_call(rounding, 0, nullptr));
+  for_each_tile(x.size(), [&](std::uint64_t first, std::uint64_t n) {
+    quantizer.apply(first, n, x.data() + first, y.data() + first);
+  });
+  quantizer.check_tiles();
+  if (quantizer.sees_whole_gradient()) {
+    qloom_tensor seen = geometry, gradient = geometry;
+    seen.data = x.data();
+    gradient.data = dy.data();
+    quantizer.backward_prepare(seen, gradient);
+  }
+  quantizer.start_sums();
+  for_each_tile(x.size(), [&](std::uint64_t first, std::uint64_t n) {
+    quantizer.backward(first, n, x.data() + first, dx.data() + first, dx.data() + first);
+  });
+  quantizer.check_tiles();
+  quantizer.add_sums(learned);
+  Record record{{"apply", std::move(y), ""}, {"backward", std::move(dx), ""}};
+  for (auto& l : learned) record.push_back({"gradient of " + l.name, std::move(l.gradient), ""});
+  return record;
+}
+
+/// The driver that runs networks gives the bits of `driver`, whose cutting is written apart from
+/// it.
+void expect_hosted(Context& context, const Case& c, QuantizerDriver& driver, const Input& input,
+                   Rounding rounding) {
+  const Tensor dy = gaussian(input.x.shape(), context.seed() + 977);
+  Record expected{driver.apply(rounding, kTileElements)};
+  append(expected, driver.backward(rounding, dy, kTileElements));
+  for (const Entry& entry : expected) {
+    if (!entry.refusal.empty()) return;
+  }
+  registry::Instance instance = context.create(c);
+  QuantizerDriver own(context, c, instance, input.x, input.channel_axis);
+  if (!own.prepare(0).empty()) return;
+  own.spread();
+  methods::Quantizer quantizer(std::move(instance));
+  const Record found = hosted(quantizer, driver.geometry(), input.x, dy, rounding);
+  for (std::size_t i = 0; i < found.size() && i < expected.size(); ++i) {
+    expected[i].name = found[i].name;
+  }
+  const std::string text = difference(found, expected);
+  if (!text.empty()) context.find(fmt::format("as the host drives it: {}", text));
+}
+
 void check_quantizer_blocks(Context& context) {
-  for_prepared(context, [&](const Case&, QuantizerDriver& driver, const Input& input, auto&) {
+  for_prepared(context, [&](const Case& c, QuantizerDriver& driver, const Input& input, auto&) {
     const Tensor dy = gaussian(input.x.shape(), context.seed() + 977);
     for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic}) {
+      expect_hosted(context, c, driver, input, r);
       const Entry y = driver.apply(r, input.x.size());
       const Record dx = driver.backward(r, dy, input.x.size());
       for (const std::uint64_t step : {kTileElements, std::uint64_t{4099}, std::uint64_t{257}}) {

@@ -42,7 +42,9 @@ struct Elementwise {
                              const qloom_block* block, const float* x, float* y,
                              std::int32_t* code) noexcept {
     const std::uint32_t rule = grid_rule(call->rounding, true);
-    const auto loops = rule == kStochasticMagnitude ? kCore.affine_magnitude : kCore.affine[rule];
+    const auto loops = rule == kStochasticMagnitude ? kCore.affine_magnitude
+                       : rule == kRare              ? kCore.affine_rare
+                                                    : kCore.affine[rule];
     return on_grid(*call, true, *grid, *block, x,
                    [&](const GridRun& g, Layout layout, const GroupRun& groups,
                        const RoundInput& in, std::uint64_t i, std::uint64_t n) {
@@ -53,7 +55,8 @@ struct Elementwise {
   static qloom_status affine_backward(const qloom_call* call, const qloom_grid* grid,
                                       const qloom_block* block, const float* x, const float* dy,
                                       float* dx) noexcept {
-    const auto loops = kCore.affine_mask[grid_rule(call->rounding, false)];
+    const std::uint32_t rule = grid_rule(call->rounding, false);
+    const auto loops = rule == kRare ? kCore.affine_mask_rare : kCore.affine_mask[rule];
     return on_grid(*call, false, *grid, *block, x,
                    [&](const GridRun& g, Layout layout, const GroupRun& groups,
                        const RoundInput& in, std::uint64_t i, std::uint64_t n) {

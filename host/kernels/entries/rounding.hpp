@@ -57,6 +57,7 @@ inline std::uint32_t fused_or_given(std::uint32_t rule) noexcept {
 /// The loop of a grid's kernels: kStochasticMagnitude only where they have it.
 inline std::uint32_t grid_rule(const qloom_rounding_ref& rounding, bool has_magnitude) noexcept {
   const std::uint32_t flags = stochastic_flags(rounding), rule = plain_rule(rounding);
+  if (rule == kNearestUp || rule == kTowardZero || rule == kTowardPositive) return kRare;
   if (flags == 0) return fused_or_given(rule);
   const bool is_fused = has_magnitude && flags == QLOOM_STOCHASTIC_MAGNITUDE && rule == kStochastic;
   return is_fused ? std::uint32_t{kStochasticMagnitude} : std::uint32_t{kGiven};
@@ -82,7 +83,8 @@ inline RoundInput round_input(const qloom_call& call, const float* given,
           call.step,
           first,
           random_bits(call.rounding.argument),
-          stochastic_flags(call.rounding)};
+          stochastic_flags(call.rounding),
+          plain_rule(call.rounding)};
 }
 
 /// Rounding of runs as cut() says, one after the other: the one place where a rule outside the

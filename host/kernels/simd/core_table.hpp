@@ -31,6 +31,8 @@ consteval void set_fused(Core& core, std::integer_sequence<std::uint32_t, L...>)
 template <class Arch, std::uint32_t... L>
 consteval void set_layouts(Core& core, std::integer_sequence<std::uint32_t, L...>) {
   ((core.affine_magnitude[L] = &affine<Arch, kStochasticMagnitude, L>), ...);
+  ((core.affine_rare[L] = &affine<Arch, kRare, L>), ...);
+  ((core.affine_mask_rare[L] = &affine_mask<Arch, kRare, L>), ...);
   ((core.affine_steps[L] = &affine_steps<Arch, L>), ...);
   ((core.affine_decode[L] = &affine_decode<Arch, L>), ...);
   ((core.clip_backward[L] = &clip_backward<Arch, L>), ...);

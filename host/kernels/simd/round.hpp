@@ -89,7 +89,8 @@ class Rounding {
         shift_(static_cast<std::int32_t>(32 - in.bits)),
         scale_(in.bits < 32 ? static_cast<float>(std::uint32_t{1} << in.bits) : 0x1p32F),
         sign_((in.flags & QLOOM_STOCHASTIC_MAGNITUDE) != 0 ? -0.0F : 0.0F),
-        is_nearest_((in.flags & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0) {}
+        is_nearest_((in.flags & QLOOM_STOCHASTIC_NEAREST_FRACTION) != 0),
+        rule_(in.rule) {}
 
   /// t rounded, for elements i .. of the run; NaN stays NaN (its bits are not specified).
   template <class Io>
@@ -100,6 +101,10 @@ class Rounding {
       return Integer::nearest(t);
     else if constexpr (R == kTowardZero)
       return Integer::toward_zero(t);
+    else if constexpr (R == kNearestUp)
+      return nearest_up(t);
+    else if constexpr (R == kRare)
+      return rare(t);
     else if constexpr (R == kTowardNegative)
       return Integer::down(t);
     else if constexpr (R == kTowardPositive)
@@ -118,9 +123,7 @@ class Rounding {
       return goes_up_wide(threshold, down, word) | sign;
     } else {
       const F down = Integer::down(t);
-      if constexpr (R == kNearestUp) {
-        return xsimd::select(t - down >= F(0.5F), down + F(1.0F), down);
-      } else if constexpr (R == kStochastic) {
+      if constexpr (R == kStochastic) {
         return goes_up(t - down, down, word);
       } else if constexpr (R == kStochasticWide) {
         return goes_up_wide(Integer::down((t - down) * scale_), down, word);
@@ -132,6 +135,14 @@ class Rounding {
   }
 
  private:
+  static F nearest_up(const F& t) noexcept {
+    const F down = Integer::down(t);
+    return xsimd::select(t - down >= F(0.5F), down + F(1.0F), down);
+  }
+  F rare(const F& t) const noexcept {
+    if (rule_ == kTowardZero) return Integer::toward_zero(t);
+    return rule_ == kTowardPositive ? Integer::up(t) : nearest_up(t);
+  }
   /// At most 24 bits: word and threshold are integers. A fraction that is NaN converts to INT_MIN.
   F goes_up(const F& fraction, const F& down, const Words<Arch>& word) const noexcept {
     const I threshold = xsimd::to_int(fraction * scale_);
@@ -161,6 +172,7 @@ class Rounding {
   // of kStochasticGeneral
   F sign_;  // the bit that is kept apart, or none
   bool is_nearest_;
+  std::uint32_t rule_;  // of kRare
 };
 
 /// body(io, i, place, words) for batches that cover 0 .. n - 1, with the random words of rule R
