@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include <cmath>
+#include <qloom/elementary.hpp>
 
 #include "host/kernels/vectorized.hpp"
 #include "host/layers/layer.hpp"
@@ -13,7 +13,7 @@ void forward(const Layer&, const Step&, Chunk chunk, const float* x, const float
   kernels::vectorized([=] {
     QLOOM_INDEPENDENT_STEPS
     for (std::uint64_t i = 0; i < chunk.n; ++i) {
-      y[i] = static_cast<float>(1.0 / (1.0 + std::exp(-double{x[i]})));
+      y[i] = sdk::elementary::logistic(x[i]);
     }
   });
 }

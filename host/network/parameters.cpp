@@ -82,7 +82,7 @@ void Parameters::initialise(const Model& model) {
         const double u = uniform(random_word(seed_, stream, 0, 2 * i));
         p->value[i] = static_cast<float>(limit * (2.0 * u - 1.0));
       } else {
-        p->value[i] = static_cast<float>(normal(seed_, stream, 0, i, deviation));
+        p->value[i] = normal(seed_, stream, 0, i, deviation);
       }
     }
   }

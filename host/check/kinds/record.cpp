@@ -144,7 +144,7 @@ Tensor gaussian(const Shape& shape, std::uint64_t seed, float deviation) {
   constexpr std::uint64_t kGaussian = stream_id("check/gaussian");
   Tensor x(shape);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    x[i] = deviation * static_cast<float>(normal(seed, kGaussian, 0, i));
+    x[i] = deviation * normal(seed, kGaussian, 0, i);
   }
   return x;
 }

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include <qloom/elementary.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -21,7 +22,7 @@ bool is_part(const Params& params, const char* part) { return params.text("/part
 /// 1 - tanh(w)^2 = 4 e / (1 + e)^2, e = exp(-2 |w|). From tanh itself nothing is left for |w| > 9
 /// and 6 % are lost at 8, where tanh rounds to 1 - 2^-22.
 float tanh_slope(float w) noexcept {
-  const float e = std::exp(-2.0F * std::fabs(w)), sum = 1.0F + e;
+  const float e = elementary::exp(-2.0 * std::fabs(w)), sum = 1.0F + e;
   return 4.0F * e / (sum * sum);
 }
 
@@ -99,7 +100,8 @@ class Weight : public UniformGrid {
     largest_.resize(in.x.groups);
     for (std::size_t g = 0; g < largest_.size(); ++g) {
       set(g, 1.0F / n_, n_);
-      const float top = std::tanh(static_cast<float>(largest[g]));  // tanh rises: max |tanh w|
+      const float top =
+          elementary::tanh(static_cast<float>(largest[g]));  // tanh rises: max |tanh w|
       largest_[g] = std::isnormal(top) ? top : 0.0F;
     }
   }
@@ -108,7 +110,7 @@ class Weight : public UniformGrid {
     return for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
       float t[kPieceElements];
       for_each_element(piece, entry_of(largest_), [=, n = n_, &t](float max, std::uint64_t i) {
-        t[i] = n * (max > 0 ? std::tanh(x[first + i]) / (2.0F * max) + 0.5F : 0.5F);
+        t[i] = n * (max > 0 ? elementary::tanh(x[first + i]) / (2.0F * max) + 0.5F : 0.5F);
       });
       const qloom_status status = kernels().round(&call, piece.first, t, t, piece.n);
       for (std::uint64_t i = 0; i < piece.n; ++i) {
@@ -126,7 +128,7 @@ class Weight : public UniformGrid {
     if (!has_max_grad_) return;
     const auto none = [](std::uint64_t) { return 0; };
     dot_ = sum_groups(x, scratch_, none, [&](int, std::uint64_t i) {
-      return std::array{dy.data[i] * std::tanh(x.data[i])};
+      return std::array{dy.data[i] * elementary::tanh(x.data[i])};
     });
     argmax_ = places_of_largest_magnitudes(x);
   }
