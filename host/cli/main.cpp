@@ -25,7 +25,7 @@ constexpr const char* kFooter =
     "130 and 143 stopped by SIGINT and SIGTERM; a second signal ends the program at once.\n"
     "Environment: QLOOM_PLUGIN_PATH folders with plugins (colon between), QLOOM_ISA one of "
     "scalar,\n"
-    "sse2, avx2, avx512, QLOOM_SCHEMA_PATH folder with the JSON Schemas.";
+    "sse2, avx2, avx512, neon, QLOOM_SCHEMA_PATH folder with the JSON Schemas.";
 
 int report(ExitStatus status, const char* what) {
   std::fflush(stdout);

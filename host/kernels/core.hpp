@@ -191,5 +191,6 @@ struct Core {
 extern const Core kSse2Core;
 extern const Core kAvx2Core;
 extern const Core kAvx512Core;
+extern const Core kNeonCore;
 
 }  // namespace qloom::kernels

@@ -46,63 +46,61 @@ constexpr qloom_kernels kScalarTable{
     .order_statistics = &ref::order_statistics,
 };
 
-#if QLOOM_X86
-template <const Core& kCore>
-constexpr qloom_kernels table_of(Isa isa, const char* isa_name) {
-  return {
-      .struct_size = sizeof(qloom_kernels),
-      .isa = static_cast<std::uint32_t>(isa),
-      .isa_name = isa_name,
-      .affine = &Elementwise<kCore>::affine,
-      .affine_decode = &Elementwise<kCore>::affine_decode,
-      .affine_backward = &Elementwise<kCore>::affine_backward,
-      .clip_backward = &Elementwise<kCore>::clip_backward,
-      .ternary = &Elementwise<kCore>::ternary,
-      .minifloat = &Elementwise<kCore>::minifloat,
-      .minifloat_decode = &Elementwise<kCore>::minifloat_decode,
-      .round = &Elementwise<kCore>::round,
-      .random_u32 =
-          [](std::uint64_t seed, std::uint64_t stream, std::uint64_t step, std::uint64_t first,
-             std::uint32_t* out,
-             std::uint64_t n) noexcept { kCore.random_u32(seed, stream, step, first, out, n); },
-      .reduce = &Statistics<kCore>::reduce,
-      .extremes = &Extremes<kCore>::extremes,
-      .histogram = &Statistics<kCore>::histogram,
-      .accumulate_integer = &Products<kCore>::accumulate_integer,
-      .accumulate_float = &Products<kCore>::accumulate_float,
-      .order_statistics =
-          [](const qloom_tensor* t, std::uint32_t abs, const std::uint64_t* rank,
-             std::uint64_t count,
-             double* out) noexcept { order_statistics(kCore, *t, abs != 0, rank, count, out); },
-  };
-}
-constexpr qloom_kernels kSse2Table = table_of<kSse2Core>(Isa::kSse2, "sse2");
-constexpr qloom_kernels kAvx2Table = table_of<kAvx2Core>(Isa::kAvx2, "avx2");
-constexpr qloom_kernels kAvx512Table = table_of<kAvx512Core>(Isa::kAvx512, "avx512");
-#endif
+constexpr const char* kNames[] = {"scalar", "sse2", "avx2", "avx512", "neon"};  // by Isa
 
-/// Does the processor, as the operating system set it up, run this instruction set?
-bool runs(Isa isa) {
-#if QLOOM_X86
-  switch (isa) {
-    case Isa::kScalar:
-      return true;
-    case Isa::kSse2:
-      return __builtin_cpu_supports("sse2") != 0;
-    case Isa::kAvx2:
-      return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
-    case Isa::kAvx512:
-      return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512cd") != 0 &&
-             __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
-             __builtin_cpu_supports("avx512vl") != 0;
-  }
-  return false;
-#else
-  return isa == Isa::kScalar;
-#endif
-}
+template <const Core& kCore, Isa kIsa>
+constexpr qloom_kernels kTable{
+    .struct_size = sizeof(qloom_kernels),
+    .isa = static_cast<std::uint32_t>(kIsa),
+    .isa_name = kNames[static_cast<std::size_t>(kIsa)],
+    .affine = &Elementwise<kCore>::affine,
+    .affine_decode = &Elementwise<kCore>::affine_decode,
+    .affine_backward = &Elementwise<kCore>::affine_backward,
+    .clip_backward = &Elementwise<kCore>::clip_backward,
+    .ternary = &Elementwise<kCore>::ternary,
+    .minifloat = &Elementwise<kCore>::minifloat,
+    .minifloat_decode = &Elementwise<kCore>::minifloat_decode,
+    .round = &Elementwise<kCore>::round,
+    .random_u32 =
+        [](std::uint64_t seed, std::uint64_t stream, std::uint64_t step, std::uint64_t first,
+           std::uint32_t* out,
+           std::uint64_t n) noexcept { kCore.random_u32(seed, stream, step, first, out, n); },
+    .reduce = &Statistics<kCore>::reduce,
+    .extremes = &Extremes<kCore>::extremes,
+    .histogram = &Statistics<kCore>::histogram,
+    .accumulate_integer = &Products<kCore>::accumulate_integer,
+    .accumulate_float = &Products<kCore>::accumulate_float,
+    .order_statistics =
+        [](const qloom_tensor* t, std::uint32_t abs, const std::uint64_t* rank, std::uint64_t count,
+           double* out) noexcept { order_statistics(kCore, *t, abs != 0, rank, count, out); },
+};
 
-constexpr Isa kAll[] = {Isa::kScalar, Isa::kSse2, Isa::kAvx2, Isa::kAvx512};
+/// An instruction set that this build has.
+struct Row {
+  Isa isa;
+  const qloom_kernels* table;
+  /// Does the processor, as the operating system set it up, run it?
+  bool (*runs)();
+};
+
+constexpr Row kRows[] = {
+    // the best one last
+    {Isa::kScalar, &kScalarTable, [] { return true; }},
+#if defined(__x86_64__)
+    {Isa::kSse2, &kTable<kSse2Core, Isa::kSse2>,
+     [] { return __builtin_cpu_supports("sse2") != 0; }},
+    {Isa::kAvx2, &kTable<kAvx2Core, Isa::kAvx2>,
+     [] { return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0; }},
+    {Isa::kAvx512, &kTable<kAvx512Core, Isa::kAvx512>,
+     [] {
+       return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512cd") != 0 &&
+              __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512bw") != 0 &&
+              __builtin_cpu_supports("avx512vl") != 0;
+     }},
+#elif defined(__aarch64__)
+    {Isa::kNeon, &kTable<kNeonCore, Isa::kNeon>, [] { return true; }},  // every such processor
+#endif
+};
 
 std::string names(const std::vector<Isa>& isas) {
   std::string out;
@@ -116,8 +114,8 @@ Isa chosen() {
   for (const Isa isa : runnable()) {
     if (std::string(name(isa)) == wanted) return isa;
   }
-  for (const Isa isa : kAll) {
-    if (std::string(name(isa)) == wanted) {
+  for (const char* const known : kNames) {
+    if (std::string(known) == wanted) {
       throw InputError("QLOOM_ISA: this machine cannot run \"" + std::string(wanted) +
                        "\"; expected one of " + names(runnable()));
     }
@@ -128,32 +126,20 @@ Isa chosen() {
 
 }  // namespace
 
-const char* name(Isa isa) {
-  constexpr const char* kNames[] = {"scalar", "sse2", "avx2", "avx512"};
-  return kNames[static_cast<std::size_t>(isa)];
-}
+const char* name(Isa isa) { return kNames[static_cast<std::size_t>(isa)]; }
 
 std::vector<Isa> runnable() {
   std::vector<Isa> out;
-  for (const Isa isa : kAll) {
-    if (runs(isa)) out.push_back(isa);
+  for (const Row& row : kRows) {
+    if (row.runs()) out.push_back(row.isa);
   }
   return out;
 }
 
 const qloom_kernels& table(Isa isa) {
-#if QLOOM_X86
-  switch (isa) {
-    case Isa::kScalar:
-      return kScalarTable;
-    case Isa::kSse2:
-      return kSse2Table;
-    case Isa::kAvx2:
-      return kAvx2Table;
-    case Isa::kAvx512:
-      return kAvx512Table;
+  for (const Row& row : kRows) {
+    if (row.isa == isa) return *row.table;
   }
-#endif
   return kScalarTable;
 }
 

@@ -3,10 +3,16 @@
 qloom_add_floor(kernels SOURCES dispatch.cpp float_spec.cpp order_statistics.cpp stored_codes.cpp
   LIBRARIES qloom_tensor qloom_abi)
 
+set(isas)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  set(isas sse2 avx2 avx512)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  set(isas neon)
+endif()
+if(isas)
   # an object library, so that a test can look at the objects
-  add_library(qloom_kernels_isa OBJECT
-    kernels/isa/sse2.cpp kernels/isa/avx2.cpp kernels/isa/avx512.cpp)
+  list(TRANSFORM isas REPLACE "(.+)" "kernels/isa/\\1.cpp" OUTPUT_VARIABLE files)
+  add_library(qloom_kernels_isa OBJECT ${files})
   set_target_properties(qloom_kernels_isa PROPERTIES UNITY_BUILD OFF)  # each its own flags
   target_include_directories(qloom_kernels_isa PRIVATE "${PROJECT_SOURCE_DIR}")
   target_link_libraries(qloom_kernels_isa PRIVATE qloom_abi qloom_warnings)
@@ -22,5 +28,4 @@ $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized;-Wno-maybe-uninitialized>")
       -fno-sanitize-address-use-after-scope --param=asan-stack=0)
   endif()
   target_sources(qloom_kernels PRIVATE $<TARGET_OBJECTS:qloom_kernels_isa>)
-  target_compile_definitions(qloom_kernels PRIVATE QLOOM_X86=1)
 endif()

@@ -16,7 +16,8 @@ enum class Isa {
   kScalar = QLOOM_ISA_SCALAR,
   kSse2 = QLOOM_ISA_SSE2,
   kAvx2 = QLOOM_ISA_AVX2,
-  kAvx512 = QLOOM_ISA_AVX512
+  kAvx512 = QLOOM_ISA_AVX512,
+  kNeon  // of 64-bit ARM: abi.h does not name it, every loop there is compiled for it
 };
 
 [[nodiscard]] const char* name(Isa isa);

@@ -42,7 +42,8 @@ struct WordRegister {
   Lanes add(const Lanes& total, const Ints<Arch>& left, const Lanes& right,
             Lanes& equal) const noexcept {
     const Lanes sum = total + multiply_pairs<Arch>(left, right);
-    const Lanes next = Wrap ? (sum << shift) >> shift : xsimd::min(xsimd::max(sum, min), max);
+    const Lanes next =
+        Wrap ? shift_right(shift_left(sum, shift), shift) : xsimd::min(xsimd::max(sum, min), max);
     equal = minus_where_equal(equal, next, sum);
     return next;
   }
@@ -68,7 +69,7 @@ struct ShortRegister {
     const Lanes product = bits_as<Lanes>(left) * right;
     const Lanes modular = total + product, clipped = xsimd::sadd(total, product);
     if constexpr (Wrap) {
-      const Lanes next = Full ? modular : (modular << shift) >> shift;
+      const Lanes next = Full ? modular : shift_right(shift_left(modular, shift), shift);
       equal = minus_where_equal(equal, next, clipped);
       return next;
     } else {
@@ -103,17 +104,17 @@ inline CodeBounds code_bounds(const qloom_tile& t) noexcept {
   for (std::uint64_t i = 0; i < t.m; ++i) {
     const float* row = t.a + static_cast<std::int64_t>(i) * t.lda;
     each_batch<Arch>(t.k, [&](const auto& io, std::uint64_t k) {
-      left = xsimd::max(left, xsimd::abs(io.load(row + k)));
+      left = greater(left, xsimd::abs(io.load(row + k)));
     });
   }
   each_batch<Arch>(t.n, [&](const auto& io, std::uint64_t j) {
     F sum(0.0F);  // exact while below 2^24; from there it can only stay above
     for (std::uint64_t k = 0; k < t.k; ++k) {
       const F code = xsimd::abs(io.load(t.b + static_cast<std::int64_t>(k) * t.ldb + j));
-      right = xsimd::max(right, code);
+      right = greater(right, code);
       sum = sum + code;
     }
-    column = xsimd::max(column, sum);
+    column = greater(column, sum);
   });
   const float most = largest_lane<Arch>(column);
   return {largest_lane<Arch>(left), largest_lane<Arch>(right),

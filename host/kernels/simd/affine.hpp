@@ -27,11 +27,10 @@ class Grid {
     const F moved = offset_.is_any() ? x - offset_.at(io, at) : x;
     return moved * inv_scale_.at(io, at);
   }
-  /// xsimd's max and min give the second operand where one is NaN, as the definition does.
   template <class Io>
   F code(const F& rounded, const Io& io, const At& at) const noexcept {
     const F shifted = rounded + zero_point_.at(io, at);
-    return xsimd::min(xsimd::max(shifted, code_min_.at(io, at)), code_max_.at(io, at));
+    return lesser(greater(shifted, code_min_.at(io, at)), code_max_.at(io, at));
   }
   template <class Io>
   F value(const F& code, const Io& io, const At& at) const noexcept {

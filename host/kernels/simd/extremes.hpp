@@ -12,16 +12,6 @@
 
 namespace qloom::kernels::simd {
 
-/// c + 0 * v: c where v is finite, else NaN.
-template <class Arch>
-inline Floats<Arch> marked(const Floats<Arch>& v, const Floats<Arch>& c) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
-    return _mm512_fmadd_ps(v, _mm512_setzero_ps(), c);
-  } else {
-    return xsimd::fma(v, Floats<Arch>(0.0F), c);
-  }
-}
-
 /// Ends of one batch of lanes.
 template <class Arch>
 struct LaneEnds {
@@ -30,36 +20,16 @@ struct LaneEnds {
 
   void take(const float* x, F& odd) noexcept {
     const F v = F::load_unaligned(x);
-    lo = xsimd::min(v, lo);
-    hi = xsimd::max(v, hi);
+    lo = lesser(v, lo);
+    hi = greater(v, hi);
     odd = marked<Arch>(v, odd);
   }
   void take(const LaneEnds& other) noexcept {
-    lo = xsimd::min(lo, other.lo);
-    hi = xsimd::max(hi, other.hi);
+    lo = lesser(lo, other.lo);
+    hi = greater(hi, other.hi);
   }
   /// All lanes into one pair.
-  void merge_into(float& low, float& high) const noexcept {
-    __m128 l, h;
-    if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
-      const __m512 a = lo, b = hi;
-      const __m256 c = _mm256_min_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
-      const __m256 d = _mm256_max_ps(_mm512_castps512_ps256(b), _mm512_extractf32x8_ps(b, 1));
-      l = _mm_min_ps(_mm256_castps256_ps128(c), _mm256_extractf128_ps(c, 1));
-      h = _mm_max_ps(_mm256_castps256_ps128(d), _mm256_extractf128_ps(d, 1));
-    } else if constexpr (std::is_base_of_v<xsimd::avx, Arch>) {
-      const __m256 c = lo, d = hi;
-      l = _mm_min_ps(_mm256_castps256_ps128(c), _mm256_extractf128_ps(c, 1));
-      h = _mm_max_ps(_mm256_castps256_ps128(d), _mm256_extractf128_ps(d, 1));
-    } else {
-      l = lo;
-      h = hi;
-    }
-    l = _mm_min_ps(l, _mm_movehl_ps(l, l));
-    h = _mm_max_ps(h, _mm_movehl_ps(h, h));
-    low = _mm_cvtss_f32(_mm_min_ss(_mm_min_ss(l, _mm_shuffle_ps(l, l, 1)), _mm_set_ss(low)));
-    high = _mm_cvtss_f32(_mm_max_ss(_mm_max_ss(h, _mm_shuffle_ps(h, h, 1)), _mm_set_ss(high)));
-  }
+  void merge_into(float& low, float& high) const noexcept { merge_ends<Arch>(lo, hi, low, high); }
 };
 
 /// Four batches at a time, which is what keeps the processor busy.

@@ -51,16 +51,8 @@ class Place {
     } else {
       const float* const from = table + entry_;
       const std::int32_t* const lane = run_.step + (rest_ > run_.low ? rest_ - run_.low : 0);
-      if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
-        // 16 lanes lie in at most 8 groups of two, which begin with a batch, or of more
-        const __m512 entries = _mm512_castps256_ps512(_mm256_loadu_ps(from));
-        return _mm512_permutexvar_ps(_mm512_loadu_si512(lane), entries);
-      } else if constexpr (std::is_base_of_v<xsimd::avx2, Arch>) {
-        const __m256i lanes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(lane));
-        return _mm256_permutevar8x32_ps(_mm256_loadu_ps(from), lanes);
-      } else {
-        return _mm_setr_ps(from[lane[0]], from[lane[1]], from[lane[2]], from[lane[3]]);
-      }
+      // 16 lanes lie in at most 8 groups of two, which begin with a batch, or of more
+      return look_up<Arch>(from, lane);
     }
   }
 

@@ -87,13 +87,13 @@ class Format {
     } else {
       const F over = floats_of<Arch>(beyond(field, rounded));
       const F kept = xsimd::select(xsimd::abs(y) > max_value_, over, y);
-      return xsimd::select(is_number(x, rounded), kept, nan_value_);
+      return xsimd::select(are_numbers<Arch>(x, rounded), kept, nan_value_);
     }
   }
   /// ref::finish, the code
   [[gnu::always_inline]] I code(const F& x, const I& field, const F& rounded) const noexcept {
     const F y = unlimited(field, rounded);
-    const I below = (field - field_min_) >> (23 - spec_.mantissa_bits);
+    const I below = shift_right(field - field_min_, 23 - spec_.mantissa_bits);
     const I magnitude = below + xsimd::to_int(kIsMagnitude ? rounded : xsimd::abs(rounded));
     const I sign = sign_code(kIsMagnitude ? with_zero_sign(rounded | (x & F(-0.0F)))
                                           : rounded + keep_zero_sign_);
@@ -103,7 +103,7 @@ class Format {
                        : plain;
     const F size = kIsMagnitude ? y : xsimd::abs(y);
     const I kept = choose<Arch>(size > max_value_, over, sign | magnitude);
-    return choose<Arch>(is_number(x, rounded), kept, I(spec_.nan_code));
+    return choose<Arch>(are_numbers<Arch>(x, rounded), kept, I(spec_.nan_code));
   }
 
  private:
@@ -113,16 +113,6 @@ class Format {
     return I(static_cast<std::int32_t>(static_cast<std::uint32_t>(exponent) << 23));
   }
   static I exponent(const I& field) noexcept { return (field >> 23) - I(127); }
-  /// Neither is NaN.
-  static xsimd::batch_bool<float, Arch> is_number(const F& x, const F& rounded) noexcept {
-    if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
-      return _mm512_cmp_ps_mask(x, rounded, _CMP_ORD_Q);
-    } else if constexpr (std::is_base_of_v<xsimd::avx, Arch>) {
-      return _mm256_cmp_ps(x, rounded, _CMP_ORD_Q);
-    } else {
-      return _mm_cmpord_ps(x, rounded);
-    }
-  }
   /// rounded in units of x's step; y + -0 is y and y + 0 turns -0 into +0
   [[gnu::always_inline]] F unlimited(const I& field, const F& rounded) const noexcept {
     if constexpr (OneFactor) {  // exact, so that multiply and add may be one
@@ -155,7 +145,7 @@ class Format {
     return (keep != I(0)) && (field < I(0x7F800000));
   }
   I sign_code(const F& x) const noexcept {
-    return ((bits_of<Arch>(x) >> 31) & I(1)) << spec_.sign_shift;
+    return shift_left((bits_of<Arch>(x) >> 31) & I(1), spec_.sign_shift);
   }
 
   FloatSpec spec_;
@@ -237,8 +227,8 @@ void minifloat_decode(const FloatSpec& spec, const std::int32_t* code, float* y,
   each_batch<Arch>(n, [&](const auto& io, std::uint64_t i) {
     const I pattern = io.load(code + i);
     const I magnitude = pattern & all;
-    const I sign = ((pattern >> spec.sign_shift) & I(1)) << 31;
-    const I field = magnitude >> spec.mantissa_bits;
+    const I sign = (shift_right(pattern, spec.sign_shift) & I(1)) << 31;
+    const I field = shift_right(magnitude, spec.mantissa_bits);
     const auto normal = field > I(0);
     const I significand = (magnitude & (hidden - I(1))) + xsimd::select(normal, hidden, I(0));
     const I exponent = xsimd::select(normal, field - I(1), I(0)) + lowest;

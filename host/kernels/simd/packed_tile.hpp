@@ -11,29 +11,6 @@
 
 namespace qloom::kernels::simd {
 
-/// a[2i] * b[2i] + a[2i + 1] * b[2i + 1] of 16-bit halves, below 2^31.
-template <class Arch>
-inline Ints<Arch> multiply_pairs(const Ints<Arch>& a, const Ints<Arch>& b) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>)
-    return _mm512_madd_epi16(a, b);
-  else if constexpr (std::is_base_of_v<xsimd::avx2, Arch>)
-    return _mm256_madd_epi16(a, b);
-  else
-    return _mm_madd_epi16(a, b);
-}
-
-/// count, less 1 in the lanes where a equals b.
-template <class Lanes>
-inline Lanes minus_where_equal(const Lanes& count, const Lanes& a, const Lanes& b) noexcept {
-  using Arch = typename Lanes::arch_type;
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
-    return xsimd::select(a == b, count - Lanes(1), count);
-  } else {
-    const typename Lanes::register_type mask = a == b;  // -1 where equal
-    return count + Lanes(mask);
-  }
-}
-
 /// Register has
 ///   Lanes       integers, one per result
 ///   kProducts   products per addition: 1 or 2

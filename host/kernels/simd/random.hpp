@@ -11,63 +11,6 @@
 
 namespace qloom::kernels::simd {
 
-/// Each word of a counter sits in the low half of a 64-bit lane, because the widening
-/// multiplication takes it there; the high halves hold leftovers that nothing reads.
-template <class Arch>
-using Wide = xsimd::batch<std::uint64_t, Arch>;
-
-/// Low halves multiplied to 64 bits.
-template <class Arch>
-inline Wide<Arch> multiply_low(const Wide<Arch>& a, const Wide<Arch>& b) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>)
-    return _mm512_mul_epu32(a, b);
-  else if constexpr (std::is_base_of_v<xsimd::avx, Arch>)
-    return _mm256_mul_epu32(a, b);
-  else
-    return _mm_mul_epu32(a, b);
-}
-
-template <class Arch>
-inline Wide<Arch> xor_of(const Wide<Arch>& a, const Wide<Arch>& b, const Wide<Arch>& c) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
-    return _mm512_ternarylogic_epi64(a, b, c, 0x96);
-  } else {
-    return a ^ (b ^ c);
-  }
-}
-
-/// Low halves of a and b side by side, those of a first.
-template <class Arch>
-inline Wide<Arch> low_halves(const Wide<Arch>& a, const Wide<Arch>& b) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
-    return _mm512_mask_shuffle_epi32(a, 0xAAAA, b, _MM_PERM_CCAA);
-  } else if constexpr (std::is_base_of_v<xsimd::avx2, Arch>) {
-    return _mm256_blend_epi32(a, _mm256_slli_epi64(b, 32), 0xAA);
-  } else {
-    return (a & Wide<Arch>(0xFFFFFFFFU)) | (b << 32);
-  }
-}
-
-/// Even lanes of a and b in turn, then the odd ones: a0 b0 a2 b2 .. and a1 b1 a3 b3 ..
-template <class Arch>
-inline Wide<Arch> even_pairs(const Wide<Arch>& a, const Wide<Arch>& b) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>)
-    return _mm512_unpacklo_epi64(a, b);
-  else if constexpr (std::is_base_of_v<xsimd::avx, Arch>)
-    return _mm256_unpacklo_epi64(a, b);
-  else
-    return _mm_unpacklo_epi64(a, b);
-}
-template <class Arch>
-inline Wide<Arch> odd_pairs(const Wide<Arch>& a, const Wide<Arch>& b) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>)
-    return _mm512_unpackhi_epi64(a, b);
-  else if constexpr (std::is_base_of_v<xsimd::avx, Arch>)
-    return _mm256_unpackhi_epi64(a, b);
-  else
-    return _mm_unpackhi_epi64(a, b);
-}
-
 /// Philox on several counters of one (seed, stream, step) at once.
 ///
 /// Of a counter (c0, c1, c2, c3) only c0 and c3 depend on the block. So round 1 leaves c0 and c1
@@ -79,7 +22,7 @@ class Philox {
   /// Batches of counters with as many lanes as a batch of floats.
   static constexpr std::uint64_t kBatches = kWidth<Arch> / W::size;
   /// Batches of counters at once: enough to hide the latency of the multiplication.
-  static constexpr std::uint64_t kTogether = std::is_base_of_v<xsimd::avx512f, Arch> ? 4 : 2;
+  static constexpr std::uint64_t kTogether = kWidth<Arch> == 16 ? 4 : 2;
   static constexpr std::uint64_t kBlocks = kTogether * W::size;
   static constexpr std::uint64_t kWords = 4 * kBlocks;
   static constexpr std::uint64_t kWordBatches = kWords / kWidth<Arch>;

@@ -32,13 +32,13 @@ template <class Arch, std::uint32_t Figure>
 inline constexpr bool kIsExtremum =
     Figure == QLOOM_REDUCE_MIN || Figure == QLOOM_REDUCE_MAX || Figure == QLOOM_REDUCE_ABS_MAX;
 
-/// qloom::kernels::combine for batches; min and max give the second operand where one is NaN.
+/// qloom::kernels::combine for batches.
 template <class Arch, std::uint32_t Figure, class Batch>
 inline Batch merged(const Batch& total, const Batch& next) noexcept {
   if constexpr (Figure == QLOOM_REDUCE_MIN)
-    return xsimd::min(next, total);
+    return lesser(next, total);
   else if constexpr (kIsExtremum<Arch, Figure>)
-    return xsimd::max(next, total);
+    return greater(next, total);
   else
     return total + next;
 }

@@ -18,9 +18,7 @@ namespace qloom::kernels::simd {
 /// to nearest even for |x| < m, and larger numbers are integers; the others follow by one step.
 template <class Batch>
 struct Integral {
-  using Arch = typename Batch::arch_type;
-  static constexpr bool kNative =
-      std::is_base_of_v<xsimd::avx, Arch> || std::is_base_of_v<xsimd::avx512f, Arch>;
+  static constexpr bool kNative = kHasIntegral<typename Batch::arch_type>;
   static Batch magnitude_nearest(const Batch& magnitude) noexcept {
     const Batch m(sizeof(typename Batch::value_type) == 4 ? 0x1p23 : 0x1p52);
     return xsimd::select(magnitude < m, (magnitude + m) - m, magnitude);
@@ -30,13 +28,13 @@ struct Integral {
   }
   static Batch nearest(const Batch& x) noexcept {
     if constexpr (kNative)
-      return xsimd::nearbyint(x);
+      return nearest_integral(x);
     else
       return with_sign(magnitude_nearest(xsimd::abs(x)), x);
   }
   static Batch down(const Batch& x) noexcept {
     if constexpr (kNative) {
-      return xsimd::floor(x);
+      return integral_below(x);
     } else {
       const Batch y = nearest(x);
       return with_sign(xsimd::select(y > x, y - Batch(1), y), x);
@@ -44,7 +42,7 @@ struct Integral {
   }
   static Batch up(const Batch& x) noexcept {
     if constexpr (kNative) {
-      return xsimd::ceil(x);
+      return integral_above(x);
     } else {
       const Batch y = nearest(x);
       return with_sign(xsimd::select(y < x, y + Batch(1), y), x);
@@ -52,25 +50,13 @@ struct Integral {
   }
   static Batch toward_zero(const Batch& x) noexcept {
     if constexpr (kNative) {
-      return xsimd::trunc(x);
+      return integral_toward_zero(x);
     } else {
       const Batch magnitude = xsimd::abs(x), y = magnitude_nearest(magnitude);
       return with_sign(xsimd::select(y > magnitude, y - Batch(1), y), x);
     }
   }
 };
-
-/// x + 1 in the lanes of the mask, x elsewhere.
-template <class Arch>
-inline Floats<Arch> one_more(const xsimd::batch_bool<std::int32_t, Arch>& where,
-                             const Floats<Arch>& x) noexcept {
-  const Floats<Arch> one(1.0F);
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
-    return _mm512_mask_add_ps(x, where, x, one);
-  } else {
-    return floats_of<Arch>(xsimd::select(where, bits_of<Arch>(x + one), bits_of<Arch>(x)));
-  }
-}
 
 /// Rule R for batches of t.
 template <class Arch, std::uint32_t R>
@@ -143,19 +129,19 @@ class Rounding {
     if (rule_ == kTowardZero) return Integer::toward_zero(t);
     return rule_ == kTowardPositive ? Integer::up(t) : nearest_up(t);
   }
-  /// At most 24 bits: word and threshold are integers. A fraction that is NaN converts to INT_MIN.
+  /// At most 24 bits: word and threshold are integers. A fraction that is NaN converts to INT_MIN
+  /// or 0, by machine: no word is below either.
   F goes_up(const F& fraction, const F& down, const Words<Arch>& word) const noexcept {
     const I threshold = xsimd::to_int(fraction * scale_);
-    return one_more<Arch>(bits_as<I>(word >> shift_) < threshold, down);
+    return one_more<Arch>(bits_as<I>(shift_right(word, shift_)) < threshold, down);
   }
   /// Any number of bits; the threshold is a whole number. It is a float32, so that a word is below
   /// it exactly when the word cut to a float32 toward zero is. Where no instruction cuts so, word
   /// and threshold are compared in halves of 16 low bits and the rest, each exact in float32.
   F goes_up_wide(const F& threshold, const F& down, const Words<Arch>& word) const noexcept {
-    const Words<Arch> w = word >> shift_;
-    if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
-      const F cut = _mm512_cvt_roundepu32_ps(w, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
-      return xsimd::select(cut < threshold, down + F(1.0F), down);
+    const Words<Arch> w = shift_right(word, shift_);
+    if constexpr (kCutsWords<Arch>) {
+      return xsimd::select(cut_words<Arch>(w) < threshold, down + F(1.0F), down);
     } else {
       const F high = xsimd::to_float(bits_as<I>(w >> 16));
       const F low = xsimd::to_float(bits_as<I>(w & Words<Arch>(0xFFFFU)));

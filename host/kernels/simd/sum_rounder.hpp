@@ -74,13 +74,13 @@ class SumRounder {
     if constexpr (R == kStochastic) {
       // Adding the inverted word to the fraction carries into the last kept place exactly if
       // word < fraction.
-      const Bits lifted = (bits_as<Bits>(word) << lift_) | below_word_;
+      const Bits lifted = shift_left(bits_as<Bits>(word), lift_) | below_word_;
       const Bits carry = ~lifted & below_step_;
       return bits_as<D>((bits + carry) & ~below_step_);
     } else {
       // 1.5 * 2^52 steps: numbers of this size are one step apart
       const D power = bits_as<D>(bits & Bits(0x7FF0000000000000));
-      const D far = bits_as<D>(bits_as<Bits>(xsimd::max(power, smallest_)) + shifter_);
+      const D far = bits_as<D>(bits_as<Bits>(greater(power, smallest_)) + shifter_);
       return ((sum + far) - far) | (sum & result_sign_);
     }
   }
@@ -89,7 +89,7 @@ class SumRounder {
   D operator()(const D& sum, const Wide<Arch>& word, D& overflows) const noexcept {
     const D sign = sum & D(-0.0);
     const D kept = xsimd::select(xsimd::abs(sum) < flush_below_, sign, sum);
-    const D above = xsimd::max(xsimd::abs(kept), smallest_);
+    const D above = greater(xsimd::abs(kept), smallest_);
     // 2^E and 2^-E by their exponent fields
     const Bits field = bits_as<Bits>(above) & Bits(0x7FF0000000000000);
     const D power = bits_as<D>(field);
@@ -136,7 +136,7 @@ class SumRounder {
   }
   /// The random bits that the rule uses, as a number.
   D drawn_bits(const Wide<Arch>& word) const noexcept {
-    const Wide<Arch> used = (word & Wide<Arch>(0xFFFFFFFFU)) >> word_shift_;
+    const Wide<Arch> used = shift_right(word & Wide<Arch>(0xFFFFFFFFU), word_shift_);
     // below 2^32 in the fraction of 2^52
     return bits_as<D>(used | Wide<Arch>(0x4330000000000000)) - D(0x1p52);
   }

@@ -71,8 +71,7 @@ class SumSteps {
   }
   /// 2^E by its exponent field.
   Bits field(const D& sum) const noexcept {
-    return bits_as<Bits>(xsimd::max(xsimd::abs(flushed(sum)), smallest_)) &
-           Bits(0x7FF0000000000000);
+    return bits_as<Bits>(greater(xsimd::abs(flushed(sum)), smallest_)) & Bits(0x7FF0000000000000);
   }
   D power(const D& sum) const noexcept { return bits_as<D>(field(sum)); }
   D steps(const D& sum) const noexcept {

@@ -47,7 +47,7 @@ class WideTile {
     if constexpr (Wrap)
       return sum - modulus_ * Integral<D>::down((sum - min_) * inverse_);
     else
-      return xsimd::min(xsimd::max(sum, min_), max_);
+      return lesser(greater(sum, min_), max_);
   }
   template <std::uint64_t Rows>
   std::uint64_t rows(std::uint64_t row, std::uint64_t column) const noexcept {

@@ -10,28 +10,6 @@
 
 namespace qloom::kernels::simd {
 
-/// The lanes of the mask, one after the other; returns how many.
-template <class Arch>
-inline std::uint64_t store_some(float* to, const xsimd::batch_bool<float, Arch>& mask,
-                                const Floats<Arch>& v) noexcept {
-  if constexpr (std::is_base_of_v<xsimd::avx512f, Arch>) {
-    const __mmask16 lanes = mask;
-    _mm512_mask_compressstoreu_ps(to, lanes, v);
-    return static_cast<std::uint64_t>(__builtin_popcount(lanes));
-  } else {
-    alignas(64) float lanes[kWidth<Arch>];
-    v.store_aligned(lanes);
-    int left = 0;
-    if constexpr (std::is_base_of_v<xsimd::avx, Arch>)
-      left = _mm256_movemask_ps(mask);
-    else
-      left = _mm_movemask_ps(mask);
-    std::uint64_t n = 0;
-    for (; left != 0; left &= left - 1) to[n++] = lanes[__builtin_ctz(static_cast<unsigned>(left))];
-    return n;
-  }
-}
-
 /// The figures of one window as float lanes: exact below 2^24 elements.
 template <class Arch>
 struct WindowLanes {

@@ -11,11 +11,8 @@ namespace qloom::kernels::simd {
 /// The bits of a batch as those of another type of batch of the same size.
 template <class To, class From>
 inline To bits_as(const From& from) noexcept {
-#if XSIMD_VERSION_MAJOR >= 10
-  return xsimd::bitwise_cast<typename To::value_type>(from);
-#else
-  return xsimd::bitwise_cast<To>(from);
-#endif
+  const typename From::register_type lanes = from;
+  return To(__builtin_bit_cast(typename To::register_type, lanes));
 }
 
 }  // namespace qloom::kernels::simd
