@@ -31,7 +31,7 @@ case "$distribution" in
 esac
 
 packages=(
-  g++ cmake ninja-build ccache pkg-config binutils
+  g++ cmake make ninja-build ccache pkg-config binutils
   "libboost$boost-dev" "libboost-filesystem$boost-dev" "libboost-system$boost-dev"
   nlohmann-json3-dev libvalijson-dev libxtensor-dev libxsimd-dev libdnnl-dev libcli11-dev
   libfmt-dev libgtest-dev libbenchmark-dev libzip-dev zlib1g-dev dataset-fashion-mnist

@@ -77,6 +77,10 @@ struct Report {
 /// finding. InputError for a check that does not exist.
 [[nodiscard]] Report run(const std::filesystem::path& plugin, const Settings& settings);
 
+/// What every method of the plugin gives, the same on every system: "<kind> <id>: <parameters>,
+/// <input>, <call>: <digest of the values>", a line each. Errors as run().
+[[nodiscard]] std::string digests(const std::filesystem::path& plugin, const Settings& settings);
+
 /// The table a person reads, and the same for programs.
 [[nodiscard]] std::string table(const Report& report);
 [[nodiscard]] Json to_json(const std::vector<Report>& reports);

@@ -43,6 +43,9 @@ void add_options(CLI::App& command, Options& options) {
   command.add_flag("--in-process", options.settings.in_process,
                    "No child processes and no time limit, for a debugger");
   command.add_flag("--json", options.as_json, "Prints JSON");
+  command.add_flag("--digests", options.digests,
+                   "Checks nothing; prints digests of what each method gives, the same on every "
+                   "system");
   command.add_flag("--list", options.list, "Prints the checks and what each promises");
   command.footer(
       "Each check of each method runs in a process of its own: a plugin that crashes\n"
@@ -58,6 +61,12 @@ std::size_t check_and_print(const Options& options) {
   Settings settings = options.settings;
   if (options.strict) settings.level = Level::kStrict;
   for (const std::string& plugin : options.plugins) static_cast<void>(manifest_of(plugin));
+  if (options.digests) {
+    for (const std::string& plugin : options.plugins) {
+      data::print_text(digests(plugin, settings));
+    }
+    return 0;
+  }
   std::vector<Report> reports;
   std::size_t findings = 0;
   for (const std::string& plugin : options.plugins) {

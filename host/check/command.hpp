@@ -18,13 +18,13 @@ namespace qloom::check {
 struct Options {
   std::vector<std::string> plugins;
   Settings settings;
-  bool strict = false, as_json = false, list = false;
+  bool strict = false, as_json = false, list = false, digests = false;
 };
 
 /// Adds the options to a command.
 void add_options(CLI::App& command, Options& options);
 
-/// Runs what they say and prints a table for each plugin, or JSON. Number of findings.
+/// Runs what they say and prints a table for each plugin, JSON, or digests. Number of findings.
 /// errors: InputError for a plugin or a check that does not exist
 [[nodiscard]] std::size_t check_and_print(const Options& options);
 

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 
 #include "host/check/check.hpp"
-#include "host/check/context.hpp"
+#include "host/check/checks/checks.hpp"
 #include "host/check/watch/child.hpp"
 #include "host/json/names.hpp"
 #include "host/json/text.hpp"
@@ -281,6 +281,20 @@ Report run(const fs::path& plugin, const Settings& settings) {
     report.results.push_back(std::move(result));
   }
   return report;
+}
+
+std::string digests(const fs::path& plugin, const Settings& settings) {
+  const fs::path manifest = manifest_of(plugin);
+  const registry::Registry registry = registry::Registry::of_manifest(manifest);
+  std::string text;
+  for (const registry::Method& method : registry.methods()) {
+    Context context(registry, &method, manifest.parent_path(), settings, nullptr);
+    std::istringstream lines(digests(context));
+    for (std::string line; std::getline(lines, line);) {
+      text += fmt::format("{} {}: {}\n", method.kind, method.id, line);
+    }
+  }
+  return text;
 }
 
 }  // namespace qloom::check

@@ -57,6 +57,18 @@ inline auto deconvolution(const Setting& s, const Desc& x, const Desc& w, const 
 inline auto matrix_product(const Setting& s, const Desc& a, const Desc& b, const Desc& c) {
   return dnnl::matmul::primitive_desc(s.engine, a, b, c, s.attr);
 }
+/// Batch normalisation in training; x describes the input, the output and their gradients.
+inline auto normalization(const Setting& s, const Desc& x, float epsilon,
+                          dnnl::normalization_flags flags) {
+  return dnnl::batch_normalization_forward::primitive_desc(
+      s.engine, dnnl::prop_kind::forward_training, x, x, epsilon, flags, s.attr);
+}
+inline auto normalization_gradient(
+    const Setting& s, const Desc& x, float epsilon, dnnl::normalization_flags flags,
+    const dnnl::batch_normalization_forward::primitive_desc& forward) {
+  return dnnl::batch_normalization_backward::primitive_desc(s.engine, dnnl::prop_kind::backward, x,
+                                                            x, x, epsilon, flags, forward, s.attr);
+}
 /// The source's zero point comes with each call.
 inline void set_source_zero_point(dnnl::primitive_attr& attr) {
   attr.set_zero_points_mask(DNNL_ARG_SRC, 0);
@@ -96,6 +108,18 @@ inline auto deconvolution(const Setting& s, const Desc& x, const Desc& w, const 
 }
 inline auto matrix_product(const Setting& s, const Desc& a, const Desc& b, const Desc& c) {
   return dnnl::matmul::primitive_desc({a, b, c}, s.attr, s.engine);
+}
+/// Batch normalisation in training; x describes the input, the output and their gradients.
+inline auto normalization(const Setting& s, const Desc& x, float epsilon,
+                          dnnl::normalization_flags flags) {
+  return dnnl::batch_normalization_forward::primitive_desc(
+      {dnnl::prop_kind::forward_training, x, epsilon, flags}, s.attr, s.engine);
+}
+inline auto normalization_gradient(
+    const Setting& s, const Desc& x, float epsilon, dnnl::normalization_flags flags,
+    const dnnl::batch_normalization_forward::primitive_desc& forward) {
+  return dnnl::batch_normalization_backward::primitive_desc(
+      {dnnl::prop_kind::backward, x, x, epsilon, flags}, s.attr, s.engine, forward);
 }
 /// The source's zero point comes with each call.
 inline void set_source_zero_point(dnnl::primitive_attr& attr) {

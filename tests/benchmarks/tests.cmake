@@ -1,25 +1,25 @@
-# Benchmarks are programs of their own, built on request and never part of a test run:
-# tests/bench.sh builds and runs them.
+# Benchmarks are programs of their own: built with the tests, so that they go on compiling (20 s of
+# one processor), and run by tests/bench.sh alone.
 find_package(benchmark QUIET)
 if(benchmark_FOUND)
-  add_executable(qloom_kernels_bench EXCLUDE_FROM_ALL benchmarks/kernels_bench.cpp)
+  add_executable(qloom_kernels_bench benchmarks/kernels_bench.cpp)
   target_link_libraries(qloom_kernels_bench PRIVATE
     qloom::kernels benchmark::benchmark qloom_warnings)
 endif()
 
 # Rounding outside the fused rules beside a fused one.
-add_executable(qloom_rounding_bench EXCLUDE_FROM_ALL benchmarks/rounding_bench.cpp)
+add_executable(qloom_rounding_bench benchmarks/rounding_bench.cpp)
 target_link_libraries(qloom_rounding_bench PRIVATE qloom::kernels fmt::fmt qloom_warnings)
 target_compile_options(qloom_rounding_bench PRIVATE -fno-trapping-math)  # as plugins are
 
-add_library(qloom_bench_stepper STATIC EXCLUDE_FROM_ALL benchmarks/stepper.cpp)
+add_library(qloom_bench_stepper STATIC benchmarks/stepper.cpp)
 target_link_libraries(qloom_bench_stepper
   PUBLIC qloom_pipeline qloom_network qloom_registry PRIVATE qloom_run qloom_warnings)
-add_executable(qloom_training_bench EXCLUDE_FROM_ALL benchmarks/training_bench.cpp)
+add_executable(qloom_training_bench benchmarks/training_bench.cpp)
 target_link_libraries(qloom_training_bench PRIVATE
   qloom_bench_stepper OpenMP::OpenMP_CXX CLI11::CLI11 qloom_warnings)
 
-add_executable(qloom_bench_worker EXCLUDE_FROM_ALL
+add_executable(qloom_bench_worker
   benchmarks/worker/main.cpp benchmarks/worker/limits.cpp benchmarks/worker/kernels.cpp
   benchmarks/worker/sites.cpp benchmarks/worker/norms.cpp benchmarks/worker/contractions.cpp
   benchmarks/worker/steps.cpp)

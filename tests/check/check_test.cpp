@@ -288,29 +288,55 @@ TEST(WrongUse, NamesWhatIsWrong) {
             std::string::npos);
 }
 
-TEST(Program, TellsSoundFindingsAndWrongUseApartByItsExitStatus) {
+/// Runs qloom-check: exit status and what it printed.
+struct Ran {
+  int status;
+  std::string text;
+};
+Ran run_program(const std::string& arguments) {
   const fs::path out = fs::temp_directory_path() / ("qloom-check-" + std::to_string(getpid()));
-  const auto status = [&](const std::string& arguments) {
-    const std::string line =
-        "'" QLOOM_CHECK_PROGRAM "' " + arguments + " >'" + out.string() + "' 2>&1";
-    const int code = std::system(line.c_str());
-    return WIFEXITED(code) ? WEXITSTATUS(code) : -1;
-  };
+  const std::string line =
+      "'" QLOOM_CHECK_PROGRAM "' " + arguments + " >'" + out.string() + "' 2>&1";
+  const int code = std::system(line.c_str());
+  Ran ran{WIFEXITED(code) ? WEXITSTATUS(code) : -1, data::read_text(out)};
+  fs::remove(out);
+  return ran;
+}
+
+TEST(Program, TellsSoundFindingsAndWrongUseApartByItsExitStatus) {
   const std::string sound =
       "'" + unsound("quantizer", "sound").string() + "' --only creation,codes";
-  EXPECT_EQ(status(sound), 0) << data::read_text(out);
-  EXPECT_EQ(status("--in-process " + sound), 0) << data::read_text(out);
-  EXPECT_EQ(status("--json " + sound), 0);
-  const Json json = Json::parse(data::read_text(out));
+  const Ran plain = run_program(sound), in_process = run_program("--in-process " + sound);
+  EXPECT_EQ(plain.status, 0) << plain.text;
+  EXPECT_EQ(in_process.status, 0) << in_process.text;
+  const Ran as_json = run_program("--json " + sound);
+  EXPECT_EQ(as_json.status, 0);
+  const Json json = Json::parse(as_json.text);
   EXPECT_EQ(json.at(0).at("sound"), true);
   EXPECT_EQ(json.at(0).at("results").size(), 2U);
-  EXPECT_EQ(status("'" + unsound("quantizer", "wide_codes").string() + "' --only codes"), 1);
-  EXPECT_NE(data::read_text(out).find("FAILED"), std::string::npos);
-  EXPECT_EQ(status("/nowhere/x.so"), 2);
-  EXPECT_EQ(status(""), 2);
-  EXPECT_EQ(status("--list"), 0);
-  EXPECT_NE(data::read_text(out).find("wrong_state"), std::string::npos);
-  fs::remove(out);
+  const Ran wide =
+      run_program("'" + unsound("quantizer", "wide_codes").string() + "' --only codes");
+  EXPECT_EQ(wide.status, 1);
+  EXPECT_NE(wide.text.find("FAILED"), std::string::npos);
+  EXPECT_EQ(run_program("/nowhere/x.so").status, 2);
+  EXPECT_EQ(run_program("").status, 2);
+  const Ran list = run_program("--list");
+  EXPECT_EQ(list.status, 0);
+  EXPECT_NE(list.text.find("wrong_state"), std::string::npos);
+}
+
+/// Sound and faulty copies are told apart by the values they give and by their refusals.
+TEST(Digests, OfEqualResultsAreEqualAndOfOthersDiffer) {
+  const auto digests = [](const char* name) {
+    const Ran ran = run_program("--digests '" + unsound("quantizer", name).string() + "'");
+    EXPECT_EQ(ran.status, 0) << ran.text;
+    return ran.text;
+  };
+  const std::string sound = digests("sound");
+  EXPECT_EQ(sound.find("quantizer unsound: {"), 0U) << sound.substr(0, 100);
+  EXPECT_EQ(sound, digests("leaks_in_prepare"));
+  EXPECT_NE(sound, digests("gives_nan"));
+  EXPECT_NE(sound, digests("encodes_otherwise"));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ Json small() {
 }
 
 TEST(StageTypes, SchemaPipelineAndRunKnowTheSame) {
-  const Json& schema = registry::read_schema("pipeline");
+  const Json schema = registry::read_schema("pipeline");
   std::set<std::string> keys, types, actions;
   for (const auto& [key, entry] : schema["properties"]["stages"]["items"]["properties"].items()) {
     keys.insert(key);

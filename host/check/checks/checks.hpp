@@ -22,6 +22,8 @@ void check_answers(Context&);
 void check_repetition(Context&);
 void check_threads(Context&);
 void check_instruction_sets(Context&);
+/// What the method gives: a line for every case, input and call with the digest of its values.
+[[nodiscard]] std::string digests(Context&);
 
 // process_checks.cpp
 void check_process(Context&);

@@ -14,6 +14,7 @@
 #include "host/check/checks/checks.hpp"
 #include "host/check/kinds/record.hpp"
 #include "host/check/watch/child.hpp"
+#include "host/data/hash.hpp"
 #include "host/kernels/kernels.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
@@ -31,38 +32,6 @@ void for_all(Context& context, const Body& body) {
       body(c, input);
     }
   }
-}
-
-std::uint64_t hash_of(const Values& values) {
-  std::uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a
-  std::visit(
-      [&](const auto& list) {
-        const auto* bytes = reinterpret_cast<const unsigned char*>(list.data());
-        const std::size_t n = list.size() * sizeof(list[0]);
-        for (std::size_t i = 0; i < n; ++i) hash = (hash ^ bytes[i]) * 0x100000001B3U;
-      },
-      values);
-  return hash;
-}
-
-std::uint64_t hash_of(const Record& record) {
-  std::uint64_t hash = 0;
-  for (const Entry& entry : record) {
-    hash = hash * 31 + hash_of(entry.values) + std::hash<std::string>{}(entry.refusal);
-  }
-  return hash;
-}
-
-/// One line for every result.
-std::string digests(Context& context) {
-  std::string text;
-  for_all(context, [&](const Case& c, const Input& input) {
-    for (const Entry& entry : fresh_record(context, c, input)) {
-      text += fmt::format("{}, {}, {} {}: {:016x}\n", c.text(), input.name, entry.name,
-                          entry.refusal, hash_of(entry.values));
-    }
-  });
-  return text;
 }
 
 void compare_lines(Context& context, const std::string& found, const std::string& expected,
@@ -231,7 +200,7 @@ void check_repetition(Context& context) {
 void check_threads(Context& context) {
   const bool has_tiles = context.method().kind == "quantizer" || context.method().kind == "range";
   std::map<std::string, std::uint64_t> expected;
-  // Changing their number is what takes time, so it changes seldom and hashes are compared.
+  // Changing their number is what takes time, so it changes seldom and digests are compared.
   bool is_broken = false;
   for (const int count : {1, 2, 7, 16}) {
     const Threads threads(count);
@@ -239,9 +208,9 @@ void check_threads(Context& context) {
       const bool is_one_tile = has_tiles && input.x.size() <= kTileElements;  // one thread too
       if (is_broken || is_one_tile) return;
       const Record record = fresh_record(context, c, input);
-      const std::uint64_t hash = hash_of(record);
-      const auto [known, is_new] = expected.emplace(c.text() + "," + input.name, hash);
-      if (is_new || known->second == hash) return;
+      const std::uint64_t digest = digest_of(record);
+      const auto [known, is_new] = expected.emplace(c.text() + "," + input.name, digest);
+      if (is_new || known->second == digest) return;
       is_broken = true;
       const Threads one(1);
       const std::string text = difference(record, fresh_record(context, c, input));
@@ -249,6 +218,17 @@ void check_threads(Context& context) {
                                text.empty() ? "other bits than the first time" : text));
     });
   }
+}
+
+std::string digests(Context& context) {
+  std::string text;
+  for_all(context, [&](const Case& c, const Input& input) {
+    for (const Entry& entry : fresh_record(context, c, input)) {
+      text += fmt::format("{}, {}, {} {}: {}\n", c.text(), input.name, entry.name, entry.refusal,
+                          data::digest_text(digest_of({entry})));
+    }
+  });
+  return text;
 }
 
 void check_instruction_sets(Context& context) {

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "host/data/hash.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/normal.hpp"
 #include "host/tensor/random.hpp"
@@ -88,6 +89,17 @@ std::string difference(const Values& found, const Values& expected) {
         return first_difference(values, std::get<std::decay_t<decltype(values)>>(expected));
       },
       found);
+}
+
+std::uint64_t digest_of(const Record& record) {
+  data::Hash hash;
+  for (const Entry& entry : record) {
+    hash.add(entry.name.c_str(), entry.name.size() + 1);
+    std::visit([&](const auto& list) { hash.add(list.data(), list.size() * sizeof(list[0])); },
+               entry.values);
+    hash.add(entry.refusal.c_str(), entry.refusal.size() + 1);
+  }
+  return hash.digest();
 }
 
 std::string difference(const Record& found, const Record& expected) {

@@ -29,6 +29,9 @@ using Record = std::vector<Entry>;
 [[nodiscard]] std::string difference(const Values& found, const Values& expected);
 [[nodiscard]] std::string difference(const data::Arrays& found, const data::Arrays& expected);
 
+/// Of names, values and refusals; the same on every system.
+[[nodiscard]] std::uint64_t digest_of(const Record& record);
+
 /// A tensor and how it is looked at.
 struct Input {
   std::string name;

@@ -45,7 +45,7 @@ bool has_effect(const methods::MethodSpec& spec, const std::string& name) {
 
 /// Is this the method that an entry of "agrees_with" names?
 bool is_meant(const Use& use, const Json& entry) {
-  return use.spec.method->kind == entry["kind"] && use.spec.method->id == entry["id"] &&
+  return entry["kind"] == use.spec.method->kind && entry["id"] == use.spec.method->id &&
          entry.value("site", use.site) == use.site;
 }
 

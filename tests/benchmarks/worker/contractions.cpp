@@ -7,9 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include <dnnl.hpp>
-
 #include "host/contraction/contraction.hpp"
+#include "host/contraction/onednn.hpp"
 #include "host/kernels/stored_codes.hpp"
 #include "tests/benchmarks/products.hpp"
 #include "tests/benchmarks/worker/cases.hpp"
@@ -139,16 +138,9 @@ struct Int8Convolution {
                          memory::format_tag::any);
     const memory::desc y({s.batch, s.out_c, s.out_h(), s.out_w()}, Type::s32,
                          memory::format_tag::nhwc);
-    const dnnl::convolution_forward::primitive_desc description(
-        {dnnl::prop_kind::forward_inference,
-         dnnl::algorithm::convolution_direct,
-         x,
-         w,
-         y,
-         {s.stride_h, s.stride_w},
-         {s.pad_top, s.pad_left},
-         {s.pad_bottom, s.pad_right}},
-        engine);
+    const auto description = contraction::onednn::convolution(
+        {engine, {}}, dnnl::prop_kind::forward_inference, x, w, {}, y,
+        {{s.stride_h, s.stride_w}, {0, 0}, {s.pad_top, s.pad_left}, {s.pad_bottom, s.pad_right}});
     primitive = dnnl::convolution_forward(description);
     arguments = {{DNNL_ARG_SRC, memory(x, engine)},
                  {DNNL_ARG_WEIGHTS, memory(description.weights_desc(), engine)},

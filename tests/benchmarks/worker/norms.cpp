@@ -6,8 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include <dnnl.hpp>
-
+#include "host/contraction/onednn.hpp"
 #include "host/methods/norm.hpp"
 #include "tests/benchmarks/worker/cases.hpp"
 
@@ -58,10 +57,10 @@ class OneDnnNorm : Operands {
                             memory::format_tag::nhwc);
     const memory::desc vector({s[3]}, memory::data_type::f32, memory::format_tag::a);
     const auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
-    const dnnl::batch_normalization_forward::primitive_desc forward(
-        {dnnl::prop_kind::forward_training, data, 1e-5F, flags}, engine_);
-    const dnnl::batch_normalization_backward::primitive_desc backward(
-        {dnnl::prop_kind::backward, data, data, 1e-5F, flags}, engine_, forward);
+    const contraction::onednn::Setting setting{engine_, {}};
+    const auto forward = contraction::onednn::normalization(setting, data, 1e-5F, flags);
+    const auto backward =
+        contraction::onednn::normalization_gradient(setting, data, 1e-5F, flags, forward);
     forward_ = dnnl::batch_normalization_forward(forward);
     backward_ = dnnl::batch_normalization_backward(backward);
     mean_.resize(channels());
