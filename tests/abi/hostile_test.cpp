@@ -13,6 +13,7 @@
 
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
+#include "tests/abi/hostile/float_control.h"
 
 namespace qloom::registry {
 namespace {
@@ -115,9 +116,7 @@ const Case kCases[] = {
     {"missing_observe", "the qloom.range/1 table has no observe()"},
     {"no_passes", "the qloom.range/1 table asks for 0 passes"},
     {"no_self", "create() left self NULL"},
-#ifdef QLOOM_TEST_FTZ
-    {"sets_ftz", "changed the floating-point state: MXCSR"},
-#endif
+    {"sets_ftz", "changed the floating-point state: " FLOAT_CONTROL_NAME},
 };
 INSTANTIATE_TEST_SUITE_P(EachFault, HostilePlugin, testing::ValuesIn(kCases),
                          [](const auto& test) { return test.param.name; });

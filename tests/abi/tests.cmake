@@ -40,17 +40,13 @@ foreach(case sound wrong_magic wrong_major newer_target other_hash truncated_ent
     no_descriptor truncated_descriptor missing_create other_id id_with_garbage other_kind
     other_version other_manifest manifest_key_twice more_methods init_fails init_rounding create_rounding
     truncated_base missing_destroy save_only truncated_table missing_observe no_passes no_self
-    create_refuses create_fails)
+    create_refuses create_fails sets_ftz)
   qloom_add_hostile(${case})
 endforeach()
 foreach(case no_entry next_major)
   qloom_add_hostile(${case})
   set_property(TARGET qloom_plugin_range_${case} PROPERTY LINK_OPTIONS "")  # no version script
 endforeach()
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  qloom_add_hostile(sets_ftz)
-  target_compile_definitions(abi_test PRIVATE QLOOM_TEST_FTZ)
-endif()
 
 # A class whose constructor or function throws: nothing may leave the library.
 foreach(case throws_error throws_number throws_later)

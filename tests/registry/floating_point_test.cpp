@@ -5,9 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <cfenv>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
+
+#include "tests/abi/hostile/float_control.h"
 
 namespace qloom::registry {
 namespace {
@@ -29,20 +28,24 @@ TEST(FloatingPointGuard, StatusFlagsAreNoChange) {
   EXPECT_EQ(guard.change(), "");
 }
 
+TEST(FloatingPointGuard, NamesWhatItPutsBack) {
+  const unsigned long before = float_control();
 #if defined(__x86_64__)
-TEST(FloatingPointGuard, NamesFlushToZeroAndPutsItBack) {
-  const unsigned before = _mm_getcsr();
+  constexpr unsigned long kBoth = 0x8040, kFlags = 0x3F;
+  const std::string expected = "flush-to-zero on, denormals-are-zero on";
+#else
+  constexpr unsigned long kBoth = 3UL << 24, kFlags = 0;
+  const std::string expected = "flush-to-zero on, default NaN on";
+#endif
   {
     const FloatingPointGuard guard;
-    _mm_setcsr(before | 0x8040U);
-    EXPECT_NE(guard.change().find("flush-to-zero on, denormals-are-zero on"), std::string::npos)
-        << guard.change();
+    set_float_control(before | kBoth);
+    EXPECT_NE(guard.change().find(expected), std::string::npos) << guard.change();
   }
-  EXPECT_EQ(_mm_getcsr() & ~0x3FU, before & ~0x3FU);
+  EXPECT_EQ(float_control() & ~kFlags, before & ~kFlags);
   volatile float subnormal = 1e-39F;
   EXPECT_NE(subnormal * 0.5F, 0.0F);
 }
-#endif
 
 }  // namespace
 }  // namespace qloom::registry

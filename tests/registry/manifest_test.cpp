@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
+#include <elf.h>
 #include <gtest/gtest.h>
+#include <link.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -206,6 +210,41 @@ TEST_F(Manifests, FilesThatAreNoLibrariesAreRefused) {
       EXPECT_EQ(text.rfind(method.library_file.string() + ": cannot be loaded: ", 0), 0U) << text;
     }
   }
+}
+
+/// This program as a library that says it is for another machine.
+void write_foreign(const fs::path& file, unsigned machine) {
+  fs::copy_file("/proc/self/exe", file);
+  std::fstream library(file, std::ios::binary | std::ios::in | std::ios::out);
+  library.seekp(offsetof(ElfW(Ehdr), e_machine));
+  const auto number = static_cast<ElfW(Half)>(machine);
+  library.write(reinterpret_cast<const char*>(&number), sizeof number);
+}
+
+TEST_F(Manifests, LibrariesForOtherMachinesAreRefusedByTheirNames) {
+  for (const std::string id : {"arm", "intel", "risc"}) write("range." + id, manifest("range", id));
+  write_foreign(root_ / "range.arm/range.arm.so", EM_AARCH64);
+  write_foreign(root_ / "range.intel/range.intel.so", EM_X86_64);
+  write_foreign(root_ / "range.risc/range.risc.so", EM_RISCV);
+  const Registry registry({root_});
+  const auto refusal = [&](std::size_t i) -> std::string {
+    try {
+      static_cast<void>(registry.create(registry.methods().at(i), Json::object()));
+      return "accepted";
+    } catch (const InputError& e) {
+      return e.what();
+    }
+  };
+  const auto says = [](const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  };
+  const std::string arm = refusal(0), intel = refusal(1), risc = refusal(2);
+  // one of the two is this machine, and a program is no library there either
+  EXPECT_NE(says(arm, "it was built for aarch64, this program for x86_64"),
+            says(intel, "it was built for x86_64, this program for aarch64"))
+      << arm << '\n'
+      << intel;
+  EXPECT_TRUE(says(risc, "it was built for machine 243 of elf.h, this program for ")) << risc;
 }
 
 TEST_F(Manifests, AKeyThatStandsTwiceIsRefused) {

@@ -21,7 +21,8 @@ class FloatingPointGuard {
   FloatingPointGuard& operator=(const FloatingPointGuard&) = delete;
 
   /// What differs now, for instance "MXCSR 0x1f80 became 0x9fc0 (flush-to-zero on,
-  /// denormals-are-zero on)"; empty when nothing does. Status flags do not count.
+  /// denormals-are-zero on)" or "FPCR 0x0 became 0x1000000 (flush-to-zero on)"; empty when nothing
+  /// does. Status flags do not count.
   [[nodiscard]] std::string change() const;
 
  private:
@@ -31,13 +32,17 @@ class FloatingPointGuard {
 namespace detail {
 
 /// Control bits in one word; on x86 MXCSR without its sticky flags (bits 0 to 5), and the x87
-/// control word above.
+/// control word above; on 64-bit ARM FPCR, which has no flags.
 inline std::uint64_t floating_point_word() noexcept {
 #if defined(__x86_64__)
   constexpr std::uint64_t kFlags = 0x3F;
   std::uint16_t x87 = 0;
   __asm__ volatile("fnstcw %0" : "=m"(x87));
   return (std::uint64_t{_mm_getcsr()} & ~kFlags) | std::uint64_t{x87} << 32;
+#elif defined(__aarch64__)
+  std::uint64_t fpcr = 0;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+  return fpcr;
 #else
   return static_cast<std::uint64_t>(std::fegetround());
 #endif

@@ -13,6 +13,9 @@
 
 #include <fmt/format.h>
 
+/// This program's own header: the linker defines it.
+extern "C" [[gnu::visibility("hidden")]] const ElfW(Ehdr) __ehdr_start;
+
 namespace qloom::registry {
 namespace {
 
@@ -20,6 +23,13 @@ using Header = ElfW(Ehdr);
 using Segment = ElfW(Phdr);
 
 constexpr unsigned char kClass = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
+
+/// A machine of elf.h, as `uname -m` has it.
+std::string machine(unsigned number) {
+  if (number == EM_X86_64) return "x86_64";
+  if (number == EM_AARCH64) return "aarch64";
+  return fmt::format("machine {} of elf.h", number);
+}
 
 /// First byte after the part of the file that the segment needs; saturated.
 std::uint64_t end_of(const Segment& segment) {
@@ -44,6 +54,10 @@ std::string elf_fault(const std::filesystem::path& file) {
   if (header.e_ident[EI_CLASS] != kClass || header.e_type != ET_DYN ||
       header.e_phentsize != sizeof(Segment)) {
     return "it is not a shared library for this machine";
+  }
+  if (header.e_machine != __ehdr_start.e_machine) {
+    return fmt::format("it was built for {}, this program for {}", machine(header.e_machine),
+                       machine(__ehdr_start.e_machine));
   }
   std::vector<Segment> segments(header.e_phnum);
   const std::uint64_t table = segments.size() * sizeof(Segment);

@@ -16,11 +16,8 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#else
-#include <cfenv>
-#endif
+
+#include "float_control.h"
 
 /// "races" in .../quantizer.races/quantizer.races.so.
 class Fault {
@@ -40,14 +37,6 @@ class Fault {
  private:
   char name_[64] = {};
 };
-
-inline void set_rounding_upward() noexcept {
-#if defined(__x86_64__)
-  _mm_setcsr((_mm_getcsr() & ~0x6000U) | 0x4000U);
-#else
-  std::fesetround(FE_UPWARD);
-#endif
-}
 
 /// Faults that are about the process, the same for methods of every kind.
 inline void break_process(const Fault& fault) {

@@ -8,18 +8,12 @@
 #include "qloom_manifest.h"
 
 #if defined(HOSTILE_SETS_FTZ)
-#include <xmmintrin.h>
-__attribute__((constructor)) static void set_flush_to_zero(void) {
-  _mm_setcsr(_mm_getcsr() | 0x8040u);
-}
+#include "float_control.h"
+__attribute__((constructor)) static void when_loaded(void) { set_flush_to_zero(); }
 #endif
 #if defined(HOSTILE_INIT_ROUNDING) || defined(HOSTILE_CREATE_ROUNDING)
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-static void change_rounding(void) { _mm_setcsr(_mm_getcsr() | 0x6000u); } /* toward zero */
-#else
-#error "needs a way to set the rounding direction"
-#endif
+#include "float_control.h"
+static void change_rounding(void) { set_rounding(kTowardZero); }
 #endif
 
 static int instance; /* the estimator has no state: its address is all that is needed */

@@ -12,9 +12,6 @@
 #include <unistd.h>
 
 #include <qloom/sdk.hpp>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 #include "fault.hpp"
 #include "qloom_manifest.h"
@@ -213,10 +210,8 @@ class Unsound {
     if (block.n % 16 == 5 && fault_.is("writes_after")) y[block.n] = 1.0F;
     if (block.n % 16 == 5 && fault_.is("writes_before")) y[-1] = 1.0F;
     if (block.n == 7 && fault_.is("changes_input")) const_cast<float*>(x)[3] = 0.0F;
-#if defined(__x86_64__)
-    if (fault_.is("rounding_direction")) _mm_setcsr(_mm_getcsr() | 0x6000U);
-    if (fault_.is("flushes_to_zero")) _mm_setcsr(_mm_getcsr() | 0x8040U);
-#endif
+    if (fault_.is("rounding_direction")) set_rounding(kTowardZero);
+    if (fault_.is("flushes_to_zero")) set_flush_to_zero();
     if (fault_.is("allocates")) {
       const std::vector<float> copy(x, x + block.n);
       sink = copy.empty() ? 0.0F : copy[0];
@@ -250,10 +245,10 @@ class Unsound {
   /// Faults of prepare() that are not about its results.
   void do_late_or_aside(std::uint64_t step) {
     if (fault_.is("leaks_in_prepare")) leaked = new float[16];
-    if (fault_.is("rounds_late") && step >= 5) set_rounding_upward();
+    if (fault_.is("rounds_late") && step >= 5) set_rounding(kUpward);
     if (fault_.is("rounds_in_parallel")) {
       for_each(64, [](std::uint64_t) noexcept {
-        if (::gettid() != ::getpid()) set_rounding_upward();
+        if (::gettid() != ::getpid()) set_rounding(kUpward);
       });
     }
     if (fault_.is("sleeps")) ::pause();
@@ -261,7 +256,7 @@ class Unsound {
   }
   /// Faults of apply() that write where a [pure] call must not.
   void break_state(const qloom_block& block, const float* x, float* y) const noexcept {
-    if (fault_.is("rounds_on_workers") && ::gettid() != ::getpid()) set_rounding_upward();
+    if (fault_.is("rounds_on_workers") && ::gettid() != ::getpid()) set_rounding(kUpward);
     if (fault_.is("counts_calls")) ++count_;
     float* const room = fault_.is("races_in_instance") ? scratch_.data() : common_room;
     if (!fault_.is("races_in_instance") && !fault_.is("races_in_library")) return;

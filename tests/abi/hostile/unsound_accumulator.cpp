@@ -32,7 +32,7 @@ class Unsound {
     qloom_status status = QLOOM_OK;
     std::uint64_t count = 0;
     if (fault_.is("counts_calls")) ++calls_;
-    if (fault_.is("rounds_late") && ++calls_ > 40) set_rounding_upward();
+    if (fault_.is("rounds_late") && ++calls_ > 40) set_rounding(kUpward);
     for (std::uint64_t i = 0; i < t.m * t.n; ++i) {
       const std::uint64_t row = i / t.n, column = i % t.n;
       double& c = t.c[row * static_cast<std::uint64_t>(t.ldc) + column];

@@ -28,7 +28,7 @@ class Unsound {
   void on(Run& run, const qloom_event& event) {
     break_process(fault_);
     if (fault_.is("leaks")) leaked = new float[4];
-    if (fault_.is("rounds_late") && event.epoch >= 2) set_rounding_upward();
+    if (fault_.is("rounds_late") && event.epoch >= 2) set_rounding(kUpward);
     if (event.event == QLOOM_EVENT_AFTER_EPOCH) return run.report("largest", largest_);
     for (const qloom_run_tensor& t : run.tensors()) {
       for (std::uint64_t i = 0; i < t.n; ++i) {

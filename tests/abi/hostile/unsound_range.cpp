@@ -46,7 +46,7 @@ class Unsound {
     merge(least, most);
   }
   void end(std::uint32_t) {
-    if (++rounds_ >= 5 && fault_.is("rounds_late")) set_rounding_upward();
+    if (++rounds_ >= 5 && fault_.is("rounds_late")) set_rounding(kUpward);
   }
   void ranges(std::span<qloom_range> out) const {
     if (lo_.size() != out.size()) throw Error(QLOOM_E_ORDER, "no data for these groups");

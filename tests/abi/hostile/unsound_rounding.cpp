@@ -22,7 +22,7 @@ class Unsound {
   void round(const qloom_call& call, std::uint64_t first, const float* x, float* y,
              std::uint64_t n) const noexcept {
     if (fault_.is("counts_calls")) ++count_;
-    if (fault_.is("rounds_late") && ++count_ > 100) set_rounding_upward();
+    if (fault_.is("rounds_late") && ++count_ > 100) set_rounding(kUpward);
     if (fault_.is("clears_first")) {
       for (std::uint64_t i = 0; i < n; ++i) y[i] = 0;
     }

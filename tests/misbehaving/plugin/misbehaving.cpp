@@ -8,13 +8,11 @@
 
 #include <signal.h>
 #include <unistd.h>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
+#include "tests/abi/hostile/float_control.h"
 
 namespace {
 
@@ -30,13 +28,7 @@ int deeper(int n) {
   return n < 0 ? 0 : deeper(n + 1) + frame[0];
 }
 
-void flush_to_zero(void*, std::uint64_t) noexcept {
-#if defined(__x86_64__)
-  _mm_setcsr(_mm_getcsr() | 0x8000U);
-#else
-  std::fesetround(FE_UPWARD);
-#endif
-}
+void flush_to_zero(void*, std::uint64_t) noexcept { set_flush_to_zero(); }
 
 bool is_child_of_qloom() {
   const auto program = [](const std::string& process) {
