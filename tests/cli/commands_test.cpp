@@ -85,15 +85,15 @@ TEST_F(Command, PluginsListNamesEveryMethodOnALine) {
   EXPECT_TRUE(has("norm", "batch_norm"));
 }
 
-TEST_F(Command, TheReadmeHoldsTheTableOfMethodsAsThePluginsTellIt) {
-  std::ifstream in(std::string(QLOOM_SOURCE_DIR) + "/README.md");
-  const std::string readme(std::istreambuf_iterator<char>(in), {});
+TEST_F(Command, ThePageOfMethodsHoldsThemAsThePluginsTellThem) {
+  std::ifstream in(std::string(QLOOM_SOURCE_DIR) + "/docs/methods/README.md");
+  const std::string page(std::istreambuf_iterator<char>(in), {});
   const std::string begin = "<!-- qloom plugins list --markdown -->\n", end = "<!-- end -->";
-  const std::size_t first = readme.find(begin);
+  const std::size_t first = page.find(begin);
   ASSERT_NE(first, std::string::npos);
-  const std::size_t from = first + begin.size(), to = readme.find(end, from);
+  const std::size_t from = first + begin.size(), to = page.find(end, from);
   ASSERT_NE(to, std::string::npos);
-  EXPECT_EQ(readme.substr(from, to - from), qloom({"plugins", "list", "--markdown"}).out);
+  EXPECT_EQ(page.substr(from, to - from), qloom({"plugins", "list", "--markdown"}).out);
 }
 
 TEST_F(Command, PluginsShowTellsParametersWithDefaults) {

@@ -33,6 +33,7 @@ class Observer {
 
   void begin(std::uint32_t pass) { range_.begin(context_, pass); }
   /// x as outer x groups x inner, inner from its size; a short last group with outer 1.
+  void observe(const qloom_tensor& x) { range_.observe(x); }
   void observe(std::span<const float> x, std::uint64_t outer = 1, std::uint64_t groups = 1) {
     const auto n = static_cast<std::int64_t>(x.size());
     const std::uint64_t inner = (x.size() + outer * groups - 1) / (outer * groups);

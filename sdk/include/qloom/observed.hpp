@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <qloom/support.hpp>
+#include <qloom/vectorized.hpp>
 
 namespace qloom::sdk {
 
@@ -68,6 +69,36 @@ class Finite {
   std::vector<float> values_;
 };
 
+/// sum_groups() over the finite values: body(entry, value) gives the terms of one, a
+/// std::array of double.
+template <class OfGroup, class Body>
+[[nodiscard]] std::vector<double> sum_finite(const qloom_tensor& x, std::vector<double>& scratch,
+                                             const OfGroup& of_group, const Body& body) {
+  return sum_groups(x, scratch, of_group,
+                    [&body, data = x.data](const auto& entry, std::uint64_t i) {
+                      const double value = data[i];
+                      const bool is_finite = value - value == 0.0;
+                      auto terms = body(entry, is_finite ? value : 0.0);
+                      for (auto& term : terms) term = is_finite ? term : 0.0;
+                      return terms;
+                    });
+}
+
+/// Adds sum_finite(...) of one more tensor to the sums of those before; the first sets their
+/// number.
+template <class OfGroup, class Body>
+void add_finite(std::vector<double>& sums, const qloom_tensor& x, std::vector<double>& scratch,
+                const OfGroup& of_group, const Body& body) {
+  const std::vector<double> more = sum_finite(x, scratch, of_group, body);
+  if (sums.empty()) sums.assign(more.size(), 0.0);
+  if (sums.size() != more.size()) {
+    const std::size_t terms = more.size() / x.groups;
+    throw Error(QLOOM_E_INVALID, concat("a tensor of ", x.groups,
+                                        " groups was observed after one of ", sums.size() / terms));
+  }
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += more[i];
+}
+
 /// Merges the extremes of one more tensor into lo and hi.
 inline void widen(std::vector<double>& lo, std::vector<double>& hi,
                   std::span<const double> tensor_lo, std::span<const double> tensor_hi) {
@@ -78,6 +109,16 @@ inline void widen(std::vector<double>& lo, std::vector<double>& hi,
     if (tensor_lo[g] < lo[g]) lo[g] = tensor_lo[g];
     if (tensor_hi[g] > hi[g]) hi[g] = tensor_hi[g];
   }
+}
+
+/// Of a loaded state.
+///
+/// errors: QLOOM_E_STATE where the arrays differ in length
+template <class... Vectors>
+void require_equal_sizes(const std::vector<double>& first, const Vectors&... others) {
+  if (((others.size() == first.size()) && ...)) return;
+  throw Error(QLOOM_E_STATE, concat("arrays of one entry per group differ in length: ",
+                                    first.size(), (concat(", ", others.size()) + ...)));
 }
 
 /// Answers ranges(); lo > hi means that the group saw no finite value.

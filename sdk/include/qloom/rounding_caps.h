@@ -9,7 +9,10 @@
 enum {
   /* y[i] depends on x[i] alone, not on the index of the element: kernels may round values together
    * whose random words do not follow each other */
-  QLOOM_ROUNDING_DRAWS_NOTHING = 1
+  QLOOM_ROUNDING_DRAWS_NOTHING = 1,
+  /* an integer may become a neighbouring one, so that a rounded value need not stay when it is
+   * rounded again, nor a zero a zero; without it integers stay */
+  QLOOM_ROUNDING_MOVES_INTEGERS = 2
 };
 
 #endif

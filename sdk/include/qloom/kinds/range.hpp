@@ -4,6 +4,7 @@
 
 #include <span>
 
+#include <qloom/range_caps.h>
 #include <qloom/kinds/base.hpp>
 
 namespace qloom::sdk {
@@ -17,6 +18,7 @@ namespace qloom::sdk {
 ///   void observe_extremes(span<const double> lo, span<const double> hi);  // optional, in place of
 ///                                                     // observe() where these are known: abi.h
 ///   static constexpr uint32_t kPasses;                // optional, 1
+///   static constexpr uint32_t kCaps;                  // optional: QLOOM_RANGE_*
 ///   template <class Archive> void state(Archive&);    // optional
 template <class T>
 struct Range {

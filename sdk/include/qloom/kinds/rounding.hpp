@@ -5,6 +5,7 @@
 #include <qloom/rounding_caps.h>
 #include <qloom/stochastic.h>
 #include <qloom/kinds/base.hpp>
+#include <qloom/vectorized.hpp>
 
 namespace qloom::sdk {
 
@@ -35,6 +36,29 @@ struct Rounding {
                              qloom_instance* out, qloom_error* error) noexcept {
     return detail::Base<T>::create(params, site, &kTable, out, error);
   }
+};
+
+/// A rounding mode without random words that no kernel knows, from a class T with
+///   explicit T(const Params&);                       // optional
+///   float operator()(float x) const noexcept;        // an integer, or NaN of NaN
+template <class T>
+class ElementRounding {
+ public:
+  static constexpr std::uint32_t kCaps = QLOOM_ROUNDING_DRAWS_NOTHING | detail::caps<T>();
+
+  explicit ElementRounding(const Params& params) {
+    if constexpr (std::is_constructible_v<T, const Params&>) rounded_ = T(params);
+  }
+  void round(const qloom_call&, std::uint64_t, const float* x, float* y,
+             std::uint64_t n) const noexcept {
+    vectorized([x, y, n, rounded = rounded_] {
+      QLOOM_INDEPENDENT_STEPS
+      for (std::uint64_t i = 0; i < n; ++i) y[i] = rounded(x[i]);
+    });
+  }
+
+ private:
+  T rounded_{};
 };
 
 /// A rounding mode that is exactly one of the kernels' rules: pass the rule as template argument.
