@@ -108,7 +108,7 @@ TEST(TreeVocabulary, ADriftIsFound) {
   auto methods = methods_of_the_tree();
   methods.emplace_back("planted", Json::parse(R"({"parameters": {"properties": {
       "bits": {"type": "integer", "minimum": 2, "default": 8},
-      "bins": {"type": "integer"},
+      "max_grad": {"type": "integer"},
       "granularity": {"$ref": "qloom:parameters#/granularity", "default": "tensor"},
       "initial_scale": {"$ref": "qloom:parameters#/minimum"},
       "scale_lr_mult": {"type": "number"},
@@ -120,7 +120,7 @@ TEST(TreeVocabulary, ADriftIsFound) {
                 "planted: initial_scale: does not refer to the vocabulary",
                 "planted: scale_lr_mult: is a retired name",
                 "planted: width: has another name than the parameter that it refers to",
-                "planted: bins: is in 2 methods and not in the vocabulary",
+                "planted: max_grad: is in 2 methods and not in the vocabulary",
                 "planted: width: is in 2 methods and not in the vocabulary"}));
 }
 

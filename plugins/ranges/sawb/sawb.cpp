@@ -37,7 +37,7 @@ constexpr std::array<Fit, 9> kFits{{{2, false, 3.12, -2.064},
 /// errors:    QLOOM_E_INVALID for a width without published coefficients
 class Sawb {
  public:
-  explicit Sawb(const Params& params) : grid_(params.text("/grid")) {
+  explicit Sawb(const Params& params) : levels_(params.text("/levels")) {
     if (!params.has("/coefficients")) return;
     has_own_ = true;
     c1_ = params.number("/coefficients/0");
@@ -81,7 +81,7 @@ class Sawb {
 
  private:
   void choose(const qloom_range_context& context) {
-    const bool is_odd = grid_ == "auto" ? context.levels % 2 == 1 : grid_ == "odd";
+    const bool is_odd = levels_ == "auto" ? context.levels % 2 == 1 : levels_ == "odd";
     for (const Fit& fit : kFits) {
       if (fit.bits != context.bits || fit.is_odd != is_odd) continue;
       c1_ = fit.c1;
@@ -94,7 +94,7 @@ class Sawb {
                                         "; \"coefficients\" takes others"));
   }
 
-  std::string grid_;
+  std::string levels_;
   bool has_own_ = false;
   double c1_ = 0, c2_ = 0;
   Extremes extremes_;

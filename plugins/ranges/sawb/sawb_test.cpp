@@ -17,9 +17,9 @@ double clip_of(const std::string& params, const std::vector<float>& w, std::uint
 
 TEST(Sawb, IsTheStraightLineThroughTheTwoMeans) {
   // Handbook 4: rms .232737, mean .2
-  EXPECT_NEAR(clip_of(R"({"grid": "even"})", kWeights, 2), 0.313340, 1e-6);
-  EXPECT_NEAR(clip_of(R"({"grid": "odd"})", kWeights, 4), 0.394994, 1e-6);
-  EXPECT_NEAR(clip_of(R"({"grid": "even"})", kWeights, 4), 0.391109, 1e-6);
+  EXPECT_NEAR(clip_of(R"({"levels": "even"})", kWeights, 2), 0.313340, 1e-6);
+  EXPECT_NEAR(clip_of(R"({"levels": "odd"})", kWeights, 4), 0.394994, 1e-6);
+  EXPECT_NEAR(clip_of(R"({"levels": "even"})", kWeights, 4), 0.391109, 1e-6);
   EXPECT_NEAR(clip_of(R"({"coefficients": [2, -1]})", kWeights, 6), 2 * 0.232737 - 0.2, 1e-6);
 }
 
@@ -27,10 +27,10 @@ TEST(Sawb, OfNormalValuesIsThePublishedLine) {
   const auto w = values(gaussian({400000}, 3));
   const double expected[][2] = {{2, 1.4732}, {3, 2.0100}, {4, 2.4671}, {5, 2.8674}, {8, 3.8021}};
   for (const auto& [bits, a] : expected) {
-    EXPECT_NEAR(clip_of(R"({"grid": "even"})", w, static_cast<std::uint32_t>(bits)), a, 0.02 * a);
+    EXPECT_NEAR(clip_of(R"({"levels": "even"})", w, static_cast<std::uint32_t>(bits)), a, 0.02 * a);
   }
-  EXPECT_NEAR(clip_of(R"({"grid": "odd"})", w, 2), 1.2356, 0.02);
-  EXPECT_NEAR(clip_of(R"({"grid": "odd"})", w, 4), 2.4364, 0.04);
+  EXPECT_NEAR(clip_of(R"({"levels": "odd"})", w, 2), 1.2356, 0.02);
+  EXPECT_NEAR(clip_of(R"({"levels": "odd"})", w, 4), 2.4364, 0.04);
 }
 
 TEST(Sawb, ChoosesTheGridByTheNumberOfCodes) {
@@ -43,9 +43,9 @@ TEST(Sawb, ChoosesTheGridByTheNumberOfCodes) {
 TEST(Sawb, ValuesOfOneMagnitudeFallBackToIt) {
   // a / m: 1.056, 0.617, -0.120 for 2, 3, 4 bits
   const std::vector<float> w{0.5F, -0.5F, 0.5F};
-  EXPECT_NEAR(clip_of(R"({"grid": "even"})", w, 2), 0.5 * 1.056, 1e-6);
-  EXPECT_NEAR(clip_of(R"({"grid": "even"})", w, 3), 0.5 * 0.617, 1e-6);
-  EXPECT_EQ(clip_of(R"({"grid": "even"})", w, 4), 0.5);
+  EXPECT_NEAR(clip_of(R"({"levels": "even"})", w, 2), 0.5 * 1.056, 1e-6);
+  EXPECT_NEAR(clip_of(R"({"levels": "even"})", w, 3), 0.5 * 0.617, 1e-6);
+  EXPECT_EQ(clip_of(R"({"levels": "even"})", w, 4), 0.5);
   EXPECT_EQ(clip_of("{}", {0, 0}, 2), 0.0);
 }
 
@@ -63,7 +63,7 @@ TEST(Sawb, GivesThePublishedCodes) {
 }
 
 TEST(Sawb, RefusesAWidthWithoutCoefficients) {
-  Observer observer("sawb", R"({"grid": "odd"})", grid_of(5, true));
+  Observer observer("sawb", R"({"levels": "odd"})", grid_of(5, true));
   EXPECT_THROW(observer.begin(0), std::runtime_error);
 }
 
