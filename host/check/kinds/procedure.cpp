@@ -135,8 +135,8 @@ qloom_status SmallRun::tensor(std::uint64_t index, qloom_run_tensor& out) {
   out.n = p->n;
   out.fan_in = p->fan_in;
   out.shape[0] = static_cast<std::int64_t>(p->rows);
-  out.shape[1] = static_cast<std::int64_t>(p->n / p->rows);
-  out.shape[2] = out.shape[3] = 1;
+  out.shape[1] = out.shape[2] = 1;
+  out.shape[3] = static_cast<std::int64_t>(p->n / p->rows);
   out.shadow = p->shadow.empty() ? nullptr : p->shadow.data();
   return QLOOM_OK;
 }
