@@ -110,6 +110,29 @@ TEST_F(Procedures, SwalpEvaluatesTheMeanOfTheQuantizedWeightsOfItsEpochs) {
   EXPECT_NE(logits(averaged), logits(averaged, false));
 }
 
+TEST_F(Procedures, SwalpMayMakeTheAverageTheStoredWeights) {
+  const Json rules = Json::array({fixed_rule("weight", "conv1", 5)});
+  const auto with = [&](const char* average) {
+    return Json::array({{{"plugin", "swalp"}, {"start_epoch", 1}, {"average", average}}});
+  };
+  auto shadow = trainer(rules, with("shadow"), 3), value = trainer(rules, with("value"), 3);
+  run(shadow);
+  run(value);
+  const auto averaged = shadow.network().parameters.list(),
+             stored = value.network().parameters.list();
+  ASSERT_EQ(averaged.size(), stored.size());
+  for (std::size_t k = 0; k < stored.size(); ++k) {
+    EXPECT_EQ(values(stored[k]->value), values(averaged[k]->shadow)) << stored[k]->name();
+    EXPECT_TRUE(stored[k]->shadow.size() == 0) << stored[k]->name();
+  }
+  logits(value);
+  for (network::Parameter* p : stored) {
+    if (p->layer == "conv1" && p->role == QLOOM_ROLE_WEIGHT) {
+      EXPECT_EQ(values(p->quantized), fixed(values(p->value), 5));
+    }
+  }
+}
+
 Json wage_rules(int update_bits) {
   const auto wage = [](const Json& site, const char* part, int bits) {
     return Json{{"site", site},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
+#include <algorithm>
 #include <vector>
 
 #include <qloom/sdk.hpp>
@@ -13,8 +14,9 @@ using namespace qloom::sdk;
 /// Stochastic weight averaging in low-precision training (Yang et al., 2019, algorithm 1).
 ///
 /// Averages what the contractions see (the quantized weights), not the stored master values; the
-/// average itself is float32 and is not quantized. Evaluation uses it through shadows, after the
-/// norms' statistics have been computed anew.
+/// average itself is float32. average shadow: evaluation uses it as it is, through shadows; value:
+/// it becomes the stored weights, which the rules of the weights then quantize. In both cases the
+/// norms' statistics are computed anew.
 class Swalp {
  public:
   static constexpr std::uint32_t kCaps = 1U << QLOOM_EVENT_BEFORE_STEP |
@@ -25,7 +27,8 @@ class Swalp {
       : start_epoch_(static_cast<std::uint64_t>(p.integer("/start_epoch"))),
         cycle_steps_(static_cast<std::uint64_t>(p.integer("/cycle_steps"))),
         retune_batches_(static_cast<std::uint64_t>(p.integer("/retune_batches"))),
-        learning_rate_(p.number("/learning_rate")) {}
+        learning_rate_(p.number("/learning_rate")),
+        is_value_(p.text("/average") == "value") {}
 
   void on(Run& run, const qloom_event& event) {
     const bool is_averaging = event.epoch >= start_epoch_;
@@ -84,7 +87,11 @@ class Swalp {
     }
     std::uint64_t index = 0;
     for (const qloom_run_tensor& t : run.tensors()) {
-      run.set_shadow(index++, average_.data() + offset);
+      if (is_value_) {
+        std::copy_n(average_.data() + offset, t.n, t.value);
+      } else {
+        run.set_shadow(index++, average_.data() + offset);
+      }
       offset += t.n;
     }
     run.retune_norms(retune_batches_);
@@ -92,6 +99,7 @@ class Swalp {
 
   std::uint64_t start_epoch_, cycle_steps_, retune_batches_;
   double learning_rate_;
+  bool is_value_;
   std::vector<float> average_;  // all tensors, one after the other
   std::int64_t count_ = 0;      // averaged iterates
 };

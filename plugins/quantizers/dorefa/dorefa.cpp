@@ -160,7 +160,9 @@ class Weight : public UniformGrid {
 class Activation : public UniformGrid {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_USES_ROUNDING;
-  static bool accepts(const Params& params) { return is_part(params, "activation"); }
+  static bool accepts(const Params& params) {
+    return is_part(params, "activation") && params.text("/activation") == "clip";
+  }
   explicit Activation(const Params& params) { set_codes(params.integer("/bits"), false, false); }
 
   void prepare(const qloom_prepare& in) {
@@ -176,6 +178,56 @@ class Activation : public UniformGrid {
 
  private:
   std::vector<float> zero_, one_;
+};
+
+/// Activations folded at 0: y = quantize_k(min(|x|, 1)); dx = dy sign(x) where |x| <= 1, else 0, 0
+/// at 0.
+class FoldedActivation : public UniformGrid {
+ public:
+  static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_USES_ROUNDING;
+  static bool accepts(const Params& params) {
+    return is_part(params, "activation") && params.text("/activation") == "abs";
+  }
+  explicit FoldedActivation(const Params& params) {
+    set_codes(params.integer("/bits"), false, false);
+  }
+
+  void prepare(const qloom_prepare& in) {
+    resize(in.x.groups);
+    for (std::uint64_t g = 0; g < in.x.groups; ++g) set(g, 1.0F / max_, max_);
+  }
+  qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
+                     float* y) const noexcept {
+    return folded(call, block, x, y, nullptr);
+  }
+  qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
+                      std::int32_t* code) const noexcept {
+    return folded(call, block, x, nullptr, code);
+  }
+  void backward(const qloom_call&, const qloom_block& block, const float* x, const float* dy,
+                float* dx, double*) const noexcept {
+    vectorized([=] {
+      QLOOM_INDEPENDENT_STEPS
+      for (std::uint64_t i = 0; i < block.n; ++i) {
+        const float sign = (x[i] > 0.0F ? 1.0F : 0.0F) - (x[i] < 0.0F ? 1.0F : 0.0F);
+        dx[i] = std::fabs(x[i]) <= 1.0F ? dy[i] * sign : 0.0F;
+      }
+    });
+  }
+
+ private:
+  qloom_status folded(const qloom_call& call, const qloom_block& block, const float* x, float* y,
+                      std::int32_t* code) const noexcept {
+    const qloom_grid own = grid();
+    return for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
+      float magnitude[kPieceElements];
+      vectorized([&] {
+        for (std::uint64_t i = 0; i < piece.n; ++i) magnitude[i] = std::fabs(x[first + i]);
+      });
+      return kernels().affine(&call, &own, &piece, magnitude, y == nullptr ? nullptr : y + first,
+                              code == nullptr ? nullptr : code + first);
+    });
+  }
 };
 
 /// Gradients of activations, per sample, with m the sample's largest magnitude:
@@ -252,4 +304,4 @@ class Gradient : public UniformGrid {
 
 }  // namespace
 
-QLOOM_METHODS(QuantizerVariants<BinaryWeight, Weight, Activation, Gradient>)
+QLOOM_METHODS(QuantizerVariants<BinaryWeight, Weight, Activation, FoldedActivation, Gradient>)

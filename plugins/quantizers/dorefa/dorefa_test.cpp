@@ -158,6 +158,14 @@ TEST(DorefaActivation, GradientPassesFromZeroToOne) {
             (std::vector<float>{0, 2, 3, 4, 0}));
 }
 
+TEST(DorefaActivation, MayFoldNegativeValuesUp) {
+  Site site(dorefa("activation", 2, R"(, "activation": "abs")"));
+  const Tensor x = tensor({-0.9F, -0.5F, -0.1F, 0.0F, 0.5F, 3.0F, -1.0F});
+  expect_near(site.forward(x), {1, 2.0F / 3, 0, 0, 2.0F / 3, 1, 1}, 1e-6);
+  EXPECT_EQ(site.backward(x, tensor({1, 2, 3, 4, 5, 6, 7})),
+            (std::vector<float>{-1, -2, -3, 0, 5, 0, -7}));
+}
+
 TEST(DorefaActivation, IsIdempotent) {
   for (int bits = 1; bits <= 8; ++bits) {
     Site site(dorefa("activation", bits));

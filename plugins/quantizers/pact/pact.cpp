@@ -19,6 +19,7 @@ using namespace qloom::sdk;
 /// backward:  dx = dy where 0 <= x < alpha, else 0
 ///            original: d alpha = sum of dy over x >= alpha; the rounding is passed through
 ///            full:     and also dy * (code / n - x / alpha) where 0 <= x < alpha
+///            and 2 alpha_l2 alpha, the slope of a loss alpha_l2 alpha^2
 /// encoding:  unsigned codes 0 .. n, scale alpha / n
 /// state:     alpha, one value per group; kept at minimum or above
 class Pact : public UniformGrid, public LearnedValues<1> {
@@ -31,6 +32,7 @@ class Pact : public UniformGrid, public LearnedValues<1> {
       : LearnedValues({"alpha"}, params.number("/rate_factor"), params.number("/decay_factor")),
         first_alpha_(static_cast<float>(params.number("/alpha"))),
         alpha_min_(static_cast<float>(params.number("/minimum"))),
+        alpha_l2_(params.number("/alpha_l2")),
         starts_at_max_(params.text("/initial") == "first_tensor"),
         is_full_(params.text("/alpha_grad") == "full") {
     set_codes(params.integer("/bits"), false, false);
@@ -57,7 +59,9 @@ class Pact : public UniformGrid, public LearnedValues<1> {
   }
 
   void learned_gradients(const double* sums, std::uint64_t groups, float* const* gradients) {
-    for (std::uint64_t g = 0; g < groups; ++g) gradients[0][g] = static_cast<float>(sums[g]);
+    for (std::uint64_t g = 0; g < groups; ++g) {
+      gradients[0][g] = static_cast<float>(sums[g] + 2.0 * alpha_l2_ * double{learned_[0][g]});
+    }
   }
   void after_update() { keep_finite_and_above(0, alpha_min_); }
 
@@ -101,6 +105,7 @@ class Pact : public UniformGrid, public LearnedValues<1> {
   }
 
   float first_alpha_, alpha_min_;
+  double alpha_l2_;
   bool starts_at_max_, is_full_;
 };
 

@@ -153,6 +153,15 @@ TEST(Pact, EachChannelLearnsItsOwnAlpha) {
   EXPECT_EQ(site.node.learned().at(0).gradient, (std::vector<float>{1, 32}));
 }
 
+TEST(Pact, TheLossOfAlphaPullsItDown) {
+  // nothing clipped: alpha' = alpha (1 - 2 rate lambda) a step, by the gradient 2 lambda alpha
+  Site site(pact(R"(, "alpha": 4.0, "alpha_l2": 0.125)"));
+  const Tensor x = tensor({1.0F, 2.0F});
+  site.forward(x);
+  site.backward(x, tensor({3.0F, -1.0F}));
+  EXPECT_EQ(site.node.learned().at(0).gradient, (std::vector<float>{2 * 0.125F * 4}));
+}
+
 TEST(Pact, RefusesBitsOutsideTwoToEightAndAlphaOfZero) {
   for (const std::string bad : {R"(, "bits": 1)", R"(, "bits": 9)", R"(, "alpha": 0)",
                                 R"(, "granularity": {"group": 4})"}) {

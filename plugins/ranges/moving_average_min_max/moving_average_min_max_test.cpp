@@ -19,6 +19,21 @@ TEST(MovingAverageMinMax, TheFirstTensorSetsAndLaterOnesMoveByTheMomentum) {
   }
 }
 
+TEST(MovingAverageMinMax, MayStartFromGivenEnds) {
+  // TensorFlow: from -6 and 6 with decay .999
+  Observer observer("moving_average_min_max",
+                    R"({"momentum": 0.001, "initial_lo": -6, "initial_hi": 6})");
+  observer.round({{-1, 3}});
+  expect_range(observer.ranges()[0], -6 + 0.001 * 5, 6 - 0.001 * 3, kRounding);
+  Observer half("moving_average_min_max", R"({"momentum": 0.5, "initial_hi": 10})");
+  half.round({{-1, 3}});
+  expect_range(half.ranges()[0], -1, 6.5, kRounding);
+  // an end that starts beyond the values meets the other one
+  Observer beyond("moving_average_min_max", R"({"momentum": 0.5, "initial_lo": 9})");
+  beyond.round({{-1, 3}});
+  expect_range(beyond.ranges()[0], 3.5, 3.5, kRounding);
+}
+
 TEST(MovingAverageMinMax, GoesOnOverRounds) {
   Observer observer("moving_average_min_max", R"({"momentum": 0.25})");
   observer.round({{-8, 4}});
