@@ -43,6 +43,8 @@ TEST(Elementary, MethodsLossesAndInitialWeightsAreRoundedOnceFromDouble) {
       {"host/tensor/normal.hpp", "the sample"},
       {"plugins/norms/range_bn/range_bn.cpp", "the scale of a channel"},
       {"plugins/quantizers/qil/qil.cpp", "the transformed value; the gradient"},
+      {"plugins/quantizers/s2fp8/s2fp8.cpp", "the levels and thresholds"},
+      {"plugins/quantizers/tga_ternary/tga_ternary.cpp", "the scale; the threshold's gradient"},
       {"plugins/ranges/aciq/aciq.cpp", "the quantizer's scale"},
       {"plugins/ranges/kl_entropy/divergence.hpp", "none: decides between edges of bins"},
       {"plugins/ranges/sqnr_step/sqnr_step.cpp", "the exponent of a power of two"}};

@@ -263,8 +263,7 @@ class Gradient : public UniformGrid {
   }
   qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
                       std::int32_t* code) const noexcept {
-    qloom_call nearest = call;
-    nearest.rounding = {nullptr, nullptr, QLOOM_ROUND_NEAREST_EVEN, 0};
+    const qloom_call nearest = with_rounding(call, QLOOM_ROUND_NEAREST_EVEN);
     return for_each_piece(block, [&](const qloom_block& piece, std::uint64_t first) {
       float t[kPieceElements];
       add_noise(call, piece, x + first, t);

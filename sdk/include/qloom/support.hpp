@@ -98,6 +98,29 @@ void for_each(std::uint64_t count, Body body) noexcept {
   return out;
 }
 
+/// Mean of each group and its deviation, the root of the mean square about it; 0 without elements.
+struct Moments {
+  std::vector<double> mean, deviation;
+};
+[[nodiscard]] inline Moments moments(const qloom_tensor& x) {
+  const std::vector<double> count = reduce(x, QLOOM_REDUCE_COUNT);
+  Moments found{reduce(x, QLOOM_REDUCE_SUM), {}};
+  for (std::size_t g = 0; g < count.size(); ++g) found.mean[g] /= count[g] > 0 ? count[g] : 1.0;
+  found.deviation = reduce(x, QLOOM_REDUCE_SQUARE_DEVIATION_SUM, found.mean.data());
+  for (std::size_t g = 0; g < count.size(); ++g) {
+    found.deviation[g] = std::sqrt(found.deviation[g] / (count[g] > 0 ? count[g] : 1.0));
+  }
+  return found;
+}
+
+/// The call with another rounding rule: that of a method whose rounding is its own.
+[[nodiscard]] inline qloom_call with_rounding(const qloom_call& call, std::uint32_t rule,
+                                              std::uint32_t argument = 0) noexcept {
+  qloom_call own = call;
+  own.rounding = {nullptr, nullptr, rule, argument};
+  return own;
+}
+
 /// Of each group's finite values in ascending order, of their magnitudes if abs, those number
 /// ranks[groups][count], from 0: exact. NaN past the last one.
 [[nodiscard]] inline std::vector<double> order_statistics(const qloom_tensor& x, bool abs,

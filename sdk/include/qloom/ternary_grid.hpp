@@ -33,7 +33,7 @@ inline void require_kept(const qloom_tensor& x, const std::vector<float>& thresh
 /// y = scale * sign(x) where |x| > threshold, else 0; the comparison is strict and in float.
 ///
 /// A derived class fills threshold_ in prepare(), after begin(), and ends with place_means() or its
-/// own set(); apply, encode, decode and encoding (2 bits, codes -1, 0, 1) come from here.
+/// own place(); apply, encode, decode and encoding (2 bits, codes -1, 0, 1) come from here.
 class TernaryGrid : public UniformGrid {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_TENSOR;
@@ -62,6 +62,14 @@ class TernaryGrid : public UniformGrid {
   void begin(std::uint64_t groups) {
     resize(groups);
     threshold_.assign(groups, 0.0F);
+    low_.assign(groups, 0.0F);
+    low_threshold_.assign(groups, 0.0F);
+  }
+  /// The scale of a group whose threshold stands.
+  void place(std::size_t group, float scale) {
+    set(group, scale, 1.0F / scale);
+    low_[group] = -scale;
+    low_threshold_[group] = -threshold_[group];
   }
 
   /// scale = mean of |x| over |x| > threshold; 1 where nothing lies above it, all codes are 0 then.
@@ -74,15 +82,10 @@ class TernaryGrid : public UniformGrid {
           const float magnitude = std::fabs(w[i]);
           return std::array{magnitude > t ? magnitude : 0.0F, magnitude > t ? 1.0F : 0.0F};
         });
-    low_.resize(threshold_.size());
-    low_threshold_.resize(threshold_.size());
     double kept = 0;
     for (std::size_t g = 0; g < threshold_.size(); ++g) {
       const double sum = figures[2 * g], count = figures[2 * g + 1];
-      const auto scale = static_cast<float>(count > 0 ? sum / count : 1.0);
-      set(g, scale, 1.0F / scale);
-      low_[g] = -scale;
-      low_threshold_[g] = -threshold_[g];
+      place(g, static_cast<float>(count > 0 ? sum / count : 1.0));
       kept += count;
     }
     if (kept == 0) require_kept(x, threshold_);

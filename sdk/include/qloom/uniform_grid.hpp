@@ -2,8 +2,10 @@
 // Copyright the qloom authors
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 #include <qloom/affine_grid.hpp>
@@ -77,6 +79,15 @@ class UniformGrid {
     GroupGrid one{scale, inv_scale, zero_point, 0.0F, min_, max_};
     one.keep_finite();
     store(group, one);
+  }
+  /// The same with a reciprocal so large that the magnitude `end`, code_max steps of a grid about
+  /// 0, does not fall short of that code: it has no fraction that could be rounded at random. A
+  /// scale that is no normal number, as that of zeros, becomes 1.
+  void set_reaching(std::size_t group, float scale, float end) noexcept {
+    if (!std::isnormal(scale)) return set(group, 1.0F, 1.0F);
+    float inverse = std::min(1.0F / scale, std::numeric_limits<float>::max());
+    while (end * inverse < max_) inverse = std::nextafter(inverse, HUGE_VALF);
+    set(group, scale, inverse);
   }
   /// With an offset, kept as it is; all groups have one or none.
   void set(std::size_t group, const GroupGrid& one) {

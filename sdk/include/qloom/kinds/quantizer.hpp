@@ -6,6 +6,22 @@
 
 namespace qloom::sdk {
 
+template <class T>
+struct Quantizer;
+
+/// Base of a class whose number of sums per group follows from its parameters, as that of centroids
+/// does. Each instance has a table of its own.
+class OwnSums {
+ public:
+  explicit OwnSums(std::uint64_t sums_per_group) : sums_per_group_(sums_per_group) {}
+
+ private:
+  template <class T>
+  friend struct Quantizer;
+  std::uint64_t sums_per_group_;
+  qloom_quantizer table_{};
+};
+
 /// Quantizer from a class T with
 ///   explicit T(const Params&);
 ///   void prepare(const qloom_prepare&);
@@ -19,7 +35,8 @@ namespace qloom::sdk {
 ///   void backward_prepare(const qloom_tensor& x, const qloom_tensor& dy);
 ///   backward(const qloom_call&, const qloom_block&, const float* x, const float* dy, float* dx,
 ///            double* sums) const noexcept;                  // absent: straight through
-///   static constexpr uint64_t kSumsPerGroup;                // size of sums per group
+///   static constexpr uint64_t kSumsPerGroup;                // size of sums per group, or where
+///                                                           // it depends on parameters: OwnSums
 ///   bool learned(uint32_t index, qloom_learned& out);       // false past the last
 ///   void learned_gradients(const double* sums, uint64_t groups, float* const* gradients);
 ///   void after_update();
@@ -104,7 +121,15 @@ struct Quantizer {
   static constexpr qloom_quantizer kTable = table();
   static qloom_status create(const qloom_host*, const qloom_params* params, const qloom_site* site,
                              qloom_instance* out, qloom_error* error) noexcept {
-    return detail::Base<T>::create(params, site, &kTable, out, error);
+    const qloom_status status = detail::Base<T>::create(params, site, &kTable, out, error);
+    if constexpr (std::is_base_of_v<OwnSums, T>) {
+      if (status != QLOOM_OK) return status;
+      OwnSums& own = detail::as<T>(out->self);
+      own.table_ = kTable;
+      own.table_.sums_per_group = own.sums_per_group_;
+      out->ops = &own.table_;
+    }
+    return status;
   }
 };
 
