@@ -6,11 +6,12 @@
 namespace qloom::test {
 namespace {
 
-std::string nudged_rule(int bits, const std::string& more = "") {
+/// With a range of the tensor itself, or with learned ends.
+std::string nudged_rule(int bits, bool learns, const std::string& more = "") {
   return R"({"quantizer": {"plugin": "affine_nudged", "bits": )" + std::to_string(bits) + more +
-         R"(}, "range": {"plugin": "min_max"}, "rounding": {"plugin": "nearest_up"}})";
+         (learns ? R"(, "learns_range": true})" : R"(}, "range": {"plugin": "min_max"})") +
+         R"(, "rounding": {"plugin": "nearest_up"}})";
 }
-const char* const kLearns = R"(, "learns_range": true)";
 
 struct Nudge {
   float lo, hi, scale;
@@ -46,7 +47,7 @@ TEST(AffineNudged, NarrowRangeLeavesOutTheLowestCode) {
 }
 
 TEST(AffineNudged, GradientPassesInsideTheNudgedRangeAndMovesItsEnds) {
-  Site site(nudged_rule(8, kLearns));
+  Site site(nudged_rule(8, true));
   (void)site.forward(tensor({-2.5F, 252.5F}));  // nudged to [-3, 252]
   const Tensor x = tensor({-3, -3.01F, 252, 252.25F, 300, 7});
   (void)site.forward(x);
@@ -56,14 +57,22 @@ TEST(AffineNudged, GradientPassesInsideTheNudgedRangeAndMovesItsEnds) {
   EXPECT_EQ(site.learned_gradient("hi"), 24.0F);
 }
 
+TEST(AffineNudged, WithARangeOfTheRuleTheGradientIsTheMask) {
+  Site site(nudged_rule(8, false));
+  const Tensor x = tensor({-2.5F, 252.5F, -2, 252, 7});  // nudged to [-3, 252]
+  EXPECT_EQ(site.forward(x), (std::vector<float>{-2, 252, -2, 252, 7}));
+  EXPECT_EQ(site.backward(x, tensor({1, 2, 4, 8, 16})), (std::vector<float>{1, 0, 4, 8, 16}));
+  EXPECT_TRUE(site.node.learned().empty());
+}
+
 TEST(AffineNudged, HalvesGoUpWithTheRoundingOfTheAuthors) {
-  Site site(nudged_rule(8, kLearns));
+  Site site(nudged_rule(8, true));
   (void)site.forward(tensor({-3, 252}));
   EXPECT_EQ(site.forward(tensor({.5F, 1.5F, -.5F, -1.5F})), (std::vector<float>{1, 2, 0, -1}));
 }
 
 TEST(AffineNudged, EndsMustBeFinite) {
-  Site site(nudged_rule(8, kLearns));
+  Site site(nudged_rule(8, true));
   (void)site.forward(tensor({-3, 252}));
   site.learned_value("hi") = HUGE_VALF;
   EXPECT_THROW(site.node.after_update(), RunError);
@@ -71,8 +80,10 @@ TEST(AffineNudged, EndsMustBeFinite) {
 
 TEST(AffineNudged, Conforms) {
   const Tensor x = gaussian({37, 9, 31}, 2);
-  expect_conforms(nudged_rule(4, kLearns), x);
-  expect_conforms(nudged_rule(8, R"(, "learns_range": true, "granularity": "channel")"), x);
+  for (const bool learns : {false, true}) {
+    expect_conforms(nudged_rule(4, learns), x);
+    expect_conforms(nudged_rule(8, learns, R"(, "granularity": "channel")"), x);
+  }
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ TEST(CodebookPoints, StartsAtTheQuantiles) {
 
 TEST(CodebookPoints, APointGoesWhereItsGradientSays) {
   const Tensor v = gaussian({64}, 3), dy = gaussian({64}, 4);
-  Site site(points_rule(5));
+  Site site(points_rule(5, R"(, "initial": "uniform")"));
   (void)site.forward(v);
   const auto loss = [&] {
     double sum = 0;

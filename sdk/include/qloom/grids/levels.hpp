@@ -70,11 +70,11 @@ class Levels {
   }
 
  protected:
-  /// size: levels of a group, at least 2.
+  /// size: levels of a group, at least 2. A threshold that is not set is the largest float.
   void begin(std::uint64_t groups, std::size_t size) {
     size_ = size;
     levels_.assign(groups * size, 0.0F);
-    thresholds_.assign(groups * (size - 1), std::numeric_limits<float>::infinity());
+    thresholds_.assign(groups * (size - 1), std::numeric_limits<float>::max());
   }
   [[nodiscard]] float* levels(std::size_t group) noexcept { return levels_.data() + group * size_; }
   [[nodiscard]] float* thresholds(std::size_t group) noexcept {
