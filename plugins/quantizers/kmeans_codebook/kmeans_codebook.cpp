@@ -30,8 +30,8 @@ class KmeansCodebook : public OwnSums {
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_FIRST_TENSOR;
 
   explicit KmeansCodebook(const Params& params)
-      : OwnSums(static_cast<std::uint64_t>(params.integer("/k"))),
-        k_(static_cast<std::size_t>(params.integer("/k"))),
+      : OwnSums(static_cast<std::uint64_t>(params.integer("/centroids"))),
+        k_(static_cast<std::size_t>(params.integer("/centroids"))),
         start_(start_of(params.text("/initial"))),
         seed_(static_cast<std::uint64_t>(params.integer("/random_seed"))),
         max_iterations_(params.integer("/max_iterations")),

@@ -10,7 +10,8 @@ namespace qloom::test {
 namespace {
 
 std::string kmeans_rule(int k, const std::string& more = "") {
-  return R"({"quantizer": {"plugin": "kmeans_codebook", "k": )" + std::to_string(k) + more + "}}";
+  return R"({"quantizer": {"plugin": "kmeans_codebook", "centroids": )" + std::to_string(k) + more +
+         "}}";
 }
 double error_of(const std::vector<float>& w, const std::vector<float>& y) {
   double sum = 0;
