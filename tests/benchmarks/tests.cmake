@@ -19,19 +19,24 @@ add_executable(qloom_training_bench benchmarks/training_bench.cpp)
 target_link_libraries(qloom_training_bench PRIVATE
   qloom_bench_stepper OpenMP::OpenMP_CXX CLI11::CLI11 qloom_warnings)
 
-add_executable(qloom_bench_worker
-  benchmarks/worker/main.cpp benchmarks/worker/limits.cpp benchmarks/worker/kernels.cpp
-  benchmarks/worker/sites.cpp benchmarks/worker/norms.cpp benchmarks/worker/contractions.cpp
-  benchmarks/worker/steps.cpp)
-target_link_libraries(qloom_bench_worker PRIVATE
-  qloom_bench_stepper qloom_kernels $<TARGET_NAME_IF_EXISTS:DNNL::dnnl> OpenMP::OpenMP_CXX qloom_warnings)
-
-add_custom_target(qloom_bench)
-add_dependencies(qloom_bench
-  qloom_training_bench qloom_bench_worker qloom_rounding_bench)
+set(programs qloom_training_bench qloom_rounding_bench)
 if(benchmark_FOUND)
-  add_dependencies(qloom_bench qloom_kernels_bench)
+  list(APPEND programs qloom_kernels_bench)
 endif()
+
+# It measures with x86's instructions what the machine can do at all.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+  add_executable(qloom_bench_worker
+    benchmarks/worker/main.cpp benchmarks/worker/limits.cpp benchmarks/worker/kernels.cpp
+    benchmarks/worker/sites.cpp benchmarks/worker/norms.cpp benchmarks/worker/contractions.cpp
+    benchmarks/worker/steps.cpp)
+  target_link_libraries(qloom_bench_worker PRIVATE
+    qloom_bench_stepper qloom_kernels $<TARGET_NAME_IF_EXISTS:DNNL::dnnl> OpenMP::OpenMP_CXX qloom_warnings)
+  list(APPEND programs qloom_bench_worker)
+else()
+  message(STATUS "qloom_bench_worker is left out: it is for x86-64")
+endif()
+add_custom_target(qloom_bench DEPENDS ${programs})
 
 find_package(Python3 QUIET COMPONENTS Interpreter)
 if(Python3_FOUND)

@@ -198,7 +198,7 @@ TEST_F(Manifests, FilesThatAreNoLibrariesAreRefused) {
   write("range.text", manifest("range", "text"));
   std::ofstream(root_ / "range.text/range.text.so") << "not a library\n";
   write("range.cut", manifest("range", "cut"));
-  fs::copy_file("/proc/self/exe", root_ / "range.cut/range.cut.so");
+  fs::copy_file(fs::read_symlink("/proc/self/exe"), root_ / "range.cut/range.cut.so");
   fs::resize_file(root_ / "range.cut/range.cut.so", 1000);
   const Registry registry({root_});
   for (const Method& method : registry.methods()) {
@@ -214,7 +214,7 @@ TEST_F(Manifests, FilesThatAreNoLibrariesAreRefused) {
 
 /// This program as a library that says it is for another machine.
 void write_foreign(const fs::path& file, unsigned machine) {
-  fs::copy_file("/proc/self/exe", file);
+  fs::copy_file(fs::read_symlink("/proc/self/exe"), file);
   std::fstream library(file, std::ios::binary | std::ios::in | std::ios::out);
   library.seekp(offsetof(ElfW(Ehdr), e_machine));
   const auto number = static_cast<ElfW(Half)>(machine);

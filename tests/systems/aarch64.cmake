@@ -19,4 +19,3 @@ set(ENV{PKG_CONFIG_SYSROOT_DIR} "${QLOOM_SYSROOT}")
 set(ENV{PKG_CONFIG_LIBDIR}
   "${QLOOM_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${QLOOM_SYSROOT}/usr/share/pkgconfig")
 
-set(CMAKE_CROSSCOMPILING_EMULATOR "qemu-aarch64;-L;${QLOOM_SYSROOT}")
