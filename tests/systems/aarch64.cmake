@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the qloom authors
 #
-# Toolchain for 64-bit ARM with Debian's cross compiler, the packages of a system root, and qemu to run what
-# is built. The folder of the system root is QLOOM_SYSROOT.
+# Toolchain for 64-bit ARM with Debian's cross compiler and the packages of the system root QLOOM_SYSROOT. It
+# names no emulator: programs start themselves and each other, so arm64.sh puts a script in the place of each.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
@@ -18,4 +18,3 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(ENV{PKG_CONFIG_SYSROOT_DIR} "${QLOOM_SYSROOT}")
 set(ENV{PKG_CONFIG_LIBDIR}
   "${QLOOM_SYSROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${QLOOM_SYSROOT}/usr/share/pkgconfig")
-
