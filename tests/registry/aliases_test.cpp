@@ -29,7 +29,7 @@ class Aliases : public testing::Test {
         << R"({"id": "a", "kind": "range", "version": "1.0.0", "summary": "s", "aliases": )" +
                aliases + R"(, "parameters": {"type": "object", "additionalProperties": false,
                "properties": {"rate_factor": {"$ref": "qloom:parameters#/rate_factor"},
-                 "ste": {"$ref": "qloom:parameters#/ste"}, "list": {"type": "array",
+                 "ste": {"$ref": "qloom:parameters#/ste", "enum": ["clipped", "identity"]}, "list": {"type": "array",
                    "items": {"type": "integer"}}}}})";
     return Registry({root_});
   }

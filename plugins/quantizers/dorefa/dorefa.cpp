@@ -9,6 +9,7 @@
 #include <limits>
 
 #include <qloom/elementary.hpp>
+#include <qloom/quantizers/sign_grid.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -28,47 +29,15 @@ float tanh_slope(float w) noexcept {
 
 /// Weights of one bit: y = E sign(w), E = mean |w| per group, sign(0) = +1. Codes -1 and +1; a
 /// group of zeros has codes 0. The gradient passes unchanged.
-class BinaryWeight : public UniformGrid {
+class BinaryWeight : public SignGrid {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_TENSOR;
   static bool accepts(const Params& params) {
     return is_part(params, "weight") && params.integer("/bits") == 1;
   }
-  explicit BinaryWeight(const Params&) { set_codes(1, -1.0, 1.0); }
+  explicit BinaryWeight(const Params&) {}
 
-  void prepare(const qloom_prepare& in) {
-    const auto sums = finite_abs_sums(in.x), counts = reduce(in.x, QLOOM_REDUCE_COUNT);
-    resize(in.x.groups);
-    one_.assign(in.x.groups, 1);
-    positive_.assign(in.x.groups, 0.0F);
-    negative_.assign(in.x.groups, 0.0F);
-    zero_.assign(in.x.groups, 0.0F);
-    below_zero_.assign(in.x.groups, std::nextafter(0.0F, -1.0F));  // x above it is x >= 0
-    for (std::size_t g = 0; g < one_.size(); ++g) {
-      const auto mean = static_cast<float>(sums[g] / counts[g]);
-      if (mean > 0) {
-        set(g, mean, 1.0F / mean);
-        positive_[g] = mean;
-        negative_[g] = -mean;
-      } else {
-        one_[g] = 0;
-      }
-    }
-  }
-  qloom_status encode(const qloom_call&, const qloom_block& block, const float* x,
-                      std::int32_t* code) const noexcept {
-    for_each_element(block, entry_of(one_),
-                     [=](std::int32_t one, std::uint64_t i) { code[i] = x[i] < 0 ? -one : one; });
-    return QLOOM_OK;
-  }
-  void apply(const qloom_call&, const qloom_block& block, const float* x, float* y) const noexcept {
-    kernels().ternary(zero_.data(), below_zero_.data(), negative_.data(), positive_.data(), &block,
-                      x, y);
-  }
-
- private:
-  std::vector<std::int32_t> one_;  // code of +E per group: 1, or 0 where all weights are 0
-  std::vector<float> positive_, negative_, zero_, below_zero_;
+  void prepare(const qloom_prepare& in) { place_means(in.x); }
 };
 
 /// Weights of 2 bits or more, per group, in float:
