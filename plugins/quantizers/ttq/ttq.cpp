@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include <qloom/learned_values.hpp>
+#include <qloom/quantizers/codebook.hpp>
 #include <qloom/sdk.hpp>
 #include <qloom/ternary_grid.hpp>
 
@@ -24,7 +25,7 @@ using namespace qloom::sdk;
 ///            constant
 /// encoding:  codebook {-negative, 0, positive}, codes 0, 1, 2
 /// state:     positive, negative: one value per group
-class Ttq : public LearnedValues<2> {
+class Ttq : public LearnedValues<2>, public Codebook {
   struct Group {
     float high, low;  // thresholds
     float positive, negative;
@@ -43,6 +44,7 @@ class Ttq : public LearnedValues<2> {
 
   explicit Ttq(const Params& params)
       : LearnedValues({"positive", "negative"}, params.number("/rate_factor")),
+        Codebook(2, 3),
         threshold_(params.number("/threshold")),
         sparsity_(params.number_or("/sparsity", -1.0)),
         starts_at_mean_(params.text("/initial") == "mean") {}
@@ -52,13 +54,12 @@ class Ttq : public LearnedValues<2> {
     find_thresholds(in.x);
     if (is_first_tensor()) initialise(in.x);
     require_groups(in.x);
-    codebook_.resize(3 * in.x.groups);
+    resize(in.x.groups);
     minus_.resize(in.x.groups);
     for (std::size_t g = 0; g < minus_.size(); ++g) {
       minus_[g] = 0.0F - learned_[1][g];
-      codebook_[3 * g] = minus_[g];
-      codebook_[3 * g + 1] = 0.0F;
-      codebook_[3 * g + 2] = learned_[0][g];
+      levels(g)[0] = minus_[g];
+      levels(g)[2] = learned_[0][g];
     }
   }
 
@@ -72,19 +73,6 @@ class Ttq : public LearnedValues<2> {
       code[i] = 1 + static_cast<std::int32_t>(x[i] > group.high) -
                 static_cast<std::int32_t>(x[i] < group.low);
     });
-  }
-  void decode(const qloom_block& block, const std::int32_t* code, float* y) const noexcept {
-    for_each_run(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
-      const float* levels = codebook_.data() + 3 * group;
-      for (std::uint64_t i = begin; i < begin + count; ++i) y[i] = levels[code[i]];
-    });
-  }
-  void encoding(qloom_encoding& out) const {
-    out.kind = QLOOM_ENCODING_CODEBOOK;
-    out.bits = 2;
-    out.groups = delta_.size();
-    out.codebook = codebook_.data();
-    out.codebook_size = 3;
   }
 
   void backward(const qloom_call&, const qloom_block& block, const float* x, const float* dy,
@@ -157,7 +145,6 @@ class Ttq : public LearnedValues<2> {
   double threshold_, sparsity_;  // sparsity below 0: not given
   bool starts_at_mean_;
   std::vector<float> delta_, negative_delta_, minus_;  // one value per group
-  std::vector<float> codebook_;
 };
 
 }  // namespace
