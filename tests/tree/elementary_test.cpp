@@ -34,7 +34,7 @@ TEST(Elementary, MethodsLossesAndInitialWeightsAreRoundedOnceFromDouble) {
   const std::map<std::string, const char*> in_double = {
       {"sdk/include/qloom/elementary.hpp", "the functions themselves"},
       {"sdk/include/qloom/chunk_extremes.hpp", "range_bn's scale of a channel"},
-      {"sdk/include/qloom/quantizers/straight_through.hpp", "the gradient of swish_sign"},
+      {"sdk/include/qloom/straight_through.hpp", "the gradient of swish_sign"},
       {"host/check/kinds/surrogate.cpp", "none: slopes are compared within a tolerance"},
       {"host/layers/common/losses.cpp", "the gradient; the loss itself is a figure of a report"},
       {"host/network/parameter.cpp", "Adam's corrections"},

@@ -8,8 +8,8 @@
 #include <limits>
 #include <vector>
 
+#include <qloom/grids/codebook.hpp>
 #include <qloom/learned_values.hpp>
-#include <qloom/quantizers/codebook.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"

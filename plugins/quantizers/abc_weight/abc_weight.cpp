@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include <qloom/quantizers/codebook.hpp>
+#include <qloom/grids/codebook.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"

@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // Binarized Neural Networks (Courbariaux, Hubara, Soudry, El-Yaniv, Bengio, 2016): activations.
-#include <qloom/quantizers/sign_grid.hpp>
+#include <qloom/grids/sign_grid.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"

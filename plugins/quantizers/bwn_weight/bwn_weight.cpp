@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include <qloom/quantizers/sign_grid.hpp>
+#include <qloom/grids/sign_grid.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"

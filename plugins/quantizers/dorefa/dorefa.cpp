@@ -9,7 +9,7 @@
 #include <limits>
 
 #include <qloom/elementary.hpp>
-#include <qloom/quantizers/sign_grid.hpp>
+#include <qloom/grids/sign_grid.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"

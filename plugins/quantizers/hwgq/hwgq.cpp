@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include <qloom/quantizers/codebook.hpp>
-#include <qloom/quantizers/straight_through.hpp>
+#include <qloom/grids/levels.hpp>
 #include <qloom/sdk.hpp>
+#include <qloom/straight_through.hpp>
 
 #include "qloom_manifest.h"
 
@@ -53,16 +53,16 @@ class HalfWave {
   }
 
  protected:
-  HalfWave(const Params& params, std::vector<double> levels)
-      : levels_(std::move(levels)),
+  HalfWave(const Params& params, std::vector<double> q)
+      : q_(std::move(q)),
         threshold_{0.0F},
-        ste_(params.text("/ste"), static_cast<float>(levels_.back()), true) {
-    for (std::size_t i = 1; i < levels_.size(); ++i) {
-      threshold_.push_back(static_cast<float>((levels_[i - 1] + levels_[i]) / 2));
+        ste_(params.text("/ste"), static_cast<float>(q_.back()), true) {
+    for (std::size_t i = 1; i < q_.size(); ++i) {
+      threshold_.push_back(static_cast<float>((q_[i - 1] + q_[i]) / 2));
     }
   }
 
-  std::vector<double> levels_;
+  std::vector<double> q_;
   std::vector<float> threshold_;  // rising
   StraightThrough ste_;
 };
@@ -85,7 +85,7 @@ class Uniform : public HalfWave, public UniformGrid {
   using HalfWave::encode;
   void prepare(const qloom_prepare& in) {
     resize(in.x.groups);
-    const auto step = static_cast<float>(levels_[0]);
+    const auto step = static_cast<float>(q_[0]);
     for (std::uint64_t g = 0; g < in.x.groups; ++g) set(g, step, 1.0F / step);
   }
   qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
@@ -101,35 +101,21 @@ std::vector<double> optimal(const Params& params) {
 }
 
 /// A codebook of 0 and the levels, with its thresholds.
-class Optimal : public HalfWave, public Codebook {
+class Optimal : public HalfWave, public Levels {
  public:
   static bool accepts(const Params& params) { return !Uniform::accepts(params); }
-  explicit Optimal(const Params& params)
-      : HalfWave(params, optimal(params)),
-        Codebook(static_cast<std::uint32_t>(params.integer("/bits")),
-                 std::uint64_t{1} << params.integer("/bits")) {}
+  explicit Optimal(const Params& params) : HalfWave(params, optimal(params)) {}
+  using Levels::encode;
 
   void prepare(const qloom_prepare& in) {
-    resize(in.x.groups);
-    thresholds_.clear();
+    begin(in.x.groups, q_.size() + 1);
     for (std::uint64_t g = 0; g < in.x.groups; ++g) {
-      for (std::size_t i = 0; i < levels_.size(); ++i) {
-        levels(g)[i + 1] = static_cast<float>(levels_[i]);
+      for (std::size_t i = 0; i < q_.size(); ++i) {
+        levels(g)[i + 1] = static_cast<float>(q_[i]);
+        thresholds(g)[i] = threshold_[i];
       }
-      thresholds_.insert(thresholds_.end(), threshold_.begin(), threshold_.end());
     }
   }
-  qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
-                     float* y) const noexcept {
-    return apply_by_codes(*this, call, block, x, y);
-  }
-  void encoding(qloom_encoding& out) const {
-    Codebook::encoding(out);
-    out.threshold = thresholds_.data();
-  }
-
- private:
-  std::vector<float> thresholds_;  // [groups][levels]
 };
 
 }  // namespace

@@ -3,8 +3,8 @@
 //
 // A ReLU of a few levels, with a choice of straight-through estimators (Yin, Lyu, Zhang, Osher, Qi,
 // Xin, 2019).
-#include <qloom/quantizers/straight_through.hpp>
 #include <qloom/sdk.hpp>
+#include <qloom/straight_through.hpp>
 
 #include "qloom_manifest.h"
 

@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // The sign of activations, with a choice of straight-through estimators.
-#include <qloom/quantizers/sign_grid.hpp>
+#include <qloom/grids/sign_grid.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"

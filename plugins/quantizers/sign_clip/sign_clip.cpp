@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // Binary networks from scratch (Bethge, Yang, Bornstein, Meinel, 2019): the plain sign.
-#include <qloom/quantizers/sign_grid.hpp>
+#include <qloom/grids/sign_grid.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"

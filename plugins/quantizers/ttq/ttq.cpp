@@ -6,8 +6,8 @@
 #include <array>
 #include <cmath>
 
+#include <qloom/grids/codebook.hpp>
 #include <qloom/learned_values.hpp>
-#include <qloom/quantizers/codebook.hpp>
 #include <qloom/sdk.hpp>
 #include <qloom/ternary_grid.hpp>
 

@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // XNOR-Net (Rastegari, Ordonez, Redmon, Farhadi, 2016): binary activations.
-#include <qloom/quantizers/sign_grid.hpp>
+#include <qloom/grids/sign_grid.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"

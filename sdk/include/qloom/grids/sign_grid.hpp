@@ -7,7 +7,7 @@
 #include <cmath>
 #include <vector>
 
-#include <qloom/quantizers/straight_through.hpp>
+#include <qloom/straight_through.hpp>
 #include <qloom/uniform_grid.hpp>
 #include <qloom/vectorized.hpp>
 
