@@ -9,6 +9,7 @@
 #include "host/data/streams.hpp"
 #include "host/json/names.hpp"
 #include "host/json/printable.hpp"
+#include "host/pipeline/recipe.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
@@ -165,7 +166,7 @@ void print_method(const Method& m) {
     data::print("deviation:  {}\n", text_of(deviation));
   }
   if (m.manifest.contains("sites")) print_sites(m.manifest["sites"]);
-  data::print("library:    {}\n", m.library_file.string());
+  if (m.kind != "recipe") data::print("library:    {}\n", m.library_file.string());
   if (m.manifest.contains("keeps_state")) {
     std::string names;
     for (const Json& name : m.manifest["keeps_state"]) {
@@ -176,6 +177,17 @@ void print_method(const Method& m) {
   if (m.manifest.contains("aliases")) print_aliases(m.manifest["aliases"]);
   print_parameters(m.manifest.value("parameters", Json::object()),
                    m.manifest.value("only_with", Json::object()));
+}
+
+/// What a recipe stands for: with its defaults where every parameter has one.
+void print_expansion(const Method& m, const registry::Registry& registry) {
+  const Json required = m.manifest.value("parameters", Json::object()).value("required", Json());
+  Json piece = m.manifest["pipeline"];
+  if (required.empty()) {
+    pipeline::Notes notes;
+    piece = pipeline::resolve_recipe(registry, {{"plugin", m.id}}, m.id, notes).pipeline;
+  }
+  data::print("stands for:\n{}\n", printable_json(piece, 2));
 }
 
 /// `wanted` is an id, or "<kind>/<id>" where two kinds share one.
@@ -203,6 +215,7 @@ void show(const std::string& wanted, bool as_json) {
   for (const Method* m : found) {
     if (m != found.front()) data::print("\n");
     print_method(*m);
+    if (m->kind == "recipe") print_expansion(*m, registry);
   }
 }
 

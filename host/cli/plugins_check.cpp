@@ -18,7 +18,13 @@ std::string plugin_of(const std::string& wanted) {
   const registry::Registry registry = open_registry();
   std::vector<std::string> known;
   for (const registry::Method& m : registry.methods()) {
-    if (m.id == wanted || m.kind + "/" + m.id == wanted) return m.manifest_file.string();
+    if (m.id == wanted || m.kind + "/" + m.id == wanted) {
+      if (m.kind != "recipe") return m.manifest_file.string();
+      throw InputError(
+          fmt::format("{}: a recipe has no library to check; expected a method with one "
+                      "(qloom validate checks pipelines that use it)",
+                      wanted));
+    }
     known.push_back(m.id);
   }
   throw InputError(fmt::format("{}: no such file, and no method's id{}", wanted,

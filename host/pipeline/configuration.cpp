@@ -41,6 +41,7 @@ std::string upgraded(const std::string& text, const Pipeline& pipeline) {
   const std::string file = pipeline.file.string() + ": ";
   std::vector<json::MemberEdit> edits;
   for (const Renamed& r : pipeline.notes.renamed) {
+    if (!r.where.starts_with(file)) continue;  // of a recipe
     const std::string object = r.where.substr(file.size());
     edits.push_back({object, r.name.old_name, r.name.name, {}});
     const Json::json_pointer place(object);

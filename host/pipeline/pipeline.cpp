@@ -11,6 +11,7 @@
 #include "host/json/text.hpp"
 #include "host/json/validate.hpp"
 #include "host/pipeline/overrides.hpp"
+#include "host/pipeline/recipe.hpp"
 #include "host/pipeline/rules.hpp"
 #include "host/pipeline/stages.hpp"
 #include "host/tensor/error.hpp"
@@ -24,11 +25,15 @@ constexpr int kFormat = 1;  // newest revision of the grammar that is understood
 /// Reads a checked document into a Pipeline, filling in document_ on the way.
 class Loader {
  public:
-  Loader(const fs::path& file, Json written, Json document, const registry::Registry& registry)
+  Loader(const fs::path& file, Json written, Json document, const std::optional<Recipe>& recipe,
+         Notes notes, const registry::Registry& registry)
       : file_(file),
         written_(std::move(written)),
         document_(std::move(document)),
-        registry_(registry) {}
+        recipe_(recipe),
+        registry_(registry) {
+    p_.notes = std::move(notes);
+  }
 
   Pipeline read() {
     p_.file = file_;
@@ -197,36 +202,57 @@ class Loader {
       document_["norm"] = {{"plugin", "batch_norm"}};  // missed only by a model that has a norm
     }
     p_.norm = document_["norm"];
-    for (std::size_t i = 0; i < document_["rules"].size(); ++i) {
-      Json& text = document_["rules"][i];
-      p_.rules.push_back(resolve_rule(text, RuleUse::kPipeline, file_.string(),
-                                      fmt::format("/rules/{}", i), registry_));
-      text.update(p_.rules.back().body);
+    document_.erase("recipe");  // as used, the pipeline stands for itself
+    Json rules = Json::array(), procedures = Json::array();
+    if (recipe_) {
+      const std::string& file = recipe_->file;
+      add_rules(recipe_->pipeline["rules"], file, recipe_->pointer + "/rules", rules);
+      add_procedures(recipe_->pipeline["procedures"],
+                     file + ": " + recipe_->pointer + "/procedures", procedures);
+    }
+    add_rules(document_["rules"], file_.string(), "/rules", rules);
+    add_procedures(document_["procedures"], where("/procedures"), procedures);
+    document_["rules"] = std::move(rules);
+    document_["procedures"] = std::move(procedures);
+  }
+  /// Rules that stand at `pointer` of a file, resolved, to the run's and behind `all`.
+  void add_rules(const Json& rules, const std::string& file, const std::string& pointer,
+                 Json& all) {
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      p_.rules.push_back(resolve_rule(rules[i], RuleUse::kPipeline, file,
+                                      fmt::format("{}/{}", pointer, i), registry_));
+      all.push_back(rules[i]);
+      all.back().update(p_.rules.back().body);
       p_.notes.add(p_.rules.back().notes);
     }
-    for (std::size_t i = 0; i < document_["procedures"].size(); ++i) {
-      Json& text = document_["procedures"][i];
-      const std::string place = where(fmt::format("/procedures/{}", i));
-      text = resolve_method(registry_, "procedure", text, place, p_.notes);
-      refuse_repeated(text, i);
-      Json params = text;
+  }
+  /// `place`: their file and pointer.
+  void add_procedures(const Json& procedures, const std::string& place, Json& all) {
+    for (std::size_t i = 0; i < procedures.size(); ++i) {
+      const std::string own = fmt::format("{}/{}", place, i);
+      all.push_back(resolve_method(registry_, "procedure", procedures[i], own, p_.notes));
+      Json params = all.back();
+      refuse_repeated(all, own);
+      const auto id = params["plugin"].get<std::string>();
       params.erase("plugin");
-      p_.procedures.push_back({text["plugin"].get<std::string>(), std::move(params), place});
+      p_.procedures.push_back({id, std::move(params), own});
     }
   }
 
-  /// The same procedure with the same parameters would do its work twice.
-  void refuse_repeated(const Json& procedure, std::size_t index) const {
-    for (std::size_t i = 0; i < index; ++i) {
-      if (document_["procedures"][i] != procedure) continue;
-      throw InputError(fmt::format("{}: {} is there twice; the other is /procedures/{}",
-                                   where(fmt::format("/procedures/{}", index)),
-                                   procedure["plugin"].dump(), i));
+  /// The same procedure with the same parameters would do its work twice: the last of `all`.
+  void refuse_repeated(const Json& all, const std::string& place) const {
+    for (std::size_t i = 0; i + 1 < all.size(); ++i) {
+      if (all[i] != all.back()) continue;
+      std::string other = p_.procedures[i].where;
+      if (other.starts_with(where(""))) other = other.substr(where("").size());
+      throw InputError(fmt::format("{}: {} is there twice; the other is {}", place,
+                                   all.back()["plugin"].dump(), other));
     }
   }
 
   fs::path file_;
   Json written_, document_;
+  std::optional<Recipe> recipe_;
   const registry::Registry& registry_;
   Pipeline p_;
 };
@@ -238,8 +264,17 @@ Pipeline load(const fs::path& file, const std::vector<std::string>& overrides,
   Json written = data::read_json(file);
   for (const std::string& assignment : overrides) apply_override(written, assignment);
   json::require_known_format(written, kFormat, file.string() + ": ");
-  Json document = json::validate(registry::read_schema("pipeline"), written, file.string() + ": ");
-  return Loader(file, std::move(written), std::move(document), registry).read();
+  const Json schema = registry::read_schema("pipeline");
+  const std::string place = file.string() + ": ";
+  Json document = json::validate(schema, written, place);
+  std::optional<Recipe> recipe;
+  Notes notes;
+  if (written.contains("recipe")) {
+    recipe = resolve_recipe(registry, written["recipe"], place + "/recipe", notes);
+    document = json::validate(schema, with_recipe(written, *recipe), place);
+  }
+  return Loader(file, std::move(written), std::move(document), recipe, std::move(notes), registry)
+      .read();
 }
 
 Pipeline with_seed(Pipeline pipeline, std::uint64_t seed) {

@@ -37,6 +37,15 @@ void check_kept_parameters(const Json& entry, const std::string& where) {
   }
 }
 
+/// A recipe is its piece of a pipeline; no other method has one.
+void check_piece(const Json& entry, bool is_recipe, const std::string& where) {
+  if (entry.contains("pipeline") == is_recipe) return;
+  throw InputError(fmt::format("{}{}", where,
+                               is_recipe ? ": missing key \"pipeline\", which is what a recipe is"
+                                         : "/pipeline: only a recipe has one, this is a " +
+                                               entry["kind"].get<std::string>()));
+}
+
 std::vector<Method> read_manifest(const fs::path& file) {
   const Json text = data::read_json(file);
   static_cast<void>(json::validate(read_schema("plugin"), text, file.string() + ": "));
@@ -45,8 +54,10 @@ std::vector<Method> read_manifest(const fs::path& file) {
   const fs::path folder = file.parent_path();
   for (const Json& written : is_list ? text["methods"] : Json::array({text})) {
     Json entry = written;
-    const std::string where =
-        file.string() + ": " + (is_list ? fmt::format("/methods/{}", methods.size()) : "");
+    const std::string pointer = is_list ? fmt::format("/methods/{}", methods.size()) : "";
+    const std::string where = file.string() + ": " + pointer;
+    const bool is_recipe = entry["kind"] == "recipe";
+    check_piece(entry, is_recipe, where);
     check_kept_parameters(entry, where);
     if (entry.contains("parameters")) {
       entry["parameters"] = resolve_vocabulary(
@@ -54,14 +65,16 @@ std::vector<Method> read_manifest(const fs::path& file) {
       json::require_sound_schema(entry["parameters"], where + "/parameters");
     }
     check_aliases(entry, where);
-    methods.push_back({.kind = entry["kind"],
-                       .id = entry["id"],
-                       .version = entry["version"],
-                       .summary = entry["summary"],
-                       .manifest = entry,
-                       .as_written = written,
-                       .manifest_file = file,
-                       .library_file = folder / (folder.filename().string() + ".so")});
+    methods.push_back(
+        {.kind = entry["kind"],
+         .id = entry["id"],
+         .version = entry["version"],
+         .summary = entry["summary"],
+         .manifest = entry,
+         .as_written = written,
+         .manifest_file = file,
+         .manifest_pointer = pointer,
+         .library_file = is_recipe ? fs::path() : folder / (folder.filename().string() + ".so")});
   }
   return methods;
 }

@@ -24,11 +24,14 @@ using json::Json;
 
 /// One method as its manifest describes it.
 struct Method {
-  std::string kind;  ///< "quantizer", "rounding", "range", "norm", "accumulator", "procedure"
+  std::string
+      kind;  ///< "quantizer", "rounding", "range", "norm", "accumulator", "procedure", "recipe"
   std::string id, version, summary;
   Json manifest;    ///< the method's entry in plugin.json, references to the vocabulary resolved
   Json as_written;  ///< the entry as it stands there
-  std::filesystem::path manifest_file, library_file;
+  std::filesystem::path manifest_file;
+  std::string manifest_pointer;        ///< of the entry in it: "" or "/methods/2"
+  std::filesystem::path library_file;  ///< none for a recipe
 };
 
 /// A created method. Movable, not copyable; the library stays loaded until the process ends.

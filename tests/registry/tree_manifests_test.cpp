@@ -134,7 +134,7 @@ TEST(TreeManifests, ExplainEveryMethodAndParameter) {
       }
     }
   }
-  EXPECT_EQ(kinds.size(), 6U);
+  EXPECT_EQ(kinds.size(), 7U);
 }
 
 }  // namespace

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/pipeline/recipe.hpp"
+
+#include <fmt/format.h>
+
+#include "host/json/names.hpp"
+#include "host/json/pointer.hpp"
+#include "host/json/validate.hpp"
+#include "host/pipeline/rules.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::pipeline {
+namespace {
+
+/// What a recipe may say, as the pipeline's schema has it.
+Json fragment_schema() {
+  const Json schema = registry::read_schema("pipeline");
+  const auto at = [&](const char* pointer) { return schema.at(Json::json_pointer(pointer)); };
+  const std::string train = "/properties/stages/items/properties/train/properties";
+  return {{"type", "object"},
+          {"additionalProperties", false},
+          {"properties",
+           {{"norm", at("/properties/norm")},
+            {"rules", at("/properties/rules")},
+            {"procedures", at("/properties/procedures")},
+            {"optimizer", at((train + "/optimizer").c_str())},
+            {"loss", at((train + "/loss").c_str())}}}};
+}
+
+/// The text with "$name" replaced by the parameter's value.
+Json filled_in(Json text, const Json& parameters, const std::string& where) {
+  if (text.is_string()) {
+    const auto word = text.get<std::string>();
+    if (word.empty() || word[0] != '$') return text;
+    const std::string name = word.substr(1);
+    if (parameters.contains(name)) return parameters[name];
+    std::vector<std::string> known;
+    for (const auto& [parameter, value] : parameters.items()) known.push_back(parameter);
+    throw InputError(fmt::format("{}: \"{}\" is no parameter of the recipe that has a value{}",
+                                 where, word, json::nearest_or_known(name, known)));
+  }
+  if (!text.is_structured()) return text;
+  for (const auto& [key, value] : text.items()) {
+    value = filled_in(value, parameters, where + json::pointer_part(key));
+  }
+  return text;
+}
+
+}  // namespace
+
+Recipe resolve_recipe(const registry::Registry& registry, const Json& object,
+                      const std::string& where, Notes& notes) {
+  Recipe recipe;
+  recipe.object = resolve_method(registry, "recipe", object, where, notes);
+  const registry::Method& method =
+      registry.require("recipe", recipe.object["plugin"].get<std::string>(), where);
+  recipe.file = method.manifest_file.string();
+  recipe.pointer = method.manifest_pointer + "/pipeline";
+  const std::string place = recipe.file + ": " + recipe.pointer;
+  const Json text =
+      filled_in(method.manifest.value("pipeline", Json::object()), recipe.object, place);
+  recipe.pipeline = json::validate(fragment_schema(), text, place);
+  for (const char* key : {"optimizer", "loss"}) {  // defaults are the stage's
+    if (!text.contains(key)) recipe.pipeline.erase(key);
+  }
+  return recipe;
+}
+
+Json with_recipe(Json document, const Recipe& recipe) {
+  if (!document.is_object()) return document;
+  if (recipe.pipeline.contains("norm") && !document.contains("norm")) {
+    document["norm"] = recipe.pipeline["norm"];
+  }
+  if (!document.contains("stages") || !document["stages"].is_array()) return document;
+  for (Json& stage : document["stages"]) {
+    if (!stage.is_object() || !stage.contains("train") || !stage["train"].is_object()) continue;
+    for (const char* key : {"optimizer", "loss"}) {
+      if (recipe.pipeline.contains(key) && !stage["train"].contains(key)) {
+        stage["train"][key] = recipe.pipeline[key];
+      }
+    }
+  }
+  return document;
+}
+
+}  // namespace qloom::pipeline
