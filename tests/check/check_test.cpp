@@ -253,7 +253,7 @@ TEST(Tree, HasMethodsOfEveryKind) {
   std::set<std::string> kinds;
   for (const registry::Method& method : registry.methods()) kinds.insert(method.kind);
   EXPECT_EQ(kinds, (std::set<std::string>{"accumulator", "norm", "procedure", "quantizer", "range",
-                                          "rounding"}));
+                                          "recipe", "rounding"}));
 }
 
 TEST(Cases, ComeFromTheSchemaAlone) {

@@ -19,10 +19,12 @@ std::vector<Json> parameters_of(const registry::Method& method) {
     all.push_back(example);
   }
   if (!all.empty()) return all;
-  Json one = Json::object();
-  if (method.id == "minifloat") one = {{"exponent_bits", 4}, {"mantissa_bits", 3}};
-  if (method.id == "fixed_point") one = {{"bits", 8}};
-  if (method.id == "qil") one = {{"part", "weight"}};
+  Json one = Json::object();  // what is required: the first word, or 4
+  const Json& schema = method.manifest["parameters"];
+  for (const Json& name : schema.value("required", Json::array())) {
+    const Json& parameter = schema["properties"][name.get<std::string>()];
+    one[name.get<std::string>()] = parameter.contains("enum") ? parameter["enum"][0] : Json(4);
+  }
   return {one};
 }
 
