@@ -15,12 +15,12 @@ using namespace qloom::sdk;
 /// The power of two nearest to v in the exponent, with its sign; 0 of 0. Exact: the fraction is
 /// compared with sqrt(2), which is no float32.
 float power_of_two(float v) noexcept {
-  constexpr std::int32_t kRootOfTwo = 0x3504F3;  // fraction bits of the float32 below sqrt(2)
+  constexpr std::uint32_t kRootOfTwo = 0x3504F3;  // fraction bits of the float32 below sqrt(2)
   const bool is_tiny = std::fabs(v) < 0x1p-126F;
-  const auto bits = std::bit_cast<std::int32_t>(is_tiny ? v * 0x1p24F : v);
-  const std::int32_t fraction = bits & 0x7FFFFF, whole = bits - fraction;
-  const auto power = std::bit_cast<float>(whole + (fraction > kRootOfTwo ? 0x800000 : 0));
-  return is_tiny ? power * 0x1p-24F : power;
+  const auto bits = std::bit_cast<std::uint32_t>(is_tiny ? v * 0x1p24F : v);
+  const std::uint32_t fraction = bits & 0x7FFFFFU, whole = bits - fraction;
+  const auto power = std::bit_cast<float>(whole + (fraction > kRootOfTwo ? 0x800000U : 0U));
+  return v - v != 0.0F ? v : is_tiny ? power * 0x1p-24F : power;  // infinity and NaN stay
 }
 
 /// Shift-based batch normalisation (Courbariaux et al., 2016), in which powers of two stand for the

@@ -70,11 +70,13 @@ class AbcAct : public LearnedValues<2>, public Codebook {
   }
   qloom_status encode(const qloom_call&, const qloom_block& block, const float* x,
                       std::int32_t* code) const noexcept {
-    for_each_element(block, all_bases(), [=](const Bases& bases, std::uint64_t i) {
-      std::int32_t bits = 0;
-      for (std::size_t n = 0; n < kMost; ++n) bits |= (x[i] >= bases[n].threshold ? 1 : 0) << n;
-      code[i] = bits;
-    });
+    for_each_element(
+        block, all_bases(),
+        [=, mask = static_cast<std::int32_t>(size_ - 1)](const Bases& bases, std::uint64_t i) {
+          std::int32_t bits = 0;
+          for (std::size_t n = 0; n < kMost; ++n) bits |= (x[i] >= bases[n].threshold ? 1 : 0) << n;
+          code[i] = bits & mask;  // infinity reaches the thresholds of no base too
+        });
     return QLOOM_OK;
   }
   qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,

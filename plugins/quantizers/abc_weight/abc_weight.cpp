@@ -76,11 +76,13 @@ class AbcWeight : public Codebook {
   }
   qloom_status encode(const qloom_call&, const qloom_block& block, const float* x,
                       std::int32_t* code) const noexcept {
-    for_each_element(block, entry_of(threshold_), [=](const Thresholds& t, std::uint64_t i) {
-      std::int32_t bits = 0;
-      for (std::size_t k = 0; k < kMost; ++k) bits |= (x[i] >= t[k] ? 1 : 0) << k;
-      code[i] = bits;
-    });
+    for_each_element(
+        block, entry_of(threshold_),
+        [=, mask = static_cast<std::int32_t>(size_ - 1)](const Thresholds& t, std::uint64_t i) {
+          std::int32_t bits = 0;
+          for (std::size_t k = 0; k < kMost; ++k) bits |= (x[i] >= t[k] ? 1 : 0) << k;
+          code[i] = bits & mask;  // infinity reaches the thresholds of no base too
+        });
     return QLOOM_OK;
   }
   qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
