@@ -24,8 +24,8 @@ using json::Json;
 
 /// One method as its manifest describes it.
 struct Method {
-  std::string
-      kind;  ///< "quantizer", "rounding", "range", "norm", "accumulator", "procedure", "recipe"
+  /// "quantizer", "rounding", "range", "norm", "accumulator", "procedure" or "recipe"
+  std::string kind;
   std::string id, version, summary;
   Json manifest;    ///< the method's entry in plugin.json, references to the vocabulary resolved
   Json as_written;  ///< the entry as it stands there

@@ -124,8 +124,6 @@ std::vector<float> with_gaps(const Tensor& x) {
   return gaps;
 }
 
-}  // namespace
-
 /// apply() and backward() with the gradients of learned values, by the driver that runs networks.
 Record hosted(methods::Quantizer& quantizer, const qloom_tensor& geometry, const Tensor& x,
               const Tensor& dy, Rounding rounding) {
@@ -176,6 +174,8 @@ void expect_hosted(Context& context, const Case& c, QuantizerDriver& driver, con
   const std::string text = difference(found, expected);
   if (!text.empty()) context.find(fmt::format("as the host drives it: {}", text));
 }
+
+}  // namespace
 
 void check_quantizer_blocks(Context& context) {
   for_prepared(context, [&](const Case& c, QuantizerDriver& driver, const Input& input, auto&) {

@@ -22,15 +22,7 @@ qloom_tensor abi_tensor(const Input& input) {
 /// The ranges, two ends a group; empty when the estimator refuses.
 std::vector<double> ends_of(Context& context, const registry::Instance& instance,
                             std::uint64_t groups) {
-  std::vector<qloom_range> ranges(groups, {double{kUnwritten}, double{kUnwritten}});
-  qloom_error error = registry::empty_error();
-  const auto& ops = instance.ops<qloom_range_estimator>();
-  const qloom_status status = context.call(
-      "ranges", [&] { return ops.ranges(instance.self(), ranges.data(), groups, &error); });
-  if (status != QLOOM_OK) return {};
-  std::vector<double> ends;
-  for (const qloom_range& r : ranges) ends.insert(ends.end(), {r.lo, r.hi});
-  return ends;
+  return std::get<std::vector<double>>(ranges_now(context, instance, groups).values);
 }
 
 /// All values but those of group g, made larger.

@@ -44,13 +44,20 @@ Record exercise_range(Context& context, const Case&, registry::Instance& instanc
     status = context.call("end", [&] { return ops.end(instance.self(), pass, &error); });
     if (status != QLOOM_OK) return refused("end", status);
   }
-  std::vector<qloom_range> ranges(input.groups);
+  return {ranges_now(context, instance, input.groups)};
+}
+
+Entry ranges_now(Context& context, const registry::Instance& instance, std::uint64_t groups) {
+  std::vector<qloom_range> ranges(groups, {double{kUnwritten}, double{kUnwritten}});
+  qloom_error error = registry::empty_error();
+  const auto& ops = instance.ops<qloom_range_estimator>();
   const qloom_status status = context.call(
-      "ranges", [&] { return ops.ranges(instance.self(), ranges.data(), ranges.size(), &error); });
-  if (status != QLOOM_OK) return refused("ranges", status);
+      "ranges", [&] { return ops.ranges(instance.self(), ranges.data(), groups, &error); });
   std::vector<double> ends;
-  for (const qloom_range& r : ranges) ends.insert(ends.end(), {r.lo, r.hi});
-  return {{"ranges", std::move(ends), ""}};
+  if (status == QLOOM_OK) {
+    for (const qloom_range& r : ranges) ends.insert(ends.end(), {r.lo, r.hi});
+  }
+  return {"ranges", std::move(ends), refusal_of(status, error)};
 }
 
 Record exercise_rounding(Context& context, const Case&, registry::Instance& instance,

@@ -71,6 +71,8 @@ inline constexpr float kUnwritten = -7.25e30F;
 
 Record exercise_quantizer(Context&, const Case&, registry::Instance&, const Input&, std::uint64_t);
 Record exercise_range(Context&, const Case&, registry::Instance&, const Input&, std::uint64_t);
+/// What a range estimator answers now: two ends a group.
+[[nodiscard]] Entry ranges_now(Context&, const registry::Instance&, std::uint64_t groups);
 Record exercise_norm(Context&, const Case&, registry::Instance&, const Input&, std::uint64_t);
 Record exercise_rounding(Context&, const Case&, registry::Instance&, const Input&, std::uint64_t);
 Record exercise_accumulator(Context&, const Case&, registry::Instance&, const Input&,

@@ -15,8 +15,9 @@ namespace {
 
 using namespace qloom::sdk;
 
-/// z = zero_point rounded (ties to even) and clamped;  y = scale * (clamp(round(x / scale) + z) -
-/// z) backward:  inside, where the code was not clipped: dx = dy, d scale = dy * (y - x) / scale;
+/// z = zero_point rounded (ties to even) and clamped
+/// y = scale * (clamp(round(x / scale) + z) - z)
+/// backward:  inside, where the code was not clipped: dx = dy, d scale = dy * (y - x) / scale;
 ///            outside: d scale = dy * (end - z), d zero_point = -scale * dy; factor of both 1 or
 ///            1 / sqrt(N qmax)
 /// state:     scale, zero_point: one value per group, from the first tensor's range

@@ -27,8 +27,8 @@ double e5m2(std::size_t j) {
 /// The levels are the images of e5m2's values under the inverse map, |y| = 2^(log2 v / alpha + m),
 /// and the thresholds those of the middles between them: the map rises, so x need not be mapped.
 ///
-/// exactness: m in double, in the order of sum_groups(); levels and thresholds rounded to float
-/// once encoding:  codebook of 247 levels per group, ascending
+/// exactness: m in double, in the order of sum_groups(); levels and thresholds are rounded once
+/// encoding:  codebook of 247 levels per group, ascending
 class S2fp8 : public Levels {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_TENSOR;

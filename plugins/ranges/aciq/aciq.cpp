@@ -90,7 +90,7 @@ class Aciq {
     }
   }
   void ranges(std::span<qloom_range> out) const {
-    write_ranges(out, lo_, hi_);
+    require_values(out);
     const auto prior = prior_ == "gauss" ? Prior::kGauss : Prior::kLaplace;
     for (std::size_t g = 0; g < out.size(); ++g) out[g] = range_of(g, prior);
   }
@@ -103,6 +103,8 @@ class Aciq {
     a("hi", hi_);
     a("absolute", absolute_);
     a("square", square_);
+    require_equal_sizes(count_, sum_, magnitude_, lo_, hi_);
+    require_equal_sizes(absolute_, square_);
     a("levels", levels_);
     std::uint8_t is_half = is_half_, is_symmetric = is_symmetric_, is_finite = is_finite_;
     a("is_half", is_half);
@@ -124,7 +126,11 @@ class Aciq {
   [[nodiscard]] qloom_range range_of(std::size_t g, Prior prior) const {
     return is_half_ ? upper_half(g, prior) : both_sides(g, prior);
   }
-  void require_values(std::span<qloom_range> out) const { write_ranges(out, lo_, hi_); }
+  void require_values(std::span<qloom_range> out) const {
+    write_ranges(out, lo_, hi_);
+    if (is_half_ || absolute_.size() == lo_.size()) return;
+    throw Error(QLOOM_E_ORDER, "pass 1 has seen no tensor");
+  }
 
  private:
   void observe_mean(const qloom_tensor& x) {

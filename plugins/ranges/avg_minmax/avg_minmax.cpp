@@ -61,6 +61,7 @@ class AvgMinmax {
     a("lo", lo_);
     a("hi", hi_);
     a("batches", batches_);
+    require_equal_sizes(lo_, hi_, batches_);
   }
 
  private:

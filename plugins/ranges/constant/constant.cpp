@@ -40,6 +40,7 @@ class Constant {
   void state(Archive& a) {
     a("lo", lo_);
     a("hi", hi_);
+    require_equal_sizes(lo_, hi_);
   }
 
  private:

@@ -205,6 +205,7 @@ class HistogramMse {
   void state(Archive& a) {
     a("lo", lo_);
     a("hi", hi_);
+    require_equal_sizes(lo_, hi_);
   }
 
  private:

@@ -57,6 +57,9 @@ class MeanNstd {
     a("hi", hi_);
     a("sums", sums_);
     a("squares", squares_);
+    require_equal_sizes(lo_, hi_);
+    require_terms(sums_, 2, lo_.size());
+    if (!squares_.empty()) require_terms(squares_, 1, lo_.size());
   }
 
  private:

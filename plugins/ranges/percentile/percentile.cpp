@@ -73,6 +73,7 @@ class Percentile {
     a("lo", lo_);
     a("hi", hi_);
     a("tensors", tensors_);
+    require_equal_sizes(lo_, hi_, tensors_);
     a("below_zero", below_zero_);
     std::uint8_t has_negatives = has_negatives_;
     a("has_negatives", has_negatives);

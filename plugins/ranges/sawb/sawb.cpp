@@ -75,6 +75,7 @@ class Sawb {
   void state(Archive& a) {
     a("sums", sums_);
     a("largest", largest_);
+    require_terms(sums_, 3, largest_.size());
     a("c1", c1_);
     a("c2", c2_);
   }

@@ -121,6 +121,15 @@ void require_equal_sizes(const std::vector<double>& first, const Vectors&... oth
                                     first.size(), (concat(", ", others.size()) + ...)));
 }
 
+/// Of a loaded state: sums of `terms` terms for each of `groups` groups.
+///
+/// errors: QLOOM_E_STATE for another length
+inline void require_terms(const std::vector<double>& sums, std::size_t terms, std::size_t groups) {
+  if (sums.size() == terms * groups) return;
+  throw Error(QLOOM_E_STATE,
+              concat(sums.size(), " sums of ", groups, " groups, expected ", terms, " for each"));
+}
+
 /// Answers ranges(); lo > hi means that the group saw no finite value.
 ///
 /// errors: QLOOM_E_ORDER for such a group or before any data, QLOOM_E_INVALID for another number of
