@@ -112,5 +112,18 @@ TEST_F(OldNames, AreReplacedInTheTextAndNothingElseIs) {
   EXPECT_EQ(pipeline::upgraded(now, pipeline::load(write("p.json", now), {}, registry())), now);
 }
 
+TEST_F(OldNames, OfARecipeAreNotEditedIntoThePipeline) {
+  std::filesystem::create_directories(folder_ / "plugins" / "recipe.paper");
+  write("plugins/recipe.paper/plugin.json",
+        R"({"id": "paper", "kind": "recipe", "version": "1.0.0", "summary": "s", "pipeline":
+            {"rules": [{"site": "weight", "quantizer": {"plugin": "learned", "lr_mult": 0.5}}]}})");
+  Json text = smallest();
+  text["recipe"] = {{"plugin", "paper"}};
+  const auto p = pipeline::load(write("p.json", text.dump()), {}, registry());
+  ASSERT_EQ(p.notes.renamed.size(), 1U);
+  EXPECT_EQ(p.rules[0].body["quantizer"]["rate_factor"], 0.5);
+  EXPECT_EQ(pipeline::upgraded(text.dump(), p), text.dump());
+}
+
 }  // namespace
 }  // namespace qloom::test

@@ -57,6 +57,22 @@ TEST(ShiftNorm, FollowsItsDefinitionForManyChannels) {
   }
 }
 
+TEST(ShiftNorm, ShiftsAtSqrtTwoAndBelowTheNormalNumbers) {
+  // y = P(gamma) * 1 for x - mean = 1, inverse deviation 1: the shifted gamma itself
+  const auto shifted_gamma = [](float gamma) {
+    NormHarness norm("shift_bn", kNoEps, 1);
+    norm.momentum = 1;
+    norm.gamma = {gamma};
+    return norm.forward({-1, 1})[1];
+  };
+  EXPECT_EQ(shifted_gamma(0x1.6a09e6p0F), 1.0F);  // the float32 below sqrt(2)
+  EXPECT_EQ(shifted_gamma(0x1.6a09e8p0F), 2.0F);
+  EXPECT_EQ(shifted_gamma(-1.5F), -2.0F);
+  EXPECT_EQ(shifted_gamma(0x1.4p-130F), 0x1p-130F);
+  EXPECT_EQ(shifted_gamma(0x1.8p-130F), 0x1p-129F);
+  EXPECT_EQ(shifted_gamma(0.0F), 0.0F);
+}
+
 TEST(ShiftNorm, EvaluationShiftsByTheRunningInverse) {
   NormHarness norm("shift_bn", kNoEps, 1);
   norm.momentum = 1;

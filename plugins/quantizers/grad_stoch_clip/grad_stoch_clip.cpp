@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <qloom/grids/random_grid.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -15,7 +16,7 @@ using namespace qloom::sdk;
 
 /// s = min(max|x|, c sigma);  y = s / k * code, code in -k .. k: k x / s rounded at random, so that
 /// the mean is x where nothing was clipped. The rule's rounding mode has no say.
-class GradStochClip : public UniformGrid {
+class GradStochClip : public RandomGrid {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_TENSOR;
 
@@ -32,14 +33,6 @@ class GradStochClip : public UniformGrid {
       const auto s = static_cast<float>(end > 0 ? std::min(largest[g], end) : largest[g]);
       set_reaching(g, s / max_, s);
     }
-  }
-  qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
-                     float* y) const noexcept {
-    return UniformGrid::apply(with_rounding(call, QLOOM_ROUND_STOCHASTIC, 32), block, x, y);
-  }
-  qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
-                      std::int32_t* code) const noexcept {
-    return UniformGrid::encode(with_rounding(call, QLOOM_ROUND_STOCHASTIC, 32), block, x, code);
   }
 
  private:

@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 //
 // TernGrad (Wen et al., 2017): unbiased gradients of three levels.
+#include <qloom/grids/random_grid.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -12,7 +13,7 @@ using namespace qloom::sdk;
 
 /// y = s * code, code in -1, 0, 1: x / s clipped and rounded at random. The rule's rounding mode
 /// has no say.
-class TernaryGradient : public UniformGrid {
+class TernaryGradient : public RandomGrid {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_TENSOR;
 
@@ -29,14 +30,6 @@ class TernaryGradient : public UniformGrid {
       const auto s = static_cast<float>(end > 0 ? end : largest[g]);
       set_reaching(g, s, s);
     }
-  }
-  qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
-                     float* y) const noexcept {
-    return UniformGrid::apply(with_rounding(call, QLOOM_ROUND_STOCHASTIC, 32), block, x, y);
-  }
-  qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
-                      std::int32_t* code) const noexcept {
-    return UniformGrid::encode(with_rounding(call, QLOOM_ROUND_STOCHASTIC, 32), block, x, code);
   }
 
  private:

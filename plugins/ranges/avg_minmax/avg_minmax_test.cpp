@@ -47,6 +47,13 @@ TEST(AvgMinmax, CutsABatchIntoPieces) {
   expect_range(at("16"), 5.5, 5.5);
 }
 
+TEST(AvgMinmax, MorePiecesThanSamplesAreTheSamples) {
+  Observer observer("avg_minmax", R"({"pieces": 7})");
+  observer.begin(0);
+  observe_batch(observer, {-1, 4, -3, 8}, 2);
+  expect_range(observer.ranges()[0], -2, 6);
+}
+
 TEST(AvgMinmax, KeepsChannelsApart) {
   Observer observer("avg_minmax");
   observer.begin(0);

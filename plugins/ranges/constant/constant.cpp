@@ -40,7 +40,6 @@ class Constant {
   void state(Archive& a) {
     a("lo", lo_);
     a("hi", hi_);
-    require_equal_sizes(lo_, hi_);
   }
 
  private:

@@ -73,7 +73,6 @@ class KlEntropy {
   void state(Archive& a) {
     a("lo", lo_);
     a("hi", hi_);
-    require_equal_sizes(lo_, hi_);
     a("found", found_);
     std::uint8_t has_negatives = has_negatives_;
     a("has_negatives", has_negatives);

@@ -45,6 +45,15 @@ TEST(KlEntropy, CutsTheTailOfALongTailedTensor) {
   EXPECT_EQ(observed("kl_entropy", "{}", x, grid_of(8, false, true))[0].lo, 0.0);
 }
 
+TEST(KlEntropy, SignedCodesHaveHalfOfTheLevelsForMagnitudes) {
+  std::vector<float> x = values(gaussian({20000}, 5));
+  for (float& v : x) v = std::fabs(v) * v * v;
+  const double seven = observed("kl_entropy", "{}", x, grid_of(7, false, true))[0].hi;
+  const double eight = observed("kl_entropy", "{}", x, grid_of(8, false, true))[0].hi;
+  EXPECT_EQ(observed("kl_entropy", "{}", x, grid_of(8, true))[0].hi, seven);
+  EXPECT_NE(seven, eight);
+}
+
 TEST(KlEntropy, FewerBinsThanTheFirstOneAreNotClipped) {
   const std::vector<float> x{1, 2, 3, -5};
   expect_range(observed("kl_entropy", R"({"bins": 100})", x)[0], -5, 5);

@@ -33,7 +33,6 @@ class MinMax {
   void state(Archive& a) {
     a("lo", lo_);
     a("hi", hi_);
-    require_equal_sizes(lo_, hi_);
   }
 
  private:

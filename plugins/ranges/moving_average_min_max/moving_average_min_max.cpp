@@ -42,7 +42,6 @@ class MovingAverageMinMax {
   void state(Archive& a) {
     a("lo", lo_);
     a("hi", hi_);
-    require_equal_sizes(lo_, hi_);
   }
 
  private:

@@ -133,9 +133,10 @@ inline void require_terms(const std::vector<double>& sums, std::size_t terms, st
 /// Answers ranges(); lo > hi means that the group saw no finite value.
 ///
 /// errors: QLOOM_E_ORDER for such a group or before any data, QLOOM_E_INVALID for another number of
-///         groups
+///         groups, QLOOM_E_STATE where lo and hi, as a damaged state has them, differ in length
 inline void write_ranges(std::span<qloom_range> out, const std::vector<double>& lo,
                          const std::vector<double>& hi) {
+  require_equal_sizes(lo, hi);
   if (lo.empty()) throw Error(QLOOM_E_ORDER, "no finite value was observed");
   if (out.size() != lo.size()) {
     throw Error(QLOOM_E_INVALID,
