@@ -59,4 +59,9 @@ Json granularity_of(const MethodSpec& spec) {
                                                                         : Json("tensor");
 }
 
+Json encoding_groups_of(const MethodSpec& spec) {
+  if (!spec.params.is_object() || !spec.params.contains("block")) return granularity_of(spec);
+  return {{"block", spec.params["block"]}, {"axis", spec.params["axis"]}};
+}
+
 }  // namespace qloom::methods

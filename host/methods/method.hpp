@@ -43,5 +43,8 @@ struct MethodSpec {
 
 /// "tensor", "channel" or {"group": k}: what shares one scale under these parameters.
 [[nodiscard]] Json granularity_of(const MethodSpec& spec);
+/// The same or, of a method that cuts blocks along an axis itself, {"block": k, "axis": a}: what
+/// one group of its encoding holds.
+[[nodiscard]] Json encoding_groups_of(const MethodSpec& spec);
 
 }  // namespace qloom::methods

@@ -31,7 +31,7 @@ std::uint32_t SiteQuantizer::bits() const {
 }
 
 Json SiteQuantizer::encoding_json() const {
-  return methods::to_json(encoding(), methods::granularity_of(spec_.quantizer));
+  return methods::to_json(encoding(), methods::encoding_groups_of(spec_.quantizer));
 }
 
 bool SiteQuantizer::is_coded() {

@@ -59,23 +59,10 @@ void check_meaning(Context& context, QuantizerDriver& driver,
   qloom_encoding e{};
   e.struct_size = sizeof e;
   if (driver.ops().encoding(driver.self(), &e) != QLOOM_OK) return;
-  const qloom_tensor& t = driver.geometry();
-  if (e.kind != QLOOM_ENCODING_FLOAT && e.groups != t.groups) return;
-  const qloom_block whole = driver.block(0, t.n);
-  std::vector<float> y(t.n, kUnwritten);
-  if (e.kind == QLOOM_ENCODING_AFFINE) {
-    kernels::table().affine_decode(&e.grid, &whole, codes.data(), y.data());
-  } else if (e.kind == QLOOM_ENCODING_FLOAT) {
-    kernels::table().minifloat_decode(&e.format, codes.data(), y.data(), t.n);
-  } else if (e.kind == QLOOM_ENCODING_CODEBOOK) {
-    for (std::uint64_t i = 0; i < t.n; ++i) {
-      const auto code = static_cast<std::uint64_t>(codes[i]);
-      if (code < e.codebook_size)
-        y[i] = e.codebook[i / t.inner % t.groups * e.codebook_size + code];
-    }
-  } else {
-    return;
-  }
+  const bool has_groups = e.kind != QLOOM_ENCODING_FLOAT || e.grid.scale != nullptr;
+  if (has_groups && e.groups != driver.groups().count()) return;
+  const std::vector<float> y = check::decoded(e, driver.groups(), codes);
+  if (y.empty()) return;
   const std::string text = difference(Values{y}, decoded.values);
   if (!text.empty()) context.find(fmt::format("encoding(), not decode(), of the codes: {}", text));
 }
@@ -85,17 +72,19 @@ void check_code_width(Context& context, QuantizerDriver& driver,
   qloom_encoding e{};
   e.struct_size = sizeof e;
   if (driver.ops().encoding(driver.self(), &e) != QLOOM_OK || e.kind == QLOOM_ENCODING_NONE) return;
-  const bool is_grouped = e.kind != QLOOM_ENCODING_FLOAT && e.kind != QLOOM_ENCODING_VECTORS;
-  if (e.groups != driver.geometry().groups && is_grouped) {
-    context.find(fmt::format("the encoding has {} groups, the tensor {}", e.groups,
-                             driver.geometry().groups));
+  const EncodingGroups& groups = driver.groups();
+  const bool is_grouped =
+      e.kind == QLOOM_ENCODING_FLOAT ? e.grid.scale != nullptr : e.kind != QLOOM_ENCODING_VECTORS;
+  if (e.groups != groups.count() && is_grouped) {
+    context.find(
+        fmt::format("the encoding has {} groups, the tensor {}", e.groups, groups.count()));
     return;
   }
   if (e.bits >= 31) return;
   const std::int64_t width = std::int64_t{1} << e.bits;
-  std::vector<std::set<std::int32_t>> used(driver.geometry().groups);
+  std::vector<std::set<std::int32_t>> used(groups.count());
   for (std::size_t i = 0; i < codes.size(); ++i) {
-    const std::uint64_t g = i / driver.geometry().inner % driver.geometry().groups;
+    const std::uint64_t g = groups.of(i);
     used[g].insert(codes[i]);
     double lo = 0, hi = static_cast<double>(width - 1);
     if (e.kind == QLOOM_ENCODING_AFFINE) {

@@ -138,6 +138,7 @@ QuantizerDriver::QuantizerDriver(Context& context, const Case& c, registry::Inst
                                  const Tensor& x, int channel_axis)
     : context_(context), instance_(instance), x_(x) {
   geometry_ = geometry_of(c.resolved, ops().caps, x, channel_axis);
+  groups_ = EncodingGroups(c.resolved, geometry_);
   if (is_wanted(QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES))
     ranges_ = ranges_of(geometry_);
 }

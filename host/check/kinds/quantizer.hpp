@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "host/check/kinds/groups.hpp"
 #include "host/check/kinds/record.hpp"
 #include "host/check/kinds/surrogate.hpp"
 
@@ -64,6 +65,8 @@ class QuantizerDriver {
   [[nodiscard]] std::vector<qloom_learned> learned();
   [[nodiscard]] const qloom_quantizer& ops() const { return instance_.ops<qloom_quantizer>(); }
   [[nodiscard]] const qloom_tensor& geometry() const { return geometry_; }
+  /// Of the encoding.
+  [[nodiscard]] const EncodingGroups& groups() const { return groups_; }
   [[nodiscard]] qloom_block block(std::uint64_t first, std::uint64_t n) const;
   [[nodiscard]] bool is_wanted(std::uint32_t caps) const { return (ops().caps & caps) != 0; }
   [[nodiscard]] void* self() const { return instance_.self(); }
@@ -91,6 +94,7 @@ class QuantizerDriver {
   registry::Instance& instance_;
   const Tensor& x_;
   qloom_tensor geometry_{};
+  EncodingGroups groups_;
   std::vector<qloom_range> ranges_;
   std::uint64_t round_ = 0;
   bool is_training_ = true;
