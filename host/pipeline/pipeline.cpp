@@ -205,6 +205,7 @@ class Loader {
     document_.erase("recipe");  // as used, the pipeline stands for itself
     Json rules = Json::array(), procedures = Json::array();
     if (recipe_) {
+      p_.recipe = recipe_->used;
       const std::string& file = recipe_->file;
       add_rules(recipe_->pipeline["rules"], file, recipe_->pointer + "/rules", rules);
       add_procedures(recipe_->pipeline["procedures"],

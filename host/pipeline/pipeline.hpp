@@ -119,6 +119,7 @@ struct Pipeline {
   std::filesystem::path weights;     ///< "model": {"weights": "x.npz"}: start from these
   std::filesystem::path start_from;  ///< pipeline whose trained state this one starts from
   bool takes_state = true;           ///< false: of start_from the weights alone
+  Json recipe;                       ///< {"plugin": ..., parameters}; null: none
   Json norm;                         ///< {"plugin": ..., parameters}, default batch_norm
   std::vector<Rule> rules;
   std::vector<Procedure> procedures;

@@ -52,13 +52,14 @@ Json filled_in(Json text, const Json& parameters, const std::string& where) {
 Recipe resolve_recipe(const registry::Registry& registry, const Json& object,
                       const std::string& where, Notes& notes) {
   Recipe recipe;
-  const Json used = resolve_method(registry, "recipe", object, where, notes);
+  recipe.used = resolve_method(registry, "recipe", object, where, notes);
   const registry::Method& method =
-      registry.require("recipe", used["plugin"].get<std::string>(), where);
+      registry.require("recipe", recipe.used["plugin"].get<std::string>(), where);
   recipe.file = method.manifest_file.string();
   recipe.pointer = method.manifest_pointer + "/pipeline";
   const std::string place = recipe.file + ": " + recipe.pointer;
-  const Json text = filled_in(method.manifest.value("pipeline", Json::object()), used, place);
+  const Json text =
+      filled_in(method.manifest.value("pipeline", Json::object()), recipe.used, place);
   recipe.pipeline = json::validate(fragment_schema(), text, place);
   for (const char* key : {"optimizer", "loss"}) {  // defaults are the stage's
     if (!text.contains(key)) recipe.pipeline.erase(key);

@@ -12,6 +12,7 @@ namespace qloom::pipeline {
 
 /// What a recipe says with some parameters: "norm", "rules", "procedures", "optimizer", "loss".
 struct Recipe {
+  Json used;            ///< {"plugin": ..., parameters}, with defaults
   Json pipeline;        ///< schema-checked; the methods in it are not resolved
   std::string file;     ///< its manifest
   std::string pointer;  ///< of the piece in it

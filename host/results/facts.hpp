@@ -66,6 +66,7 @@ struct RunFacts {
   // Taken when the run is over.
   std::string name, model, dataset;
   std::uint64_t seed = 0, steps = 0, steps_per_epoch = 1;
+  json::Json recipe;  ///< {"plugin": ..., parameters}; null: none
   json::Json configuration, warnings = json::Json::array(), layer_statistics;
   std::vector<Swap> swaps;
   std::vector<TensorFact> parameters, activations;

@@ -98,6 +98,7 @@ Json report_of(const RunFacts& facts) {
     sites[key] = {{"quantizer", site.quantizer}, {"bits", site.bits}};
   }
   report["sites"] = std::move(sites);
+  if (!facts.recipe.is_null()) report["recipe"] = facts.recipe;
   if (!facts.overflows.empty()) report["accumulator_overflows"] = facts.overflows;
   if (!facts.custom.empty()) report["procedures"] = facts.custom;
   if (facts.final_score) {

@@ -94,6 +94,7 @@ results::RunFacts facts_of(const Setup& setup, const RunState& state, int thread
   facts.seed = pipeline.seed;
   facts.steps = state.cursor.steps;
   facts.steps_per_epoch = setup.batches.per_epoch();
+  facts.recipe = pipeline.recipe;
   facts.configuration = pipeline::configuration(pipeline, setup.registry);
   facts.warnings = state.warnings.list();
   facts.swaps = swaps_of(setup, state);

@@ -30,6 +30,15 @@ TEST_F(Run, TrainsAndWritesAReportThatFollowsItsSchema) {
   EXPECT_TRUE(fs::exists(folder_ / "out/checkpoint.npz"));
 }
 
+TEST_F(Run, ARecipeIsInTheReportWithItsParameters) {
+  const Outcome o = qloom({"run", "p.json", "--output", "out", "--threads", "1", "--set",
+                           R"(/recipe={"plugin": "train_bc", "bits": 4})"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  const Json report = json("out/report.json");
+  EXPECT_EQ(report["recipe"], (Json{{"plugin", "train_bc"}, {"bits", 4}, {"fraction_bits", 6}}));
+  EXPECT_EQ(report["configuration"]["pipeline"]["rules"].size(), 2U);
+}
+
 TEST_F(Run, TakesOverridesFromTheCommandLine) {
   const Outcome o =
       qloom({"run", "p.json", "--output", "out", "--set", "/stages/0/train/epochs=1", "--set",

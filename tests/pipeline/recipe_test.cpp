@@ -67,12 +67,14 @@ TEST_F(RecipeFile, AsUsedThePipelineStandsForItself) {
   const auto p = load(Json::parse(R"({"recipe": {"plugin": "paper"}, "stages": [{"train": {}}],
       "rules": [{"site": "bias", "quantizer": {"plugin": "affine"}}]})"));
   EXPECT_FALSE(p.as_used.contains("recipe"));
+  EXPECT_EQ(p.recipe, (Json{{"plugin", "paper"}, {"bits", 5}}));
   EXPECT_EQ(p.as_used["rules"].size(), 3U);
   EXPECT_EQ(p.as_used["procedures"].size(), 1U);
   EXPECT_EQ(p.as_used["stages"][0]["train"]["optimizer"]["type"], "adam");
   EXPECT_EQ(p.as_written["rules"].size(), 1U);
   const auto again = pipeline::load(write("again.json", p.as_used.dump()), {}, registry());
   EXPECT_EQ(again.as_used, p.as_used);
+  EXPECT_TRUE(again.recipe.is_null());
 }
 
 TEST_F(RecipeFile, OverridesAddressTheFileAsItIsWritten) {

@@ -23,7 +23,8 @@ double nearest(double v, const Format& f) {
   return std::clamp(std::nearbyint(v / step) * step, -largest, largest);
 }
 
-std::vector<double> definition(const Product& p, const Format& f, std::uint64_t chunk) {
+std::vector<double> definition(const Product& p, const Format& f, std::uint64_t chunk,
+                               const Format& of_products = {8, 23}) {
   if (chunk == 0) chunk = std::max<std::uint64_t>(p.k, 1);
   std::vector<double> c;
   for (std::uint64_t i = 0; i < p.m; ++i) {
@@ -32,7 +33,8 @@ std::vector<double> definition(const Product& p, const Format& f, std::uint64_t 
       for (std::uint64_t first = 0; first < p.k; first += chunk) {
         double s = 0;
         for (std::uint64_t k = first; k < std::min(p.k, first + chunk); ++k) {
-          s = nearest(s + static_cast<double>(p.a[i * p.k + k] * p.b[k * p.n + j]), f);
+          const float product = p.a[i * p.k + k] * p.b[k * p.n + j];
+          s = nearest(s + nearest(static_cast<double>(product), of_products), f);
         }
         total = nearest(total + s, f);
       }
@@ -64,6 +66,26 @@ TEST(FloatChunked, EqualsItsDefinitionBitForBit) {
       EXPECT_EQ(accumulate(chunked(f, chunk), p).c, definition(p, f, chunk))
           << f.exponent_bits << ", " << f.mantissa_bits << ", chunk " << chunk;
     }
+  }
+}
+
+TEST(FloatChunked, ProductsAreRoundedToTheirFormatFirst) {
+  const auto with = [](const char* product_format) {
+    return create("accumulator", "float_chunked",
+                  std::string(R"({"chunk": 7, "product_format": )") + product_format + "}");
+  };
+  const Product p = random_values(3, 70, 90, 1.0F);  // 70: two blocks of columns and a rest
+  const auto rounded = with(R"({"exponent_bits": 5, "mantissa_bits": 2})");
+  EXPECT_EQ(accumulate(rounded, p).c, definition(p, {6, 9}, 7, {5, 2}));
+  EXPECT_EQ(accumulate(with("\"exact\""), p).c, definition(p, {6, 9}, 7));
+  // 1.25^2 = 1.5625 is between 1.5 and 1.75; 1.125 is halfway, 1 has the even fraction
+  EXPECT_EQ(accumulate(rounded, {1, 1, 2, {1.25F, 1.125F}, {1.25F, 1}}).c[0], 1.5 + 1.0);
+  // Random words are those of the sums alone: products that are in their format change nothing.
+  const Product small = random_codes(2, 40, 50, 1, 9);
+  const auto fine = with(R"({"exponent_bits": 8, "mantissa_bits": 23})");
+  for (const Product& one : {p, small}) {
+    EXPECT_EQ(accumulate(fine, one, QLOOM_ROUND_STOCHASTIC, 16).c,
+              accumulate(with("\"exact\""), one, QLOOM_ROUND_STOCHASTIC, 16).c);
   }
 }
 
