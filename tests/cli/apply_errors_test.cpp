@@ -50,8 +50,8 @@ TEST_F(ApplyRefuses, ARuleWithAnUnknownParameter) {
 }
 
 TEST_F(ApplyRefuses, AParameterOutOfRange) {
-  expect_refusal(R"({"quantizer": {"plugin": "affine", "bits": 17}})", {},
-                 {"RULE: /quantizer/bits: 17 is above the maximum 16"});
+  expect_refusal(R"({"quantizer": {"plugin": "affine", "bits": 33}})", {},
+                 {"RULE: /quantizer/bits: 33 is above the maximum 32"});
 }
 
 TEST_F(ApplyRefuses, ARuleThatIsNotJson) {

@@ -325,7 +325,8 @@ std::optional<Ends> QuantizerDriver::ends_of(std::uint64_t g) {
   if (e.kind == QLOOM_ENCODING_AFFINE) {
     const double offset = e.grid.offset == nullptr ? 0.0 : double{e.grid.offset[g]};
     const auto value = [&](std::int32_t code) {
-      return offset + static_cast<double>(code - e.grid.zero_point[g]) * double{e.grid.scale[g]};
+      return offset + static_cast<double>(std::int64_t{code} - e.grid.zero_point[g]) *
+                          double{e.grid.scale[g]};
     };
     return Ends{value(e.grid.code_min[g]), value(e.grid.code_max[g])};
   }

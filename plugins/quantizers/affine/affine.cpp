@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <qloom/grids/integer_grid.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -17,12 +18,14 @@ using namespace qloom::sdk;
 /// The grid of a group's range is AffineRule::grid(). Of one bit, symmetric codes {-1, 0} would
 /// send every x to 0; instead the codes 0, 1 stand for -max and max, y = -max + 2 max * code.
 /// exact_zero false is GEMMLOWP's grid.
-///   y = s * (clamp(round(x * (1 / s)) + z, qmin, qmax) - z)
+///   y = s * (clamp(round(x * (1 / s)) + z, qmin, qmax) - z), or with the code's low bits
 ///
-/// backward:  dx = dy where the rounded code was not clipped, else 0; ste identity: dx = dy
+/// Above 16 bits x / s is divided in double, so that codes are exact to the last bit.
+/// backward:  dx = dy where the rounded code was neither clipped nor wrapped, else 0; ste identity:
+///            dx = dy
 /// encoding:  affine, one scale and zero point per group
 /// errors:    a range that is not finite, wider than float32 holds, or with low above high
-class Affine : public UniformGrid {
+class Affine : public IntegerGrid {
  public:
   static constexpr std::uint32_t kCaps =
       QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_USES_ROUNDING;
@@ -30,7 +33,8 @@ class Affine : public UniformGrid {
   explicit Affine(const Params& params)
       : is_symmetric_(params.flag("/symmetric")),
         is_narrow_(params.flag("/narrow_range")),
-        is_clipped_(params.text("/ste") == "clipped") {
+        is_clipped_(params.text("/ste") == "clipped"),
+        wraps_(params.text("/overflow") == "wrap") {
     rule_.bits = params.integer("/bits");
     rule_.has_exact_zero = params.flag("/exact_zero");
     rule_.is_power_of_two = params.text("/scale") == "power_of_two";
@@ -44,6 +48,7 @@ class Affine : public UniformGrid {
     if (is_symmetric_ && !rule_.has_exact_zero) {
       throw Error(QLOOM_E_INVALID, "/exact_zero: false, expected true with symmetric true");
     }
+    choose_codes(true);  // refuses what the data could ask for
     choose_codes(false);
   }
 
@@ -53,7 +58,7 @@ class Affine : public UniformGrid {
     const bool is_folded = follows_range_ && out.after_relu != 0;
     out.bits = static_cast<std::uint32_t>(rule_.bits);
     out.is_signed = has_negative_codes_ && !is_folded && !is_binary() ? 1 : 0;
-    out.levels = static_cast<std::uint64_t>(max_ - min_) + 1;
+    out.levels = levels();
     out.symmetric = is_symmetric_ && !is_folded ? 1 : 0;
   }
 
@@ -101,14 +106,16 @@ class Affine : public UniformGrid {
   void choose_codes(bool is_non_negative) {
     const bool is_folded = follows_range_ && is_non_negative;
     rule_.is_symmetric = is_symmetric_ && !is_folded;
-    set_codes(rule_.bits, has_negative_codes_ && !is_folded && !rule_.is_binary(), is_narrow_);
+    constexpr std::int64_t kFloatBits = 16;  // x * (1 / s) in float32 is off by 2^-7 steps at most
+    set_integer_codes(rule_.bits, has_negative_codes_ && !is_folded && !rule_.is_binary(),
+                      is_narrow_, wraps_, kFloatBits);
     rule_.is_signed = is_signed_;
     rule_.code_min = min_;
     rule_.code_max = max_;
   }
 
   AffineRule rule_;
-  bool is_symmetric_, is_narrow_, is_clipped_;
+  bool is_symmetric_, is_narrow_, is_clipped_, wraps_;
   bool follows_range_ = false;  // symmetric; signed or not as the data are
   bool has_negative_codes_ = false;
 };

@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 
 #include "host/tensor/error.hpp"
 #include "tests/support/method.hpp"
@@ -186,7 +187,7 @@ TEST(Affine, ChannelAndGroupEqualTheDefinitionOnEachPart) {
 }
 
 TEST(Affine, HasAtMostAsManyValuesAsCodesAndIsMonotoneAndIdempotent) {
-  for (int bits = 1; bits <= 16; ++bits) {
+  for (int bits = 1; bits <= 31; ++bits) {
     Site site(rule("\"bits\": " + std::to_string(bits)), activation());
     std::vector<float> sorted = values(gaussian({3000}, 5));
     std::sort(sorted.begin(), sorted.end());
@@ -232,10 +233,99 @@ TEST(Affine, WideRangesGiveFiniteValuesAndTooWideOnesAnError) {
 }
 
 TEST(Affine, RefusesParametersThatLeaveNoGrid) {
-  EXPECT_THROW(Site(rule(R"("bits": 17)")), InputError);
+  EXPECT_THROW(Site(rule(R"("bits": 33)")), InputError);
+  EXPECT_THROW(Site(rule(R"("bits": 32)")), InputError);  // unsigned
+  EXPECT_THROW(Site(rule(R"("bits": 32, "symmetric": true, "signed": "auto")")), InputError);
+  EXPECT_THROW(Site(rule(R"("narrow_range": true, "overflow": "wrap")")), InputError);
+  EXPECT_THROW(Site(rule(R"("overflow": "infinity")")), InputError);
   EXPECT_THROW(Site(rule(R"("bits": 1, "narrow_range": true)")), InputError);
   EXPECT_THROW(Site(rule(R"("symmetric": true, "exact_zero": false)")), InputError);
   EXPECT_THROW(Site(rule(R"("signed": "perhaps")")), InputError);
+}
+
+/// tests/oracles/integer_grid.py: affine and fixed_point, all widths, saturating and wrapping.
+TEST(IntegerGrid, CodesAndValuesAreThoseOfTheOracle) {
+  std::ifstream file(QLOOM_SOURCE_DIR "/tests/oracles/integer_grid.json");
+  const Json cases = Json::parse(file);
+  ASSERT_EQ(cases.size(), 110U);
+  for (const Json& c : cases) {
+    Json text{{"quantizer", c["quantizer"]}, {"rounding", {{"plugin", c["rounding"]}}}};
+    if (c["quantizer"]["plugin"] == "affine") {
+      text["range"] = {{"plugin", "constant"}, {"lo", c["low"]}, {"hi", c["high"]}};
+    }
+    Site site(text.dump());
+    const Tensor x = tensor(c["x"].get<std::vector<float>>());
+    EXPECT_EQ(site.forward(x), c["y"].get<std::vector<float>>()) << text;
+    EXPECT_EQ(site.encode(x), c["codes"].get<std::vector<std::int32_t>>()) << text;
+  }
+}
+
+TEST(IntegerGrid, WrappingIsSaturatingWhereNothingOverflows) {
+  const Tensor x = uniform({3000}, 12, -.5F, .5F);
+  for (const int bits : {3, 8, 16, 20, 31}) {
+    for (const char* rounding : {"nearest_even", "stochastic", "jam"}) {
+      const auto y = [&](const char* overflow) {
+        return Site(R"({"quantizer": {"plugin": "affine", "bits": )" + std::to_string(bits) +
+                    R"(, "overflow": ")" + overflow + R"("}, "rounding": {"plugin": ")" + rounding +
+                    R"("}, "range": {"plugin": "constant"}})")
+            .forward(x);
+      };
+      EXPECT_EQ(y("wrap"), y("saturate")) << bits << " " << rounding;
+    }
+  }
+}
+
+TEST(IntegerGrid, CodesOf32BitsAreExactWhereFloat32IsNot) {
+  // 1 + 2^-23 in s32.30: code 2^30 + 2^7. The end 2^31 - 1 is no float32: its value is 2.
+  Site site(R"({"quantizer": {"plugin": "fixed_point", "bits": 32, "fraction_bits": 30}})");
+  const Tensor x = tensor({1.00000012F, 7, -7, 1e-9F});
+  EXPECT_EQ(site.forward(x), (std::vector<float>{1.00000012F, 2, -2, 0x1p-30F}));
+  EXPECT_EQ(site.encode(x), (std::vector<std::int32_t>{1073741952, 2147483647, -2147483648, 1}));
+  const qloom_encoding e = site.node.encoding();
+  EXPECT_EQ(e.grid.code_max[0], 2147483647);
+  EXPECT_EQ(e.grid.code_min[0], -2147483648);
+}
+
+TEST(IntegerGrid, GradientIsZeroWhereACodeWrappedUnlessIdentityIsAskedFor) {
+  const Tensor x = tensor({-2.1F, -2, 0, 1.87F, 1.88F, 5}), dy = tensor({1, 2, 3, 4, 5, 6});
+  const std::string start = R"({"quantizer": {"plugin": "fixed_point", "overflow": "wrap", )";
+  for (const char* width :
+       {R"("bits": 4, "fraction_bits": 2)", R"("bits": 30, "fraction_bits": 28)"}) {
+    Site site(start + width + "}}");
+    (void)site.forward(x);
+    const bool is_wide = std::string(width).find("30") != std::string::npos;
+    const std::vector<float> narrow{1, 2, 3, 4, 0, 0}, wide{0, 2, 3, 4, 5, 0};  // ends -2 and 2
+    EXPECT_EQ(site.backward(x, dy), is_wide ? wide : narrow) << width;
+    Site identity(start + width + R"(, "ste": "identity"}})");
+    (void)identity.forward(x);
+    EXPECT_EQ(identity.backward(x, dy), values(dy)) << width;
+  }
+}
+
+TEST(IntegerGrid, WideGridsKeepTheirGroups) {
+  const Tensor x = gaussian({6, 50}, 4);
+  Site site(rule(R"("bits": 28, "granularity": "channel")"),
+            {.name = "weight/test", .channel_axis = 0});
+  const std::vector<float> y = site.forward(x);
+  const qloom_encoding e = site.node.encoding();
+  ASSERT_EQ(e.groups, 6U);
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    // A float32 scale moves the ends by up to 2^-24 of them; the rounding of y is as large.
+    EXPECT_NEAR(y[i], x[i], 4 * 0x1p-22F) << i;
+  }
+}
+
+TEST(IntegerGrid, WideRangesGiveFiniteValues) {
+  for (const char* more : {"", R"(, "symmetric": true)", R"(, "exact_zero": false)"}) {
+    Site site(rule(R"("bits": 31)" + std::string(more)));
+    for (const float y : site.forward(tensor({-1.7e38F, 1e-45F, 0, 1.7e38F}))) {
+      EXPECT_TRUE(std::isfinite(y)) << more;
+    }
+  }
+  Site site(rule(R"("bits": 32, "symmetric": true)"));
+  const std::vector<float> y = site.forward(tensor({-1.7e38F, 1, 1.7e38F}));
+  EXPECT_EQ(y[0], -1.7e38F);
+  EXPECT_EQ(y[2], 1.7e38F);
 }
 
 TEST(Affine, Conforms) {
@@ -243,7 +333,8 @@ TEST(Affine, Conforms) {
        {"", R"("symmetric": true, "bits": 4, "granularity": "channel")",
         R"("granularity": {"group": 48})", R"("exact_zero": false, "bits": 2)",
         R"("symmetric": true, "signed": "auto", "scale": "power_of_two")",
-        R"("symmetric": true, "bits": 1)", R"("bits": 16)"}) {
+        R"("symmetric": true, "bits": 1)", R"("bits": 16)", R"("bits": 24)",
+        R"("bits": 31, "granularity": "channel")", R"("overflow": "wrap", "bits": 3)"}) {
     SCOPED_TRACE(parameters);
     expect_conforms(rule(parameters), gaussian({37, 9, 31}, 2));
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <qloom/grids/integer_grid.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -13,20 +14,25 @@ namespace {
 
 using namespace qloom::sdk;
 
-/// s = 2^-fraction_bits;  y = s * clamp(round(x / s), code_min, code_max): saturates.
+/// s = 2^-fraction_bits;  y = s * clamp(round(x / s), code_min, code_max), or the low bits of
+/// round(x / s) where it wraps.
 ///
-/// x / s is exact: s is a power of two. Needs no range and no data; granularity has no meaning.
-/// backward:  dx = dy where the rounded code was not clipped, else 0; ste identity: dx = dy
+/// x / s is exact: s is a power of two. Codes are exact; above 24 bits y is the float32 nearest to
+/// s * code. Needs no range and no data; granularity has no meaning.
+/// backward:  dx = dy where the rounded code was neither clipped nor wrapped, else 0; ste identity:
+///            dx = dy
 /// encoding:  affine, scale s, zero point 0
-class FixedPoint : public UniformGrid {
+class FixedPoint : public IntegerGrid {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_USES_ROUNDING;
   static bool accepts(const Params& params) { return params.is_number("/fraction_bits"); }
 
   explicit FixedPoint(const Params& params) : is_clipped_(params.text("/ste") == "clipped") {
     const bool is_symmetric = params.flag("/signed") && params.flag("/narrow_range");
-    set_codes(params.integer("/bits"), params.flag("/signed"), is_symmetric);
-    if (min_ >= max_) {
+    constexpr std::int64_t kFloatBits = 24;  // float32 holds these codes and x / s
+    set_integer_codes(params.integer("/bits"), params.flag("/signed"), is_symmetric,
+                      params.text("/overflow") == "wrap", kFloatBits);
+    if (least_ >= most_) {
       throw Error(QLOOM_E_INVALID, "/bits: 1 signed symmetric bit has one code, expected 2 bits");
     }
     if (accepts(params)) fraction_bits_ = static_cast<int>(params.integer("/fraction_bits"));
@@ -70,7 +76,7 @@ class DynamicFixedPoint : public FixedPoint {
   void context(qloom_range_context& out) const {
     out.bits = bits_;
     out.is_signed = is_signed_ ? 1 : 0;
-    out.levels = static_cast<std::uint64_t>(max_ - min_) + 1;
+    out.levels = levels();
     out.symmetric = is_signed_ ? 1 : 0;
   }
 
@@ -78,8 +84,8 @@ class DynamicFixedPoint : public FixedPoint {
     if (!is_signed_) require_positive(in.ranges, in.x.groups);
     resize(in.x.groups);
     for (std::size_t g = 0; g < in.x.groups; ++g) {
-      double step = std::max(in.ranges[g].hi, 0.0) / static_cast<double>(max_);
-      if (is_signed_) step = std::max(step, in.ranges[g].lo / static_cast<double>(min_));
+      double step = std::max(in.ranges[g].hi, 0.0) / static_cast<double>(most_);
+      if (is_signed_) step = std::max(step, in.ranges[g].lo / static_cast<double>(least_));
       place(g, step > 0 ? std::clamp(-ceil_log2(step), -126, 126) : 0);
     }
   }

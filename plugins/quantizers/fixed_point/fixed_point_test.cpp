@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "host/tensor/error.hpp"
 #include "tests/support/method.hpp"
@@ -69,7 +70,7 @@ TEST(FixedPoint, EveryCodeIsItsOwnValueAndTiesGoWhereTheRoundingModeSays) {
 
 TEST(FixedPoint, EqualsTheDefinitionForEveryWidth) {
   const Tensor x = gaussian({2000}, 4, 3.0F);
-  for (int bits = 2; bits <= 24; ++bits) {
+  for (int bits = 2; bits <= 32; ++bits) {
     const int fraction_bits = bits - 3;
     const double step = std::ldexp(1.0, -fraction_bits), half = std::ldexp(1.0, bits - 1);
     const std::vector<float> y = Site(fixed_point_rule(bits, fraction_bits)).forward(x);
@@ -112,11 +113,31 @@ TEST(FixedPoint, NeedsNoRangeAndNoCalibration) {
 
 TEST(FixedPoint, RefusesAFormatWithOneCodeAndMissingWidths) {
   EXPECT_THROW(Site(fixed_point_rule(1, 0, R"("narrow_range": true)")), InputError);
-  EXPECT_THROW(Site(fixed_point_rule(25, 0)), InputError);
+  EXPECT_THROW(Site(fixed_point_rule(33, 0)), InputError);
+  EXPECT_THROW(Site(fixed_point_rule(32, 0, R"("signed": false)")), InputError);
+  EXPECT_THROW(Site(fixed_point_rule(8, 0, R"("narrow_range": true, "overflow": "wrap")")),
+               InputError);
   EXPECT_THROW(Site(R"({"quantizer": {"plugin": "fixed_point", "fraction_bits": 8}})"), InputError);
   EXPECT_THROW(Site(R"({"quantizer": {"plugin": "fixed_point", "bits": 8, "fraction_bits": 4},
                         "range": {"plugin": "min_max"}})"),
                InputError);
+}
+
+TEST(FixedPoint, WrappingKeepsTheLowBits) {
+  const Tensor x = tensor({127, 128, 200, -129, 256, 1e30F, -.5F, 127.5F});
+  Site site(fixed_point_rule(8, 0, R"("overflow": "wrap")"));
+  EXPECT_EQ(site.forward(x), (std::vector<float>{127, -128, -56, 127, 0, 0, 0, -128}));
+  EXPECT_EQ(Site(fixed_point_rule(8, 0, R"("overflow": "wrap", "signed": false)")).forward(x),
+            (std::vector<float>{127, 128, 200, 127, 0, 0, 0, 128}));
+}
+
+TEST(DynamicFixedPoint, WidthsOf32BitsHaveTheirOwnBinaryPoint) {
+  const char* const text = R"({"quantizer": {"plugin": "fixed_point", "bits": 32}})";
+  Site site(text);
+  (void)site.forward(tensor({3, -1}));  // s32.29 ends below 4
+  EXPECT_EQ(site.encode(tensor({3, -1})), (std::vector<std::int32_t>{3 << 29, -(1 << 29)}));
+  (void)site.forward(tensor({1, -2}));  // s32.30: -2 is its lowest code
+  EXPECT_EQ(site.encode(tensor({1, -2}))[1], std::numeric_limits<std::int32_t>::min());
 }
 
 TEST(FixedPoint, Conforms) {
@@ -125,6 +146,8 @@ TEST(FixedPoint, Conforms) {
   expect_conforms(fixed_point_rule(1, 0), x);
   expect_conforms(fixed_point_rule(16, 12, R"("signed": false)", "stochastic"), x);
   expect_conforms(fixed_point_rule(24, 20, R"("narrow_range": true)", "toward_zero"), x);
+  expect_conforms(fixed_point_rule(32, 28, "", "stochastic"), x);
+  expect_conforms(fixed_point_rule(6, 4, R"("overflow": "wrap")", "stochastic"), x);
 }
 
 TEST(DynamicFixedPoint, UnsignedCodesOfNegativeValuesAreRefused) {
