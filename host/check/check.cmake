@@ -6,7 +6,7 @@ qloom_add_floor(check
     checks/norm_checks.cpp checks/process_checks.cpp checks/quantizer_checks.cpp
     checks/race_checks.cpp checks/random_checks.cpp checks/range_checks.cpp checks/state_checks.cpp
     kinds/groups.cpp kinds/kinds.cpp kinds/procedure.cpp kinds/quantizer.cpp kinds/record.cpp
-    kinds/surrogate.cpp
+    kinds/small_run.cpp kinds/surrogate.cpp
     watch/child.cpp watch/guarded.cpp watch/memory.cpp watch/threads_made.cpp
   LIBRARIES qloom_network qloom_registry qloom_kernels qloom_data qloom_tensor fmt::fmt
     CLI11::CLI11)

@@ -17,7 +17,7 @@ enum class Isa {
   kSse2 = QLOOM_ISA_SSE2,
   kAvx2 = QLOOM_ISA_AVX2,
   kAvx512 = QLOOM_ISA_AVX512,
-  kNeon  // of 64-bit ARM: abi.h does not name it, every loop there is compiled for it
+  kNeon = QLOOM_ISA_NEON
 };
 
 [[nodiscard]] const char* name(Isa isa);

@@ -23,5 +23,6 @@ using sites::SiteContext;
 using sites::SiteKey;
 using sites::SiteQuantizer;
 using sites::SiteState;
+using sites::TrainingLength;
 
 }  // namespace qloom::network

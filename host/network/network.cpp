@@ -3,8 +3,9 @@
 //
 // The network's state is named arrays:
 //   parameter/<layer>/<role>, norm/<layer>/<array>, norm/<layer>/@version, removed/<layer>
-// and with everything: velocity/, second/, shadow/<layer>/<role>, shadow_norm/<layer>/ as norm/,
-// site/<site>/<array>, learned/<site>/<name>/{velocity,second}, overflows/<site>.
+// and with everything: velocity/, second/, shadow/, held/, importance/, control/<layer>/<role>,
+// shadow_norm/<layer>/ as norm/, site/<site>/<array>, learned/<site>/<name>/{velocity,second},
+// overflows/<site>.
 // A quantize node's arrays stand under its first reader; site/<site>/@methods, for each reader, is
 // JSON text: the node's rule, or {"shares": "<site>/<layer>"} with the first reader.
 #include "host/network/network.hpp"
@@ -16,10 +17,11 @@
 
 namespace qloom::network {
 
-Network::Network(Model model, const registry::Registry& registry, std::uint64_t seed)
+Network::Network(Model model, const registry::Registry& registry, std::uint64_t seed,
+                 TrainingLength length)
     : graph(std::move(model)),
       parameters(seed),
-      sites(registry, seed),
+      sites(registry, seed, length),
       norms(registry),
       accumulators(registry, seed),
       plan(accumulators, seed),
@@ -108,17 +110,27 @@ void load_shadows(Network& network, data::ArrayReader& reader) {
 }
 
 const Tensor& last_seen(const Network& network, const Parameter& parameter) {
+  const Pass& pass = network.plan.last_pass();
   const bool is_quantized =
-      parameter.forward != nullptr && network.plan.last_pass().rules == Pass::Rules::kOn;
+      acting(parameter, pass.phase) != nullptr && pass.rules == Pass::Rules::kOn;
   return is_quantized && !parameter.quantized.empty() ? parameter.quantized : parameter.value;
 }
 
 const Tensor& quantized(const Network& network, Parameter& parameter) {
-  if (parameter.forward == nullptr || !parameter.forward->is_initialised()) return parameter.value;
   Phase phase = network.plan.last_pass().phase;
+  const SiteQuantizer* const site = acting(parameter, phase);
+  if (site == nullptr || !site->is_initialised()) return parameter.value;
   phase.training = false;
+  parameter.forward->tell(stored_of(parameter));
   parameter.forward->forward(parameter.value, parameter.quantized, phase);
   return parameter.quantized;
+}
+
+void quantize(const Network& network, Parameter& parameter, Tensor& x, Tensor& y) {
+  Phase phase = network.plan.last_pass().phase;
+  phase.training = !parameter.forward->is_initialised();
+  parameter.forward->tell(stored_of(parameter));
+  parameter.forward->forward(x, y, phase);
 }
 
 }  // namespace qloom::network

@@ -18,7 +18,9 @@ namespace qloom::network {
 
 class Network {
  public:
-  Network(Model model, const registry::Registry& registry, std::uint64_t seed);
+  /// `length`: of the training to come, for methods that follow its course.
+  Network(Model model, const registry::Registry& registry, std::uint64_t seed,
+          TrainingLength length = {});
 
   // Each part keeps its own promises.
   Graph graph;
@@ -70,5 +72,8 @@ void load_shadows(Network& network, data::ArrayReader& reader);
 /// The quantized form of a parameter with its present value (evaluation's random words at the last
 /// pass's step); the value itself where nothing has been trained or calibrated with the quantizer.
 const Tensor& quantized(const Network& network, Parameter& parameter);
+/// y = the parameter's quantizer, which it has, on x of its shape, as evaluation at the last pass's
+/// step applies it; x gives it its first values where it has none yet.
+void quantize(const Network& network, Parameter& parameter, Tensor& x, Tensor& y);
 
 }  // namespace qloom::network

@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include "host/network/parameter.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -85,6 +86,13 @@ void require_state(Tensor& state, const Shape& shape) {
   state.fill(0.0F);
 }
 
+/// x = 0 where the element is held.
+void clear_held(const std::vector<std::uint8_t>& held, Tensor& x) {
+  for (std::size_t i = 0; i < std::min(held.size(), x.size()); ++i) {
+    if (held[i] != 0) x[i] = 0.0F;
+  }
+}
+
 /// x = Q(x)
 void quantize_in_place(SiteQuantizer* site, Tensor& x, Tensor& scratch, const Phase& phase) {
   if (site == nullptr) return;
@@ -108,28 +116,44 @@ const char* role_name(std::uint32_t role) {
   throw RunError(fmt::format("a parameter has the role {}, which is none", role));
 }
 
+sites::Stored stored_of(const Parameter& p) {
+  return {p.control.held.empty() ? nullptr : p.control.held.data(),
+          p.control.importance.empty() ? nullptr : p.control.importance.data(),
+          p.second_moment.empty() ? nullptr : p.second_moment.data()};
+}
+
 std::string Parameter::name() const { return layer + "/" + role_name(role); }
 
 void update(Parameter& p, const OptimizerSettings& settings, const Phase& phase,
             std::uint64_t count) {
+  const std::vector<std::uint8_t>& held = p.control.held;
+  clear_held(held, p.gradient);
   quantize_in_place(p.on_gradient.get(), p.gradient, p.scratch, phase);
-  const Step step(settings, 1.0, p.role == QLOOM_ROLE_WEIGHT ? 1.0 : 0.0, count);
+  clear_held(held, p.gradient);
+  const double decay = p.role == QLOOM_ROLE_WEIGHT ? p.control.decay_factor : 0.0;
+  const Step step(settings, p.control.rate_factor, decay, count);
   const bool is_adam = settings.type == OptimizerSettings::Type::kAdam;
   require_state(p.velocity, p.value.shape());
   if (is_adam) require_state(p.second_moment, p.value.shape());
-  const bool is_one_pass = p.on_momentum == nullptr;
+  const bool is_one_pass = p.on_momentum == nullptr && held.empty();
   for_each_tile(p.value.size(), [&](std::uint64_t first, std::uint64_t n) {
     const Tile tile(p, is_adam, first);
     tile.moments(step, n);
     if (is_one_pass) tile.values(step, n);
   });
   if (!is_one_pass) {
+    for (Tensor* moment : {&p.gradient, &p.velocity, &p.second_moment}) clear_held(held, *moment);
     quantize_in_place(p.on_momentum.get(), p.velocity, p.scratch, phase);
+    clear_held(held, p.velocity);
+    if (!held.empty()) p.kept = p.value;
     for_each_tile(p.value.size(), [&](std::uint64_t first, std::uint64_t n) {
       Tile(p, is_adam, first).values(step, n);
     });
   }
   quantize_in_place(p.on_update.get(), p.value, p.scratch, phase);
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    if (held[i] != 0) p.value[i] = p.kept[i];
+  }
 }
 
 void update(LearnedParameter& p, std::vector<float>& velocity, std::vector<float>& second,

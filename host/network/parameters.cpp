@@ -27,6 +27,13 @@ void restore(data::ArrayReader& reader, const std::string& name, Tensor& t, cons
   if (reader.contains(name)) copy(reader.read<float>(name, shape), shape, t);
 }
 
+void save_control(const Control& c, const std::string& key, const Shape& shape, data::Arrays& all) {
+  if (!c.held.empty()) all["held/" + key] = {shape, c.held};
+  if (!c.importance.empty()) all["importance/" + key] = {shape, c.importance};
+  if (c.rate_factor == 1 && c.decay_factor == 1 && c.storage_bits < 0) return;
+  all["control/" + key] = {{3}, std::vector<double>{c.rate_factor, c.decay_factor, c.storage_bits}};
+}
+
 }  // namespace
 
 bool is_finite(const Tensor& x) {
@@ -103,6 +110,7 @@ void Parameters::save(data::Arrays& all, bool everything) const {
     if (!p->velocity.empty()) all["velocity/" + key] = to_array(p->velocity);
     if (!p->second_moment.empty()) all["second/" + key] = to_array(p->second_moment);
     if (!p->shadow.empty()) all["shadow/" + key] = to_array(p->shadow);
+    save_control(p->control, key, p->value.shape(), all);
   }
 }
 
@@ -120,6 +128,26 @@ void Parameters::load_everything(data::ArrayReader& reader) {
     copy(reader.read<float>("parameter/" + key, shape), shape, p->value);
     restore(reader, "velocity/" + key, p->velocity, shape);
     restore(reader, "second/" + key, p->second_moment, shape);
+  }
+  load_held(reader);
+  for (const auto& [key, p] : all_) {
+    if (!reader.contains("control/" + key)) continue;
+    const auto& control = reader.read<double>("control/" + key, {3});
+    p->control.rate_factor = control[0];
+    p->control.decay_factor = control[1];
+    p->control.storage_bits = control[2];
+  }
+}
+
+void Parameters::load_held(data::ArrayReader& reader) {
+  for (const auto& [key, p] : all_) {
+    const Shape& shape = p->value.shape();
+    if (reader.contains("held/" + key)) {
+      p->control.held = reader.read<std::uint8_t>("held/" + key, shape);
+    }
+    if (reader.contains("importance/" + key)) {
+      p->control.importance = reader.read<float>("importance/" + key, shape);
+    }
   }
 }
 

@@ -36,7 +36,7 @@ class Parameters {
   /// finite.
   [[nodiscard]] std::string first_non_finite(bool has_gradients) const;
 
-  /// Values; with `everything` also optimizer state and shadows.
+  /// Values; with `everything` also optimizer state, shadows and controls.
   void save(data::Arrays& all, bool everything) const;
   /// Parameters of any type that to_float32() takes. InputError when an array is missing, of
   /// another type or shape.
@@ -44,6 +44,8 @@ class Parameters {
   /// What save() wrote, but for shadows; types and shapes exactly.
   void load_everything(data::ArrayReader& reader);
   void load_shadows(data::ArrayReader& reader);
+  /// Held elements and their importance, where the file has them.
+  void load_held(data::ArrayReader& reader);
 
  private:
   std::uint64_t seed_;

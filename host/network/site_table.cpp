@@ -163,7 +163,8 @@ std::shared_ptr<SiteQuantizer> SiteTable::make(const SiteKey& key, std::int64_t 
                       .channel_axis = row.channel_axis(),
                       .has_batch_axis = row.has_batch_axis(),
                       .tracks_range = row.tracks_range(),
-                      .after_relu = after_relu};
+                      .after_relu = after_relu,
+                      .length = length_};
   auto fresh = std::make_shared<SiteQuantizer>(*registry_, std::move(*spec), std::move(context));
   check_learned_groups(*fresh);
   if (held != nullptr) {
@@ -195,6 +196,7 @@ SiteTable::Map SiteTable::renewed(const std::set<const registry::Method*>& metho
 void SiteTable::update(const OptimizerSettings& settings, std::uint64_t count) {
   for (auto& [key, site] : sites_) {
     if (!site->learns() || site->context().key != key) continue;  // once for all its readers
+    if (!site->acts({.training = true})) continue;                // has no gradient
     for (LearnedParameter& learned : site->learned()) {
       LearnedState& state = learned_state_[learned.key];
       network::update(learned, state.velocity, state.second, settings, count);

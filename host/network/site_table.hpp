@@ -26,8 +26,8 @@ class SiteTable {
  public:
   using Map = std::map<SiteKey, std::shared_ptr<SiteQuantizer>>;
 
-  SiteTable(const registry::Registry& registry, std::uint64_t seed)
-      : registry_(&registry), seed_(seed) {}
+  SiteTable(const registry::Registry& registry, std::uint64_t seed, TrainingLength length = {})
+      : registry_(&registry), seed_(seed), length_(length) {}
 
   /// By reader; readers that share a node have the same one.
   [[nodiscard]] const Map& all() const { return sites_; }
@@ -73,6 +73,7 @@ class SiteTable {
 
   const registry::Registry* registry_;
   std::uint64_t seed_;
+  TrainingLength length_;
   std::map<SiteKey, QuantizerSpec> specs_;
   Map sites_, old_sites_;
   std::map<SiteKey, std::shared_ptr<const SiteState>> before_;             ///< by reader

@@ -72,6 +72,7 @@ class Resolver {
       rule_.body[kind] = text_[kind].is_null() ? Json(nullptr) : resolve(kind);
     }
     if (has("clamp")) rule_.body["clamp"] = text_["clamp"];
+    if (has("when")) rule_.body["when"] = text_["when"];
     check_meaning();
     return std::move(rule_);
   }
@@ -162,13 +163,13 @@ class Resolver {
     }
     if (has("norm")) {
       for (const char* part :
-           {"site", "slot", "quantizer", "range", "rounding", "clamp", "accumulator"}) {
+           {"site", "slot", "quantizer", "range", "rounding", "clamp", "when", "accumulator"}) {
         if (has(part))
           refuse(part, "has no meaning beside \"norm\", which stands with \"layers\" and \"from\"");
       }
       return;
     }
-    for (const char* part : {"range", "clamp"}) {
+    for (const char* part : {"range", "clamp", "when"}) {
       if (has(part) && !is_set("quantizer") && !(lone_clamp && std::string_view(part) == "clamp"))
         refuse(part, "acts inside a quantizer, and this rule has none");
     }
@@ -195,10 +196,16 @@ class Resolver {
       if (is_accumulator(site) && !has("accumulator")) {
         refuse("site", fmt::format("\"{}\" takes an accumulator, this rule has a quantizer", site));
       }
+      if (has("when") && !sites::find(site)->is_stored()) {
+        refuse("when", fmt::format("is for stored parameters, not for \"{}\"; expected the sites "
+                                   "\"weight\" or \"bias\"",
+                                   site));
+      }
       if (!is_accumulator(site) && has("accumulator")) {
         refuse("site", fmt::format("\"{}\" takes a quantizer, this rule has an accumulator", site));
       }
     }
+    if (has("when") && use_ == RuleUse::kAlone) refuse("when", "has a meaning in a run alone");
     if (has("slot") && (rule_.sites.size() != 1 || rule_.sites[0] != "norm")) {
       refuse("slot", "names an internal of a norm layer; expected \"site\": \"norm\"");
     }

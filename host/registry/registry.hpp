@@ -151,8 +151,13 @@ class Registry {
 
 /// The host's service table that plugins get; kernels, parameters, state, parallel, run.
 [[nodiscard]] const qloom_host& host_services();
-/// The experiment floor puts its table here before procedures are created.
-void set_run_service(const qloom_run_api* table);
+/// What procedures reach a run through: "qloom.run/1", "qloom.tensors/1".
+struct RunServices {
+  const qloom_run_api* run = nullptr;
+  const qloom_tensors_api* tensors = nullptr;
+};
+/// The experiment floor puts its tables here before procedures are created.
+void set_run_services(RunServices tables);
 
 /// What plugins log goes there instead of to standard error; null: back.
 using LogSink = void (*)(std::int32_t level, const char* utf8) noexcept;

@@ -7,15 +7,16 @@
 namespace qloom::registry {
 namespace {
 
-std::atomic<const qloom_run_api*> current{nullptr};
+template <class Table>
+std::atomic<const Table*> current{nullptr};
 
 /// A function of slot `Slot` that calls the same slot of the current table.
 template <auto Slot, class Function>
 struct Forward;
-template <auto Slot, class... Args>
-struct Forward<Slot, qloom_status (*qloom_run_api::*)(Args...) noexcept> {
+template <auto Slot, class Table, class... Args>
+struct Forward<Slot, qloom_status (*Table::*)(Args...) noexcept> {
   static qloom_status call(Args... args) noexcept {
-    const qloom_run_api* table = current.load(std::memory_order_acquire);
+    const Table* table = current<Table>.load(std::memory_order_acquire);
     if (table == nullptr || table->*Slot == nullptr) return QLOOM_E_ORDER;
     return (table->*Slot)(args...);
   }
@@ -23,7 +24,7 @@ struct Forward<Slot, qloom_status (*qloom_run_api::*)(Args...) noexcept> {
 template <auto Slot>
 constexpr auto kForward = &Forward<Slot, decltype(Slot)>::call;
 
-constexpr qloom_run_api kTable{
+constexpr qloom_run_api kRun{
     .struct_size = sizeof(qloom_run_api),
     .reserved = 0,
     .tensor = kForward<&qloom_run_api::tensor>,
@@ -37,14 +38,29 @@ constexpr qloom_run_api kTable{
     .scale_learning_rate = kForward<&qloom_run_api::scale_learning_rate>,
     .report = kForward<&qloom_run_api::report>,
     .random_uniform = kForward<&qloom_run_api::random_uniform>,
+    .again = kForward<&qloom_run_api::again>,
+    .report_table = kForward<&qloom_run_api::report_table>,
+};
+
+constexpr qloom_tensors_api kTensors{
+    .struct_size = sizeof(qloom_tensors_api),
+    .reserved = 0,
+    .set = kForward<&qloom_tensors_api::set>,
+    .get = kForward<&qloom_tensors_api::get>,
+    .moment = kForward<&qloom_tensors_api::moment>,
+    .quantized = kForward<&qloom_tensors_api::quantized>,
+    .shadow = kForward<&qloom_tensors_api::shadow>,
+    .quantize = kForward<&qloom_tensors_api::quantize>,
+    .encode = kForward<&qloom_tensors_api::encode>,
 };
 
 }  // namespace
 
-const qloom_run_api& run_service() { return kTable; }
+RunServices run_services() { return {&kRun, &kTensors}; }
 
-void set_run_service(const qloom_run_api* table) {
-  current.store(table, std::memory_order_release);
+void set_run_services(RunServices tables) {
+  current<qloom_run_api>.store(tables.run, std::memory_order_release);
+  current<qloom_tensors_api>.store(tables.tensors, std::memory_order_release);
 }
 
 }  // namespace qloom::registry

@@ -156,7 +156,8 @@ const void* service(const qloom_host* host, const char* id) noexcept {
   if (name == "qloom.parallel/1") return &kParallel;
   if (name == "qloom.params/1") return &kParams;
   if (name == "qloom.state/1") return &kState;
-  if (name == "qloom.run/1") return &run_service();
+  if (name == "qloom.run/1") return run_services().run;
+  if (name == "qloom.tensors/1") return run_services().tensors;
   return nullptr;
 }
 

@@ -20,8 +20,8 @@ struct qloom_reader {
 
 namespace qloom::registry {
 
-/// "qloom.run/1": hands every call on to the table of set_run_service(), so that a library loaded
-/// before it was set follows; refuses with QLOOM_E_ORDER while there is none.
-[[nodiscard]] const qloom_run_api& run_service();
+/// They hand every call on to the tables of set_run_services(), so that a library loaded before
+/// these were set follows; refuse with QLOOM_E_ORDER while there are none.
+[[nodiscard]] RunServices run_services();
 
 }  // namespace qloom::registry

@@ -43,9 +43,9 @@ Json pass_json(const sites::Phase& p) {
 sites::Phase phase_of(const Json& p) { return {p.at(0), p.at(1), p.at(2), double_of(p.at(3))}; }
 
 /// What a checkpoint holds beside weights and norm statistics: families of arrays.
-constexpr const char* kOtherFamilies[] = {kMeta,      "velocity/",   "second/",    "shadow/",
-                                          "site/",    "learned/",    "overflows/", "procedure/",
-                                          "removed/", "shadow_norm/"};
+constexpr const char* kOtherFamilies[] = {
+    kMeta,        "velocity/", "second/",      "shadow/", "site/",       "learned/", "overflows/",
+    "procedure/", "removed/",  "shadow_norm/", "held/",   "importance/", "control/"};
 
 Json to_json(const CheckpointText& t) {
   const Cursor& c = t.cursor;
@@ -60,6 +60,7 @@ Json to_json(const CheckpointText& t) {
               {"epochs", c.epochs},
               {"steps", c.steps},
               {"step_of_epoch", c.step_of_epoch},
+              {"round", c.round},
               {"is_finalized", c.weights == Cursor::Weights::kFinal}}},
             {"loss", c.loss},
             {"inherits_shadows", c.averages == Cursor::Averages::kInherited},
@@ -86,6 +87,7 @@ Cursor cursor_of(const Json& meta) {
                 .epoch_of_stage = c["epoch_of_stage"],
                 .epochs = c["epochs"],
                 .steps = c["steps"],
+                .round = c["round"],
                 .step_of_epoch = c["step_of_epoch"],
                 .sums = {},
                 .weights = c["is_finalized"].get<bool>() ? Cursor::Weights::kFinal

@@ -34,6 +34,7 @@ struct Cursor {
   std::uint64_t stage = 0;              ///< stages that are complete
   std::uint64_t epoch_of_stage = 0;     ///< epochs of the present stage that are complete
   std::uint64_t epochs = 0, steps = 0;  ///< training epochs and steps done
+  std::uint64_t round = 0;              ///< rounds of the present stage that are complete
   std::uint64_t step_of_epoch = 0;      ///< steps of the present epoch that are complete
   EpochSums sums;
   Weights weights = Weights::kInTraining;

@@ -137,7 +137,7 @@ void observe_parameter(const network::Parameter* p, sites::Value value,
                        std::vector<Observed>& list) {
   if (p == nullptr) return;
   const bool is_average = !p->shadow.empty();  // evaluation uses it as it is
-  const bool is_quantized = p->forward != nullptr && !is_average;
+  const bool is_quantized = network::acting(*p, {}) != nullptr && !is_average;
   if (value == sites::Value::kBias && !is_quantized) return;
   const sites::SiteKey key(sites::at(sites::Owner::kContraction, value), p->layer);
   list.push_back({p->name(), p->layer, key.text(), is_average ? p->shadow.data() : p->value.data(),

@@ -30,15 +30,16 @@ Json methods_of(const RunFacts& facts) {
 /// One row per stored parameter; sums go to `totals`.
 Json parameter_rows(const RunFacts& facts, Json& totals) {
   Json rows = Json::array();
-  std::int64_t bytes = 0, weight_bits = 0, weights = 0;
+  std::uint64_t bytes = 0;
+  std::int64_t weight_bits = 0, weights = 0;
   for (const TensorFact& p : facts.parameters) {
     rows.push_back({{"name", p.name},
                     {"shape", p.shape},
                     {"elements", p.elements},
                     {"bits", p.bits},
-                    {"bytes", packed_bytes(p.elements, p.bits)},
+                    {"bytes", p.storage.bytes()},
                     {"stored_bits", p.stored_bits}});
-    bytes += packed_bytes(p.elements, p.bits);
+    bytes += p.storage.bytes();
     if (!p.is_weight) continue;
     weight_bits += p.elements * p.bits;
     weights += p.elements;

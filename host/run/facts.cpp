@@ -3,6 +3,7 @@
 #include "host/run/facts.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "host/placing/placing.hpp"
 #include "host/results/layer_statistics.hpp"
@@ -35,11 +36,14 @@ std::vector<TensorFact> parameter_facts(network::Network& network) {
     fact.shape = p->value.shape();
     fact.elements = static_cast<std::int64_t>(p->value.size());
     // An averaged weight (shadow) is what evaluation uses, in float32.
-    const sites::SiteQuantizer* site = p->shadow.empty() ? p->forward.get() : nullptr;
+    const sites::SiteQuantizer* site = p->shadow.empty() ? network::acting(*p, {}) : nullptr;
     if (site != nullptr) fact.bits = site->bits();
     if (p->on_update != nullptr) fact.stored_bits = p->on_update->bits();
     fact.is_weight = p->role == QLOOM_ROLE_WEIGHT;
     fact.storage = storage_at(site, fact.elements, false);
+    if (p->control.storage_bits >= 0 && p->shadow.empty()) {
+      fact.storage = {static_cast<std::uint64_t>(std::ceil(p->control.storage_bits)), 0};
+    }
     facts.push_back(std::move(fact));
   }
   return facts;

@@ -9,38 +9,23 @@
 #include <fmt/format.h>
 
 #include "host/json/printable.hpp"
+#include "host/json/text.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
 
 namespace qloom::run {
 namespace {
 
-template <class Body>
-qloom_status guarded(Body&& body) noexcept {
-  try {
-    return body();
-  } catch (const std::exception& error) {
-    registry::host_services().log(&registry::host_services(), 4, error.what());
-    return QLOOM_E_INVALID;
-  }
-}
-
 qloom_status tensor(qloom_run* run, std::uint64_t index, qloom_run_tensor* out) noexcept {
   return guarded([&] {
-    network::Network& network = *run->state.network;
-    const auto parameters = network.parameters.list();
+    const auto parameters = run->state.network->parameters.list();
     if (index >= parameters.size()) return QLOOM_E_INVALID;
     network::Parameter& p = *parameters[index];
     out->role = p.role;
     out->layer = p.layer.c_str();
     out->value = p.value.data();
-    const Step::Phase phase = run->state.step.phase;
-    out->gradient = phase == Step::Phase::kNone ? nullptr : p.gradient.data();
-    out->quantized = (phase == Step::Phase::kAtLoss ? network::last_seen(network, p)
-                                                    : network::quantized(network, p))
-                         .data();
+    out->gradient = run->state.step.phase == Step::Phase::kNone ? nullptr : p.gradient.data();
     out->n = p.value.size();
-    out->shadow = p.shadow.empty() ? nullptr : p.shadow.data();
     out->fan_in = static_cast<std::uint64_t>(p.fan_in);
     for (std::size_t i = 0; i < 4; ++i) {
       out->shape[i] = i < p.value.shape().size() ? p.value.shape()[i] : 1;
@@ -184,21 +169,66 @@ qloom_status random_uniform(qloom_run* run, const char* stream, float* out,
   });
 }
 
+qloom_status again(qloom_run* run) noexcept {
+  if (run->state.again == RunState::Again::kNoTime) return QLOOM_E_ORDER;
+  run->state.again = RunState::Again::kAsked;
+  return QLOOM_OK;
+}
+
+bool is_text(const Json& cell) { return cell.is_string(); }
+
+/// Empty, or what is wrong with a table of the report.
+std::string fault_of(const Json& table) {
+  const auto has = [&](const char* key) { return table.is_object() && table.contains(key); };
+  if (!has("title") || !has("columns") || !has("rows") || table.size() != 3) {
+    return "expected an object of \"title\", \"columns\" and \"rows\"";
+  }
+  const Json &columns = table["columns"], &rows = table["rows"];
+  if (!is_text(table["title"])) return "/title: expected a text";
+  if (!columns.is_array() || columns.empty() || !std::ranges::all_of(columns, is_text)) {
+    return "/columns: expected a list of texts";
+  }
+  if (!rows.is_array()) return "/rows: expected a list";
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool is_row = rows[i].is_array() && rows[i].size() == columns.size() &&
+                        std::ranges::all_of(rows[i], [](const Json& cell) {
+                          return cell.is_string() || cell.is_number() || cell.is_null();
+                        });
+    if (!is_row) {
+      return fmt::format("/rows/{}: expected {} texts, numbers or nulls", i, columns.size());
+    }
+  }
+  return "";
+}
+
+qloom_status report_table(qloom_run* run, const char* key, const char* text,
+                          qloom_error* error) noexcept {
+  return guarded(error, [&] {
+    const std::string name = json::printable(key);
+    Json table = json::parse(text, fmt::format("table \"{}\"", name));
+    const std::string fault = fault_of(table);
+    if (!fault.empty()) throw RunError(fmt::format("table \"{}\": {}", name, fault));
+    run->state.facts.tables[name] = std::move(table);
+    return QLOOM_OK;
+  });
+}
+
 constexpr qloom_run_api kTable{
-    sizeof(qloom_run_api), 0,           &tensor,        &norm,   &norm_inference,
-    &remove_norm,          &set_shadow, &retune_norms,  &logits, &schedule,
-    &scale_learning_rate,  &report,     &random_uniform};
+    sizeof(qloom_run_api), 0,           &tensor,         &norm,   &norm_inference,
+    &remove_norm,          &set_shadow, &retune_norms,   &logits, &schedule,
+    &scale_learning_rate,  &report,     &random_uniform, &again,  &report_table};
 
 /// As docs/abi.md calls it.
 const char* event_name(std::uint32_t event) {
-  static constexpr const char* kNames[] = {"prepare",    "before_step", "loss",  "after_backward",
-                                           "after_step", "after_epoch", "stage", "finalize"};
+  static constexpr const char* kNames[] = {
+      "prepare", "before_step", "loss",  "after_backward", "after_step",  "after_epoch",
+      "stage",   "finalize",    "start", "exchange",       "after_stage", "end"};
   return event < std::size(kNames) ? kNames[event] : "";
 }
 
 }  // namespace
 
-void install_run_service() { registry::set_run_service(&kTable); }
+void install_run_service() { registry::set_run_services({&kTable, &tensors_service()}); }
 
 void emit(Services& run, std::uint32_t event) {
   const Cursor& cursor = run.state.cursor;
@@ -214,6 +244,7 @@ void emit(Services& run, std::uint32_t event) {
     e.stages = stages.size();
     e.stage_type =
         cursor.stage < e.stages ? stages[static_cast<std::size_t>(cursor.stage)].type->name : "";
+    e.round = cursor.round;
     procedure.on(&run, e, event_name(event));
   }
 }

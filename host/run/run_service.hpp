@@ -5,6 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <utility>
 
 #include <qloom/abi.h>
 
@@ -21,7 +24,31 @@ namespace qloom::run {
 
 using Services = qloom_run;
 
-/// Puts the table where plugins find it; idempotent.
+/// "qloom.tensors/1": what they see and change of stored tensors.
+[[nodiscard]] const qloom_tensors_api& tensors_service();
+
+/// body() as a function of a service: what it throws is refused, with its text in *error or in the
+/// log.
+template <class Body>
+qloom_status guarded(qloom_error* error, Body&& body) noexcept {
+  try {
+    return body();
+  } catch (const std::exception& e) {
+    if (error == nullptr) {
+      registry::host_services().log(&registry::host_services(), 4, e.what());
+    } else {
+      error->code = QLOOM_E_INVALID;
+      std::snprintf(error->message, sizeof error->message, "%s", e.what());
+    }
+    return QLOOM_E_INVALID;
+  }
+}
+template <class Body>
+qloom_status guarded(Body&& body) noexcept {
+  return guarded(nullptr, std::forward<Body>(body));
+}
+
+/// Puts the tables where plugins find them; idempotent.
 void install_run_service();
 
 /// Calls the procedures that want this event (QLOOM_EVENT_*), in the pipeline's order.

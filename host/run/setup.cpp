@@ -71,7 +71,12 @@ placing::KnownSites Setup::check_stages(placing::KnownSites known,
 }
 
 std::unique_ptr<network::Network> Setup::new_network() const {
-  return std::make_unique<network::Network>(model, registry, pipeline.seed);
+  sites::TrainingLength length;
+  for (const pipeline::Stage& stage : pipeline.stages) {
+    if (stage.type->trains) length.epochs += static_cast<std::uint64_t>(stage.epochs);
+  }
+  length.steps = length.epochs * batches.per_epoch();
+  return std::make_unique<network::Network>(model, registry, pipeline.seed, length);
 }
 
 std::vector<methods::Procedure> Setup::new_procedures() const {

@@ -32,6 +32,7 @@ void start_from(const Setup& setup, RunState& state, const std::filesystem::path
   setup.lower(network, state.done());
   setup.check_stages(placing::known_sites(network), network.graph.model());
   network.load_weights(reader);
+  if (takes_state) network.parameters.load_held(reader);
   state.cursor.loss = results::loss_of_file(reader);
   if (takes_state && !trains_first(setup.pipeline)) network::load_shadows(network, reader);
   if (network::has_shadows(network)) state.cursor.averages = Cursor::Averages::kInherited;

@@ -47,6 +47,8 @@ struct RunState {
   results::RunFacts facts;  ///< what it has collected so far; facts.hpp completes it
   results::Warnings warnings;
   Step step;
+  /// May a procedure ask for one more round of the stage, and has it?
+  enum class Again { kNoTime, kMay, kAsked } again = Again::kNoTime;
 
   /// How far training has come.
   [[nodiscard]] placing::Moment done() const { return {cursor.epochs, cursor.steps}; }

@@ -32,7 +32,8 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
              .cursor = {},
              .facts = {},
              .warnings = results::Warnings(std::move(tell)),
-             .step = {}},
+             .step = {},
+             .again = RunState::Again::kNoTime},
       setup_(std::move(pipeline), registry, state_.warnings) {
   install_run_service();
   state_.network = setup_.new_network();
@@ -41,9 +42,12 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
   state_.procedures = setup_.new_procedures();
 }
 
-void Trainer::prepare() {
-  emit(services_, QLOOM_EVENT_PREPARE);
-  finalize_if_due();
+void Trainer::prepare() { emit(services_, QLOOM_EVENT_PREPARE); }
+
+bool Trainer::asks_for_another_round() {
+  state_.again = RunState::Again::kMay;
+  emit(services_, QLOOM_EVENT_AFTER_STAGE);
+  return std::exchange(state_.again, RunState::Again::kNoTime) == RunState::Again::kAsked;
 }
 
 void Trainer::finalize_if_due() {
@@ -62,6 +66,8 @@ void Trainer::run_stages(const std::function<void()>& checkpoint, Progress& prog
   stages::Work work{services_, reloads_, keeper, progress};
   Cursor& cursor = state_.cursor;
   results::RunFacts& facts = state_.facts;
+  emit(services_, QLOOM_EVENT_START);
+  finalize_if_due();
   while (cursor.stage < setup_.pipeline.stages.size()) {
     const auto& stage = setup_.pipeline.stages[static_cast<std::size_t>(cursor.stage)];
     if (stage.type->trains) drop_inherited_averages(state_);
@@ -72,13 +78,20 @@ void Trainer::run_stages(const std::function<void()>& checkpoint, Progress& prog
     Json row = stages::action_of(*stage.type).run(work, stage);
     if (stage.type->trains) facts.training_seconds += seconds_since(start);
     row["type"] = stage.type->name;
+    if (cursor.round > 0) row["round"] = cursor.round;
     facts.stages.push_back(std::move(row));
-    ++cursor.stage;
     cursor.epoch_of_stage = 0;
-    if (stage.type->trains) finalize_if_due();
+    if (asks_for_another_round()) {
+      ++cursor.round;
+    } else {
+      ++cursor.stage;
+      cursor.round = 0;
+      if (stage.type->trains) finalize_if_due();
+    }
     facts.seconds += seconds_since(start);
     keeper.keep(cursor.steps);
   }
+  emit(services_, QLOOM_EVENT_END);
 }
 
 }  // namespace qloom::run

@@ -26,7 +26,7 @@ class Trainer {
   /// From now on a library that is written anew replaces its methods at the next step.
   void watch_plugins() { reloads_.watch(); }
   void checkpoint_every(CheckpointInterval interval) { interval_ = interval; }
-  /// Event PREPARE; once, for a run that is not resumed.
+  /// Event PREPARE; once, for a run that is not resumed, in front of run_stages().
   void prepare();
   /// Runs the stages from the cursor on; calls `checkpoint` after each epoch and each stage, inside
   /// an epoch as the interval says, and before it throws Stopped (stop.hpp).
@@ -40,6 +40,8 @@ class Trainer {
 
  private:
   void finalize_if_due();
+  /// Event AFTER_STAGE.
+  bool asks_for_another_round();
 
   RunState state_;
   Setup setup_;

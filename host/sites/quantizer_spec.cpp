@@ -10,11 +10,14 @@
 #include "host/tensor/error.hpp"
 
 namespace qloom::sites {
-namespace {
-
 using json::Json;
 
-}  // namespace
+When when_of(const Json& rule) {
+  const std::string word = rule.value("when", "always");
+  return word == "training"     ? When::kTraining
+         : word == "evaluation" ? When::kEvaluation
+                                : When::kAlways;
+}
 
 registry::Instance probe_of(const registry::Registry& registry, const MethodSpec& spec,
                             const SiteKey* at) {
@@ -34,6 +37,7 @@ QuantizerSpec resolve_quantizer(const registry::Registry& registry, const Json& 
   if (rule.contains("clamp")) {
     spec.clamp = {rule["clamp"].at("low").get<double>(), rule["clamp"].at("high").get<double>()};
   }
+  spec.when = when_of(rule);
   // Whether a range is wanted is known to the instance alone (it may depend on its parameters).
   const registry::Instance probe = probe_of(registry, spec.quantizer, at);
   const bool wants_range = (probe.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_WANTS_RANGE) != 0;

@@ -50,6 +50,10 @@ struct Site {
   const char* like;    ///< methods that are for this other site are for it too; "": none
 
   [[nodiscard]] bool takes_accumulator() const { return role == QLOOM_SITE_SUM; }
+  /// A stored parameter on its way to a contraction.
+  [[nodiscard]] bool is_stored() const {
+    return owner == Owner::kContraction && (value == Value::kWeight || value == Value::kBias);
+  }
   /// Is it one of the two uses that the site "error" stands for?
   [[nodiscard]] bool is_use_of_error() const {
     return value == Value::kErrorDx || value == Value::kErrorDw;

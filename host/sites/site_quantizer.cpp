@@ -171,6 +171,14 @@ void SiteQuantizer::prepare(methods::Quantizer& quantizer, const qloom_tensor& t
   in.step = phase_.step;
   in.epoch = phase_.epoch;
   in.learning_rate = phase_.learning_rate;
+  in.held = stored_.held;
+  in.importance = stored_.importance;
+  in.second_moment = stored_.second_moment;
+  const qloom_call now = call();
+  in.seed = now.seed;
+  in.stream = now.stream;
+  in.total_steps = context_.length.steps;
+  in.total_epochs = context_.length.epochs;
   in.x = t;
   if (!awaits_tensor() && !quantizer_.has(QLOOM_QUANTIZER_WANTS_TENSOR)) in.x.data = nullptr;
   const bool is_passing = !phase_.training && !context_.tracks_range;

@@ -29,21 +29,28 @@ using methods::keeps_state;
 using methods::LearnedParameter;
 using methods::MethodSpec;
 
+/// In which passes a rule acts.
+enum class When { kAlways, kTraining, kEvaluation };
+
 /// The methods of one rule that make up a quantize node.
 struct QuantizerSpec {
   MethodSpec quantizer, range, rounding;  ///< range.method is null when the quantizer wants none
   std::optional<std::pair<double, double>> clamp;  ///< values are clipped to it before quantizing
+  When when = When::kAlways;
   bool operator==(const QuantizerSpec&) const = default;
 };
 
-/// Resolves {"quantizer": {...}, "range": {...}, "rounding": {...}, "clamp": {...}} against the
-/// registry. A missing range is min_max where the quantizer wants one, a missing rounding is
-/// nearest_even. The range inherits the quantizer's granularity; two different ones are an
-/// InputError. `where` is the file and pointer of the rule. `at`: for which site, null outside a
+/// Resolves {"quantizer": {...}, "range": {...}, "rounding": {...}, "clamp": {...}, "when": ...}
+/// against the registry. A missing range is min_max where the quantizer wants one, a missing
+/// rounding is nearest_even. The range inherits the quantizer's granularity; two different ones are
+/// an InputError. `where` is the file and pointer of the rule. `at`: for which site, null outside a
 /// network; a quantizer with parts has the site's where the rule leaves it out.
 [[nodiscard]] QuantizerSpec resolve_quantizer(const registry::Registry& registry,
                                               const json::Json& rule, const std::string& where,
                                               const SiteKey* at = nullptr);
+
+/// The key "when" of a rule; always without one.
+[[nodiscard]] When when_of(const json::Json& rule);
 
 /// An instance that is only asked what it is: its capabilities are known, channels and fan_in not.
 [[nodiscard]] registry::Instance probe_of(const registry::Registry& registry,
@@ -54,6 +61,18 @@ struct QuantizerSpec {
 /// The specification of such a rule. A method that the registry does not have is left null.
 [[nodiscard]] QuantizerSpec quantizer_spec_of(const registry::Registry& registry,
                                               const json::Json& rule);
+
+/// Training that a pipeline asks for, all train stages together.
+struct TrainingLength {
+  std::uint64_t steps = 0, epochs = 0;
+};
+
+/// What is known of the elements of a stored parameter; null: nothing. As qloom_prepare has it.
+struct Stored {
+  const std::uint8_t* held = nullptr;
+  const float* importance = nullptr;
+  const float* second_moment = nullptr;
+};
 
 /// What a tensor at a site looks like.
 struct SiteContext {
@@ -66,6 +85,7 @@ struct SiteContext {
   bool tracks_range = false;    ///< activations: ranges are learned in training and calibration,
                                 ///< kept for evaluation; otherwise each tensor has its own range
   bool after_relu = false;
+  TrainingLength length{};
 
   /// The site as methods are told, while this context lives; nothing outside a network.
   [[nodiscard]] std::optional<qloom_site> record() const {
@@ -111,6 +131,12 @@ class SiteQuantizer {
   /// finite. While the first values cannot be found, since all tensors so far were 0, y = x and
   /// dx = dy.
   void forward(const Tensor& x, Tensor& y, const Phase& phase);
+  /// Does the rule act in such a pass? Where not, who asks leaves the values as they are.
+  [[nodiscard]] bool acts(const Phase& phase) const {
+    return spec_.when == When::kAlways || (spec_.when == When::kTraining) == phase.training;
+  }
+  /// Of the parameter that the coming tensors are; valid while they are quantized.
+  void tell(const Stored& stored) { stored_ = stored; }
   /// forward() in two steps, for who takes codes: the first finds ranges and prepares the
   /// quantizer, after which is_coded() tells, the second, with the same x, gives values, codes, or
   /// both (a null takes none).
@@ -158,6 +184,7 @@ class SiteQuantizer {
   [[nodiscard]] std::vector<LearnedParameter>& learned() {
     return present_ == Present::kStandIn ? trial_learned_ : learned_;
   }
+  [[nodiscard]] bool has_codes() const { return quantizer_.has_codes(); }
   /// Does the quantizer have learned parameters at all?
   [[nodiscard]] bool learns() const { return quantizer_.learns(); }
   /// Has seen a tensor of training or calibration.
@@ -261,6 +288,7 @@ class SiteQuantizer {
   Round round_ = Round::kNone;
   Tensor first_;  ///< calibration: the first tensor, until its range is known too
   Phase phase_;
+  Stored stored_;
   std::uint64_t groups_ = 0;  ///< of the last observed tensor
   Tensor clamped_;
   // The present tensor.

@@ -46,6 +46,9 @@ Json to_json(const QuantizerSpec& spec) {
             {"rounding", methods::to_json(spec.rounding)}};
   if (spec.range.method != nullptr) rule["range"] = methods::to_json(spec.range);
   if (spec.clamp) rule["clamp"] = {{"low", spec.clamp->first}, {"high", spec.clamp->second}};
+  if (spec.when != When::kAlways) {
+    rule["when"] = spec.when == When::kTraining ? "training" : "evaluation";
+  }
   return rule;
 }
 
@@ -60,6 +63,7 @@ QuantizerSpec quantizer_spec_of(const registry::Registry& registry, const Json& 
   if (rule.contains("clamp")) {
     spec.clamp = {rule["clamp"].at("low").get<double>(), rule["clamp"].at("high").get<double>()};
   }
+  spec.when = when_of(rule);
   return spec;
 }
 

@@ -4,10 +4,13 @@
 // The loader refuses every broken plugin of hostile/ with a message that names file and reason.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cfenv>
 #include <ostream>
 #include <regex>
+#include <set>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -152,14 +155,24 @@ TEST(ThrowingFunction, BecomesAStatusAndAMessage) {
 }
 
 TEST(AbiHeader, IncludesNothingButStddefAndStdint) {
-  const std::string text = data::read_text(fs::path(QLOOM_SOURCE_DIR) / "sdk/include/qloom/abi.h");
-  const std::regex include(R"(#\s*include\s*([<"][^>"]*[>"]))");
-  std::string found;
-  for (auto i = std::sregex_iterator(text.begin(), text.end(), include);
-       i != std::sregex_iterator(); ++i) {
-    found += (*i)[1].str() + " ";
+  const fs::path folder = fs::path(QLOOM_SOURCE_DIR) / "sdk/include";
+  const std::regex include(R"(#\s*include\s*[<"]([^>"]*)[>"])");
+  std::set<std::string> others;
+  std::vector<std::string> own{"qloom/abi.h"};  // and its parts
+  for (std::size_t k = 0; k < own.size(); ++k) {
+    const std::string text = data::read_text(folder / own[k]);
+    for (auto i = std::sregex_iterator(text.begin(), text.end(), include);
+         i != std::sregex_iterator(); ++i) {
+      const std::string name = (*i)[1].str();
+      if (!name.starts_with("qloom/abi/")) {
+        others.insert(name);
+      } else if (std::find(own.begin(), own.end(), name) == own.end()) {
+        own.push_back(name);
+      }
+    }
   }
-  EXPECT_EQ(found, "<stddef.h> <stdint.h> ");
+  EXPECT_EQ(own.size(), 6U);
+  EXPECT_EQ(others, (std::set<std::string>{"stddef.h", "stdint.h"}));
 }
 
 }  // namespace

@@ -17,7 +17,6 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <qloom/rounding_caps.h>
 #include <qloom/instruction_sets.hpp>
 
 #include "host/kernels/kernels.hpp"

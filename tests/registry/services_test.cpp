@@ -154,12 +154,12 @@ TEST(RunService, RefusesWithoutARunAndFollowsTheTableThatIsSet) {
     *s = 40;
     return QLOOM_OK;
   };
-  set_run_service(&own);
+  set_run_services({&own, nullptr});
   EXPECT_EQ(api.schedule(nullptr, &rate, &steps), QLOOM_OK);
   EXPECT_EQ(rate, 0.25);
   EXPECT_EQ(steps, 40U);
   EXPECT_EQ(api.report(nullptr, "x", 1.0), QLOOM_E_ORDER) << "an empty slot refuses";
-  set_run_service(nullptr);
+  set_run_services({});
   EXPECT_EQ(api.schedule(nullptr, &rate, &steps), QLOOM_E_ORDER);
 }
 

@@ -119,7 +119,12 @@ void check_quantizer_tensors(Context& context, const Case& c) {
       qloom_tensor t = geometry_of(c.resolved, ops.caps, x, 0);
       t.data = in->data();
       const std::vector<qloom_range> ranges(t.groups, qloom_range{-2.0, 2.0});
-      qloom_prepare prepare{sizeof(qloom_prepare), 1, 0, 0, t, ranges.data(), 0.125};
+      qloom_prepare prepare{};
+      prepare.struct_size = sizeof prepare;
+      prepare.training = 1;
+      prepare.x = t;
+      prepare.ranges = ranges.data();
+      prepare.learning_rate = 0.125;
       constexpr std::uint32_t kRanges =
           QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES;
       if ((ops.caps & kRanges) == 0) prepare.ranges = nullptr;

@@ -4,8 +4,6 @@
 // What a range estimator says of one group must come from that group, whichever way it is told.
 #include <algorithm>
 
-#include <qloom/range_caps.h>
-
 #include "host/check/checks/checks.hpp"
 #include "host/check/kinds/record.hpp"
 #include "host/kernels/kernels.hpp"

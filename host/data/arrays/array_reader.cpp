@@ -156,6 +156,7 @@ const std::vector<T>& ArrayReader::read_list(const std::string& name) {
 }
 
 template const std::vector<float>& ArrayReader::read(const std::string&, const Shape&);
+template const std::vector<std::uint8_t>& ArrayReader::read(const std::string&, const Shape&);
 template const std::vector<double>& ArrayReader::read(const std::string&, const Shape&);
 template const std::vector<std::int32_t>& ArrayReader::read(const std::string&, const Shape&);
 template const std::vector<std::int64_t>& ArrayReader::read(const std::string&, const Shape&);

@@ -8,8 +8,6 @@
 #include <cmath>
 #include <cstdint>
 
-#include <qloom/rounding_caps.h>
-
 #include "host/kernels/core.hpp"
 #include "host/kernels/entries/runs.hpp"
 #include "host/kernels/reference/accumulate.hpp"

@@ -25,14 +25,20 @@ void at_contraction(const char* role, const Layer& layer, Body&& body) try {
   throw RunError(fmt::format("{} of \"{}\": {}", role, layer.name, json::printable(error.what())));
 }
 
+/// Does this pass see the parameter through its quantizer?
+bool sees_quantized(const Execution& e, const Parameter& parameter) {
+  return e.pass.rules == Pass::Rules::kOn && acting(parameter, e.pass.phase) != nullptr;
+}
+
 /// The parameter as a forward pass sees it: averaged, quantized or as it is.
 Operand seen(const Execution& e, Parameter& parameter) {
   if (e.pass.use_shadows && !parameter.shadow.empty()) return {.values = parameter.shadow.data()};
-  if (e.pass.rules != Pass::Rules::kOn || parameter.forward == nullptr) {
+  if (!sees_quantized(e, parameter)) {
     return {.values = parameter.value.data()};
   }
   SiteQuantizer& site = *parameter.forward;
   const bool is_weight = parameter.role == QLOOM_ROLE_WEIGHT;
+  site.tell(stored_of(parameter));
   site.begin_forward(parameter.value, e.pass.phase);
   parameter.codes.clear();
   site.end_forward(parameter.value, &parameter.quantized,
@@ -79,7 +85,7 @@ namespace {
 
 /// dL/d(parameter) before its quantizer becomes that behind it.
 void through_quantizer(const Execution& e, Parameter& parameter) {
-  if (e.pass.rules != Pass::Rules::kOn || parameter.forward == nullptr) return;
+  if (!sees_quantized(e, parameter)) return;
   parameter.forward->backward(parameter.value, parameter.gradient, parameter.gradient);
 }
 

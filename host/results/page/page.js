@@ -106,9 +106,7 @@ function fill_header() {
   }
   tile('mean bits of a weight', fixed(report.totals.weight_bits, 2));
   tile('mean bits of an activation', fixed(report.totals.activation_bits, 2));
-  tile('all parameters', bytes_text(report.totals.model_bytes));
-  const stored = drawn_section(report, 'storage');
-  if (stored) tile('with scales and tables', bytes_text(stored.model_bytes));
+  tile('all parameters, with scales and tables', bytes_text(report.totals.model_bytes));
   tile('steps', grouped(report.steps));
   tile('seconds, ' + report.timing.threads + ' threads', fixed(report.timing.seconds, 1));
 }

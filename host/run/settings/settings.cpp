@@ -93,6 +93,27 @@ void check_method_epochs(const pipeline::Pipeline& p, const registry::Registry& 
   }
 }
 
+/// The parameters that a manifest's "train_stages" names. InputError where no such stage is there.
+void check_train_stages(const pipeline::Pipeline& p, const registry::Registry& registry) {
+  std::string places;
+  for (std::size_t i = 0; i < p.stages.size(); ++i) {
+    if (p.stages[i].type->trains) places += fmt::format("{}{}", places.empty() ? "" : ", ", i);
+  }
+  for (const pipeline::Procedure& procedure : p.procedures) {
+    const Json& manifest = registry.require("procedure", procedure.id, procedure.where).manifest;
+    for (const Json& pointer : manifest.value("train_stages", Json::array())) {
+      const std::string where = pointer.get<std::string>();
+      const Json::json_pointer at(where);
+      if (!procedure.params.contains(at)) continue;
+      const auto stage = procedure.params.at(at).get<std::uint64_t>();
+      if (stage < p.stages.size() && p.stages[stage].type->trains) continue;
+      throw InputError(fmt::format("{}{}: {}, expected the place of a train stage{}{}",
+                                   procedure.where, where, stage,
+                                   places.empty() ? ", there is none" : ": ", places));
+    }
+  }
+}
+
 void check_batches(const pipeline::Pipeline& p, const data::Dataset& d,
                    results::Warnings& warnings) {
   for (const pipeline::Stage& stage : p.stages) {
@@ -215,6 +236,7 @@ void check_lengths(const pipeline::Pipeline& pipeline, const data::Dataset& data
   const Length length = length_of(pipeline, dataset);
   check_starts(pipeline, length, warnings);
   check_method_epochs(pipeline, registry, length, warnings);
+  check_train_stages(pipeline, registry);
   check_batches(pipeline, dataset, warnings);
   check_schedules(pipeline, length, warnings);
   check_use(pipeline, warnings);

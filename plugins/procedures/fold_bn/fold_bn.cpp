@@ -45,10 +45,11 @@ class FoldBn {
     run.norm_inference(index, scale.data(), shift.data());
     const std::string producer = norm.producer;
     run.remove_norm(index);
-    for (const qloom_run_tensor& t : run.tensors()) {
+    for (const RunTensor& t : run.tensors()) {
       if (producer != t.layer) continue;
       scale_shift(t, t.value, scale, shift);
-      if (t.shadow != nullptr) scale_shift(t, t.shadow, scale, shift);  // averaged weights
+      float* const shadow = run.shadow(t.index);  // averaged weights
+      if (shadow != nullptr) scale_shift(t, shadow, scale, shift);
     }
   }
   static void scale_shift(const qloom_run_tensor& t, float* values, const std::vector<float>& scale,

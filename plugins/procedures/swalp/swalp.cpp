@@ -60,7 +60,7 @@ class Swalp {
  private:
   void average(Run& run) {
     std::size_t offset = 0;
-    for (const qloom_run_tensor& t : run.tensors()) {
+    for (const RunTensor& t : run.tensors()) {
       if (average_.size() < offset + t.n) {  // only for the first iterate
         if (count_ > 0) {
           throw Error(QLOOM_E_INVALID, concat("\"", t.layer, "\" came after averaging had begun"));
@@ -68,8 +68,9 @@ class Swalp {
         average_.resize(offset + t.n, 0.0F);
       }
       const auto m = static_cast<float>(count_);
+      const float* const quantized = run.quantized(t.index);
       for (std::uint64_t i = 0; i < t.n; ++i) {
-        average_[offset + i] = (average_[offset + i] * m + t.quantized[i]) / (m + 1.0F);
+        average_[offset + i] = (average_[offset + i] * m + quantized[i]) / (m + 1.0F);
       }
       offset += t.n;
     }
@@ -85,12 +86,11 @@ class Swalp {
                   concat("the model changed from ", average_.size(), " to ", all,
                          " values since they were averaged; list swalp before fold_bn"));
     }
-    std::uint64_t index = 0;
-    for (const qloom_run_tensor& t : run.tensors()) {
+    for (const RunTensor& t : run.tensors()) {
       if (is_value_) {
         std::copy_n(average_.data() + offset, t.n, t.value);
       } else {
-        run.set_shadow(index++, average_.data() + offset);
+        run.set_shadow(t.index, average_.data() + offset);
       }
       offset += t.n;
     }

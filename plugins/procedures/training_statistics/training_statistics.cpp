@@ -34,7 +34,7 @@ class TrainingStatistics {
 
   explicit TrainingStatistics(const Params& params) : layers_(params) {}
   void on(Run& run, const qloom_event& event) {
-    const std::vector<qloom_run_tensor> weights = layers_.weights(run);
+    const std::vector<RunTensor> weights = layers_.weights(run);
     if (event.event == QLOOM_EVENT_BEFORE_STEP) {
       if (before_.empty()) keep(weights);
     } else if (event.event == QLOOM_EVENT_AFTER_BACKWARD) {
@@ -56,16 +56,16 @@ class TrainingStatistics {
   }
 
  private:
-  void keep(const std::vector<qloom_run_tensor>& weights) {
+  void keep(const std::vector<RunTensor>& weights) {
     before_.clear();
-    for (const qloom_run_tensor& t : weights) before_.insert(before_.end(), t.value, t.value + t.n);
+    for (const RunTensor& t : weights) before_.insert(before_.end(), t.value, t.value + t.n);
     gradients_.assign(weights.size(), 0.0);
     steps_ = 0;
   }
-  void report(Run& run, const std::vector<qloom_run_tensor>& weights) {
+  void report(Run& run, const std::vector<RunTensor>& weights) {
     std::size_t offset = 0;
     for (std::size_t k = 0; k < weights.size(); ++k) {
-      const qloom_run_tensor& t = weights[k];
+      const RunTensor& t = weights[k];
       const double norm = norm_of(t.value, t.n);
       const auto tell = [&](const char* figure, double value) {
         run.report(concat(figure, "/", t.layer).c_str(), std::isfinite(value) ? value : 0.0);
@@ -75,9 +75,10 @@ class TrainingStatistics {
         const float* const before = before_.data() + offset;
         tell("update_ratio", difference(t.value, before, t.n) / norm_of(before, t.n));
       }
-      tell("zero_share", static_cast<double>(std::count(t.quantized, t.quantized + t.n, 0.0F)) /
+      const float* const quantized = run.quantized(t.index);
+      tell("zero_share", static_cast<double>(std::count(quantized, quantized + t.n, 0.0F)) /
                              static_cast<double>(t.n));
-      tell("quantization_noise", difference(t.quantized, t.value, t.n) / norm);
+      tell("quantization_noise", difference(quantized, t.value, t.n) / norm);
       if (k < gradients_.size()) tell("gradient_norm", gradients_[k] / static_cast<double>(steps_));
       offset += t.n;
     }

@@ -22,15 +22,15 @@ class ChosenLayers {
     }
   }
   /// errors: QLOOM_E_INVALID for a name that no contraction has
-  [[nodiscard]] std::vector<qloom_run_tensor> weights(const Run& run) const {
-    std::vector<qloom_run_tensor> weights;
-    for (const qloom_run_tensor& t : run.tensors()) {
+  [[nodiscard]] std::vector<RunTensor> weights(const Run& run) const {
+    std::vector<RunTensor> weights;
+    for (const RunTensor& t : run.tensors()) {
       if (t.role == QLOOM_ROLE_WEIGHT && has(t.layer)) weights.push_back(t);
     }
     if (names_.empty() || weights.size() == names_.size()) return weights;
     for (const std::string& name : names_) {
       if (std::none_of(weights.begin(), weights.end(),
-                       [&](const qloom_run_tensor& t) { return name == t.layer; })) {
+                       [&](const RunTensor& t) { return name == t.layer; })) {
         throw Error(QLOOM_E_INVALID,
                     concat("/layers: no layer with weights is called \"", name, "\""));
       }

@@ -24,7 +24,7 @@ namespace qloom::sdk::detail {
 template <class... Methods>
 struct Library {
   static constexpr std::uint32_t kCount = sizeof...(Methods);
-  /// Procedures alone need the run service, so another revision of it stops no other method.
+  /// Procedures alone need the services of a run: another revision of them stops no other method.
   template <class Method>
   static constexpr bool kDrivesRun = std::string_view(Method::kKind) == "qloom.procedure/1";
 
@@ -40,7 +40,10 @@ struct Library {
       get(host, "qloom.state/1", services.state);
       get(host, "qloom.kernels/1", services.kernels);
       get(host, "qloom.parallel/1", services.parallel);
-      if constexpr ((... || kDrivesRun<Methods>)) get(host, "qloom.run/1", services.run);
+      if constexpr ((... || kDrivesRun<Methods>)) {
+        get(host, "qloom.run/1", services.run);
+        get(host, "qloom.tensors/1", services.tensors);
+      }
     });
   }
   static void deinit() noexcept { services = {}; }

@@ -77,6 +77,7 @@ struct Services {
   const qloom_params_api* params = nullptr;
   const qloom_state_api* state = nullptr;
   const qloom_run_api* run = nullptr;
+  const qloom_tensors_api* tensors = nullptr;
 };
 inline Services services;
 

@@ -8,14 +8,24 @@
 
 namespace qloom::sdk {
 
-/// The run as a procedure sees it; every function throws Error when the host refuses.
+/// A stored tensor with its place in Run::tensors().
+struct RunTensor : qloom_run_tensor {
+  std::uint64_t index = 0;
+};
+
+/// The run as a procedure sees it; every function throws Error when the host refuses. `index`:
+/// place in tensors(). More than twelve functions: those of the services of a run.
 class Run {
  public:
   explicit Run(qloom_run* run) : run_(run) {}
 
   /// All weights, biases and norm parameters.
-  [[nodiscard]] std::vector<qloom_run_tensor> tensors() const {
-    return list<qloom_run_tensor>(services.run->tensor);
+  [[nodiscard]] std::vector<RunTensor> tensors() const {
+    std::vector<RunTensor> all;
+    for (const qloom_run_tensor& t : list<qloom_run_tensor>(services.run->tensor)) {
+      all.push_back({t, all.size()});
+    }
+    return all;
   }
   [[nodiscard]] std::vector<qloom_run_norm> norms() const {
     return list<qloom_run_norm>(services.run->norm);
@@ -45,6 +55,91 @@ class Run {
           "logits");
     return l;
   }
+  /// In QLOOM_EVENT_AFTER_STAGE: one more round of the stage.
+  void again() const { check(services.run->again(run_), "again"); }
+  /// A table for the report as JSON, see abi.h.
+  void report_table(const char* key, const std::string& json) const {
+    qloom_error error = empty_error();
+    check(services.run->report_table(run_, key, json.c_str(), &error), "report_table", error);
+  }
+
+  /// What the optimizer and quantizers are told of tensor `index`.
+  [[nodiscard]] qloom_tensor_control control(std::uint64_t index) const {
+    qloom_tensor_control c{};
+    c.struct_size = sizeof c;
+    check(services.tensors->get(run_, index, &c), "get");
+    return c;
+  }
+  /// Those elements keep their bits from now on whose flag is 1; no other.
+  void hold(std::uint64_t index, const std::vector<std::uint8_t>& held) const {
+    qloom_tensor_control c = control_of(QLOOM_CONTROL_HELD);
+    c.held = held.empty() ? nullptr : held.data();
+    set(index, c);
+  }
+  void set_factors(std::uint64_t index, double rate, double decay) const {
+    qloom_tensor_control c = control_of(QLOOM_CONTROL_FACTORS);
+    c.rate_factor = rate;
+    c.decay_factor = decay;
+    set(index, c);
+  }
+  /// Weight of each element's squared error.
+  void set_importance(std::uint64_t index, const std::vector<float>& importance) const {
+    qloom_tensor_control c = control_of(QLOOM_CONTROL_IMPORTANCE);
+    c.importance = importance.empty() ? nullptr : importance.data();
+    set(index, c);
+  }
+  /// Size of the tensor with its tables. Unit: bits.
+  void set_storage(std::uint64_t index, double bits) const {
+    qloom_tensor_control c = control_of(QLOOM_CONTROL_STORAGE);
+    c.storage_bits = bits;
+    set(index, c);
+  }
+  /// The optimizer's array "velocity" or "second_moment"; null while it has none such.
+  [[nodiscard]] float* moment(std::uint64_t index, const char* name) const {
+    float* values = nullptr;
+    const qloom_status status = services.tensors->moment(run_, index, name, &values);
+    if (status != QLOOM_E_UNSUPPORTED) check(status, "moment");
+    return values;
+  }
+  /// As the contraction last saw it; the stored values where no rule acts.
+  [[nodiscard]] const float* quantized(std::uint64_t index) const {
+    const float* values = nullptr;
+    check(services.tensors->quantized(run_, index, &values), "quantized");
+    return values;
+  }
+  /// What evaluation uses in its place; null: none.
+  [[nodiscard]] float* shadow(std::uint64_t index) const {
+    float* values = nullptr;
+    check(services.tensors->shadow(run_, index, &values), "shadow");
+    return values;
+  }
+  /// y = the tensor's rule on x, as evaluation applies it; false without a rule.
+  [[nodiscard]] bool quantize(std::uint64_t index, const float* x, float* y) const {
+    qloom_error error = empty_error();
+    const qloom_status status = services.tensors->quantize(run_, index, x, y, &error);
+    if (status == QLOOM_E_UNSUPPORTED) return false;
+    check(status, "quantize", error);
+    return true;
+  }
+  /// Codes of the stored values; kind QLOOM_ENCODING_NONE without a rule or codes.
+  struct Codes {
+    std::vector<std::int32_t> codes;
+    qloom_encoding encoding{};
+  };
+  [[nodiscard]] Codes encode(std::uint64_t index, std::uint64_t n) const {
+    Codes out{std::vector<std::int32_t>(n), {}};
+    out.encoding.struct_size = sizeof out.encoding;
+    qloom_error error = empty_error();
+    const qloom_status status =
+        services.tensors->encode(run_, index, out.codes.data(), &out.encoding, &error);
+    if (status == QLOOM_E_UNSUPPORTED) {
+      out.encoding.kind = QLOOM_ENCODING_NONE;
+    } else {
+      check(status, "encode", error);
+    }
+    return out;
+  }
+
   void report(const char* key, double value) const {
     check(services.run->report(run_, key, value), "report");
   }
@@ -74,10 +169,25 @@ class Run {
     check(services.run->schedule(run_, &rate, &steps), "schedule");
     return {rate, steps};
   }
-  static void check(qloom_status status, const char* what) {
-    if (status != QLOOM_OK) {
-      throw Error(status, concat("the host refused ", what, " with status ", status));
-    }
+  static qloom_error empty_error() {
+    qloom_error error{};
+    error.struct_size = sizeof error;
+    return error;
+  }
+  static void check(qloom_status status, const char* what, const qloom_error& error = {}) {
+    if (status == QLOOM_OK) return;
+    throw Error(status, concat("the host refused ", what, " with status ", status,
+                               error.message[0] == '\0' ? "" : ": ", error.message));
+  }
+  static qloom_tensor_control control_of(std::uint32_t fields) {
+    qloom_tensor_control c{};
+    c.struct_size = sizeof c;
+    c.fields = fields;
+    return c;
+  }
+  void set(std::uint64_t index, const qloom_tensor_control& control) const {
+    qloom_error error = empty_error();
+    check(services.tensors->set(run_, index, &control, &error), "set", error);
   }
   qloom_run* run_;
 };

@@ -4,7 +4,6 @@
 
 #include <span>
 
-#include <qloom/range_caps.h>
 #include <qloom/kinds/base.hpp>
 
 namespace qloom::sdk {

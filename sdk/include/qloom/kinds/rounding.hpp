@@ -2,7 +2,6 @@
 // Copyright the qloom authors
 #pragma once
 
-#include <qloom/rounding_caps.h>
 #include <qloom/stochastic.h>
 #include <qloom/kinds/base.hpp>
 #include <qloom/vectorized.hpp>

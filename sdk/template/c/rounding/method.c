@@ -2,7 +2,6 @@
 #include <stdlib.h>
 
 #include <qloom/method.h>
-#include <qloom/rounding_caps.h>
 
 #include "qloom_manifest.h"
 

@@ -22,14 +22,14 @@ class Method {
   /// rate, random numbers, and takes figures for the report.
   void on(Run& run, const qloom_event& event) {
     if (event.event == QLOOM_EVENT_AFTER_STEP) {
-      for (const qloom_run_tensor& t : weights(run)) {
+      for (const RunTensor& t : weights(run)) {
         for (std::uint64_t i = 0; i < t.n; ++i) {
           t.value[i] = std::clamp(t.value[i], -limit_, limit_);
         }
       }
     } else {
       float largest = 0;
-      for (const qloom_run_tensor& t : weights(run)) {
+      for (const RunTensor& t : weights(run)) {
         for (std::uint64_t i = 0; i < t.n; ++i) largest = std::max(largest, std::fabs(t.value[i]));
       }
       run.report("largest_weight", largest);
@@ -39,8 +39,8 @@ class Method {
   //   template <class Archive> void state(Archive& archive) { archive("name", member_); }
 
  private:
-  [[nodiscard]] static std::vector<qloom_run_tensor> weights(const Run& run) {
-    std::vector<qloom_run_tensor> tensors = run.tensors();
+  [[nodiscard]] static std::vector<RunTensor> weights(const Run& run) {
+    std::vector<RunTensor> tensors = run.tensors();
     std::erase_if(tensors, [](const auto& t) { return t.role != QLOOM_ROLE_WEIGHT; });
     return tensors;
   }
