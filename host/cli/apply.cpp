@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 
 struct ApplyCommand {
   std::string rule, mode = "training";
-  fs::path input, weight, output, expect, codes, encoding;
+  std::string given;
+  fs::path input, weight, calibrate, output, expect, codes, encoding;
   fs::path grad_output, grad_input, learned_gradients;
   int channel_axis = -1;
   double tolerance = 0;
@@ -55,6 +56,8 @@ Request read_request(const ApplyCommand& o) {
     }
   }
   if (!o.weight.empty()) r.weight = read_array(o.weight);
+  if (!o.calibrate.empty()) r.calibration = read_array(o.calibrate);
+  if (!o.given.empty()) r.given = Given(o.given);
   r.wants_codes = !o.codes.empty();
   r.wants_encoding = !o.encoding.empty();
   r.channel_axis = o.channel_axis;
@@ -105,10 +108,15 @@ void add_files(CLI::App& command, ApplyCommand& o) {
     return command.add_option(name, path, text)->type_name("FILE");
   };
   file("--input", o.input,
-       "Array: .npy of any rank, or .json such as [[1, 2.5], [3, -4]]; finite values, rounded to "
-       "float32")
+       "Array: .npy of any rank, or .json such as [[1, 2.5], [3, -4]]; finite values. float64 is "
+       "rounded to the nearest float32, ties to even, and told where a value changes; integers go "
+       "from -2^24 to 2^24")
       ->required();
   file("--weight", o.weight, "Accumulators: the matrix that the input is multiplied by, k x n");
+  file("--calibrate", o.calibrate,
+       "Quantizers: the array that range and first values come from; they are kept for the input, "
+       "as "
+       "in evaluation. Read as the input is");
   file("--output", o.output, "What the method makes of it: float32 .npy, or .json");
   file("--expect", o.expect, "What the output must be, .npy or .json; exit status 1 if it is not");
   file("--codes", o.codes, "Integer codes of the output: int32 .npy");
@@ -117,6 +125,17 @@ void add_files(CLI::App& command, ApplyCommand& o) {
   file("--grad-input", o.grad_input, "Gradient of the input: float32 .npy");
   file("--learned-gradients", o.learned_gradients,
        "Gradients of learned parameters, name to array of values: JSON");
+}
+
+void add_given(CLI::App& command, ApplyCommand& o) {
+  command
+      .add_option(
+          "--given", o.given,
+          "Values in place of those that the method would find: a file or inline JSON. "
+          R"(Quantizers: {"range": {"lo": -1, "hi": 3}}, {"scale": 0.5, "zero_point": 3}, )"
+          R"(learned values by name, as {"step": 0.1}. Norms: {"gamma": 2, "beta": [0, 1]}. )"
+          "One number for all groups or channels, or one for each")
+      ->type_name("GIVEN");
 }
 
 }  // namespace
@@ -133,6 +152,7 @@ void add_apply(CLI::App& app, Action& action) {
       ->required()
       ->type_name("RULE");
   add_files(*command, *options);
+  add_given(*command, *options);
   command
       ->add_option("--channel-axis", options->channel_axis,
                    "Axis of the channels, for norms and granularity \"channel\"; negative counts "

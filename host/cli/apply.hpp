@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "host/cli/apply_given.hpp"
 #include "host/pipeline/pipeline.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/tensor.hpp"
@@ -19,8 +20,10 @@ enum class Mode { kTraining, kEvaluate, kFrozen };
 
 struct Request {
   Tensor x;
-  std::optional<Tensor> dy;      ///< gradient of the output, shape of x
-  std::optional<Tensor> weight;  ///< of an accumulator: k x n, where k is the last axis of x
+  std::optional<Tensor> dy;           ///< gradient of the output, shape of x
+  std::optional<Tensor> weight;       ///< of an accumulator: k x n, where k is the last axis of x
+  std::optional<Tensor> calibration;  ///< what a quantizer's range or first values come from
+  Given given;                        ///< values in place of those that a method would find
   bool wants_codes = false, wants_encoding = false;
   int channel_axis = -1;
   std::uint64_t seed = 1, step = 0;
@@ -42,5 +45,9 @@ inline constexpr const char* kApplyStream = "apply";
 /// nothing to do to an array, and for a wish that the method cannot fulfil.
 [[nodiscard]] Result apply_rule(const pipeline::Rule& rule, const registry::Registry& registry,
                                 const Request& request);
+
+/// Of a rule with a quantizer.
+[[nodiscard]] Result apply_quantizer(const pipeline::Rule& rule, const registry::Registry& registry,
+                                     const Request& request);
 
 }  // namespace qloom::cli

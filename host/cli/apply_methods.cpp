@@ -13,40 +13,12 @@
 #include "host/methods/accumulator.hpp"
 #include "host/methods/norm.hpp"
 #include "host/methods/rounding.hpp"
-#include "host/sites/site_quantizer.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
 namespace {
 
 using json::Json;
-
-Result apply_quantizer(const pipeline::Rule& rule, const registry::Registry& registry,
-                       const Request& in) {
-  if (in.mode == Mode::kFrozen) throw InputError("--mode frozen: only norms know it");
-  sites::SiteQuantizer node(
-      registry, sites::resolve_quantizer(registry, rule.body, rule.where),
-      {.name = kApplyStream, .seed = in.seed, .channel_axis = in.channel_axis});
-  Result out;
-  // The learning rate of a step on its own is 1: a gradient quantizer that contains it shows
-  // itself.
-  node.forward(
-      in.x, out.y,
-      {.step = in.step, .epoch = 0, .training = in.mode == Mode::kTraining, .learning_rate = 1.0});
-  if (in.wants_codes) {
-    try {
-      node.encode(in.x, out.codes);
-    } catch (const RunError& e) {  // forward succeeded: the method has no codes
-      throw InputError(fmt::format("--codes: {}", e.what()));
-    }
-  }
-  if (in.wants_encoding) out.encoding = node.encoding_json();
-  if (in.dy) {
-    node.backward(in.x, *in.dy, out.dx);
-    for (const auto& l : node.learned()) out.learned[json::printable(l.name)] = l.gradient;
-  }
-  return out;
-}
 
 /// x is outer x channels x inner.
 struct ChannelAxis {
@@ -127,7 +99,22 @@ methods::Norm norm_of(registry::Instance instance, std::uint64_t channels) {
   }
 }
 
-/// With gamma 1 and beta 0.
+struct GammaAndBeta {
+  std::vector<float> gamma, beta;
+};
+
+/// 1 and 0 unless they are given.
+GammaAndBeta gamma_and_beta(const Given& given, bool has_affine, std::size_t channels) {
+  given.require_known(has_affine ? std::vector<std::string>{"gamma", "beta"}
+                                 : std::vector<std::string>{});
+  const auto values = [&](const std::string& name, float otherwise) {
+    if (!given.has(name)) return std::vector<float>(channels, otherwise);
+    const std::vector<double> numbers = given.numbers("/" + name, channels);
+    return std::vector<float>(numbers.begin(), numbers.end());
+  };
+  return {values("gamma", 1.0F), values("beta", 0.0F)};
+}
+
 Result apply_norm(const pipeline::Rule& rule, const registry::Registry& registry,
                   const Request& in) {
   if (in.wants_codes) throw InputError("--codes: a norm has no integer codes");
@@ -138,10 +125,11 @@ Result apply_norm(const pipeline::Rule& rule, const registry::Registry& registry
   Result out;
   out.y.resize(in.x.shape());
   out.dx.resize(in.x.shape());
-  const std::vector<float> gamma(axis.channels, 1.0F), beta(axis.channels, 0.0F);
+  const bool has_affine = (instance.ops<qloom_norm>().caps & QLOOM_NORM_AFFINE) != 0;
+  const auto [gamma, beta] = gamma_and_beta(in.given, has_affine, axis.channels);
   if (in.x.empty()) {  // no rows, no statistics: nothing moves
-    const bool has_affine = (instance.ops<qloom_norm>().caps & QLOOM_NORM_AFFINE) != 0;
-    if (in.dy && has_affine) out.learned = {{"gamma", beta}, {"beta", beta}};
+    const std::vector<float> none(axis.channels, 0.0F);
+    if (in.dy && has_affine) out.learned = {{"gamma", none}, {"beta", none}};
     return out;
   }
   const methods::Norm norm = norm_of(std::move(instance), axis.channels);
@@ -251,6 +239,11 @@ Result apply_accumulator(const pipeline::Rule& rule, const registry::Registry& r
 Result apply_rule(const pipeline::Rule& rule, const registry::Registry& registry,
                   const Request& request) {
   const Json& body = rule.body;
+  const bool is_quantizer = body.contains("quantizer");
+  if (request.calibration && !is_quantizer) {
+    throw InputError("--calibrate: only quantizers are calibrated");
+  }
+  if (!is_quantizer && !body.contains("norm")) request.given.require_known({});
   if (body.contains("accumulator")) return apply_accumulator(rule, registry, request);
   if (request.weight) throw InputError("--weight: only accumulators multiply");
   if (body.contains("norm")) return apply_norm(rule, registry, request);
