@@ -46,6 +46,10 @@ def runs_of(kinds):
         for method in described.get("methods", [described]):
             if test.exists() and (method["id"] == manifest.parent.name or f'"{method["id"]}"' in test.read_text()):
                 runs[method["id"]].append(f"`{test.stem}`")
+    for file in sorted(ROOT.glob("tests/*/*_test.cpp")):
+        for method in set(re.findall(r'"plugin"[:,] "(\w+)"', file.read_text())):
+            if method in runs:
+                runs[method].append(f"`{file.stem}`")
     return runs
 
 
