@@ -36,7 +36,28 @@ constexpr const char* kPlain[] = {R"("plugin": "fixed_point", "bits": 8, "fracti
                                   R"("plugin": "dorefa", "part": "gradient", "bits": 8)",
                                   R"("plugin": "ttq")",
                                   R"("plugin": "twn")",
-                                  R"("plugin": "twn", "threshold_rule": "exact")"};
+                                  R"("plugin": "twn", "threshold_rule": "exact")",
+                                  R"("plugin": "abc_weight", "bases": 3)",
+                                  R"("plugin": "abc_act", "bases": 3)",
+                                  R"("plugin": "binary_code", "bits": 2)",
+                                  R"("plugin": "binary_connect")",
+                                  R"("plugin": "bnn_act")",
+                                  R"("plugin": "bwn_weight", "granularity": "tensor")",
+                                  R"("plugin": "codebook_points")",
+                                  R"("plugin": "fake_quant_learnable", "bits": 4)",
+                                  R"("plugin": "grad_stoch_clip")",
+                                  R"("plugin": "hwgq")",
+                                  R"("plugin": "kmeans_codebook", "centroids": 2)",
+                                  R"("plugin": "lsq_plus", "part": "activation")",
+                                  R"("plugin": "pow2_codebook")",
+                                  R"("plugin": "quant_relu")",
+                                  R"("plugin": "s2fp8")",
+                                  R"("plugin": "sign_act")",
+                                  R"("plugin": "sign_clip")",
+                                  R"("plugin": "ternary_gradient")",
+                                  R"("plugin": "tga_ternary")",
+                                  R"("plugin": "wrpn", "part": "weight")",
+                                  R"("plugin": "xnor_act")"};
 
 /// Quantizers as JSON, with the range that they need.
 std::vector<std::string> quantizers() {
