@@ -24,6 +24,7 @@ void add_run(CLI::App& app, Action& action);
 void add_compare(CLI::App& app, Action& action);
 void add_sweep(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
+void add_export(CLI::App& app, Action& action);
 void add_validate(CLI::App& app, Action& action);
 void add_plugins(CLI::App& app, Action& action);
 /// The command "new" below `plugins`.

@@ -59,6 +59,7 @@ void cut_by_elements(qloom_tensor& t, const Shape& shape, const Grouping& groupi
 Grouping grouping_of(const json::Json& granularity, int channel_axis) {
   Grouping grouping{.channel_axis = channel_axis};
   if (granularity == "channel") grouping.by = By::kChannel;
+  if (granularity == "sample") grouping.by = By::kSample;
   if (granularity.is_object()) {
     grouping.by = By::kElements;
     grouping.elements = granularity.at("group").get<std::uint64_t>();

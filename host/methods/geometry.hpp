@@ -26,7 +26,7 @@ struct Grouping {
   bool inside_samples = false;  ///< by elements: axis 0 is the batch, and its samples share groups
 };
 
-/// granularity: "tensor", "channel" or {"group": k}.
+/// granularity: "tensor", "channel", "sample" or {"group": k}.
 [[nodiscard]] Grouping grouping_of(const json::Json& granularity, int channel_axis);
 
 /// The tensor as the groups cut it; borrows shape and data, data may be null. Of an empty one inner

@@ -41,7 +41,7 @@ struct MethodSpec {
 /// parameters but for those that its manifest lists under "keeps_state"?
 [[nodiscard]] bool keeps_state(const MethodSpec& now, const MethodSpec& before);
 
-/// "tensor", "channel" or {"group": k}: what shares one scale under these parameters.
+/// "tensor", "channel", "sample" or {"group": k}: what shares one scale under these parameters.
 [[nodiscard]] Json granularity_of(const MethodSpec& spec);
 /// The same or, of a method that cuts blocks along an axis itself, {"block": k, "axis": a}: what
 /// one group of its encoding holds.

@@ -26,11 +26,20 @@ bool takes_both_signs(const SiteKey& key) {
 void check_learned_groups(const SiteQuantizer& site) {
   const MethodSpec& spec = site.spec().quantizer;
   const json::Json granularity = granularity_of(spec);
-  if (!site.context().has_batch_axis || !granularity.is_object() || !site.learns()) return;
+  const bool may_change = granularity.is_object() || granularity == "sample";
+  if (!site.context().has_batch_axis || !may_change || !site.learns()) return;
   throw InputError(fmt::format(
       "{}/granularity: {} at \"{}\": \"{}\" learns something for each group, and the number of "
       "groups changes with the batch; expected \"tensor\" or \"channel\"",
       spec.where, granularity.dump(), site.context().name, spec.method->id));
+}
+
+void check_samples(const SiteKey& key, const MethodSpec& spec) {
+  if (key.site->has_batch_axis() || granularity_of(spec) != "sample") return;
+  throw InputError(fmt::format(
+      "{}/granularity: \"sample\" at \"{}\", whose values belong to no sample; expected "
+      "\"tensor\", \"channel\" or {{\"group\": k}}",
+      spec.where, key.text()));
 }
 
 data::Array to_array(const std::vector<float>& v) {
@@ -155,6 +164,7 @@ std::shared_ptr<SiteQuantizer> SiteTable::make(const SiteKey& key, std::int64_t 
     return sites_[key] = old->second;
   }
   const sites::Site& row = *key.site;
+  check_samples(key, spec->quantizer);
   SiteContext context{.name = key.text(),
                       .key = key,
                       .channels = static_cast<std::uint64_t>(channels),
@@ -162,7 +172,7 @@ std::shared_ptr<SiteQuantizer> SiteTable::make(const SiteKey& key, std::int64_t 
                       .seed = seed_,
                       .channel_axis = row.channel_axis(),
                       .has_batch_axis = row.has_batch_axis(),
-                      .tracks_range = row.tracks_range(),
+                      .tracks_range = sites::tracks_range(row, *spec),
                       .after_relu = after_relu,
                       .length = length_};
   auto fresh = std::make_shared<SiteQuantizer>(*registry_, std::move(*spec), std::move(context));

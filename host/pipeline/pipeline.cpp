@@ -10,6 +10,7 @@
 #include "host/data/json_file.hpp"
 #include "host/json/text.hpp"
 #include "host/json/validate.hpp"
+#include "host/pipeline/formats.hpp"
 #include "host/pipeline/overrides.hpp"
 #include "host/pipeline/recipe.hpp"
 #include "host/pipeline/rules.hpp"
@@ -211,6 +212,7 @@ class Loader {
       add_procedures(recipe_->pipeline["procedures"],
                      file + ": " + recipe_->pointer + "/procedures", procedures);
     }
+    if (document_.contains("formats")) add_formats(rules);
     add_rules(document_["rules"], file_.string(), "/rules", rules);
     add_procedures(document_["procedures"], where("/procedures"), procedures);
     document_["rules"] = std::move(rules);
@@ -220,12 +222,24 @@ class Loader {
   void add_rules(const Json& rules, const std::string& file, const std::string& pointer,
                  Json& all) {
     for (std::size_t i = 0; i < rules.size(); ++i) {
-      p_.rules.push_back(resolve_rule(rules[i], RuleUse::kPipeline, file,
-                                      fmt::format("{}/{}", pointer, i), registry_));
-      all.push_back(rules[i]);
-      all.back().update(p_.rules.back().body);
-      p_.notes.add(p_.rules.back().notes);
+      add_rule(rules[i], file, fmt::format("{}/{}", pointer, i), all);
     }
+  }
+  void add_rule(const Json& rule, const std::string& file, const std::string& pointer, Json& all) {
+    p_.rules.push_back(resolve_rule(rule, RuleUse::kPipeline, file, pointer, registry_));
+    all.push_back(rule);
+    all.back().update(p_.rules.back().body);
+    p_.notes.add(p_.rules.back().notes);
+  }
+  /// The formats of another run, before the pipeline's own rules.
+  void add_formats(Json& all) {
+    const fs::path file = existing("/formats");
+    bool trains = false;
+    for (const Json& stage : document_["stages"]) trains |= stage.contains("train");
+    for (const FormatRule& format : rules_of_formats(file, trains, p_.notes)) {
+      add_rule(format.rule, file.string(), format.pointer, all);
+    }
+    document_.erase("formats");  // as used, the rules stand for it
   }
   /// `place`: their file and pointer.
   void add_procedures(const Json& procedures, const std::string& place, Json& all) {

@@ -34,7 +34,7 @@ std::string missing(const registry::Registry& registry, const sites::SiteKey& ke
 KnownSites known_sites(const network::Network& network) {
   KnownSites known;
   for (const auto& [key, site] : network.sites.all()) {
-    if (key.site->tracks_range() && site->is_known()) known[key] = site->spec();
+    if (sites::tracks_range(*key.site, site->spec()) && site->is_known()) known[key] = site->spec();
   }
   return known;
 }
@@ -45,12 +45,12 @@ KnownSites follow_stages(const pipeline::Pipeline& pipeline, const network::Mode
   Moment done;
   const auto learn = [&](Moment moment) {
     for (const auto& [key, spec] : place(pipeline, model, registry, moment).quantizers) {
-      if (key.site->tracks_range()) known[key] = spec;
+      if (sites::tracks_range(*key.site, spec)) known[key] = spec;
     }
   };
   const auto require = [&](const pipeline::Stage& stage) {
     for (const auto& [key, spec] : place(pipeline, model, registry, done).quantizers) {
-      if (!key.site->tracks_range()) continue;
+      if (!sites::tracks_range(*key.site, spec)) continue;
       const auto before = known.find(key);
       const std::string what =
           missing(registry, key, spec, before == known.end() ? nullptr : &before->second);

@@ -71,6 +71,7 @@ Json to_json(const CheckpointText& t) {
             {"stages", t.stages},
             {"custom", t.custom},
             {"tables", t.tables},
+            {"formats_of_training", t.formats_of_training},
             {"reloads", t.reloads},
             {"warnings", t.warnings},
             {"procedure_versions", t.procedure_versions}};
@@ -118,6 +119,7 @@ CheckpointText from_json(const Json& meta) {
                    .warnings = meta["warnings"],
                    .custom = meta["custom"],
                    .tables = meta["tables"],
+                   .formats_of_training = meta["formats_of_training"],
                    .final_score = {},
                    .procedure_versions = meta["procedure_versions"]};
   if (meta.contains("last_pass")) t.last_pass = phase_of(meta["last_pass"]);

@@ -52,7 +52,8 @@ struct CheckpointText {
   sites::Phase last_pass;
   json::Json series, stages, reloads, warnings;
   std::map<std::string, std::vector<double>> custom;
-  std::map<std::string, json::Json> tables;  ///< of procedures
+  std::map<std::string, json::Json> tables;               ///< of procedures
+  json::Json formats_of_training = json::Json::object();  ///< as facts.hpp has them
   std::optional<Score> final_score;
   std::vector<std::uint32_t> procedure_versions;
 };

@@ -56,6 +56,8 @@ struct RunFacts {
   std::map<std::string, std::vector<double>> custom;  ///< figures of procedures
   /// Tables of procedures by name, each {"title", "columns", "rows"}.
   std::map<std::string, json::Json> tables;
+  /// Of sites that act in training alone, after the last epoch (formats.hpp).
+  json::Json formats_of_training = json::Json::object();
   std::optional<Score> final_score;
   /// All methods of the run, also those that act only before or after a swap.
   std::set<const registry::Method*> methods;
@@ -71,6 +73,7 @@ struct RunFacts {
   std::vector<Swap> swaps;
   std::vector<TensorFact> parameters, activations;
   std::map<std::string, SiteFact> sites;
+  json::Json formats = json::Json::object();  ///< of all sites
   std::map<std::string, std::uint64_t> overflows;
   int threads = 1;
 };

@@ -1,5 +1,5 @@
 qloom_add_floor(results
-  SOURCES checkpoint_text.cpp events.cpp inputs.cpp layer_statistics.cpp linked_libraries.cpp page.cpp report.cpp
+  SOURCES checkpoint_text.cpp events.cpp formats/formats.cpp inputs.cpp layer_statistics.cpp linked_libraries.cpp page.cpp report.cpp
           sections.cpp standing.cpp storage.cpp table.cpp warnings.cpp
   LIBRARIES qloom_pipeline qloom_network qloom_registry qloom_kernels qloom_data fmt::fmt)
 

@@ -32,7 +32,8 @@ Json storage_section(const RunFacts& facts) {
 }  // namespace
 
 Json sections_of(const RunFacts& facts) {
-  Json sections{{"storage", storage_section(facts)}};
+  Json sections{{"storage", storage_section(facts)},
+                {"formats", {{"revision", kFormatsRevision}, {"sites", facts.formats}}}};
   for (const auto& [name, table] : facts.tables) {
     Json& section = sections["table." + name] = table;
     section["revision"] = kTableRevision;

@@ -10,10 +10,10 @@
 
 namespace qloom::results {
 
-/// What this version writes; page/page.js draws these.
-inline constexpr int kStorageRevision = 1, kTableRevision = 1;
+/// What this version writes; page/page.js draws these, but for the formats, which are for programs.
+inline constexpr int kStorageRevision = 1, kTableRevision = 1, kFormatsRevision = 1;
 
-/// "storage", and "table.<name>" for each table of a procedure.
+/// "storage", "formats", and "table.<name>" for each table of a procedure.
 [[nodiscard]] json::Json sections_of(const RunFacts& facts);
 
 }  // namespace qloom::results

@@ -48,6 +48,7 @@ void take(const CheckpointText& text, RunState& state) {
   state.warnings.restore(text.warnings);
   state.facts.tables = text.tables;
   state.facts.custom = text.custom;
+  state.facts.formats_of_training = text.formats_of_training;
   if (text.final_score) state.facts.final_score = text.final_score;
 }
 
@@ -73,6 +74,7 @@ data::Arrays arrays_of(const Setup& setup, const RunState& state) {
                      .warnings = state.warnings.list(),
                      .custom = facts.custom,
                      .tables = facts.tables,
+                     .formats_of_training = facts.formats_of_training,
                      .final_score = facts.final_score,
                      .procedure_versions = std::move(versions)},
                     all);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "host/placing/placing.hpp"
+#include "host/results/formats/formats.hpp"
 #include "host/results/layer_statistics.hpp"
 
 namespace qloom::run {
@@ -24,6 +25,7 @@ Storage storage_at(const sites::SiteQuantizer* site, std::int64_t elements, bool
   if (is_sample) {  // the node has seen a batch
     e.stored_bits = 0;
     if (group > 0) e.groups = std::min(e.groups, (n + group - 1) / group);
+    if (site->is_per_sample()) e.groups = 1;
   }
   return results::storage_of(e, n, group);
 }
@@ -104,6 +106,8 @@ results::RunFacts facts_of(const Setup& setup, const RunState& state, int thread
   facts.swaps = swaps_of(setup, state);
   facts.parameters = parameter_facts(network);
   facts.activations = activation_facts(network);
+  facts.formats = results::formats_of(network, results::FormatsOf::kForward);
+  facts.formats.update(facts.formats_of_training);
   for (const auto& [key, site] : network.sites.all()) {
     facts.sites[key.text()] = {site->spec().quantizer.method->id, site->bits()};
   }

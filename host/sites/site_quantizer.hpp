@@ -74,6 +74,12 @@ struct Stored {
   const float* second_moment = nullptr;
 };
 
+/// Is what is found for one tensor kept for the next at this site? Not where each sample of a batch
+/// has values of its own.
+[[nodiscard]] inline bool tracks_range(const Site& site, const QuantizerSpec& spec) {
+  return site.tracks_range() && granularity_of(spec.quantizer) != "sample";
+}
+
 /// What a tensor at a site looks like.
 struct SiteContext {
   std::string name{};            ///< text of the key, or any other name: messages, random stream
@@ -195,6 +201,17 @@ class SiteQuantizer {
   [[nodiscard]] qloom_encoding encoding() const;
   /// The encoding as JSON: kind, bits, scale and zero_point per group, codebook, format.
   [[nodiscard]] json::Json encoding_json() const;
+  /// Are the values those of the encoding's uniform grid, one rounding and one clamp away from x,
+  /// and nothing else? Found out on values all over the grid and beyond it; for the present tensor.
+  [[nodiscard]] bool is_its_grid();
+  /// Does each sample of a batch have values of its own?
+  [[nodiscard]] bool is_per_sample() const {
+    return grouping_.by == methods::Grouping::By::kSample;
+  }
+  /// Does the quantizer hold what earlier tensors or training gave it?
+  [[nodiscard]] bool holds_values() const {
+    return quantizer_.learns() || quantizer_.instance().has_state();
+  }
   /// The last forward's results as an operand; without codes it is one of real values.
   [[nodiscard]] contraction::Operand operand(const float* values, const CodedTensor& codes) const {
     return coding_.operand(values, codes);

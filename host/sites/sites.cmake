@@ -6,6 +6,7 @@ add_library(qloom_quantize_node STATIC
   ${CMAKE_CURRENT_SOURCE_DIR}/sites/quantizer_spec.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/sites/site_encoding.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/sites/site_execution.cpp
+  ${CMAKE_CURRENT_SOURCE_DIR}/sites/site_grid.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/sites/site_quantizer.cpp
   ${CMAKE_CURRENT_SOURCE_DIR}/sites/site_state.cpp)
 target_link_libraries(qloom_quantize_node PUBLIC qloom_sites qloom_contraction qloom_methods qloom_registry

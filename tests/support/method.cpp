@@ -134,7 +134,7 @@ qloom_tensor geometry_of(const sites::SiteQuantizer& node, const Tensor& x, bool
   qloom_tensor t{x.data(), shape.data(), shape.size(), x.size(), 1, 1, x.size()};
   const Json& params = node.spec().quantizer.params;
   const Json granularity = params.value("granularity", Json("tensor"));
-  if (per_sample) {
+  if (per_sample || granularity == "sample") {
     t.groups = static_cast<std::uint64_t>(shape.at(0));
     t.inner = x.size() / t.groups;
   } else if (granularity == "channel") {

@@ -103,7 +103,7 @@ qloom_tensor geometry_of(const Json& params, std::uint32_t caps, const Tensor& x
   qloom_tensor t{
       x.data(), shape.data(), shape.size(), x.size(), 1, 1, std::max<std::uint64_t>(1, x.size())};
   const Json granularity = params.value("granularity", Json("tensor"));
-  if ((caps & QLOOM_QUANTIZER_GROUPS_PER_SAMPLE) != 0) {
+  if ((caps & QLOOM_QUANTIZER_GROUPS_PER_SAMPLE) != 0 || granularity == "sample") {
     t.groups = static_cast<std::uint64_t>(shape.at(0));
     t.inner = x.size() / t.groups;
   } else if (granularity == "channel") {

@@ -32,6 +32,8 @@ SlotNames slots_of(NormLayer& probe, std::int64_t channels) {
   qloom_norm_call call =
       methods::norm_call(QLOOM_MODE_EVALUATE, 0, static_cast<std::uint64_t>(channels));
   call.slots = {&slots, &note_slot};
+  const std::vector<float> ones(static_cast<std::size_t>(channels), 1.0F);
+  if (probe.has_affine) call.gamma = call.beta = ones.data();
   std::vector<float> scale, shift;
   probe.method.inference(call, scale, shift);
   return slots;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "host/registry/calls/call_record.hpp"
+#include "host/results/formats/formats.hpp"
 #include "host/run/stages/stage.hpp"
 #include "host/tensor/error.hpp"
 
@@ -94,6 +95,8 @@ class Training {
     cursor_.loss = stage_.loss;
     while (cursor_.epoch_of_stage < epochs) {
       epoch();
+      state_.facts.formats_of_training =
+          results::formats_of(*state_.network, results::FormatsOf::kTraining);
       cursor_.step_of_epoch = 0;
       ++cursor_.epoch_of_stage;
       ++cursor_.epochs;

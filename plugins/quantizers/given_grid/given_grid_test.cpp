@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/tensor/error.hpp"
+#include "tests/support/method.hpp"
+
+namespace qloom::test {
+namespace {
+
+std::string given_rule(const std::string& parameters) {
+  return R"({"quantizer": {"plugin": "given_grid", )" + parameters + "}}";
+}
+
+TEST(GivenGrid, IsTheFormulaByHand) {
+  Site site(given_rule(R"("scales": 0.5, "zero_points": 3, "bits": 3, "signed": false)"));
+  const Tensor x = tensor({-9, -1.5F, -.25F, -.26F, .25F, .74F, 2, 9});  // codes 0 .. 7 about 3
+  EXPECT_EQ(site.forward(x), (std::vector<float>{-1.5F, -1.5F, 0, -.5F, 0, .5F, 2, 2}));
+  EXPECT_EQ(site.encode(x), (std::vector<std::int32_t>{0, 0, 3, 2, 3, 4, 7, 7}));
+}
+
+TEST(GivenGrid, ListsAreOneEntryForEachGroup) {
+  Site site(given_rule(R"("scales": [1, 0.25], "zero_points": [0, -1], "code_min": [-2, -4],
+                          "code_max": [1, 3], "bits": 3, "granularity": {"group": 3})"));
+  EXPECT_EQ(site.forward(tensor({-7, .6F, 7, -7, .6F, 7})),
+            (std::vector<float>{-2, 1, 1, -.75F, .5F, 1}));
+  EXPECT_THROW((void)site.forward(tensor({1, 2, 3})), RunError) << "two entries, one group";
+}
+
+TEST(GivenGrid, AnOffsetMovesTheGrid) {
+  Site site(given_rule(R"("scales": 2, "offsets": -1, "bits": 1, "signed": false)"));
+  EXPECT_EQ(site.forward(tensor({-5, -.1F, .1F, 5})), (std::vector<float>{-1, -1, 1, 1}));
+}
+
+TEST(GivenGrid, AReciprocalDecidesTheCode) {
+  const Tensor x = tensor({.3F});
+  EXPECT_EQ(Site(given_rule(R"("scales": 1)")).forward(x)[0], 0.0F);
+  EXPECT_EQ(Site(given_rule(R"("scales": 1, "reciprocals": 2)")).forward(x)[0], 1.0F);
+}
+
+TEST(GivenGrid, NeedsNoRangeAndNoCalibration) {
+  Site site(given_rule(R"("scales": 0.5)"), {.name = "activation/test", .tracks_range = true});
+  EXPECT_EQ(site.node.passes(), 0U);
+  EXPECT_EQ(site.forward(tensor({0.5F}), false), std::vector<float>{0.5F});
+}
+
+TEST(GivenGrid, GradientIsMaskedWhereTheCodeWasClipped) {
+  const Tensor x = tensor({-2.2F, -2, 1.5F, 1.8F}), dy = tensor({1, 2, 3, 4});  // -4 .. 3 halves
+  Site site(given_rule(R"("scales": 0.5, "bits": 3)"));
+  (void)site.forward(x);
+  EXPECT_EQ(site.backward(x, dy), (std::vector<float>{1, 2, 3, 0}));
+  Site identity(given_rule(R"("scales": 0.5, "bits": 3, "ste": "identity")"));
+  (void)identity.forward(x);
+  EXPECT_EQ(identity.backward(x, dy), values(dy));
+}
+
+TEST(GivenGrid, RefusesWhatIsNoGrid) {
+  for (const char* parameters :
+       {R"("scales": 0)", R"("scales": -1)", R"("scales": [])",
+        R"("scales": [1, 2], "zero_points": [0, 0, 0])", R"("scales": 1, "code_min": 0)",
+        R"("scales": 1, "code_min": 0, "code_max": 256)",
+        R"("scales": 1, "code_min": 3, "code_max": 1)", R"("scales": 3e38)",
+        R"("scales": 1, "zero_points": 0.5)", R"("bits": 8)"}) {
+    EXPECT_THROW(Site(given_rule(parameters)), InputError) << parameters;
+  }
+}
+
+TEST(GivenGrid, Conforms) {
+  const Tensor x = gaussian({50, 301}, 6, 4.0F);
+  expect_conforms(given_rule(R"("scales": 0.03, "zero_points": 11)"), x);
+  expect_conforms(given_rule(R"("scales": 0.5, "bits": 4, "offsets": 0.3)"), x);
+}
+
+}  // namespace
+}  // namespace qloom::test
