@@ -52,12 +52,6 @@ std::string script_text(const Json& json) {
   return safe;
 }
 
-/// What a page draws: the formats of all groups of all sites would make it many times as large.
-Json drawn(Json report) {
-  if (report.contains("sections")) report["sections"].erase("formats");
-  return report;
-}
-
 /// The rows' runs with their reports; a run that failed or whose folder is gone has none.
 Json runs_of(const Json& rows, const fs::path& folder) {
   std::size_t count = 0;
@@ -67,7 +61,7 @@ Json runs_of(const Json& rows, const fs::path& folder) {
     for (const Json& run : rows[i].value("runs", Json::array())) {
       const fs::path file = folder / run["folder"].get<std::string>() / "report.json";
       if (run.value("status", "done") != "done" || !fs::exists(file)) continue;
-      Json report = drawn(data::read_json(file));
+      Json report = data::read_json(file);
       if (count > kMostDetailed) report.erase("layer_statistics");
       runs.push_back({{"row", i},
                       {"seed", run["seed"]},
@@ -99,7 +93,7 @@ Json run_page(const Json& report) {
   Json data{{"kind", "run"}, {"title", report.at("name")}};
   for (const char* key : {"rows", "columns", "pointers", "runs"}) data[key] = Json::array();
   data["runs"].push_back(
-      {{"row", 0}, {"seed", report.at("seed")}, {"folder", ""}, {"report", drawn(report)}});
+      {{"row", 0}, {"seed", report.at("seed")}, {"folder", ""}, {"report", report}});
   return data;
 }
 

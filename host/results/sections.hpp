@@ -10,7 +10,7 @@
 
 namespace qloom::results {
 
-/// What this version writes; page/page.js draws these, but for the formats, which are for programs.
+/// What this version writes; page/page.js draws these.
 inline constexpr int kStorageRevision = 1, kTableRevision = 1, kFormatsRevision = 1;
 
 /// "storage", "formats", and "table.<name>" for each table of a procedure.

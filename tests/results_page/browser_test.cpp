@@ -117,6 +117,8 @@ TEST_F(Browser, DrawsTheSectionsThatItKnowsAndNamesTheOthers) {
   const std::string page = dom("out/report.html");
   expect_drawn(page, {"accuracy", "loss", "bits", "bytes", "sqnr"});
   EXPECT_EQ(rows(page, "storage"), 7U);
+  EXPECT_EQ(rows(page, "formats"), report["sections"]["formats"]["sites"].size());
+  EXPECT_GE(rows(page, "formats"), 3U);
   EXPECT_EQ(rows(page, "tables"), 3U);
   EXPECT_NE(inside(page, "tables", "</table>").find("Folded &lt;norms&gt;"), std::string::npos);
   EXPECT_EQ(rows(page, "sections"), 2U);

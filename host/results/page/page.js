@@ -190,9 +190,30 @@ function fill_storage(report) {
     number_column('bytes', 'bytes', grouped)], [...storage.parameters, ...storage.activations]);
 }
 
+// One row for each site; of several groups the smallest and the largest scale.
+function fill_formats(report) {
+  const formats = drawn_section(report, 'formats');
+  const rows = formats ? Object.values(formats.sites) : [];
+  by_id('formats-section').hidden = rows.length === 0;
+  const ends = (list) => {
+    if (!list || list.length === 0) return '';
+    const low = list.reduce((a, b) => Math.min(a, b)), high = list.reduce((a, b) => Math.max(a, b));
+    return low === high ? String(low) : low + ' .. ' + high;
+  };
+  fill_table(by_id('formats'), [
+    { name: 'site', cell: (row) => row.site + (row.slot ? ' ' + row.slot : '') },
+    { name: 'layer', cell: (row) => row.layer },
+    number_column('bits', 'bits', grouped),
+    { name: 'scale', cell: (row) => ends(row.scale) },
+    { name: 'binary point', cell: (row) => ends(row.binary_point) },
+    { name: 'zero point', cell: (row) => ends(row.zero_point) },
+    { name: 'no fixed grid', cell: (row) => row.message || '' }], rows);
+}
+
 // Tables of procedures as they are, then what this page leaves out.
 function fill_sections(report) {
   fill_storage(report);
+  fill_formats(report);
   const all = sections(report);
   by_id('tables').replaceChildren(...all.filter((s) => !s.why && s.name.startsWith('table.'))
     .map(({ section }) => {
