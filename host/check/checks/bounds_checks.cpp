@@ -125,6 +125,9 @@ void check_quantizer_tensors(Context& context, const Case& c) {
       prepare.x = t;
       prepare.ranges = ranges.data();
       prepare.learning_rate = 0.125;
+      const Tensor ones = uniform({static_cast<std::int64_t>(n)}, context.seed(), 0.25F, 1.0F);
+      auto weights = std::make_unique<Guarded<float>>(ones.data(), n, side);
+      prepare.importance = prepare.second_moment = weights->data();
       constexpr std::uint32_t kRanges =
           QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES;
       if ((ops.caps & kRanges) == 0) prepare.ranges = nullptr;

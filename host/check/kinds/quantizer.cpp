@@ -136,7 +136,10 @@ qloom_status KeptErrors::round(const void* self, const qloom_call*, std::uint64_
 
 QuantizerDriver::QuantizerDriver(Context& context, const Case& c, registry::Instance& instance,
                                  const Tensor& x, int channel_axis)
-    : context_(context), instance_(instance), x_(x) {
+    : context_(context),
+      instance_(instance),
+      x_(x),
+      weights_(uniform({static_cast<std::int64_t>(x.size())}, context.seed(), 0.25F, 1.0F)) {
   geometry_ = geometry_of(c.resolved, ops().caps, x, channel_axis);
   groups_ = EncodingGroups(c.resolved, geometry_);
   if (is_wanted(QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES))
@@ -168,6 +171,8 @@ std::string QuantizerDriver::prepare(std::uint64_t round, bool with_data) {
   }
   in.ranges = ranges_.empty() ? nullptr : ranges_.data();
   in.learning_rate = is_training_ ? 0.125 : 0.0;
+  in.importance = in.second_moment = weights_.data();
+  in.seed = context_.seed();
   qloom_error error = registry::empty_error();
   const qloom_status status =
       context_.call("prepare", [&] { return ops().prepare(self(), &in, &error); });

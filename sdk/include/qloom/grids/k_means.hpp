@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdint>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include <qloom/grids/sorted_group.hpp>
@@ -15,6 +16,11 @@
 namespace qloom::sdk {
 
 enum class Start { kLinear, kDensity, kRandom };
+
+/// Of the word of the parameter "initial".
+[[nodiscard]] inline Start start_of(const std::string& word) {
+  return word == "linear" ? Start::kLinear : word == "density" ? Start::kDensity : Start::kRandom;
+}
 
 /// Ascending centroids, and the ends between them: a value belongs to the first centroid whose end
 /// it does not exceed, the last one if none.
@@ -58,7 +64,7 @@ struct Clusters {
   if (start == Start::kRandom) return drawn_values(w.values(), k, seed, stream);
   const double lo = w.values().front(), hi = w.values().back();
   const auto n = static_cast<double>(w.size()), count = static_cast<double>(k);
-  std::vector<double> centroids(k, k == 1 ? w.sum(0, w.size()) / n : lo);
+  std::vector<double> centroids(k, k == 1 ? w.mean(0, w.size()) : lo);
   for (std::size_t j = 0; j < k; ++j) {
     const auto number = static_cast<double>(j);
     if (start == Start::kDensity) {  // the smallest value that this share does not exceed
@@ -71,8 +77,9 @@ struct Clusters {
   return centroids;
 }
 
-/// Lloyd's iteration. The centroids are the means of the clusters that `ends` makes; one without
-/// members keeps its place. Of at most k distinct values each is a centroid.
+/// Lloyd's iteration. The centroids are the means, weighted where the group has weights, of the
+/// clusters that `ends` makes; one without members keeps its place. Of at most k distinct values
+/// each is a centroid.
 [[nodiscard]] inline Clusters k_means(const SortedGroup& w, std::size_t k, Start start,
                                       std::uint64_t seed, std::uint64_t stream,
                                       std::int64_t max_iterations) {
@@ -94,8 +101,7 @@ struct Clusters {
     if (bounds == before) break;
     for (std::size_t j = 0; j < k; ++j) {
       if (bounds[j + 1] <= bounds[j]) continue;
-      found.centroids[j] =
-          w.sum(bounds[j], bounds[j + 1]) / static_cast<double>(bounds[j + 1] - bounds[j]);
+      found.centroids[j] = w.mean(bounds[j], bounds[j + 1]);
     }
     before = std::move(bounds);
   }

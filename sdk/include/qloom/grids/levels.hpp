@@ -23,6 +23,11 @@ namespace qloom::sdk {
   const auto nearest = static_cast<float>(from);
   return double{nearest} < from ? nearest : just_below(nearest);
 }
+/// The threshold of the floats above `to`, which is no float itself in general.
+[[nodiscard]] inline float not_above(double to) noexcept {
+  const auto nearest = static_cast<float>(to);
+  return double{nearest} <= to ? nearest : just_below(nearest);
+}
 /// The middle of two floats, rounded to float once.
 [[nodiscard]] inline float middle_of(float a, float b) noexcept {
   return static_cast<float>((double{a} + double{b}) / 2.0);
