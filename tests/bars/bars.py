@@ -66,10 +66,14 @@ def rows_of(program, output, bar):
 
 
 def holds(condition, rows):
-    """ "a - b < 1", "a > 84", "a == b": names of runs; accuracies in percent, means of the seeds."""
+    """ "a - b < 1", "a > 84", "a == b": names of runs; accuracies in percent, means of the seeds; "a / b > 35":
+    how many times as large the model of a is."""
     left, sign, right = re.fullmatch(r"(.+) (<|>|==) (.+)", condition).groups()
     if sign == "==":
         return rows[left]["results"] == rows[right]["results"]
+    if " / " in left:
+        large, small = left.split(" / ")
+        return COMPARE[sign](rows[large]["bytes"] / rows[small]["bytes"], float(right))
     names = left.split(" - ")
     value = rows[names[0]]["mean"] - (rows[names[1]]["mean"] if len(names) == 2 else 0)
     return COMPARE[sign](value, float(right))
@@ -83,8 +87,9 @@ def measure(program, output, bar):
         reports = [json.loads((output / run["folder"] / "report.json").read_text()) for run in row["runs"]]
         row["results"] = [{key: report[key] for key in ("final", "series")} for report in reports]
         row["mean"] = 100 * row["accuracy_mean"]
+        row["bytes"] = sum(report["totals"]["model_bytes"] for report in reports) / len(reports)
         figures[name] = [round(100 * accuracy, 2) for accuracy in row["accuracies"]]
-        print(f"{bar['id']}: {name}: {row['mean']:.2f} {figures[name]}", flush=True)
+        print(f"{bar['id']}: {name}: {row['mean']:.2f} {figures[name]}, {row['bytes']:.0f} bytes", flush=True)
     failed = [condition for condition in bar["holds"] if not holds(condition, rows)]
     for condition in failed:
         print(f"{bar['id']}: does not hold: {condition}", flush=True)
