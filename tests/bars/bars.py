@@ -50,7 +50,7 @@ def rows_of(program, output, bar):
         by_base.setdefault(base, {})[name] = settings
     rows = {}
     for base, runs in by_base.items():
-        file = output / f"{bar['id']}.{base}"
+        file = output / f"{bar['id']}.{pathlib.Path(base).name}"
         distinct = []
         for settings in runs.values():
             if settings not in distinct:

@@ -14,13 +14,11 @@ class Events : public Experiment {
  protected:
   void SetUp() override {
     Experiment::SetUp();
-    setenv("QLOOM_PLUGIN_PATH",
-           (std::string(QLOOM_BINARY_DIR) + "/tests/run_plugins:" + QLOOM_BINARY_DIR + "/plugins")
-               .c_str(),
+    setenv("QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/tests/run_plugins:" QLOOM_BINARY_DIR "/plugins",
            1);
   }
   void TearDown() override {
-    setenv("QLOOM_PLUGIN_PATH", (std::string(QLOOM_BINARY_DIR) + "/plugins").c_str(), 1);
+    setenv("QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/plugins", 1);
     Experiment::TearDown();
   }
   void write_stages(const Json& stages, Json parameters = Json::object()) {
@@ -99,6 +97,25 @@ TEST_F(Events, AProcedureForAStageThatIsNoneIsRefused) {
             std::string::npos)
       << log();
   EXPECT_FALSE(fs::exists(folder_ / "run" / "report.json"));
+}
+
+TEST_F(Events, ARuleThatBeginsInAFurtherRoundIsNotWarnedAbout) {
+  Json p{
+      {"data", {{"dataset", "fashion-mnist"}, {"train_limit", 256}, {"test_limit", 64}}},
+      {"model", {{"file", std::string(QLOOM_SOURCE_DIR) + "/examples/models/mlp.json"}}},
+      {"rules",
+       Json::array(
+           {{{"site", "weight"}, {"from", {{"epoch", 2}}}, {"quantizer", {{"plugin", "twn"}}}}})},
+      {"procedures", Json::array({{{"plugin", "magnitude_prune"}, {"rounds", 3}}})},
+      {"stages", {kTrain, kEvaluate}}};
+  write(p);
+  ASSERT_EQ(run("rounds"), 0);
+  EXPECT_TRUE(report("rounds")["warnings"].empty()) << report("rounds")["warnings"];
+  EXPECT_EQ(report("rounds")["events"].size(), 1U);
+  p["procedures"] = Json::array();
+  write(p);
+  ASSERT_EQ(run("plain"), 0);
+  EXPECT_EQ(report("plain")["warnings"].size(), 1U);
 }
 
 TEST_F(Events, WhenIsForStoredParametersAlone) {

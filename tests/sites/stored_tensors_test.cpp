@@ -4,6 +4,7 @@
 // Stored weights that procedures prune, quantize and hold: their bytes, their rounds, their resume.
 #include <cstring>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -223,6 +224,30 @@ TEST_F(Procedures, ARunGoesOnInsideARoundWithTheSameBits) {
       if (name == "@meta") continue;
       EXPECT_EQ(found.at(name).values, array.values) << i << " " << name;
     }
+  }
+}
+
+TEST_F(Procedures, HessianKMeansWeighsByAdamsSecondMomentAndNeedsIt) {
+  const auto values_after = [&](const char* importance, const char* type) {
+    Json patch = restless_stages(2, type);
+    patch["recipe"] = {{"plugin", "hessian_kmeans"},
+                       {"centroids", 3},
+                       {"from_epoch", 1},
+                       {"importance", importance}};
+    auto t = trainer(Json::array(), Json::array(), 2, patch);
+    run(t);
+    return values(network::quantized(t.network(), weight(t, "conv1")));
+  };
+  const std::vector<float> weighted = values_after("adam", "adam");
+  const std::set<float> levels(weighted.begin(), weighted.end());
+  EXPECT_LE(levels.size(), 3U);
+  EXPECT_NE(weighted, values_after("ones", "adam"));
+  try {
+    (void)values_after("adam", "sgd");
+    FAIL();
+  } catch (const RunError& error) {
+    EXPECT_NE(std::string(error.what()).find("the tensor has no second moment"), std::string::npos)
+        << error.what();
   }
 }
 

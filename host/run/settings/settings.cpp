@@ -93,6 +93,15 @@ void check_method_epochs(const pipeline::Pipeline& p, const registry::Registry& 
   }
 }
 
+/// Is there a procedure that may ask for more rounds of a train stage? Training is then longer than
+/// the stages say.
+bool may_add_rounds(const pipeline::Pipeline& p, const registry::Registry& registry) {
+  return std::ranges::any_of(p.procedures, [&](const pipeline::Procedure& procedure) {
+    return registry.require("procedure", procedure.id, procedure.where)
+        .manifest.contains("train_stages");
+  });
+}
+
 /// The parameters that a manifest's "train_stages" names. InputError where no such stage is there.
 void check_train_stages(const pipeline::Pipeline& p, const registry::Registry& registry) {
   std::string places;
@@ -234,8 +243,10 @@ void check_lengths(const pipeline::Pipeline& pipeline, const data::Dataset& data
                    const std::vector<Calibration>& calibrations, const registry::Registry& registry,
                    results::Warnings& warnings) {
   const Length length = length_of(pipeline, dataset);
-  check_starts(pipeline, length, warnings);
-  check_method_epochs(pipeline, registry, length, warnings);
+  if (!may_add_rounds(pipeline, registry)) {
+    check_starts(pipeline, length, warnings);
+    check_method_epochs(pipeline, registry, length, warnings);
+  }
   check_train_stages(pipeline, registry);
   check_batches(pipeline, dataset, warnings);
   check_schedules(pipeline, length, warnings);
