@@ -93,6 +93,9 @@ results::RunFacts facts_of(const Setup& setup, const RunState& state, int thread
   // First: its pass shows each grid once more.
   facts.layer_statistics =
       results::layer_statistics(network, dataset, pipeline.normalisation, state.cursor.epochs);
+  for (network::Parameter* p : network.parameters.list()) {  // which the pass saw as averages
+    if (!p->shadow.empty()) static_cast<void>(network::quantized(network, *p));
+  }
   facts.methods = setup.methods();
   facts.name = pipeline.name;
   facts.model = network.graph.model().name;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include <qloom/float_format.hpp>
@@ -42,14 +43,16 @@ class FloatChunked {
     if (!rounds_products_) {
       return kernels().accumulate_float(&call, &tile, &format_, chunk_, &overflows);
     }
+    if (tile.k <= kShortSum) {  // what most layers have, without asking for memory
+      std::array<float, kShortSum + 2 * kProducts> room;
+      return accumulate_rows(call, tile, room.data(),
+                             std::min(kColumns, kProducts / std::max<std::uint64_t>(1, tile.k)),
+                             overflows);
+    }
     qloom_status status = QLOOM_OK;
     const qloom_status memory = guarded(call.error, [&] {
-      Columns columns(tile.k, std::min(tile.n, kColumns));
-      for (std::uint64_t i = 0; i < tile.m; ++i) {
-        for (std::uint64_t j = 0; j < tile.n && status == QLOOM_OK; j += kColumns) {
-          status = accumulate_columns(call, tile, i, j, columns, overflows);
-        }
-      }
+      std::vector<float> room(tile.k * (1 + 2 * kColumns));
+      status = accumulate_rows(call, tile, room.data(), kColumns, overflows);
     });
     return memory != QLOOM_OK ? memory : status;
   }
@@ -58,19 +61,33 @@ class FloatChunked {
   }
 
  private:
-  static constexpr std::uint64_t kColumns = 32;
+  static constexpr std::uint64_t kColumns = 32, kShortSum = 2048, kProducts = 8192;
   struct Columns {  // k x n products, in float32 and in their format
-    Columns(std::uint64_t k, std::uint64_t n) : ones(k, 1.0F), product(k * n), rounded(k * n) {}
-    std::vector<float> ones, product, rounded;
+    float *ones, *product, *rounded;
+    std::uint64_t n;
   };
 
-  /// Results j and after of row i, kColumns at most: sums of rounded products, each times 1.
+  /// room: for k and twice k x columns values.
+  qloom_status accumulate_rows(const qloom_call& call, const qloom_tile& tile, float* room,
+                               std::uint64_t columns, std::uint64_t& overflows) const noexcept {
+    const Columns own{room, room + tile.k, room + tile.k * (1 + columns), columns};
+    std::fill_n(own.ones, tile.k, 1.0F);
+    for (std::uint64_t i = 0; i < tile.m; ++i) {
+      for (std::uint64_t j = 0; j < tile.n; j += columns) {
+        const qloom_status status = accumulate_columns(call, tile, i, j, own, overflows);
+        if (status != QLOOM_OK) return status;
+      }
+    }
+    return QLOOM_OK;
+  }
+
+  /// Results j and after of row i, columns.n at most: sums of rounded products, each times 1.
   qloom_status accumulate_columns(const qloom_call& call, const qloom_tile& tile, std::uint64_t i,
-                                  std::uint64_t j, Columns& columns,
+                                  std::uint64_t j, const Columns& columns,
                                   std::uint64_t& overflows) const noexcept {
-    const std::uint64_t n = std::min(kColumns, tile.n - j);
+    const std::uint64_t n = std::min(columns.n, tile.n - j);
     const auto row = static_cast<std::int64_t>(i), width = static_cast<std::int64_t>(n);
-    float* product = columns.product.data();
+    float* product = columns.product;
     for (std::uint64_t k = 0; k < tile.k; ++k) {
       const float a = tile.a[row * tile.lda + static_cast<std::int64_t>(k)];
       const float* const b = tile.b + static_cast<std::int64_t>(k) * tile.ldb + j;
@@ -79,13 +96,12 @@ class FloatChunked {
     qloom_call nearest = call;
     nearest.rounding = {nullptr, nullptr, QLOOM_ROUND_NEAREST_EVEN, 0};
     const qloom_block block{0, tile.k * n, 1, 1, 0, 1};
-    const qloom_status status =
-        kernels().minifloat(&nearest, &product_format_, &block, columns.product.data(),
-                            columns.rounded.data(), nullptr);
+    const qloom_status status = kernels().minifloat(&nearest, &product_format_, &block,
+                                                    columns.product, columns.rounded, nullptr);
     if (status != QLOOM_OK) return status;
     qloom_tile part = tile;
-    part.a = columns.ones.data();
-    part.b = columns.rounded.data();
+    part.a = columns.ones;
+    part.b = columns.rounded;
     part.ldb = width;
     part.c = tile.c + row * tile.ldc + j;
     part.m = 1;

@@ -78,6 +78,11 @@ TEST(FloatChunked, ProductsAreRoundedToTheirFormatFirst) {
   const auto rounded = with(R"({"exponent_bits": 5, "mantissa_bits": 2})");
   EXPECT_EQ(accumulate(rounded, p).c, definition(p, {6, 9}, 7, {5, 2}));
   EXPECT_EQ(accumulate(with("\"exact\""), p).c, definition(p, {6, 9}, 7));
+  const Product longer = random_values(2, 20, 700, 1.0F),
+                long_sums = random_values(2, 40, 3000, 1.0F);
+  for (const Product& one : {longer, long_sums}) {
+    EXPECT_EQ(accumulate(rounded, one).c, definition(one, {6, 9}, 7, {5, 2}));
+  }
   // 1.25^2 = 1.5625 is between 1.5 and 1.75; 1.125 is halfway, 1 has the even fraction
   EXPECT_EQ(accumulate(rounded, {1, 1, 2, {1.25F, 1.125F}, {1.25F, 1}}).c[0], 1.5 + 1.0);
   // Random words are those of the sums alone: products that are in their format change nothing.
