@@ -63,8 +63,6 @@ def rows_of(program, output, bar):
     return rows
 
 
-
-
 def holds(condition, rows):
     """ "a - b < 1", "a > 84", "a == b": names of runs; accuracies in percent, means of the seeds; "a / b > 35":
     how many times as large the model of a is."""

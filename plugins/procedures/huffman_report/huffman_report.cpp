@@ -96,14 +96,15 @@ class HuffmanReport {
     const Run::Codes coded = run.encode(t.index, t.n);
     if (coded.encoding.kind == QLOOM_ENCODING_NONE) return {};
     const double tables = table_bits(coded.encoding);
-    const float* const values = run.quantized(t.index);
+    std::vector<float> values(t.n);
+    static_cast<void>(run.quantize(t.index, t.value, values.data()));
     const bool is_dense_layer = t.shape[1] * t.shape[2] == 1;
-    const Form forms[] = {dense(coded.codes),
-                          sparse(coded.codes, values, is_dense_layer ? dense_bits_ : conv_bits_)};
+    const Form forms[] = {dense(coded.codes), sparse(coded.codes, values.data(),
+                                                     is_dense_layer ? dense_bits_ : conv_bits_)};
     const Form& best = forms[1].bits < forms[0].bits ? forms[1] : forms[0];
     const double bits = best.bits + tables;
     run.set_storage(t.index, bits);
-    const auto zeros = static_cast<std::uint64_t>(std::count(values, values + t.n, 0.0F));
+    const auto zeros = static_cast<std::uint64_t>(std::count(values.begin(), values.end(), 0.0F));
     return concat("[\"", t.layer, "\", ", t.n, ", ", t.n - zeros, ", ", best.entries, ", ",
                   best.fillers, ", \"", best.name, "\", ", static_cast<std::uint64_t>(bits), ", ",
                   static_cast<double>(t.n) * kFloatBits / bits, "]");
