@@ -138,9 +138,9 @@ void Contraction::State::run_slice(const Sliced& c, const ExactPlan& plan, Slice
                         .out = pass,
                         .shift = plan.left_shift});
       if (is_single) break;
-      const auto add = [&, i, j, &x = x, &w = w](auto sums) {
-        add_pass(sums, i * x.bits + j * w.bits, i + j == 0, area.sums.data(),
-                 static_cast<std::uint64_t>(out_n));
+      const int shift = i * x.bits + j * w.bits;
+      const auto add = [&, i, j, shift](auto sums) {
+        add_pass(sums, shift, i + j == 0, area.sums.data(), static_cast<std::uint64_t>(out_n));
       };
       plan.in_bytes ? add(IntegerSums{pass}) : add(FloatSums{pass});
     }
