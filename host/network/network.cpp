@@ -126,11 +126,14 @@ const Tensor& quantized(const Network& network, Parameter& parameter) {
   return parameter.quantized;
 }
 
-void quantize(const Network& network, Parameter& parameter, Tensor& x, Tensor& y) {
+void quantize(const Network& network, Parameter& parameter, const Tensor& x, Tensor& y) {
   Phase phase = network.plan.last_pass().phase;
-  phase.training = !parameter.forward->is_initialised();
-  parameter.forward->tell(stored_of(parameter));
-  parameter.forward->forward(x, y, phase);
+  SiteQuantizer& site = *parameter.forward;
+  site.tell(stored_of(parameter));
+  phase.training = true;
+  if (!site.is_initialised()) site.forward(x, y, phase);
+  phase.training = false;
+  site.forward(x, y, phase);
 }
 
 }  // namespace qloom::network

@@ -74,6 +74,6 @@ void load_shadows(Network& network, data::ArrayReader& reader);
 const Tensor& quantized(const Network& network, Parameter& parameter);
 /// y = the parameter's quantizer, which it has, on x of its shape, as evaluation at the last pass's
 /// step applies it; x gives it its first values where it has none yet.
-void quantize(const Network& network, Parameter& parameter, Tensor& x, Tensor& y);
+void quantize(const Network& network, Parameter& parameter, const Tensor& x, Tensor& y);
 
 }  // namespace qloom::network

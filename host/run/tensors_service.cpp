@@ -108,11 +108,11 @@ qloom_status shadow(qloom_run* run, std::uint64_t index, float** values) noexcep
   return QLOOM_OK;
 }
 
-/// What quantize() and encode() need: a rule, and no pass under way.
+/// What quantize() and encode() need: a rule that evaluation follows, and no pass under way.
 qloom_status require_rule(const qloom_run* run, const network::Parameter* p) {
   if (p == nullptr) return QLOOM_E_INVALID;
   if (is_at_loss(run)) return QLOOM_E_ORDER;
-  return p->forward == nullptr ? QLOOM_E_UNSUPPORTED : QLOOM_OK;
+  return network::acting(*p, {}) == nullptr ? QLOOM_E_UNSUPPORTED : QLOOM_OK;
 }
 
 qloom_status quantize(qloom_run* run, std::uint64_t index, const float* x, float* y,

@@ -251,6 +251,100 @@ TEST_F(Procedures, HessianKMeansWeighsByAdamsSecondMomentAndNeedsIt) {
   }
 }
 
+TEST_F(Procedures, HuffmanCountsCodesGapsFillersAndTables) {
+  const Json rules =
+      Json::array({{{"site", "weight"},
+                    {"when", "evaluation"},
+                    {"quantizer", {{"plugin", "kmeans_codebook"}, {"centroids", 2}}}}});
+  auto huffman =
+      trainer(rules, Json::array({{{"plugin", "huffman_report"}, {"index_bits_conv", 3}}}), 1,
+              Json{{"stages", Json::array({Json{{"evaluate", Json::object()}}})}});
+  network::Parameter& p = weight(huffman, "conv1");
+  p.value.fill(0.0F);
+  for (const std::size_t i : {1, 4, 15}) p.value[i] = 0.5F;
+  run(huffman);
+  // Symbols: three of one value, one filler: 4 x 1 bit. Gaps less 1: 1, 2, 7 (the filler's), 2:
+  // lengths 2, 1, 2, 1. Two tables of 2 and 3 symbols, 8 bits each; two values of 32 bits, 0 among
+  // them.
+  const double bits = 4 + 6 + 8 * (2 + 3) + 2 * 32;
+  EXPECT_EQ(p.control.storage_bits, bits);
+  const Json rows = huffman.facts().tables.at("huffman")["rows"];
+  EXPECT_EQ(rows[0][0], "conv1");
+  EXPECT_EQ(rows[0][2], 3);
+  EXPECT_EQ(rows[0][3], 4) << "entries";
+  EXPECT_EQ(rows[0][4], 1) << "fillers";
+  EXPECT_EQ(rows[0][5], "sparse");
+  EXPECT_EQ(rows[0][6], bits);
+  const auto facts = facts_of(huffman.setup(), huffman.state(), 1);
+  EXPECT_EQ(facts.parameters.at(0).storage.bytes(), static_cast<std::uint64_t>((bits + 7) / 8));
+}
+
+/// The services as a procedure reaches them.
+TEST_F(Procedures, TheServicesOfARunSayWhatTheyRefuse) {
+  const Json random{{"plugin", "binary_connect"}, {"stochastic", true}};
+  auto t = trainer(Json::array({{{"site", "weight"}, {"layers", {"conv1"}}, {"quantizer", random}},
+                                {{"site", "weight"},
+                                 {"layers", {"conv2"}},
+                                 {"when", "training"},
+                                 {"quantizer", {{"plugin", "twn"}}}}}),
+                   Json::array(), 1);
+  qloom_run services{t.setup(), t.state()};
+  const auto& host = registry::host_services();
+  const auto& run = *static_cast<const qloom_run_api*>(host.service(&host, "qloom.run/1"));
+  const auto& tensors =
+      *static_cast<const qloom_tensors_api*>(host.service(&host, "qloom.tensors/1"));
+  const auto index_of = [&](const std::string& layer) {
+    const auto& list = t.network().parameters.list();
+    const auto found = std::find(list.begin(), list.end(), &weight(t, layer));
+    return static_cast<std::uint64_t>(found - list.begin());
+  };
+  qloom_error error{};
+  error.struct_size = sizeof error;
+  for (const auto& [text, message] :
+       {std::pair{"{", "parse error"},
+        {R"({"title": "t", "columns": ["a"]})", "expected an object of"},
+        {R"({"title": 1, "columns": ["a"], "rows": []})", "/title: expected a text"},
+        {R"({"title": "t", "columns": [], "rows": []})", "/columns: expected a list of texts"},
+        {R"({"title": "t", "columns": ["a"], "rows": 1})", "/rows: expected a list"},
+        {R"({"title": "t", "columns": ["a"], "rows": [[1], [1, 2]]})", "/rows/1: expected 1 texts"},
+        {R"({"title": "t", "columns": ["a"], "rows": [[true]]})", "/rows/0: expected 1 texts"}}) {
+    EXPECT_EQ(run.report_table(&services, "x", text, &error), QLOOM_E_INVALID) << text;
+    EXPECT_NE(std::string(error.message).find(message), std::string::npos) << error.message;
+  }
+  EXPECT_TRUE(t.facts().tables.empty());
+  EXPECT_EQ(run.again(&services), QLOOM_E_ORDER);
+
+  network::Parameter& p = weight(t, "conv1");
+  std::vector<float> numbers(p.value.size(), 1.0F), first(numbers), second(numbers);
+  qloom_tensor_control control{};
+  control.struct_size = sizeof control;
+  control.fields = QLOOM_CONTROL_IMPORTANCE | QLOOM_CONTROL_FACTORS;
+  control.importance = numbers.data();
+  control.rate_factor = -1;
+  EXPECT_EQ(tensors.set(&services, index_of("conv1"), &control, &error), QLOOM_E_INVALID);
+  EXPECT_NE(std::string(error.message).find("rate_factor is -1"), std::string::npos);
+  control.rate_factor = 1;
+  numbers[3] = -2;
+  EXPECT_EQ(tensors.set(&services, index_of("conv1"), &control, &error), QLOOM_E_INVALID);
+  EXPECT_NE(std::string(error.message).find("importance of element 3 is -2"), std::string::npos);
+  EXPECT_TRUE(p.control.importance.empty()) << "nothing was taken";
+  EXPECT_EQ(tensors.set(&services, 99, &control, &error), QLOOM_E_INVALID);
+
+  const float* const values_of = p.value.data();
+  EXPECT_EQ(tensors.quantize(&services, index_of("conv1"), values_of, first.data(), &error),
+            QLOOM_OK);
+  EXPECT_EQ(tensors.quantize(&services, index_of("conv1"), values_of, second.data(), &error),
+            QLOOM_OK);
+  EXPECT_EQ(first, second) << "the first call is of evaluation, too: no random sign";
+  std::vector<float> other(weight(t, "conv2").value.size());
+  EXPECT_EQ(tensors.quantize(&services, index_of("conv2"), other.data(), other.data(), &error),
+            QLOOM_E_UNSUPPORTED)
+      << "a rule of training alone";
+  t.state().step.phase = run::Step::Phase::kAtLoss;
+  EXPECT_EQ(tensors.quantize(&services, index_of("conv1"), values_of, first.data(), &error),
+            QLOOM_E_ORDER);
+}
+
 TEST_F(Procedures, FactorsAndStorageAreKeptInACheckpoint) {
   auto huffman = trainer(
       Json::array(
