@@ -79,7 +79,9 @@ Json rule_of(const Json& entry, const std::string& where) {
   if (own.contains("rounding") && own["rounding"] != Json{{"plugin", "nearest_even"}}) {
     rule["rounding"] = own["rounding"];
   }
-  if (own.contains("clamp")) rule["clamp"] = own["clamp"];
+  for (const char* key : {"clamp", "when"}) {
+    if (own.contains(key)) rule[key] = own[key];
+  }
   if (entry["use"] == "grid") {
     rule["quantizer"] = given_grid(entry, where);
     return rule;

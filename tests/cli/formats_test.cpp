@@ -120,6 +120,17 @@ TEST_F(Formats, LearnedGridsAreFixedOnes) {
   EXPECT_EQ(entry(file, "activation", "e")["use"], "grid");
 }
 
+TEST_F(Formats, ARuleOfEvaluationAloneStaysOne) {
+  const Json file = expect_same_bits(Json::parse(
+      R"([{"site": "weight", "when": "evaluation", "quantizer": {"plugin": "affine", "bits": 4}}])"));
+  EXPECT_EQ(entry(file, "weight", "d")["use"], "grid");
+  const Json again = run_file("again.json");
+  for (const Json& rule : again["configuration"]["pipeline"]["rules"]) {
+    EXPECT_EQ(rule["when"], "evaluation") << rule;
+  }
+  EXPECT_FALSE(again["configuration"]["pipeline"]["rules"].empty());
+}
+
 TEST_F(Formats, EachSampleOfABatchMayHaveItsOwnGrid) {
   const Json file = expect_same_bits(Json::parse(
       R"([{"site": ["activation", "input", "error"],

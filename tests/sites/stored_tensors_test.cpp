@@ -92,6 +92,36 @@ TEST_F(Procedures, APrunedWeightStaysZeroThroughDecayMomentumAndRandomRounding) 
   }
 }
 
+TEST_F(Procedures, AHeldValueThatTheUpdatesGridDoesNotHaveStays) {
+  const Json rules =
+      Json::array({{{"site", "update"},
+                    {"quantizer", {{"plugin", "fixed_point"}, {"bits", 8}, {"fraction_bits", 2}}},
+                    {"rounding", {{"plugin", "stochastic"}}}}});
+  for (const char* type : {"sgd", "adam"}) {
+    auto t = trainer(rules, Json::array(), 2, restless_stages(2, type));
+    network::Parameter& p = weight(t, "conv1");
+    p.value[3] = 0.3F;
+    p.control.held.assign(p.value.size(), 0);
+    p.control.held[3] = 1;
+    run(t);
+    EXPECT_EQ(p.value[3], 0.3F) << type;
+    EXPECT_EQ(std::ldexp(p.value[4], 2), std::nearbyint(std::ldexp(p.value[4], 2))) << type;
+  }
+}
+
+TEST_F(Procedures, QuantizingInPlaceLeavesPrunedWeightsZeroWhereTheGridHasNoZero) {
+  const Json rules = Json::array({{{"site", "weight"},
+                                   {"when", "evaluation"},
+                                   {"quantizer", {{"plugin", "binary_code"}, {"bits", 1}}}}});
+  auto t = trainer(rules,
+                   Json::array({{{"plugin", "magnitude_prune"}, {"sparsity", 0.5}},
+                                {{"plugin", "iterative_weight_quant"}, {"rounds", 2}}}),
+                   1, restless_stages(1));
+  run(t);
+  const network::Parameter& p = weight(t, "conv1");
+  EXPECT_EQ(zeros_of(p), p.value.size() / 2);
+}
+
 TEST_F(Procedures, PruningTakesTheSmallestAndOfEqualOnesTheLast) {
   auto pruned = trainer(
       Json::array(), Json::array({{{"plugin", "magnitude_prune"}, {"sparsity", 0.5}}}), 1,
@@ -151,6 +181,20 @@ TEST_F(Procedures, InqEndsWithPowersOfTwoAndNeverMovesOneAgain) {
     }
     EXPECT_EQ(values(network::quantized(inq.network(), *p)), values(p->value)) << p->name();
   }
+}
+
+TEST_F(Procedures, ProceduresOfOneStageBearTheRoundsOfOthers) {
+  auto t = trainer(restless_rules(),
+                   Json::array({{{"plugin", "inq"}, {"portions", {0.5, 1.0}}},
+                                {{"plugin", "magnitude_prune"}, {"sparsity", 0.25}},
+                                {{"plugin", "iterative_weight_quant"}, {"rounds", 4}}}),
+                   1, restless_stages(1));
+  run(t);
+  EXPECT_EQ(t.cursor().epochs, 4U);
+  EXPECT_EQ(t.facts().custom.at("quantization_error/conv1").size(), 5U);
+  network::Parameter& p = weight(t, "conv1");
+  EXPECT_LT(zeros_of(p), p.value.size() / 2) << "pruning goes no further in others' rounds";
+  EXPECT_EQ(values(network::quantized(t.network(), p)), values(p.value));
 }
 
 TEST_F(Procedures, InqWithoutARuleSaysWhatIsMissing) {
@@ -261,45 +305,49 @@ TEST_F(Procedures, HuffmanCountsCodesGapsFillersAndTables) {
               Json{{"stages", Json::array({Json{{"evaluate", Json::object()}}})}});
   network::Parameter& p = weight(huffman, "conv1");
   p.value.fill(0.0F);
-  for (const std::size_t i : {1, 4, 15}) p.value[i] = 0.5F;
+  for (const std::size_t i : {1, 4, 15, 23, 32}) p.value[i] = 0.5F;
   run(huffman);
-  // Symbols: three of one value, one filler: 4 x 1 bit. Gaps less 1: 1, 2, 7 (the filler's), 2:
-  // lengths 2, 1, 2, 1. Two tables of 2 and 3 symbols, 8 bits each; two values of 32 bits, 0 among
-  // them.
-  const double bits = 4 + 6 + 8 * (2 + 3) + 2 * 32;
+  // Gaps of 2, 3, 11 = filler + 3, 8, 9 = filler + 1. Symbols: five of one value, two fillers: 7
+  // bits. Gaps less 1: 7 three times, 2 twice, 1 and 0: lengths 1, 2, 3, 3. Two tables of 2 and 4
+  // symbols, 8 bits each; two values of 32 bits, 0 among them.
+  const double bits = 7 + (3 * 1 + 2 * 2 + 3 + 3) + 8 * (2 + 4) + 2 * 32;
   EXPECT_EQ(p.control.storage_bits, bits);
   const Json rows = huffman.facts().tables.at("huffman")["rows"];
   EXPECT_EQ(rows[0][0], "conv1");
-  EXPECT_EQ(rows[0][2], 3);
-  EXPECT_EQ(rows[0][3], 4) << "entries";
-  EXPECT_EQ(rows[0][4], 1) << "fillers";
+  EXPECT_EQ(rows[0][2], 5);
+  EXPECT_EQ(rows[0][3], 7) << "entries";
+  EXPECT_EQ(rows[0][4], 2) << "fillers";
   EXPECT_EQ(rows[0][5], "sparse");
   EXPECT_EQ(rows[0][6], bits);
   const auto facts = facts_of(huffman.setup(), huffman.state(), 1);
   EXPECT_EQ(facts.parameters.at(0).storage.bytes(), static_cast<std::uint64_t>((bits + 7) / 8));
 }
 
-/// The services as a procedure reaches them.
-TEST_F(Procedures, TheServicesOfARunSayWhatTheyRefuse) {
-  const Json random{{"plugin", "binary_connect"}, {"stochastic", true}};
-  auto t = trainer(Json::array({{{"site", "weight"}, {"layers", {"conv1"}}, {"quantizer", random}},
-                                {{"site", "weight"},
-                                 {"layers", {"conv2"}},
-                                 {"when", "training"},
-                                 {"quantizer", {{"plugin", "twn"}}}}}),
-                   Json::array(), 1);
-  qloom_run services{t.setup(), t.state()};
-  const auto& host = registry::host_services();
-  const auto& run = *static_cast<const qloom_run_api*>(host.service(&host, "qloom.run/1"));
-  const auto& tensors =
-      *static_cast<const qloom_tensors_api*>(host.service(&host, "qloom.tensors/1"));
-  const auto index_of = [&](const std::string& layer) {
+/// The services of a run as a procedure reaches them.
+class RunServices : public Procedures {
+ protected:
+  RunServices() {
+    const qloom_host& host = registry::host_services();
+    run_api = static_cast<const qloom_run_api*>(host.service(&host, "qloom.run/1"));
+    tensors = static_cast<const qloom_tensors_api*>(host.service(&host, "qloom.tensors/1"));
+    error.struct_size = sizeof error;
+  }
+  static std::uint64_t index_of(run::Trainer& t, const std::string& layer) {
     const auto& list = t.network().parameters.list();
-    const auto found = std::find(list.begin(), list.end(), &weight(t, layer));
-    return static_cast<std::uint64_t>(found - list.begin());
-  };
+    return static_cast<std::uint64_t>(std::find(list.begin(), list.end(), &weight(t, layer)) -
+                                      list.begin());
+  }
+  [[nodiscard]] bool says(const std::string& part) const {
+    return std::string(error.message).find(part) != std::string::npos;
+  }
+  const qloom_run_api* run_api;
+  const qloom_tensors_api* tensors;
   qloom_error error{};
-  error.struct_size = sizeof error;
+};
+
+TEST_F(RunServices, ATableOfAnotherFormIsRefusedWithItsPlace) {
+  auto t = trainer(Json::array(), Json::array(), 1);
+  qloom_run services{t.setup(), t.state()};
   for (const auto& [text, message] :
        {std::pair{"{", "parse error"},
         {R"({"title": "t", "columns": ["a"]})", "expected an object of"},
@@ -308,41 +356,63 @@ TEST_F(Procedures, TheServicesOfARunSayWhatTheyRefuse) {
         {R"({"title": "t", "columns": ["a"], "rows": 1})", "/rows: expected a list"},
         {R"({"title": "t", "columns": ["a"], "rows": [[1], [1, 2]]})", "/rows/1: expected 1 texts"},
         {R"({"title": "t", "columns": ["a"], "rows": [[true]]})", "/rows/0: expected 1 texts"}}) {
-    EXPECT_EQ(run.report_table(&services, "x", text, &error), QLOOM_E_INVALID) << text;
-    EXPECT_NE(std::string(error.message).find(message), std::string::npos) << error.message;
+    EXPECT_EQ(run_api->report_table(&services, "x", text, &error), QLOOM_E_INVALID) << text;
+    EXPECT_TRUE(says(message)) << error.message;
   }
   EXPECT_TRUE(t.facts().tables.empty());
-  EXPECT_EQ(run.again(&services), QLOOM_E_ORDER);
+  EXPECT_EQ(run_api->again(&services), QLOOM_E_ORDER);
+}
 
+TEST_F(RunServices, AControlThatIsRefusedChangesNothing) {
+  auto t = trainer(Json::array(), Json::array(), 1);
+  qloom_run services{t.setup(), t.state()};
   network::Parameter& p = weight(t, "conv1");
-  std::vector<float> numbers(p.value.size(), 1.0F), first(numbers), second(numbers);
+  std::vector<float> importance(p.value.size(), 1.0F);
   qloom_tensor_control control{};
   control.struct_size = sizeof control;
   control.fields = QLOOM_CONTROL_IMPORTANCE | QLOOM_CONTROL_FACTORS;
-  control.importance = numbers.data();
+  control.importance = importance.data();
   control.rate_factor = -1;
-  EXPECT_EQ(tensors.set(&services, index_of("conv1"), &control, &error), QLOOM_E_INVALID);
-  EXPECT_NE(std::string(error.message).find("rate_factor is -1"), std::string::npos);
+  EXPECT_EQ(tensors->set(&services, index_of(t, "conv1"), &control, &error), QLOOM_E_INVALID);
+  EXPECT_TRUE(says("rate_factor is -1, expected 0 or more")) << error.message;
   control.rate_factor = 1;
-  numbers[3] = -2;
-  EXPECT_EQ(tensors.set(&services, index_of("conv1"), &control, &error), QLOOM_E_INVALID);
-  EXPECT_NE(std::string(error.message).find("importance of element 3 is -2"), std::string::npos);
-  EXPECT_TRUE(p.control.importance.empty()) << "nothing was taken";
-  EXPECT_EQ(tensors.set(&services, 99, &control, &error), QLOOM_E_INVALID);
+  importance[3] = -2;
+  EXPECT_EQ(tensors->set(&services, index_of(t, "conv1"), &control, &error), QLOOM_E_INVALID);
+  EXPECT_TRUE(says("importance of element 3 is -2")) << error.message;
+  EXPECT_TRUE(p.control.importance.empty());
+  EXPECT_EQ(p.control.rate_factor, 1);
+  EXPECT_EQ(tensors->set(&services, 99, &control, &error), QLOOM_E_INVALID);
+}
 
-  const float* const values_of = p.value.data();
-  EXPECT_EQ(tensors.quantize(&services, index_of("conv1"), values_of, first.data(), &error),
-            QLOOM_OK);
-  EXPECT_EQ(tensors.quantize(&services, index_of("conv1"), values_of, second.data(), &error),
-            QLOOM_OK);
-  EXPECT_EQ(first, second) << "the first call is of evaluation, too: no random sign";
-  std::vector<float> other(weight(t, "conv2").value.size());
-  EXPECT_EQ(tensors.quantize(&services, index_of("conv2"), other.data(), other.data(), &error),
-            QLOOM_E_UNSUPPORTED)
-      << "a rule of training alone";
+Json rule_at(const char* layer, const Json& quantizer, const char* when = "always") {
+  return {{"site", "weight"}, {"layers", {layer}}, {"quantizer", quantizer}, {"when", when}};
+}
+
+TEST_F(RunServices, QuantizingOnDemandIsAsEvaluationDoesIt) {
+  const Json random{{"plugin", "binary_connect"}, {"stochastic", true}};
+  auto t = trainer(
+      Json::array({rule_at("conv1", random), rule_at("conv2", {{"plugin", "twn"}}, "training"),
+                   rule_at("fc", {{"plugin", "pow2_codebook"}})}),
+      Json::array(), 1);
+  qloom_run services{t.setup(), t.state()};
+  const auto quantize = [&](const char* layer, std::vector<float>& x) {
+    return tensors->quantize(&services, index_of(t, layer), x.data(), x.data(), &error);
+  };
+  const std::vector<float> stored = values(weight(t, "conv1").value);
+  for (int call = 0; call < 2; ++call) {
+    std::vector<float> x = stored;
+    EXPECT_EQ(quantize("conv1", x), QLOOM_OK);
+    EXPECT_EQ(x, stored) << "no random sign, call " << call;
+  }
+  // The first tensor gives pow2_codebook its largest power, which stays.
+  std::vector<float> small(weight(t, "fc").value.size(), 0.125F), large(small.size(), 8.0F);
+  EXPECT_EQ(quantize("fc", small), QLOOM_OK);
+  EXPECT_EQ(quantize("fc", large), QLOOM_OK);
+  EXPECT_EQ(large, small);
+  std::vector<float> other = values(weight(t, "conv2").value);
+  EXPECT_EQ(quantize("conv2", other), QLOOM_E_UNSUPPORTED) << "a rule of training alone";
   t.state().step.phase = run::Step::Phase::kAtLoss;
-  EXPECT_EQ(tensors.quantize(&services, index_of("conv1"), values_of, first.data(), &error),
-            QLOOM_E_ORDER);
+  EXPECT_EQ(quantize("fc", small), QLOOM_E_ORDER);
 }
 
 TEST_F(Procedures, FactorsAndStorageAreKeptInACheckpoint) {

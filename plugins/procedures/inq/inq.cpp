@@ -45,10 +45,11 @@ class Inq {
 
   void on(const Run& run, const qloom_event& event) const {
     const std::uint64_t rounds = std::max<std::uint64_t>(1, portions_.size() - 1);
-    if (stage_.begins(event) && portions_.size() > 1) quantize(run, event.round);
+    const std::uint64_t last = portions_.size() - 1;  // others may ask for more rounds
+    if (stage_.begins(event) && last > 0) quantize(run, std::min(event.round, last));
     if (!stage_.ends(event)) return;
     stage_.go_on(run, event, rounds);
-    if (event.round + 1 == rounds) quantize(run, portions_.size() - 1);
+    if (event.round + 1 >= rounds) quantize(run, last);
   }
 
  private:

@@ -34,7 +34,7 @@ class IterativeWeightQuant {
     if (stage_.begins(event)) quantize(run);
     if (!stage_.ends(event)) return;
     stage_.go_on(run, event, rounds_);
-    if (event.round + 1 == rounds_) quantize(run);
+    if (event.round + 1 >= rounds_) quantize(run);
   }
 
  private:

@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 //
 // Pruning of Deep Compression (Han, Mao, Dally, 2016): small weights become 0 for good.
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ class MagnitudePrune {
   void on(const Run& run, const qloom_event& event) const {
     if (stage_.ends(event)) stage_.go_on(run, event, rounds_);
     if (!stage_.begins(event)) return;
-    const double left = 1.0 - static_cast<double>(event.round + 1) / static_cast<double>(rounds_);
+    const std::uint64_t round = std::min(event.round + 1, rounds_);  // others may ask for more
+    const double left = 1.0 - static_cast<double>(round) / static_cast<double>(rounds_);
     double power = 1.0;
     for (std::int64_t i = 0; i < exponent_; ++i) power *= left;
     for (const RunTensor& t : layers_.weights(run)) {
