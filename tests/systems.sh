@@ -13,6 +13,8 @@
 # trixie and bookworm need root, debootstrap and ten gigabytes below TMPDIR (/tmp). They take
 #   QLOOM_DEBIAN_MIRROR=<address>    packages from there; default: debootstrap's own mirror
 #   QLOOM_SYSTEMS_CCACHE=<folder>    keeps what is compiled there for the next time
+#   QLOOM_SYSTEMS_BENCH=1            also tests/bench.sh, into build/systems/<release>/bench.json
+# All take QLOOM_TEST_PATIENCE=<n>: tests may take n times as long as on a quiet machine.
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"

@@ -108,7 +108,7 @@ make_sysroot() {
 }
 
 cross_build() {
-  cmake -S . -B "$build" -G Ninja -DCMAKE_TOOLCHAIN_FILE=tests/systems/aarch64.cmake \
+  QLOOM_TEST_PATIENCE="${QLOOM_TEST_PATIENCE:-4}" cmake -S . -B "$build" -G Ninja -DCMAKE_TOOLCHAIN_FILE=tests/systems/aarch64.cmake \
     -DQLOOM_SYSROOT="$sysroot" -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON -DQLOOM_WERROR=ON \
     "${options[@]}" > "$work/configure.txt" || { cat "$work/configure.txt" && return 1; }
   grep 'left out' "$work/configure.txt" || true

@@ -76,10 +76,19 @@ keep_results() {
     cp "$system$root"/build/release/*_output.txt "$results"
 }
 
+# The benchmarks and their peers; certificates as here, where pip is told which.
+benchmarks() {
+  if [[ -n ${PIP_CERT:-} ]]; then
+    install -D --mode=644 "$PIP_CERT" "$system$PIP_CERT" || return
+  fi
+  in_system tests/bench.sh && cp "$system$root/build/bench/bench.json" "$results"
+}
+
 rm -rf "$results" && mkdir -p "$results"
 part "main job here" tests/systems/here.sh
 part "Debian of release $release" make_system
 part "examples/quickstart.sh" in_system examples/quickstart.sh
+[[ -z ${QLOOM_SYSTEMS_BENCH:-} ]] || part "tests/bench.sh" benchmarks
 part "tests/run.sh" in_system tests/run.sh
 part "facts" in_system tests/systems/facts.sh build/release runs/quickstart build/facts
 part "results are kept" keep_results

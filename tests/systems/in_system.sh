@@ -15,9 +15,9 @@ if [[ -n ${QLOOM_SYSTEMS_CCACHE:-} ]]; then
   mkdir -p "$QLOOM_SYSTEMS_CCACHE" "$system/root/.cache/ccache"
   mount --bind "$QLOOM_SYSTEMS_CCACHE" "$system/root/.cache/ccache"
 fi
-# a newcomer's environment, but for the way to the net, and for threads where the machine is busy
+# a newcomer's environment, but for the way to the net, and for threads and time where the machine is busy
 environment=(HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
-for name in http_proxy https_proxy no_proxy OMP_NUM_THREADS OMP_WAIT_POLICY; do
+for name in http_proxy https_proxy no_proxy "${!PIP_@}" OMP_NUM_THREADS OMP_WAIT_POLICY QLOOM_TEST_PATIENCE; do
   [[ -z ${!name:-} ]] || environment+=("$name=${!name}")
 done
 exec chroot "$system" env -i "${environment[@]}" \
