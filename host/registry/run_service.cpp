@@ -40,6 +40,8 @@ constexpr qloom_run_api kRun{
     .random_uniform = kForward<&qloom_run_api::random_uniform>,
     .again = kForward<&qloom_run_api::again>,
     .report_table = kForward<&qloom_run_api::report_table>,
+    .site = kForward<&qloom_run_api::site>,
+    .add_rule = kForward<&qloom_run_api::add_rule>,
 };
 
 constexpr qloom_tensors_api kTensors{

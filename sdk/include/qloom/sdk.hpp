@@ -40,6 +40,9 @@ struct Library {
       get(host, "qloom.state/1", services.state);
       get(host, "qloom.kernels/1", services.kernels);
       get(host, "qloom.parallel/1", services.parallel);
+      services.methods =
+          static_cast<const qloom_methods_api*>(host->service(host, "qloom.methods/1"));
+      services.linear = static_cast<const qloom_linear_api*>(host->service(host, "qloom.linear/1"));
       if constexpr ((... || kDrivesRun<Methods>)) {
         get(host, "qloom.run/1", services.run);
         get(host, "qloom.tensors/1", services.tensors);

@@ -78,6 +78,9 @@ struct Services {
   const qloom_state_api* state = nullptr;
   const qloom_run_api* run = nullptr;
   const qloom_tensors_api* tensors = nullptr;
+  // NULL where the host has none
+  const qloom_methods_api* methods = nullptr;
+  const qloom_linear_api* linear = nullptr;
 };
 inline Services services;
 

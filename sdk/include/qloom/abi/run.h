@@ -60,6 +60,16 @@ typedef struct qloom_run_norm {
   uint64_t channels;
 } qloom_run_norm;
 
+typedef struct qloom_run_site { /* a quantizer that a rule has placed; borrowed until on() returns
+                                 */
+  uint32_t struct_size, reserved;
+  const char *site, *layer, *quantizer; /* "weight", "conv1", "affine" */
+  uint64_t elements;                    /* of the tensor; of one sample where there is a batch */
+  uint64_t groups;
+  const qloom_range *ranges;      /* one per group; NULL: none yet, or it has no estimator */
+  const qloom_encoding *encoding; /* NULL: none, or not known yet */
+} qloom_run_site;
+
 typedef struct qloom_run_api { /* "qloom.run/1"; all [update], from inside on() only */
   uint32_t struct_size, reserved;
   qloom_status (*tensor)(qloom_run *, uint64_t index, qloom_run_tensor *) QLOOM_NOEXCEPT;
@@ -95,6 +105,12 @@ typedef struct qloom_run_api { /* "qloom.run/1"; all [update], from inside on() 
    * for any other */
   qloom_status (*report_table)(qloom_run *, const char *key, const char *json,
                                qloom_error *) QLOOM_NOEXCEPT;
+  /* quantizers of the network as it is now, index 0, 1, ...; E_INVALID past the last */
+  qloom_status (*site)(qloom_run *, uint64_t index, qloom_run_site *) QLOOM_NOEXCEPT;
+  /* one more rule of the pipeline, JSON text, behind all others: checked like them, in force at
+   * once, kept in checkpoints. E_INVALID for a rule that a pipeline could not have; E_ORDER inside
+   * a training step (LOSS, AFTER_BACKWARD) */
+  qloom_status (*add_rule)(qloom_run *, const char *json, qloom_error *) QLOOM_NOEXCEPT;
 } qloom_run_api;
 
 /* ---- "qloom.tensors/1": what happens to a stored tensor between passes ------------------ */

@@ -5,7 +5,7 @@
  */
 #ifndef QLOOM_ABI_SERVICES_H
 #define QLOOM_ABI_SERVICES_H
-#include <qloom/abi/values.h>
+#include <qloom/abi/discovery.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -100,6 +100,43 @@ typedef struct qloom_state_api { /* "qloom.state/1": named, typed arrays */
   qloom_status (*get)(const qloom_reader *, const char *key, uint32_t dtype, const void **data,
                       uint64_t *count) QLOOM_NOEXCEPT;
 } qloom_state_api;
+
+/* "qloom.methods/1": a method inside a method. The manifest marks the parameter that names it with
+ * "x-qloom-kind": "quantizer" or another kind; its value is an object {"plugin": id, ...}. */
+typedef struct qloom_methods_api {
+  uint32_t struct_size, reserved;
+  /* [setup] inside create(): the method that the parameter at `ptr` names, checked against its own
+   * manifest; `site` as create() got it. Ends with out->base->destroy. E_INVALID for a parameter
+   * that is not marked */
+  qloom_status (*create)(const qloom_params *, const char *ptr, const qloom_site *site,
+                         qloom_instance *out, qloom_error *) QLOOM_NOEXCEPT;
+  /* [setup] inside save() and load(): its state, as arrays "<name>/...". load() leaves the instance
+   * unchanged on failure */
+  qloom_status (*save)(qloom_writer *, const char *name, const qloom_instance *,
+                       qloom_error *) QLOOM_NOEXCEPT;
+  qloom_status (*load)(const qloom_reader *, const char *name, qloom_instance *,
+                       qloom_error *) QLOOM_NOEXCEPT;
+} qloom_methods_api;
+
+/* "qloom.linear/1": small dense systems in double, matrices row-major. [any] The same bits on every
+ * machine and for any number of threads. Out of finite numbers only; otherwise E_NUMERIC. */
+typedef struct qloom_linear_api {
+  uint32_t struct_size, reserved;
+  /* x[n][columns] of least Frobenius norm among those that minimise ||a x - b||, where
+   * a[m][n] may have any rank and b is [m][columns]; *rank (may be NULL) gets a's */
+  qloom_status (*least_squares)(uint64_t m, uint64_t n, const double *a, uint64_t columns,
+                                const double *b, double *x, uint64_t *rank,
+                                qloom_error *) QLOOM_NOEXCEPT;
+  /* x[n][columns] with a x = b, a[n][n] symmetric (its lower triangle is read) and positive
+   * definite: otherwise E_NUMERIC */
+  qloom_status (*cholesky_solve)(uint64_t n, const double *a, uint64_t columns, const double *b,
+                                 double *x, qloom_error *) QLOOM_NOEXCEPT;
+  /* a[n][n] symmetric (its lower triangle is read): values[n] ascending, vectors[n][n] with
+   * eigenvector j in column j, of length 1, its entry of largest magnitude (the first such)
+   * positive; vectors may be NULL */
+  qloom_status (*symmetric_eigen)(uint64_t n, const double *a, double *values, double *vectors,
+                                  qloom_error *) QLOOM_NOEXCEPT;
+} qloom_linear_api;
 
 #ifdef __cplusplus
 }

@@ -142,7 +142,8 @@ typedef struct qloom_block {
 /* One-element-per-group tables of a uniform grid:
  *   t = (x - offset) * inv_scale;  code = clamp(round(t) + zero_point, code_min, code_max)
  *   y = offset + (code - zero_point) * scale
- * offset may be NULL: 0. Magnitudes of code_min, code_max and zero_point are at most 2^24. */
+ * offset may be NULL: 0. Magnitudes of code_min, code_max and zero_point are at most 2^24 in a grid
+ * that the kernels get; an encoding may have any int32. */
 typedef struct qloom_grid {
   const float *scale, *inv_scale, *offset;
   const int32_t *zero_point, *code_min, *code_max;
