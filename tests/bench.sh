@@ -25,12 +25,14 @@ cmake --preset release >/dev/null
 cmake --build build/release --target qloom qloom_plugins qloom_bench --parallel "$(nproc)"
 if [[ -z $python ]]; then
   python=build/bench/python/bin/python
-  if [[ ! -x $python ]]; then
-    python3 -m venv build/bench/python
+  if [[ ! -f build/bench/python/complete ]]; then
+    rm -rf build/bench/python
+    python3 -m venv build/bench/python # package python3-venv
     "$python" -m pip install --quiet torch==2.13.0 numpy==2.4.6 onnxruntime==1.32.0 onnx==1.23.2 \
       matplotlib==3.11.2
     "$python" -m pip install --quiet qtorch==0.3.0 ||
       echo "bench.sh: QPyTorch does not build here; its rules run as PyTorch eager operations"
+    touch build/bench/python/complete
   fi
 fi
 PYTHONPATH=tests/benchmarks exec "$python" -m suite "$@"

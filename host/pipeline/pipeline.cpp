@@ -298,15 +298,37 @@ Pipeline with_seed(Pipeline pipeline, std::uint64_t seed) {
   return pipeline;
 }
 
+namespace {
+
+/// What a rule is when it does not stand in a pipeline's file.
+Rule lone_rule(const Json& written, RuleUse use, const std::string& name,
+               const registry::Registry& registry) {
+  const Json schema =
+      registry::read_schema("pipeline").at(Json::json_pointer("/properties/rules/items"));
+  return resolve_rule(json::validate(schema, written, name + ": "), use, name, "", registry);
+}
+
+}  // namespace
+
 Rule load_rule(const std::string& file_or_json, const registry::Registry& registry) {
   const std::size_t first = file_or_json.find_first_not_of(" \t\r\n");
   const bool is_inline = first != std::string::npos && file_or_json[first] == '{';
   const std::string name = is_inline ? "RULE" : file_or_json;
   const Json written = is_inline ? json::parse(file_or_json, name) : data::read_json(file_or_json);
-  const Json rule_schema =
-      registry::read_schema("pipeline").at(Json::json_pointer("/properties/rules/items"));
-  return resolve_rule(json::validate(rule_schema, written, name + ": "), RuleUse::kAlone, name, "",
-                      registry);
+  return lone_rule(written, RuleUse::kAlone, name, registry);
+}
+
+Rule added_rule(const Json& written, const std::string& name, const registry::Registry& registry) {
+  Rule rule = lone_rule(written, RuleUse::kPipeline, name, registry);
+  for (const char* key : {"from", "norm"}) {
+    if (written.contains(key)) {
+      throw InputError(
+          fmt::format("{}: /{}: a rule that a procedure adds acts at once, and norms "
+                      "stay as they are; expected a rule without it",
+                      name, key));
+    }
+  }
+  return rule;
 }
 
 }  // namespace qloom::pipeline

@@ -154,6 +154,11 @@ struct Pipeline {
 /// optional here.
 [[nodiscard]] Rule load_rule(const std::string& file_or_json, const registry::Registry& registry);
 
+/// A rule of procedures: one that a pipeline could have, but for "from" and "norm", since it acts
+/// at once. `name` stands for the file in messages.
+[[nodiscard]] Rule added_rule(const Json& written, const std::string& name,
+                              const registry::Registry& registry);
+
 /// A layer as rules name it: its name, the name of its type, whether it is the first or the last
 /// contraction.
 struct NamedLayer {

@@ -122,7 +122,8 @@ class Placer {
 }  // namespace
 
 sites::Placement place(const pipeline::Pipeline& pipeline, const network::Model& model,
-                       const registry::Registry& registry, Moment done) {
+                       const registry::Registry& registry, Moment done,
+                       std::span<const pipeline::Rule> added) {
   sites::Placement placement;
   const std::vector<Candidate> layers = candidates(pipeline, model);
   const std::string norm_where = pipeline.file.string() + ": /norm";
@@ -137,6 +138,7 @@ sites::Placement place(const pipeline::Pipeline& pipeline, const network::Model&
     const bool is_active = rule.from_epoch <= done.epochs && rule.from_step <= done.steps;
     if (is_active) placer.apply(rule, layers);
   }
+  for (const pipeline::Rule& rule : added) placer.apply(rule, layers);
   return placement;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "host/network/model.hpp"
@@ -20,11 +21,13 @@ struct Moment {
 };
 
 /// The placement once this much training is done. Later rules win over earlier ones,
-/// site by site; a rule with "quantizer": null clears what earlier ones placed. InputError for
-/// rules that name what the model has not (candidates.hpp).
+/// site by site; a rule with "quantizer": null clears what earlier ones placed. `added`: rules
+/// behind all of the pipeline's. InputError for rules that name what the model has not
+/// (candidates.hpp).
 [[nodiscard]] sites::Placement place(const pipeline::Pipeline& pipeline,
                                      const network::Model& model,
-                                     const registry::Registry& registry, Moment done);
+                                     const registry::Registry& registry, Moment done,
+                                     std::span<const pipeline::Rule> added = {});
 
 /// The moments at which the placement may change, the start included, in their order.
 [[nodiscard]] std::vector<Moment> changes(const pipeline::Pipeline& pipeline,

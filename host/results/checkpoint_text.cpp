@@ -73,6 +73,7 @@ Json to_json(const CheckpointText& t) {
             {"tables", t.tables},
             {"formats_of_training", t.formats_of_training},
             {"reloads", t.reloads},
+            {"added_rules", t.added_rules},
             {"warnings", t.warnings},
             {"procedure_versions", t.procedure_versions}};
   if (t.final_score) {
@@ -117,6 +118,7 @@ CheckpointText from_json(const Json& meta) {
                    .stages = meta["stages"],
                    .reloads = meta["reloads"],
                    .warnings = meta["warnings"],
+                   .added_rules = meta["added_rules"],
                    .custom = meta["custom"],
                    .tables = meta["tables"],
                    .formats_of_training = meta["formats_of_training"],

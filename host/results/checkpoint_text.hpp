@@ -50,7 +50,7 @@ struct CheckpointText {
   json::Json seed;
   Cursor cursor;
   sites::Phase last_pass;
-  json::Json series, stages, reloads, warnings;
+  json::Json series, stages, reloads, warnings, added_rules;
   std::map<std::string, std::vector<double>> custom;
   std::map<std::string, json::Json> tables;               ///< of procedures
   json::Json formats_of_training = json::Json::object();  ///< as facts.hpp has them

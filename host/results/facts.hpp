@@ -25,7 +25,7 @@ struct Score {
   std::int64_t correct = 0, count = 0;
 };
 
-/// A moment at which rules with "from" changed the placement.
+/// A moment at which rules with "from", or of procedures, changed the placement.
 struct Swap {
   std::uint64_t epoch = 0, step = 0;
   sites::Placement before, after;
@@ -59,8 +59,11 @@ struct RunFacts {
   /// Of sites that act in training alone, after the last epoch (formats.hpp).
   json::Json formats_of_training = json::Json::object();
   std::optional<Score> final_score;
-  /// All methods of the run, also those that act only before or after a swap.
+  /// All methods of the run, also those that act only before or after a swap, or that procedures
+  /// brought in.
   std::set<const registry::Method*> methods;
+  /// Rules of procedures in their order: {"epoch", "step", "rule"}.
+  json::Json added_rules = json::Json::array();
   // Of this process alone. Unit: seconds, steps.
   double seconds = 0, training_seconds = 0;
   std::uint64_t steps_run = 0;

@@ -154,11 +154,27 @@ std::map<fs::path, std::string> stamps_of(const std::vector<fs::path>& files) {
 
 Json inputs_of(const pipeline::Pipeline& pipeline,
                const std::set<const registry::Method*>& methods) {
-  Json list = fixed_entries(pipeline);
+  Json inputs{{"files", fixed_entries(pipeline)}};
+  add_plugins(inputs, methods);
+  return inputs;
+}
+
+void add_plugins(Json& inputs, const std::set<const registry::Method*>& methods) {
   std::set<fs::path> libraries;
   for (const registry::Method* method : methods) libraries.insert(method->library_file);
-  for (const fs::path& library : libraries) list.push_back(plugin_entry(library, methods));
-  return {{"files", std::move(list)}};
+  Json& list = inputs["files"];
+  for (const fs::path& library : libraries) {
+    Json entry = plugin_entry(library, methods);
+    const auto old = std::ranges::find_if(list, [&](const Json& other) {
+      return other["what"] == "plugin" && other["digest"] == entry["digest"] &&
+             other["name"] == entry["name"];
+    });
+    if (old == list.end()) {
+      list.push_back(std::move(entry));
+    } else {
+      *old = std::move(entry);
+    }
+  }
 }
 
 void renew_plugin(Json& inputs, const fs::path& library) {

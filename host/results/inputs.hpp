@@ -28,6 +28,9 @@ namespace qloom::results {
 [[nodiscard]] json::Json inputs_of(const pipeline::Pipeline& pipeline,
                                    const std::set<const registry::Method*>& methods);
 
+/// A method that came in during the run: its library is an input, too.
+void add_plugins(json::Json& inputs, const std::set<const registry::Method*>& methods);
+
 /// After a library was loaded anew: its entry says what it is now.
 void renew_plugin(json::Json& inputs, const std::filesystem::path& library);
 

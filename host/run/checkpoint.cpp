@@ -52,6 +52,16 @@ void take(const CheckpointText& text, RunState& state) {
   if (text.final_score) state.facts.final_score = text.final_score;
 }
 
+/// Those that procedures added.
+void take_rules(const Setup& setup, RunState& state, const Json& rules, const std::string& where) {
+  state.facts.added_rules = rules;
+  state.added_rules.clear();
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    state.added_rules.push_back(pipeline::added_rule(
+        rules[i]["rule"], fmt::format("{}: added rule {}", where, i), setup.registry));
+  }
+}
+
 }  // namespace
 
 data::Arrays arrays_of(const Setup& setup, const RunState& state) {
@@ -72,6 +82,7 @@ data::Arrays arrays_of(const Setup& setup, const RunState& state) {
                      .stages = facts.stages,
                      .reloads = facts.reloads,
                      .warnings = state.warnings.list(),
+                     .added_rules = facts.added_rules,
                      .custom = facts.custom,
                      .tables = facts.tables,
                      .formats_of_training = facts.formats_of_training,
@@ -91,7 +102,9 @@ void restore(const Setup& setup, RunState& state, const data::Arrays& arrays,
   network.load_structure(reader);
   data::ArrayReader sites(arrays, where);
   network.sites.recall(sites);
-  setup.lower(network, state.done());
+  take_rules(setup, state, text.added_rules, where);
+  setup.lower(network, state.done(), state.added_rules);
+  collect_methods(network.placement(), state.facts.methods);
   network.load_everything(reader);
   for (std::size_t i = 0; i < state.procedures.size(); ++i) {
     state.procedures[i].instance().load(reader, procedure_key(i), text.procedure_versions[i]);

@@ -68,17 +68,30 @@ std::vector<TensorFact> activation_facts(const network::Network& network) {
   return facts;
 }
 
-/// The moments at which rules with "from" began to act, up to where the run stands.
+/// The moments at which rules with "from" began to act, up to where the run stands, and those at
+/// which procedures added rules.
 std::vector<results::Swap> swaps_of(const Setup& setup, const RunState& state) {
   std::vector<results::Swap> swaps;
+  const Json& added = state.facts.added_rules;
+  // With the first `rules` that procedures added.
+  const auto placement_of = [&](placing::Moment done, std::size_t rules) {
+    return placing::place(setup.pipeline, state.network->graph.model(), setup.registry, done,
+                          std::span(state.added_rules).first(rules));
+  };
   const auto placement = [&](placing::Moment done) {
-    return placing::place(setup.pipeline, state.network->graph.model(), setup.registry, done);
+    const auto rules = std::ranges::count_if(
+        added, [&](const Json& rule) { return rule["step"].get<std::uint64_t>() < done.steps; });
+    return placement_of(done, static_cast<std::size_t>(rules));
   };
   const std::uint64_t per_epoch = setup.batches.per_epoch();
   for (const placing::Moment now : placing::changes(setup.pipeline, per_epoch)) {
     if (now.steps == 0 || now.steps > state.cursor.steps) continue;
     const placing::Moment earlier{(now.steps - 1) / per_epoch, now.steps - 1};
     swaps.push_back({now.epochs, now.steps, placement(earlier), placement(now)});
+  }
+  for (std::size_t i = 0; i < added.size(); ++i) {
+    const placing::Moment now{added[i]["epoch"], added[i]["step"]};
+    swaps.push_back({now.epochs, now.steps, placement_of(now, i), placement_of(now, i + 1)});
   }
   return swaps;
 }
@@ -96,7 +109,6 @@ results::RunFacts facts_of(const Setup& setup, const RunState& state, int thread
   for (network::Parameter* p : network.parameters.list()) {  // which the pass saw as averages
     if (!p->shadow.empty()) static_cast<void>(network::quantized(network, *p));
   }
-  facts.methods = setup.methods();
   facts.name = pipeline.name;
   facts.model = network.graph.model().name;
   facts.dataset = dataset.name;

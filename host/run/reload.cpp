@@ -10,9 +10,11 @@
 namespace qloom::run {
 
 void Reloads::watch() {
+  if (!watcher_) watcher_.emplace();
   std::set<std::filesystem::path> files;
-  for (const registry::Method* method : setup_.methods()) files.insert(method->library_file);
-  watcher_.emplace(files);
+  for (const registry::Method* method : state_.facts.methods) files.insert(method->library_file);
+  watcher_->watch(files);
+  watched_ = state_.facts.methods.size();
 }
 
 layers::Loss Reloads::step(const std::function<layers::Loss()>& step, Progress& progress) {
@@ -32,6 +34,7 @@ layers::Loss Reloads::step(const std::function<layers::Loss()>& step, Progress& 
 
 void Reloads::load_changed(Progress& progress) {
   if (!watcher_) return;
+  if (watched_ != state_.facts.methods.size()) watch();  // a procedure brought methods in
   for (const std::filesystem::path& library : watcher_->changed()) {
     const std::string name = library.filename().string();
     std::string what;

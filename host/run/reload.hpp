@@ -46,6 +46,7 @@ class Reloads {
   const Setup& setup_;
   RunState& state_;
   std::optional<registry::FileWatcher> watcher_;
+  std::size_t watched_ = 0;  ///< methods whose libraries are watched
   std::optional<Trial> trial_;
 };
 

@@ -83,7 +83,7 @@ qloom_status remove_norm(qloom_run* run, std::uint64_t index) noexcept {
     if (index >= norms.size()) throw RunError(fmt::format("there is no norm {}", index));
     warn_of_lost_sites(run->state, norms[index]->name);
     network.remove_norm(network.graph.model().find(norms[index]->name));
-    run->setup.lower(network, run->state.done());
+    run->setup.lower(network, run->state.done(), run->state.added_rules);
     return QLOOM_OK;
   });
 }
@@ -213,10 +213,23 @@ qloom_status report_table(qloom_run* run, const char* key, const char* text,
   });
 }
 
-constexpr qloom_run_api kTable{
-    sizeof(qloom_run_api), 0,           &tensor,         &norm,   &norm_inference,
-    &remove_norm,          &set_shadow, &retune_norms,   &logits, &schedule,
-    &scale_learning_rate,  &report,     &random_uniform, &again,  &report_table};
+constexpr qloom_run_api kTable{sizeof(qloom_run_api),
+                               0,
+                               &tensor,
+                               &norm,
+                               &norm_inference,
+                               &remove_norm,
+                               &set_shadow,
+                               &retune_norms,
+                               &logits,
+                               &schedule,
+                               &scale_learning_rate,
+                               &report,
+                               &random_uniform,
+                               &again,
+                               &report_table,
+                               &site_of,
+                               &add_rule};
 
 /// As docs/abi.md calls it.
 const char* event_name(std::uint32_t event) {
@@ -233,6 +246,7 @@ void install_run_service() { registry::set_run_services({&kTable, &tensors_servi
 void emit(Services& run, std::uint32_t event) {
   const Cursor& cursor = run.state.cursor;
   const std::vector<pipeline::Stage>& stages = run.setup.pipeline.stages;
+  run.state.event = event;
   for (const methods::Procedure& procedure : run.state.procedures) {
     if (!procedure.wants(event)) continue;
     qloom_event e{};
@@ -246,6 +260,7 @@ void emit(Services& run, std::uint32_t event) {
         cursor.stage < e.stages ? stages[static_cast<std::size_t>(cursor.stage)].type->name : "";
     e.round = cursor.round;
     procedure.on(&run, e, event_name(event));
+    run.state.lent.clear();
   }
 }
 

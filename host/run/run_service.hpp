@@ -27,6 +27,10 @@ using Services = qloom_run;
 /// "qloom.tensors/1": what they see and change of stored tensors.
 [[nodiscard]] const qloom_tensors_api& tensors_service();
 
+/// Functions of "qloom.run/1": a quantizer of the network, one more rule.
+qloom_status site_of(qloom_run* run, std::uint64_t index, qloom_run_site* out) noexcept;
+qloom_status add_rule(qloom_run* run, const char* json, qloom_error* error) noexcept;
+
 /// body() as a function of a service: what it throws is refused, with its text in *error or in the
 /// log.
 template <class Body>

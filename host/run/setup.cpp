@@ -19,6 +19,14 @@ network::Model model_of(const pipeline::Pipeline& p, const data::Dataset& d) {
                               {d.train.height, d.train.width, d.train.channels}, d.classes);
 }
 
+data::Dataset load_data(const pipeline::Pipeline& p) try {
+  return data::load(p.source);
+} catch (const InputError& error) {
+  throw InputError(fmt::format("{}: /data: {}", p.file.string(), error.what()));
+}
+
+}  // namespace
+
 void collect_methods(const sites::Placement& placement,
                      std::set<const registry::Method*>& methods) {
   for (const auto& [key, spec] : placement.quantizers) {
@@ -30,14 +38,6 @@ void collect_methods(const sites::Placement& placement,
   }
   for (const auto& [layer, spec] : placement.norms) methods.insert(spec.method);
 }
-
-data::Dataset load_data(const pipeline::Pipeline& p) try {
-  return data::load(p.source);
-} catch (const InputError& error) {
-  throw InputError(fmt::format("{}: /data: {}", p.file.string(), error.what()));
-}
-
-}  // namespace
 
 Setup::Setup(pipeline::Pipeline described, const registry::Registry& known,
              results::Warnings& warnings)
@@ -52,7 +52,7 @@ Setup::Setup(pipeline::Pipeline described, const registry::Registry& known,
   NormSettings norms(pipeline, batches.dataset.train.count, registry);
   std::vector<Calibration> calibrations;
   for (const placing::Moment moment : placing::changes(pipeline, batches.per_epoch())) {
-    lower(planned, moment);
+    lower(planned, moment, {});
     collect_methods(planned.placement(), methods_);
     norms.see(planned, warnings);
     check_agreement(pipeline, planned.placement(), registry, warnings);
@@ -88,12 +88,14 @@ std::vector<methods::Procedure> Setup::new_procedures() const {
   return procedures;
 }
 
-void Setup::lower(network::Network& network, placing::Moment done) const {
-  network.lower(placing::place(pipeline, network.graph.model(), registry, done));
+void Setup::lower(network::Network& network, placing::Moment done,
+                  std::span<const pipeline::Rule> added) const {
+  network.lower(placing::place(pipeline, network.graph.model(), registry, done, added));
 }
 
-void Setup::lower_if_due(network::Network& network, placing::Moment done) const {
-  if (swap_steps_.contains(done.steps)) lower(network, done);
+void Setup::lower_if_due(network::Network& network, placing::Moment done,
+                         std::span<const pipeline::Rule> added) const {
+  if (swap_steps_.contains(done.steps)) lower(network, done, added);
 }
 
 }  // namespace qloom::run

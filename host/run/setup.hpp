@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "host/methods/procedure.hpp"
@@ -31,7 +32,7 @@ class Setup {
   const Batches batches;
   const network::Model model;
 
-  /// All methods of the run, also those that act only before or after a swap.
+  /// All methods of the pipeline, also those that act only before or after a swap.
   [[nodiscard]] const std::set<const registry::Method*>& methods() const { return methods_; }
   /// InputError when a stage would evaluate activations of which nothing before it says ranges or
   /// first values; returns what is known at the end. `known` is what the run starts from, `begun`
@@ -41,14 +42,20 @@ class Setup {
   /// Not yet lowered.
   [[nodiscard]] std::unique_ptr<network::Network> new_network() const;
   [[nodiscard]] std::vector<methods::Procedure> new_procedures() const;
-  /// Lowers the network as the rules say once so much training is done.
-  void lower(network::Network& network, placing::Moment done) const;
+  /// Lowers the network as the rules, and those that procedures `added`, say once so much training
+  /// is done.
+  void lower(network::Network& network, placing::Moment done,
+             std::span<const pipeline::Rule> added) const;
   /// lower() where rules with "from" begin to act at this step.
-  void lower_if_due(network::Network& network, placing::Moment done) const;
+  void lower_if_due(network::Network& network, placing::Moment done,
+                    std::span<const pipeline::Rule> added) const;
 
  private:
   std::set<const registry::Method*> methods_;
   std::set<std::uint64_t> swap_steps_;  ///< done steps at which rules with "from" begin to act
 };
+
+/// Adds the methods that act at the sites of a placement.
+void collect_methods(const sites::Placement& placement, std::set<const registry::Method*>& methods);
 
 }  // namespace qloom::run

@@ -29,7 +29,7 @@ void start_from(const Setup& setup, RunState& state, const std::filesystem::path
     results::require_site_arrays(reader, arrays);
     network.sites.recall(sites);
   }
-  setup.lower(network, state.done());
+  setup.lower(network, state.done(), {});
   setup.check_stages(placing::known_sites(network), network.graph.model());
   network.load_weights(reader);
   if (takes_state) network.parameters.load_held(reader);

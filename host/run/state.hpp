@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +45,9 @@ struct RunState {
   std::unique_ptr<network::Network> network;
   std::vector<methods::Procedure> procedures;
   Cursor cursor;
+  std::vector<pipeline::Rule> added_rules;  ///< of procedures, as facts.added_rules
+  std::uint32_t event = 0;                  ///< QLOOM_EVENT_*, the last one that was told
+  std::list<qloom_encoding> lent;           ///< to a procedure, while its event lasts
   results::RunFacts facts;  ///< what it has collected so far; facts.hpp completes it
   results::Warnings warnings;
   Step step;

@@ -30,14 +30,18 @@ Trainer::Trainer(pipeline::Pipeline pipeline, const registry::Registry& registry
     : state_{.network = nullptr,
              .procedures = {},
              .cursor = {},
+             .added_rules = {},
+             .event = 0,
+             .lent = {},
              .facts = {},
              .warnings = results::Warnings(std::move(tell)),
              .step = {},
              .again = RunState::Again::kNoTime},
       setup_(std::move(pipeline), registry, state_.warnings) {
   install_run_service();
+  state_.facts.methods = setup_.methods();
   state_.network = setup_.new_network();
-  setup_.lower(*state_.network, {});
+  setup_.lower(*state_.network, {}, {});
   state_.network->parameters.initialise(setup_.model);
   state_.procedures = setup_.new_procedures();
 }

@@ -229,6 +229,10 @@ class SiteQuantizer {
 
   [[nodiscard]] const QuantizerSpec& spec() const { return spec_; }
   [[nodiscard]] const SiteContext& context() const { return context_; }
+  /// Of the last tensor; empty before one.
+  [[nodiscard]] const Shape& shape() const { return shape_; }
+  /// One per group, as the estimator last found them; none without an estimator or data.
+  [[nodiscard]] const std::vector<qloom_range>& ranges() const { return ranges_; }
   /// State of all instances, keys "quantizer/<name>", "range/<name>", "learned/<name>"; and of the
   /// node itself, "site/<name>".
   [[nodiscard]] data::Arrays save() const;

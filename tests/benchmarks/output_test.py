@@ -86,6 +86,18 @@ class Files(unittest.TestCase):
         self.assertIn("| affine | 16 M floats | 4 ms | 4.00 | PyTorch fake_quantize | 12.00 | memcpy "
                       "| 0.95 | 0.9 of limit; 10 x peer | yes |", text)
 
+    def test_ratios_of_another_system_stand_in_further_columns(self):
+        page = self.folder / "performance.md"
+        page.write_text("<!-- figures -->\n<!-- end of figures -->\n")
+        other = [dict(row, ratio_to_peer=5, ratio_to_limit=0.5) for row in self.rows[:1]]
+        output.write_json(self.folder / "bench.Debian_13.json", ABOUT, other)
+        output.update_page(page, ABOUT, self.rows)
+        text = page.read_text()
+        self.assertIn("| reached | x peer, Debian 13 | of limit, Debian 13 |", text)
+        self.assertIn("| 0.95 | 0.9 of limit; 10 x peer | yes | 5.00 | 0.50 |", text)
+        self.assertIn("| no | - | - |", text)
+        self.assertIn("Ratios on Debian 13 are of a run of its own", text)
+
     def test_growth_is_in_the_file_and_not_in_the_tables(self):
         row = measure.new_row("growth: tensor size", "memcpy", "4096", 1)
         self.assertNotIn("memcpy", output.markdown([row]))

@@ -7,20 +7,8 @@
 namespace qloom::test {
 namespace {
 
-const Json kTrain{{"train", {{"epochs", 1}}}}, kEvaluate{{"evaluate", Json::object()}},
-    kCalibrate{{"calibrate", {{"batches", 1}}}};
-
-class Events : public Experiment {
+class Events : public WithEventLog {
  protected:
-  void SetUp() override {
-    Experiment::SetUp();
-    setenv("QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/tests/run_plugins:" QLOOM_BINARY_DIR "/plugins",
-           1);
-  }
-  void TearDown() override {
-    setenv("QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/plugins", 1);
-    Experiment::TearDown();
-  }
   void write_stages(const Json& stages, Json parameters = Json::object()) {
     parameters["plugin"] = "event_log";
     write({{"data", {{"dataset", "fashion-mnist"}, {"train_limit", 256}, {"test_limit", 64}}},

@@ -62,6 +62,10 @@ inline Json pipeline() {
             {{"evaluate", Json::object()}}}}};
 }
 
+/// Short stages.
+inline const Json kTrain{{"train", {{"epochs", 1}}}}, kEvaluate{{"evaluate", Json::object()}},
+    kCalibrate{{"calibrate", {{"batches", 1}}}};
+
 class Experiment : public testing::Test {
  protected:
   void SetUp() override {
@@ -119,6 +123,20 @@ class Experiment : public testing::Test {
     return r;
   }
   fs::path folder_;
+};
+
+/// With the procedure event_log of tests/run.
+class WithEventLog : public Experiment {
+ protected:
+  void SetUp() override {
+    Experiment::SetUp();
+    setenv("QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/tests/run_plugins:" QLOOM_BINARY_DIR "/plugins",
+           1);
+  }
+  void TearDown() override {
+    setenv("QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/plugins", 1);
+    Experiment::TearDown();
+  }
 };
 
 }  // namespace qloom::test

@@ -363,6 +363,35 @@ TEST_F(RunServices, ATableOfAnotherFormIsRefusedWithItsPlace) {
   EXPECT_EQ(run_api->again(&services), QLOOM_E_ORDER);
 }
 
+TEST_F(RunServices, ARuleIsAddedBetweenPassesAloneAndARefusedOneChangesNothing) {
+  auto t = trainer(Json::array(), Json::array(), 1);
+  qloom_run services{t.setup(), t.state()};
+  const char* rule = R"({"site": "weight", "quantizer": {"plugin": "twn"}})";
+  for (const std::uint32_t event : {QLOOM_EVENT_LOSS, QLOOM_EVENT_AFTER_BACKWARD}) {
+    t.state().event = event;
+    EXPECT_EQ(run_api->add_rule(&services, rule, &error), QLOOM_E_ORDER);
+  }
+  t.state().event = QLOOM_EVENT_AFTER_STEP;
+  for (const auto& [text, message] :
+       {std::pair{"{", "parse error"},
+        {R"({"site": "weight"})", "the rule has nothing in it"},
+        {R"({"site": "weight", "quantizer": {"plugin": "pact", "part": "activation"}})",
+         "unknown key \"part\""},
+        {R"({"norm": {"plugin": "l1_bn"}})", "/norm: a rule that a procedure adds"}}) {
+    EXPECT_EQ(run_api->add_rule(&services, text, &error), QLOOM_E_INVALID) << text;
+    EXPECT_TRUE(says(message)) << error.message;
+  }
+  EXPECT_TRUE(t.network().placement().quantizers.empty());
+  EXPECT_TRUE(t.facts().added_rules.empty());
+  EXPECT_EQ(run_api->add_rule(&services, rule, &error), QLOOM_OK);
+  EXPECT_FALSE(t.network().placement().quantizers.empty());
+  qloom_run_site site{};
+  site.struct_size = sizeof site;
+  EXPECT_EQ(run_api->site(&services, 0, &site), QLOOM_OK);
+  EXPECT_STREQ(site.quantizer, "twn");
+  EXPECT_EQ(run_api->site(&services, 99, &site), QLOOM_E_INVALID);
+}
+
 TEST_F(RunServices, AControlThatIsRefusedChangesNothing) {
   auto t = trainer(Json::array(), Json::array(), 1);
   qloom_run services{t.setup(), t.state()};

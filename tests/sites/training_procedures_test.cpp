@@ -136,5 +136,67 @@ TEST_F(Procedures, TrainingStatisticsAreThoseOfTheWeights) {
   EXPECT_NEAR(told.at("zero_share/conv1")[1], zeros / static_cast<double>(change.size()), 0.05);
 }
 
+/// Levels of a codebook rule that a procedure added.
+std::vector<float> codebook_of(run::Trainer& t) {
+  return t.facts().added_rules.at(0)["rule"]["quantizer"]["codebook"].get<std::vector<float>>();
+}
+
+TEST_F(Procedures, OneCodebookServesAllLayersAndItsValuesAreMeansWeightedByImportance) {
+  const Json train{{"train", {{"epochs", 1}, {"optimizer", {{"type", "adam"}}}}}};
+  auto t = trainer(Json::array(),
+                   Json::array({{{"plugin", "global_codebook"},
+                                 {"centroids", 6},
+                                 {"importance", "adam"},
+                                 {"max_iterations", 1000}}}),
+                   1, {{"stages", Json::array({train, Json{{"evaluate", Json::object()}}})}});
+  run(t);
+  ASSERT_EQ(t.facts().added_rules.size(), 1U);
+  const std::vector<float> levels = codebook_of(t);
+  ASSERT_EQ(levels.size(), 6U);
+  std::vector<double> sums(6, 0.0), counts(6, 0.0);
+  for (network::Parameter* p : t.network().parameters.list()) {
+    if (p->role != QLOOM_ROLE_WEIGHT) continue;
+    const std::vector<float> seen = values(network::last_seen(t.network(), *p));
+    for (std::size_t i = 0; i < p->value.size(); ++i) {
+      const auto nearest = std::ranges::min_element(
+          levels, {}, [&](float c) { return std::abs(double{c} - double{p->value[i]}); });
+      ASSERT_EQ(seen[i], *nearest) << p->name() << " " << i;
+      const double h = std::sqrt(double{p->second_moment[i]});
+      sums[static_cast<std::size_t>(nearest - levels.begin())] += h * p->value[i];
+      counts[static_cast<std::size_t>(nearest - levels.begin())] += h;
+    }
+  }
+  for (std::size_t j = 0; j < 6; ++j) EXPECT_NEAR(levels[j], sums[j] / counts[j], 1e-5) << j;
+}
+
+TEST_F(Procedures, AGlobalCodebookKeepsZerosAndTrainsOn) {
+  const Json train{{"train", {{"epochs", 1}}}};
+  const Json codebook{{"plugin", "global_codebook"}, {"centroids", 3}, {"stage", 0}};
+  auto t = trainer(Json::array(),
+                   Json::array({{{"plugin", "magnitude_prune"}, {"sparsity", 0.5}}, codebook}), 1,
+                   {{"stages", Json::array({train, train, Json{{"evaluate", Json::object()}}})}});
+  run(t, [](run::Trainer& now) {
+    EXPECT_EQ(now.facts().added_rules.size(), now.cursor().stage > 1 ? 1U : 0U);
+  });
+  const std::vector<float> levels = codebook_of(t);
+  EXPECT_EQ(levels.size(), 4U);
+  EXPECT_EQ(std::count(levels.begin(), levels.end(), 0.0F), 1);
+  EXPECT_EQ(t.facts().added_rules.at(0)["epoch"], 1);
+}
+
+TEST_F(Procedures, AGlobalCodebookWithoutItsImportanceIsRefused) {
+  for (const auto& [importance, message] :
+       {std::pair{"adam", "has no second moment"}, {"given", "has none"}}) {
+    auto t = trainer(Json::array(),
+                     Json::array({{{"plugin", "global_codebook"}, {"importance", importance}}}), 1);
+    try {
+      run(t);
+      FAIL() << importance;
+    } catch (const std::exception& e) {
+      EXPECT_NE(std::string(e.what()).find(message), std::string::npos) << e.what();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace qloom::test

@@ -82,7 +82,8 @@ benchmarks() {
   if [[ -n ${PIP_CERT:-} ]]; then
     install -D --mode=644 "$PIP_CERT" "$system$PIP_CERT" || return
   fi
-  OMP_WAIT_POLICY="" in_system tests/bench.sh && cp "$system$root/build/bench/bench.json" "$results"
+  in_system apt-get install --yes --no-install-recommends python3-venv python3-dev &&
+    OMP_WAIT_POLICY="" in_system tests/bench.sh && cp "$system$root/build/bench/bench.json" "$results"
 }
 
 rm -rf "$results" && mkdir -p "$results"

@@ -48,7 +48,11 @@ constexpr qloom_run_api kRun{
                          std::uint64_t n) noexcept { return run_of(r).random(stream, out, n); },
     .again = [](qloom_run* r) noexcept { return run_of(r).again(); },
     .report_table = [](qloom_run* r, const char* key, const char* text,
-                       qloom_error*) noexcept { return run_of(r).report_table(key, text); }};
+                       qloom_error*) noexcept { return run_of(r).report_table(key, text); },
+    .site = [](qloom_run* r, std::uint64_t i,
+               qloom_run_site* out) noexcept { return run_of(r).site(i, *out); },
+    .add_rule = [](qloom_run* r, const char* text,
+                   qloom_error*) noexcept { return run_of(r).add_rule(text); }};
 
 /// body(parameter) where there is one; with `needs_rest`, not while a pass is under way.
 template <class Body>

@@ -39,6 +39,21 @@ qloom_status SmallRun::norm(std::uint64_t index, qloom_run_norm& out) const {
   out.channels = n.channels;
   return QLOOM_OK;
 }
+qloom_status SmallRun::site(std::uint64_t index, qloom_run_site& out) const {
+  std::uint64_t number = 0;
+  for (const Parameter& p : parameters_) {
+    if (p.role != QLOOM_ROLE_WEIGHT || number++ != index) continue;
+    out.site = "weight";
+    out.layer = p.layer.c_str();
+    out.quantizer = "fixed_point";
+    out.elements = p.n;
+    out.groups = 1;
+    out.ranges = nullptr;
+    out.encoding = nullptr;
+    return QLOOM_OK;
+  }
+  return QLOOM_E_INVALID;
+}
 qloom_status SmallRun::norm_inference(std::uint64_t index, float* scale, float* shift) const {
   if (index >= norms_.size()) return QLOOM_E_INVALID;
   for (std::uint64_t c = 0; c < norms_[index].channels; ++c) {
@@ -149,6 +164,10 @@ Record SmallRun::take() const {
   for (const auto& [key, series] : reports_) record.push_back({"report of " + key, series, ""});
   for (const auto& [key, text] : tables_) {
     record.push_back({"table " + key, std::vector<std::uint8_t>(text.begin(), text.end()), ""});
+  }
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    record.push_back({fmt::format("rule {}", i),
+                      std::vector<std::uint8_t>(rules_[i].begin(), rules_[i].end()), ""});
   }
   record.push_back({"retunings", std::vector<std::int64_t>{retunings_}, ""});
   return record;

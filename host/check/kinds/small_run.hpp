@@ -93,6 +93,11 @@ class SmallRun {
     tables_[key] = text;
     return QLOOM_OK;
   }
+  qloom_status site(std::uint64_t index, qloom_run_site& out) const;
+  qloom_status add_rule(const char* text) {
+    rules_.emplace_back(text);
+    return QLOOM_OK;
+  }
   qloom_status random(const char* stream, float* out, std::uint64_t n) const {
     for (std::uint64_t i = 0; i < n; ++i) {
       out[i] = qloom::uniform(random_word(seed_, stream_id(stream), step_, i));
@@ -130,6 +135,7 @@ class SmallRun {
   Guarded<float> values_{kBatch * kClasses, Side::kAfter}, slopes_{kBatch * kClasses, Side::kAfter};
   std::map<std::string, std::vector<double>> reports_;
   std::map<std::string, std::string> tables_;
+  std::vector<std::string> rules_;
   std::int64_t retunings_ = 0;
 };
 

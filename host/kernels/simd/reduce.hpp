@@ -4,6 +4,8 @@
 // The tiles and chunks of reference/reduce.hpp: sixteen virtual lanes whatever the vector width.
 #pragma once
 
+#include <bit>
+
 #include "host/kernels/core.hpp"
 #include "host/kernels/simd/lanes.hpp"
 
@@ -186,16 +188,17 @@ void reduce_columns(const float* x, std::uint64_t rows, std::uint64_t pitch, std
   });
 }
 
-/// ref::bin_of for a run; a plain loop, which the compiler vectorizes.
+/// ref::bin_of for a run; a plain loop without choices, which g++ 12 to 14 and clang vectorize.
 template <class Arch>
 void histogram_bins(const float* __restrict x, std::uint64_t n, double lo, double bins_per_unit,
                     double last_bin, bool abs, std::int32_t* __restrict bin) noexcept {
+  const std::uint32_t kept = abs ? 0x7FFFFFFFU : 0xFFFFFFFFU;  // without the sign, or with it
   for (std::uint64_t i = 0; i < n; ++i) {
-    const double v = abs ? __builtin_fabs(static_cast<double>(x[i])) : static_cast<double>(x[i]);
+    const double v = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x[i]) & kept);
     const double place = (v - lo) * bins_per_unit;
     const double low = place > 0.0 ? place : 0.0;
     const auto inside = static_cast<std::int32_t>(low < last_bin ? low : last_bin);
-    bin[i] = v == v ? inside : -1;
+    bin[i] = inside | -static_cast<std::int32_t>(v != v);
   }
 }
 

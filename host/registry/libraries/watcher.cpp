@@ -8,10 +8,10 @@
 namespace qloom::registry {
 namespace fs = std::filesystem;
 
-FileWatcher::FileWatcher(const std::set<fs::path>& files) {
+void FileWatcher::watch(const std::set<fs::path>& files) {
   for (const fs::path& file : files) {
     const Stamp now = stamp_of(file);
-    files_[file] = {now, now};
+    files_.try_emplace(file, Watched{now, now});
   }
 }
 

@@ -14,7 +14,8 @@ namespace qloom::registry {
 /// it is for a moment, so that no half-written library is taken.
 class FileWatcher {
  public:
-  explicit FileWatcher(const std::set<std::filesystem::path>& files);
+  /// Looks at these, too, from now on.
+  void watch(const std::set<std::filesystem::path>& files);
   /// Files that changed and are complete; each change once. Costs one look at each file's date.
   [[nodiscard]] std::vector<std::filesystem::path> changed();
 

@@ -107,7 +107,7 @@ class Training {
   }
 
  private:
-  void lower_if_due() { setup_.lower_if_due(*state_.network, state_.done()); }
+  void lower_if_due() { setup_.lower_if_due(*state_.network, state_.done(), state_.added_rules); }
 
   void epoch() {
     Walk samples = setup_.batches.training(cursor_.epochs);
@@ -152,7 +152,7 @@ class Training {
     registry::set_present_step(cursor_.steps);
     const layers::Loss loss = step(batch);
     state_.step = {};
-    require_floating_point(setup_.methods());
+    require_floating_point(state_.facts.methods);
     registry::set_present_step(registry::kNoStep);
     return loss;
   } catch (const RunError& error) {

@@ -2,6 +2,7 @@
 # Copyright the qloom authors
 """The benchmark suite; tests/bench.sh builds what it runs and calls it."""
 import argparse
+import json
 import pathlib
 import platform
 import subprocess
@@ -27,6 +28,9 @@ def parse():
                         help="build folder; default: build/release")
     parser.add_argument("--update-docs", action="store_true",
                         help="write the tables and the plot into docs/")
+    parser.add_argument("--tables", action="store_true",
+                        help="measure nothing: write the tables of docs/performance.md anew from "
+                        "docs/bench.json and docs/bench.<system>.json")
     arguments = parser.parse_args()
     if arguments.update_docs and (arguments.only or arguments.quick):
         parser.error("--update-docs wants all sections in full")
@@ -115,6 +119,11 @@ def run(workers, arguments, arrays, wanted):
 
 def main():
     arguments = parse()
+    docs = sections.ROOT / "docs"
+    if arguments.tables:
+        kept = json.loads((docs / "bench.json").read_text())
+        output.update_page(docs / "performance.md", kept["about"], kept["rows"])
+        return
     folder = pathlib.Path(arguments.output)
     arrays = sections.Arrays((folder / "arrays").absolute())
     arrays.write()
@@ -130,7 +139,6 @@ def main():
     if failures:
         sys.exit(f"{failures} parts failed; docs stay as they were")
     if arguments.update_docs:
-        docs = sections.ROOT / "docs"
         output.write_json(docs / "bench.json", facts, rows)
         output.plot(rows, docs / "performance.svg")
         output.update_page(docs / "performance.md", facts, rows)

@@ -65,16 +65,29 @@ def print_table(rows):
         print("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip())
 
 
-def markdown(rows):
-    """One table per section; growth is shown by the plot."""
+def place(row):
+    return row["section"], row["what"], row["size"], row["peer"], row["threads"]
+
+
+def markdown(rows, beside=()):
+    """One table per section; growth is shown by the plot. beside: (system, its rows) whose ratios stand
+    in further columns."""
+    others = [(system, {place(row): row for row in own}) for system, own in beside]
+    head = HEAD + [f"{ratio}, {system}" for system, _ in others for ratio in ("x peer", "of limit")]
+
+    def all_cells(row):
+        found = [own.get(place(row), {}) for _, own in others]
+        return cells(row) + [number(other.get(ratio)) for other in found
+                             for ratio in ("ratio_to_peer", "ratio_to_limit")]
+
     parts = []
     for section in dict.fromkeys(row["section"] for row in rows):
         if section.startswith("growth"):
             continue
         parts.append(f"### {section[0].upper()}{section[1:]}\n")
-        parts.append("| " + " | ".join(HEAD) + " |")
-        parts.append("|" + "---|" * len(HEAD))
-        parts += ["| " + " | ".join(cells(row)) + " |" for row in rows
+        parts.append("| " + " | ".join(head) + " |")
+        parts.append("|" + "---|" * len(head))
+        parts += ["| " + " | ".join(all_cells(row)) + " |" for row in rows
                   if row["section"] == section]
         parts.append("")
     return "\n".join(parts)
@@ -86,16 +99,26 @@ def replace_between(text, begin, end, new):
     return f"{head}{begin}\n{new.strip()}\n{end}{tail}"
 
 
+def beside_of(folder):
+    """(system, rows) of each bench.<system>.json: the same measured on another system."""
+    files = sorted(pathlib.Path(folder).glob("bench.*.json"))
+    return [(file.name.split(".")[1].replace("_", " "), json.loads(file.read_text())["rows"])
+            for file in files]
+
+
 def update_page(page, about, rows):
     page = pathlib.Path(page)
+    beside = beside_of(page.parent)
     text = page.read_text()
     samples = [row["samples"] for row in rows if row["seconds"] is not None]
     machine = (f"Measured on {about['processor']} with {about['threads']} threads and "
                f"{about['isa']}, beside PyTorch {about['torch']} and ONNX Runtime "
                f"{about['onnxruntime']}; each time is the median of {min(samples)} to {max(samples)} "
-               "samples. [bench.json](bench.json) has every row.")
+               "samples. [bench.json](bench.json) has every row."
+               + "".join(f" Ratios on {system} are of a run of its own on the same machine."
+                         for system, _ in beside))
     text = replace_between(text, "<!-- figures -->", "<!-- end of figures -->",
-                           machine + "\n\n" + markdown(rows) +
+                           machine + "\n\n" + markdown(rows, beside) +
                            "\n![Curves of the rates](performance.svg)")
     page.write_text(text)
 

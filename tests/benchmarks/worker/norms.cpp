@@ -4,6 +4,7 @@
 // Norms in training, beside oneDNN's batch normalisation on the same NHWC tensor.
 #include <memory>
 #include <stdexcept>
+#include <unordered_map>
 #include <vector>
 
 #include "host/contraction/onednn.hpp"
@@ -66,24 +67,27 @@ class OneDnnNorm : Operands {
     mean_.resize(channels());
     variance_.resize(channels());
     const auto wrap = [&](const memory::desc& d, float* p) { return memory(d, engine_, p); };
-    arguments_ = {{DNNL_ARG_SRC, wrap(data, x.data())},
-                  {DNNL_ARG_MEAN, wrap(vector, mean_.data())},
-                  {DNNL_ARG_VARIANCE, wrap(vector, variance_.data())},
-                  {DNNL_ARG_SCALE, wrap(vector, gamma.data())},
-                  {DNNL_ARG_SHIFT, wrap(vector, beta.data())},
-                  {DNNL_ARG_DST, wrap(data, y.data())},
-                  {DNNL_ARG_DIFF_DST, wrap(data, dy.data())},
-                  {DNNL_ARG_DIFF_SRC, wrap(data, dx.data())},
-                  {DNNL_ARG_DIFF_SCALE, wrap(vector, dgamma.data())},
-                  {DNNL_ARG_DIFF_SHIFT, wrap(vector, dbeta.data())}};
+    const std::unordered_map<int, memory> read{{DNNL_ARG_SRC, wrap(data, x.data())},
+                                               {DNNL_ARG_MEAN, wrap(vector, mean_.data())},
+                                               {DNNL_ARG_VARIANCE, wrap(vector, variance_.data())},
+                                               {DNNL_ARG_SCALE, wrap(vector, gamma.data())}};
+    forward_arguments_ = backward_arguments_ = read;  // each takes its own alone
+    forward_arguments_.merge(std::unordered_map<int, memory>{
+        {DNNL_ARG_SHIFT, wrap(vector, beta.data())}, {DNNL_ARG_DST, wrap(data, y.data())}});
+    backward_arguments_.merge(
+        std::unordered_map<int, memory>{{DNNL_ARG_DIFF_DST, wrap(data, dy.data())},
+                                        {DNNL_ARG_DIFF_SRC, wrap(data, dx.data())},
+                                        {DNNL_ARG_DIFF_SCALE, wrap(vector, dgamma.data())},
+                                        {DNNL_ARG_DIFF_SHIFT, wrap(vector, dbeta.data())}});
   }
-  void run_forward() { execute(forward_); }
-  void run_backward() { execute(backward_); }
+  void run_forward() { execute(forward_, forward_arguments_); }
+  void run_backward() { execute(backward_, backward_arguments_); }
   [[nodiscard]] double size() const { return static_cast<double>(x.size()); }
 
  private:
-  void execute(const dnnl::primitive& primitive) {
-    primitive.execute(stream_, arguments_);
+  void execute(const dnnl::primitive& primitive,
+               const std::unordered_map<int, dnnl::memory>& arguments) {
+    primitive.execute(stream_, arguments);
     stream_.wait();
   }
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
@@ -91,7 +95,7 @@ class OneDnnNorm : Operands {
   dnnl::batch_normalization_forward forward_;
   dnnl::batch_normalization_backward backward_;
   std::vector<float> mean_, variance_;
-  std::unordered_map<int, dnnl::memory> arguments_;
+  std::unordered_map<int, dnnl::memory> forward_arguments_, backward_arguments_;
 };
 
 Case norm_forward(const Json& params) {

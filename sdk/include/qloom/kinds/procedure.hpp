@@ -27,6 +27,15 @@ class Run {
     }
     return all;
   }
+  /// Quantizers that rules have placed.
+  [[nodiscard]] std::vector<qloom_run_site> sites() const {
+    return list<qloom_run_site>(services.run->site);
+  }
+  /// One more rule of the pipeline, JSON text, behind all others and in force at once.
+  void add_rule(const std::string& json) const {
+    qloom_error error = empty_error();
+    check(services.run->add_rule(run_, json.c_str(), &error), "add_rule", error);
+  }
   [[nodiscard]] std::vector<qloom_run_norm> norms() const {
     return list<qloom_run_norm>(services.run->norm);
   }
