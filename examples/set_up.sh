@@ -33,8 +33,8 @@ esac
 packages=(
   g++ cmake make ninja-build ccache pkg-config binutils
   "libboost$boost-dev" "libboost-filesystem$boost-dev" "libboost-system$boost-dev"
-  nlohmann-json3-dev libvalijson-dev libxtensor-dev libxsimd-dev libdnnl-dev libcli11-dev
-  libfmt-dev libgtest-dev libbenchmark-dev libzip-dev zlib1g-dev dataset-fashion-mnist
+  nlohmann-json3-dev libvalijson-dev libxtensor-dev libxsimd-dev libeigen3-dev libdnnl-dev
+  libcli11-dev libfmt-dev libgtest-dev libbenchmark-dev libzip-dev zlib1g-dev dataset-fashion-mnist
   libjs-chart.js
 )
 if [[ $target == all ]]; then
@@ -47,7 +47,7 @@ tell_what_is_needed() {
 == this is none of Debian 12, Debian 13, Ubuntu 24.04: nothing is installed. Needed are
      a C++20 compiler (g++ 12 or later, clang 14 or later) with OpenMP, CMake 3.25, Ninja, pkg-config, binutils
      Boost 1.81 (headers, filesystem), nlohmann/json 3.11, valijson 1.0, CLI11 2.1, fmt 9
-     xtensor 0.24, xsimd 8 to 13, oneDNN 2.6 to 3.7 (optional), libzip 1.7, zlib
+     xtensor 0.24, xsimd 8 to 13, Eigen 3.4, oneDNN 2.6 to 3.7 (optional), libzip 1.7, zlib
      Fashion-MNIST as IDX files, Chart.js 3
      for the tests: GoogleTest 1.12, Google Benchmark, Chromium, clang-format 14, Python 3
 EOF

@@ -158,6 +158,7 @@ const void* service(const qloom_host* host, const char* id) noexcept {
   if (name == "qloom.state/1") return &kState;
   if (name == "qloom.run/1") return run_services().run;
   if (name == "qloom.tensors/1") return run_services().tensors;
+  if (name == "qloom.linear/1") return &linear_service();
   return nullptr;
 }
 

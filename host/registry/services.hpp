@@ -24,4 +24,6 @@ namespace qloom::registry {
 /// these were set follows; refuse with QLOOM_E_ORDER while there are none.
 [[nodiscard]] RunServices run_services();
 
+[[nodiscard]] const qloom_linear_api& linear_service();
+
 }  // namespace qloom::registry

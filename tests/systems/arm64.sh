@@ -68,7 +68,7 @@ required=(libc6-dev "libstdc++-$compiler-dev" "libboost$boost-dev" "libboost-fil
   "libboost-system$boost-dev" nlohmann-json3-dev libxtensor-dev libxsimd-dev libcli11-dev libfmt-dev
   libgtest-dev libzip-dev zlib1g-dev)
 optional=(libdnnl-dev libbenchmark-dev)
-headers=(libvalijson-dev libjs-chart.js dataset-fashion-mnist) # alone: what they name is not needed
+headers=(libeigen3-dev libvalijson-dev libjs-chart.js dataset-fashion-mnist) # alone: what they name is not needed
 options=()
 
 find_packages() {
