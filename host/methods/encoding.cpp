@@ -89,4 +89,17 @@ Json to_json(const qloom_encoding& e, const Json& granularity) {
   return json;
 }
 
+std::vector<float> values_of_bases(const qloom_encoding& e, std::uint64_t group) {
+  std::vector<float> values(std::size_t{1} << e.bases);
+  for (std::size_t code = 0; code < values.size(); ++code) {
+    double value = e.grid.offset == nullptr ? 0.0 : double{e.grid.offset[group]};
+    for (std::uint32_t j = 0; j < e.bases; ++j) {
+      const double scale = e.codebook[group * e.bases + j];
+      value += (code >> j & 1U) != 0 ? scale : -scale;
+    }
+    values[code] = static_cast<float>(value);
+  }
+  return values;
+}
+
 }  // namespace qloom::methods

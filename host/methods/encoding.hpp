@@ -4,6 +4,9 @@
 // How a quantizer's values are represented, as JSON for files and reports.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include <qloom/abi.h>
 
 #include "host/json/json.hpp"
@@ -13,5 +16,9 @@ namespace qloom::methods {
 /// Kind, bits, scale and zero_point per group, codebook, format. granularity: what shares one
 /// scale.
 [[nodiscard]] json::Json to_json(const qloom_encoding& e, const json::Json& granularity);
+
+/// Of kind BASES: the values of a group's codes 0 .. 2^bases - 1. Added in double, the offset
+/// first, then bases in ascending order, and rounded once.
+[[nodiscard]] std::vector<float> values_of_bases(const qloom_encoding& e, std::uint64_t group);
 
 }  // namespace qloom::methods

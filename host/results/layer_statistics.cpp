@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "host/methods/encoding.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
 
@@ -16,6 +17,7 @@ using json::Json;
 
 constexpr std::size_t kBins = 128;
 constexpr std::size_t kMostLevels = 256;  // a finer grid is a grey area in a picture
+constexpr std::uint32_t kMostBases = 8;   // as many levels
 constexpr std::int64_t kMostSamples = 128;
 constexpr std::int64_t kMostModelledSamples = 8;             // a modelled accumulator is slow
 constexpr std::int64_t kMostValues = std::int64_t{1} << 24;  // of all nodes: 64 MiB of float
@@ -68,12 +70,15 @@ Histogram histogram(const Observed& o) {
   return h;
 }
 
-/// All levels of an affine grid that serves the whole tensor; empty for any other encoding.
+/// All levels of a grid, codebook or sum of bases that serves the whole tensor; empty for any other
+/// encoding.
 std::vector<float> grid_levels(const qloom_encoding& e) {
   std::vector<float> levels;
   if (e.groups != 1) return levels;
   if (e.kind == QLOOM_ENCODING_CODEBOOK && e.codebook_size <= kMostLevels) {
     levels.assign(e.codebook, e.codebook + e.codebook_size);
+  } else if (e.kind == QLOOM_ENCODING_BASES && e.bases <= kMostBases) {
+    levels = methods::values_of_bases(e, 0);
   } else if (e.kind == QLOOM_ENCODING_AFFINE &&
              e.grid.code_max[0] - e.grid.code_min[0] < int(kMostLevels)) {
     const float offset = e.grid.offset == nullptr ? 0.0F : e.grid.offset[0];

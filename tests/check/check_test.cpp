@@ -136,6 +136,7 @@ const Fault kFaults[] = {
     {"codebook", "passes_through", "gradient", "the surrogate \"scaled\" gives"},
     {"codebook", "sign_of_low", "gradient", "gradient of low"},
     {"codebook", "tells_other_values", "codes", "encoding(), not decode()"},
+    {"codebook", "tells_other_bases", "codes", "encoding(), not decode()"},
     {"codebook", "forgets_low", "state", "after a load"},
     {"rounding", "starts_thread", "process", "started a thread of its own"},
     {"rounding", "counts_calls", "pure", "wrote to memory of the instance"},

@@ -51,7 +51,7 @@ qloom_add_faults(quantizer quantizer unsound ${process_faults} crashes exits nev
   sums_by_tensor assigns_sums wrong_in_channels rounds_late rounds_in_parallel rounds_on_workers
   counts_calls races_in_instance races_in_library sound)
 qloom_add_faults(codebook quantizer unsound_codebook passes_through sign_of_low tells_other_values
-  forgets_low sound)
+  tells_other_bases forgets_low sound)
 qloom_add_faults(rounding rounding unsound_rounding starts_thread counts_calls rounds_late
   clears_first races_in_library lowers_wrongly ignores_seed ignores_stream ignores_step
   counts_from_zero draws_anyway casts_to_int sound)

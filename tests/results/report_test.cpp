@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "host/json/validate.hpp"
+#include "host/methods/encoding.hpp"
 #include "host/results/sections.hpp"
 #include "host/results/table.hpp"
 #include "host/tensor/error.hpp"
@@ -95,6 +96,23 @@ TEST(Storage, CountsTheValuesOfTables) {
   e.codebook_size = 64;
   e.vector = 4;
   expect_storage(e, 50, 0, 13 * 6, 64 * 4 * 32);
+}
+
+TEST(Encoding, ValuesOfBasesAreOffsetsAndScaledSigns) {
+  const float scales[] = {0.5F, 2.0F, 1.0F, 0x1p-30F}, offsets[] = {0.0F, 10.0F};
+  qloom_encoding e{};
+  e.kind = QLOOM_ENCODING_BASES;
+  e.bits = e.bases = 2;
+  e.groups = 2;
+  e.codebook = scales;
+  EXPECT_EQ(methods::values_of_bases(e, 0), (std::vector<float>{-2.5F, -1.5F, 1.5F, 2.5F}));
+  e.grid.offset = offsets;
+  EXPECT_EQ(methods::values_of_bases(e, 1), (std::vector<float>{9.0F, 11.0F, 9.0F, 11.0F}));
+  const Json json = methods::to_json(e, "channel");
+  EXPECT_EQ(json["kind"], "bases");
+  EXPECT_EQ(json["bases"], 2);
+  EXPECT_EQ(json["codebook"], Json({0.5, 2.0, 1.0, 0x1p-30}));
+  EXPECT_EQ(json["offset"], Json({0.0, 10.0}));
 }
 
 TEST(Storage, GroupsMayHaveWidthsOfTheirOwn) {

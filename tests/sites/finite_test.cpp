@@ -37,6 +37,7 @@ constexpr const char* kPlain[] = {R"("plugin": "fixed_point", "bits": 8, "fracti
                                   R"("plugin": "ttq")",
                                   R"("plugin": "twn")",
                                   R"("plugin": "twn", "threshold_rule": "exact")",
+                                  R"("plugin": "abc_weight", "bases": 3)",
                                   R"("plugin": "abc_act", "bases": 3)",
                                   R"("plugin": "binary_code", "bits": 2)",
                                   R"("plugin": "binary_connect")",

@@ -14,6 +14,15 @@ float affine_value(const qloom_grid& grid, std::uint64_t g, std::int32_t code) {
   return offset + static_cast<float>(static_cast<double>(steps) * double{grid.scale[g]});
 }
 
+/// Added in double, the offset first, and rounded once.
+float sum_of_bases(const qloom_encoding& e, std::uint64_t g, std::int32_t code) {
+  double sum = e.grid.offset == nullptr ? 0.0 : double{e.grid.offset[g]};
+  for (std::uint32_t j = 0; j < e.bases; ++j) {
+    sum += double{e.codebook[g * e.bases + j]} * (2 * (code >> j & 1) - 1);
+  }
+  return static_cast<float>(sum);
+}
+
 }  // namespace
 
 EncodingGroups::EncodingGroups(const json::Json& params, const qloom_tensor& geometry)
@@ -41,8 +50,9 @@ std::uint64_t EncodingGroups::of(std::uint64_t element) const {
 
 std::vector<float> decoded(const qloom_encoding& e, const EncodingGroups& groups,
                            const std::vector<std::int32_t>& codes) {
-  const bool is_float = e.kind == QLOOM_ENCODING_FLOAT;
-  if (!is_float && e.kind != QLOOM_ENCODING_AFFINE && e.kind != QLOOM_ENCODING_CODEBOOK) return {};
+  const bool is_float = e.kind == QLOOM_ENCODING_FLOAT, is_sum = e.kind == QLOOM_ENCODING_BASES;
+  if (!is_float && !is_sum && e.kind != QLOOM_ENCODING_AFFINE && e.kind != QLOOM_ENCODING_CODEBOOK)
+    return {};
   std::vector<float> y(codes.size(), kUnwritten);
   if (is_float) {
     kernels::table().minifloat_decode(&e.format, codes.data(), y.data(), y.size());
@@ -54,6 +64,8 @@ std::vector<float> decoded(const qloom_encoding& e, const EncodingGroups& groups
       y[i] *= e.grid.scale[g];
     } else if (e.kind == QLOOM_ENCODING_AFFINE) {
       y[i] = affine_value(e.grid, g, codes[i]);
+    } else if (is_sum) {
+      y[i] = sum_of_bases(e, g, codes[i]);
     } else if (static_cast<std::uint64_t>(codes[i]) < e.codebook_size) {
       y[i] = e.codebook[g * e.codebook_size + static_cast<std::uint64_t>(codes[i])];
     }

@@ -29,7 +29,8 @@ class EncodingGroups {
   std::uint64_t block_ = 0, length_ = 1;  ///< blocks of a row of this length; 0: none
 };
 
-/// What an importer makes of the codes; empty for kinds other than affine, float and codebook.
+/// What an importer makes of the codes; empty for kinds other than affine, float, codebook and
+/// bases.
 [[nodiscard]] std::vector<float> decoded(const qloom_encoding& e, const EncodingGroups& groups,
                                          const std::vector<std::int32_t>& codes);
 

@@ -327,6 +327,12 @@ std::optional<Ends> QuantizerDriver::ends_of(std::uint64_t g) {
     const auto [lo, hi] = std::minmax_element(levels, levels + e.codebook_size);
     return Ends{*lo, *hi};
   }
+  if (e.kind == QLOOM_ENCODING_BASES) {
+    const double offset = e.grid.offset == nullptr ? 0.0 : double{e.grid.offset[g]};
+    double reach = 0;
+    for (std::uint32_t j = 0; j < e.bases; ++j) reach += std::abs(e.codebook[g * e.bases + j]);
+    return Ends{offset - reach, offset + reach};
+  }
   if (e.kind == QLOOM_ENCODING_AFFINE) {
     const double offset = e.grid.offset == nullptr ? 0.0 : double{e.grid.offset[g]};
     const auto value = [&](std::int32_t code) {

@@ -48,8 +48,10 @@ TEST(AbcAct, RisesInStepsOfTwiceTheScale) {
   EXPECT_EQ(site.forward(tensor({-2.0F, -0.5F, -0.1F, 0.0F, 0.4F, 0.5F, 3.0F})),
             (std::vector<float>{-3, -1, -1, 1, 1, 3, 3}));
   const auto encoding = site.node.encoding();
-  EXPECT_EQ(encoding.kind, static_cast<std::uint32_t>(QLOOM_ENCODING_CODEBOOK));
+  EXPECT_EQ(encoding.kind, static_cast<std::uint32_t>(QLOOM_ENCODING_BASES));
   EXPECT_EQ(encoding.bits, 3U);
+  EXPECT_EQ(std::vector<float>(encoding.codebook, encoding.codebook + encoding.bases),
+            std::vector<float>(3, 1.0F));
 }
 
 /// y = sum scale_n (clip(x + shift_n, 0, 1) + c_n), c_n frozen: central differences in double.

@@ -2,13 +2,15 @@
 // Copyright the qloom authors
 //
 // ABC-Net (Lin, Zhao, Pan, 2017): weights as a sum of binary bases.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
 
-#include <qloom/grids/codebook.hpp>
+#include <qloom/grids/bases.hpp>
+#include <qloom/math/linear.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -18,40 +20,23 @@ namespace {
 using namespace qloom::sdk;
 
 constexpr std::size_t kMost = 6;  // bases
-using Row = std::array<double, kMost>;
-
-/// b with a b = r, by elimination; a is symmetric and positive definite, of size m.
-Row solved(std::array<Row, kMost> a, Row r, std::size_t m) {
-  for (std::size_t k = 0; k < m; ++k) {
-    for (std::size_t i = k + 1; i < m; ++i) {
-      const double factor = a[i][k] / a[k][k];
-      for (std::size_t j = k; j < m; ++j) a[i][j] -= factor * a[k][j];
-      r[i] -= factor * r[k];
-    }
-  }
-  for (std::size_t k = m; k-- > 0;) {
-    for (std::size_t j = k + 1; j < m; ++j) r[k] -= a[k][j] * r[j];
-    r[k] /= a[k][k];
-  }
-  return r;
-}
 
 /// Per group, from the whole tensor at every step, with its mean and (population) deviation:
 ///   u_i = -1 + 2 (i - 1) / (M - 1), 0 for M = 1;  B_i = sign(w - mean + u_i deviation)
 ///   alpha minimises sum (w - sum_i alpha_i B_i)^2;  y = sum_i alpha_i B_i
 /// A base is the comparison of w with a threshold, so the squared error needs only the count and
-/// the sum of the weights above each. Of a group of equal weights all bases are the sign.
-/// backward:  alpha and thresholds are constants: dx = dy sum_i alpha_i, with ste hard_tanh zero
-///            where |w| > 1
-/// encoding:  bit i - 1 of a code says that B_i = +1; a codebook of 2^M values
-/// exactness: in double; thresholds, values and the factor of the gradient are rounded once
-class AbcWeight : public Codebook {
+/// the sum of the weights above each. Of a group of equal weights all bases are the sign. Where
+/// bases are equal, alpha is the shortest of those with the least error: they share it. backward:
+/// alpha and thresholds are constants: dx = dy sum_i alpha_i, with ste hard_tanh zero
+///            where |w| > 1; the largest float32 where the product is beyond it and dy is not
+/// encoding:  sum of bases; bit i - 1 of a code says that B_i = +1
+/// exactness: in double; thresholds and alpha are rounded once, then the values
+class AbcWeight : public Bases {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_TENSOR;
 
   explicit AbcWeight(const Params& params)
-      : Codebook(static_cast<std::uint32_t>(params.integer("/bases")),
-                 std::uint64_t{1} << params.integer("/bases")),
+      : Bases(static_cast<std::uint32_t>(params.integer("/bases"))),
         limit_(params.text("/ste") == "hard_tanh" ? 1.0F : std::numeric_limits<float>::max()) {}
 
   void prepare(const qloom_prepare& in) {
@@ -71,14 +56,14 @@ class AbcWeight : public Codebook {
           return terms;
         });
     for (std::size_t g = 0; g < factor_.size(); ++g) {
-      if (counts[g] > 0) place_levels(g, counts[g], sums[g], above.data() + g * 2 * kMost);
+      if (counts[g] > 0) fit(g, counts[g], sums[g], above.data() + g * 2 * kMost);
     }
   }
   qloom_status encode(const qloom_call&, const qloom_block& block, const float* x,
                       std::int32_t* code) const noexcept {
     for_each_element(
         block, entry_of(threshold_),
-        [=, mask = static_cast<std::int32_t>(size_ - 1)](const Thresholds& t, std::uint64_t i) {
+        [=, mask = (std::int32_t{1} << count()) - 1](const Thresholds& t, std::uint64_t i) {
           std::int32_t bits = 0;
           for (std::size_t k = 0; k < kMost; ++k) bits |= (x[i] >= t[k] ? 1 : 0) << k;
           code[i] = bits & mask;  // infinity reaches the thresholds of no base too
@@ -91,8 +76,12 @@ class AbcWeight : public Codebook {
   }
   void backward(const qloom_call&, const qloom_block& block, const float* x, const float* dy,
                 float* dx, double*) const noexcept {
+    constexpr float kLargest = std::numeric_limits<float>::max();
     for_each_element(block, entry_of(factor_), [=, limit = limit_](float f, std::uint64_t i) {
-      dx[i] = std::fabs(x[i]) <= limit ? f * dy[i] : 0.0F;
+      const float product = f * dy[i];
+      const float inside = std::min(std::max(product, -kLargest), kLargest);
+      const float passed = std::fabs(dy[i]) <= kLargest ? inside : product;
+      dx[i] = std::fabs(x[i]) <= limit ? passed : 0.0F;
     });
   }
 
@@ -108,36 +97,25 @@ class AbcWeight : public Codebook {
     for (std::size_t g = 0; g < mean.size(); ++g) {
       const double deviation = std::sqrt(squares[g] / counts[g]);
       threshold_[g].fill(std::numeric_limits<float>::infinity());
-      for (std::uint32_t i = 0; i < bits_; ++i) {
-        const double u = bits_ > 1 ? -1.0 + 2.0 * i / (bits_ - 1) : 0.0;
+      for (std::uint32_t i = 0; i < count(); ++i) {
+        const double u = count() > 1 ? -1.0 + 2.0 * i / (count() - 1) : 0.0;
         threshold_[g][i] = deviation > 0 ? static_cast<float>(mean[g] - u * deviation) : 0.0F;
       }
     }
   }
   /// above: counts and sums of the weights above each threshold. Two bases differ where a weight
-  /// lies between their thresholds. A ridge of 1e-8 decides between bases that are the same.
-  void place_levels(std::size_t g, double count, double sum, const double* above) {
-    constexpr double kRidge = 1e-8;
-    std::array<Row, kMost> products{};  // of the bases with each other and with w, over count
-    Row with_w{};
-    for (std::size_t i = 0; i < bits_; ++i) {
-      for (std::size_t j = 0; j < bits_; ++j) {
-        products[i][j] = 1.0 - 2.0 * std::fabs(above[i] - above[j]) / count;
+  /// lies between their thresholds.
+  void fit(std::size_t g, double count_of_weights, double sum, const double* above) {
+    const std::size_t m = count();
+    std::vector<double> products(m * m), with_w(m);  // of the bases with each other and with w
+    for (std::size_t i = 0; i < m; ++i) {
+      for (std::size_t j = 0; j < m; ++j) {
+        products[i * m + j] = 1.0 - 2.0 * std::fabs(above[i] - above[j]) / count_of_weights;
       }
-      products[i][i] += kRidge;
-      with_w[i] = (2.0 * above[kMost + i] - sum) / count;
+      with_w[i] = (2.0 * above[kMost + i] - sum) / count_of_weights;
     }
-    const Row alpha = solved(products, with_w, bits_);
-    for (std::uint64_t code = 0; code < size_; ++code) {
-      double value = 0;
-      for (std::size_t i = 0; i < bits_; ++i) value += (code >> i & 1U) != 0 ? alpha[i] : -alpha[i];
-      levels(g)[code] = static_cast<float>(value);
-      if (!std::isfinite(levels(g)[code])) {
-        throw Error(QLOOM_E_NUMERIC, concat("group ", g, " has the value ", value,
-                                            ", expected one within float32's range"));
-      }
-    }
-    factor_[g] = levels(g)[size_ - 1];  // the sum of all alpha
+    set(g, linear::least_squares(m, m, products, with_w).x.data());
+    factor_[g] = value(g, (std::uint64_t{1} << m) - 1);  // the sum of all alpha
   }
 
   float limit_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -17,14 +18,9 @@ std::string abc_weight(int bases, const std::string& more = "") {
          "}}";
 }
 
-/// alpha_i from the levels: half the difference of the codes 1 << i and 0.
 std::vector<float> abc_alphas(Site& site) {
   const auto encoding = site.node.encoding();
-  std::vector<float> alpha;
-  for (std::uint32_t i = 0; i < encoding.bits; ++i) {
-    alpha.push_back((encoding.codebook[1U << i] - encoding.codebook[0]) / 2);
-  }
-  return alpha;
+  return {encoding.codebook, encoding.codebook + encoding.bases};
 }
 
 double abc_error(const std::vector<float>& w, const std::vector<float>& y) {
@@ -42,9 +38,9 @@ TEST(AbcWeight, MatchesTheHandbookOnSixWeights) {
   expect_near(abc_alphas(site), {0.358333F, 0.366667F, 0.325F}, 1e-6);
   EXPECT_NEAR(abc_error(w, y), 0.171667, 1e-6);
   const auto encoding = site.node.encoding();
-  EXPECT_EQ(encoding.kind, static_cast<std::uint32_t>(QLOOM_ENCODING_CODEBOOK));
+  EXPECT_EQ(encoding.kind, static_cast<std::uint32_t>(QLOOM_ENCODING_BASES));
   EXPECT_EQ(encoding.bits, 3U);
-  EXPECT_EQ(encoding.codebook_size, 8U);
+  EXPECT_EQ(encoding.bases, 3U);
 }
 
 /// The deviation divides by n: with n - 1 all of B1 would be -1.
@@ -89,6 +85,22 @@ TEST(AbcWeight, TheErrorIsOrthogonalToEveryBase) {
   }
 }
 
+/// Two weights have two different bases at most: 1, 1, -1 of the thresholds -2, .5 and 3, then all.
+TEST(AbcWeight, EqualBasesShareTheirScale) {
+  Site site(abc_weight(5));
+  expect_near(site.forward(tensor({-2, 3})), {-2, 3}, 1e-6);
+  const auto alpha = abc_alphas(site);
+  const auto codes = site.encode(tensor({-2, 3}));
+  for (int i = 0; i < 5; ++i) {
+    for (int j = 0; j < 5; ++j) {
+      const bool are_equal =
+          ((codes[0] >> i ^ codes[0] >> j) & 1) == 0 && ((codes[1] >> i ^ codes[1] >> j) & 1) == 0;
+      if (!are_equal) continue;
+      EXPECT_NEAR(alpha[i], alpha[j], 1e-6) << i << " and " << j;
+    }
+  }
+}
+
 TEST(AbcWeight, EqualWeightsAreExactAndZerosStayZero) {
   for (const int bases : {1, 3, 6}) {
     Site site(abc_weight(bases));
@@ -120,6 +132,19 @@ TEST(AbcWeight, TheGradientIsScaledByTheSumOfAlphaAndMaskedOnRequest) {
   const float s = 1.05F;
   expect_near(plain.backward(w, dy), {s, 2 * s, 3 * s, 4 * s, 5 * s, 6 * s}, 1e-5);
   expect_near(masked.backward(w, dy), {s, 2 * s, 3 * s, 0, 5 * s, 6 * s}, 1e-5);
+}
+
+/// The sum of alpha is the largest float32 here: twice it is beyond.
+TEST(AbcWeight, TheGradientEndsAtTheLargestFloat) {
+  constexpr float kTop = std::numeric_limits<float>::max(), kInf = HUGE_VALF;
+  const Tensor w = tensor({kTop, kTop, kTop, kTop});
+  for (const int bases : {1, 2}) {
+    Site site(abc_weight(bases));
+    EXPECT_EQ(site.forward(w), std::vector<float>(4, kTop));
+    EXPECT_EQ(site.backward(w, tensor({2, -4, 0.5F, kInf})),
+              (std::vector<float>{kTop, -kTop, kTop / 2, kInf}));
+    EXPECT_TRUE(std::isnan(site.backward(w, tensor({std::nanf(""), 0, 0, 0}))[0]));
+  }
 }
 
 TEST(AbcWeight, EachChannelIsATensorOfItsOwn) {

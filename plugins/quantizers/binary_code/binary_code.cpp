@@ -12,8 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include <qloom/grids/bases.hpp>
 #include <qloom/grids/levels.hpp>
 #include <qloom/grids/sorted_group.hpp>
+#include <qloom/math/linear.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -56,23 +58,17 @@ void for_each_interval(const SortedGroup& w, const Intervals& all, const Body& b
 /// Scales of the least squared error for the signs as they are; false and unchanged where the
 /// planes do not tell them.
 bool solve(const SortedGroup& w, const Intervals& intervals, std::size_t planes, Scales& scales) {
-  double a[kMostPlanes][kMostPlanes + 1] = {};  // normal equations and their right-hand side
+  std::vector<double> a(planes * planes), b(planes);  // normal equations
   for_each_interval(w, intervals, [&](const Interval& cell, double count, double sum) {
     for (std::size_t i = 0; i < planes; ++i) {
-      for (std::size_t j = 0; j < planes; ++j) a[i][j] += count * cell.sign(i) * cell.sign(j);
-      a[i][planes] += sum * cell.sign(i);
+      for (std::size_t j = 0; j < planes; ++j)
+        a[i * planes + j] += count * cell.sign(i) * cell.sign(j);
+      b[i] += sum * cell.sign(i);
     }
   });
-  const double least = 1e-9 * static_cast<double>(w.size());  // of a pivot
-  for (std::size_t p = 0; p < planes; ++p) {                  // the matrix has no negative pivot
-    if (!(a[p][p] > least)) return false;
-    for (std::size_t i = 0; i < planes; ++i) {
-      if (i == p) continue;
-      const double factor = a[i][p] / a[p][p];
-      for (std::size_t j = p; j <= planes; ++j) a[i][j] -= factor * a[p][j];
-    }
-  }
-  for (std::size_t p = 0; p < planes; ++p) scales[p] = a[p][planes] / a[p][p];
+  const auto [found, rank] = linear::least_squares(planes, planes, a, b);
+  if (rank < planes) return false;
+  std::copy(found.begin(), found.end(), scales.begin());
   return true;
 }
 
@@ -104,29 +100,47 @@ Intervals nearest_sums(const Scales& scales, std::size_t planes) {
   return all;
 }
 
-/// encoding:  codebook, one level for each interval in ascending order
-class BinaryCode : public Levels {
+/// encoding:  sum of bases: bit j - 1 of a code says that b_j = +1
+class BinaryCode : public Levels {  // one level for each interval in ascending order
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_TENSOR;
 
   explicit BinaryCode(const Params& params)
       : planes_(static_cast<std::size_t>(params.integer("/bits"))),
         is_refined_(params.text("/fit") != "greedy"),
-        alternates_(params.text("/fit") == "alternating") {}
+        alternates_(params.text("/fit") == "alternating"),
+        bases_(static_cast<std::uint32_t>(planes_)) {}
 
   void prepare(const qloom_prepare& in) {
     require_finite(in.x);
-    begin(in.x.groups, std::size_t{1} << planes_);
+    const std::size_t size = std::size_t{1} << planes_;
+    begin(in.x.groups, size);
+    bases_.resize(in.x.groups);
+    signs_.resize(in.x.groups * size);
     for (std::size_t g = 0; g < in.x.groups; ++g) {
       const auto [intervals, scales] = fit(SortedGroup::of(in.x, g));
+      bases_.set(g, scales.data());
       float *const level = levels(g), *const end = thresholds(g);
-      for (std::size_t k = 0; k < std::size_t{1} << planes_; ++k) {
+      for (std::size_t k = 0; k < size; ++k) {
         const Interval& own = intervals[std::min(k, intervals.size() - 1)];
-        level[k] = static_cast<float>(own.value(scales, planes_));
+        level[k] = bases_.value(g, own.signs);
+        signs_[g * size + k] = static_cast<std::int32_t>(own.signs);
         if (k > 0 && k < intervals.size()) end[k - 1] = below_all_from(own.from);
       }
     }
   }
+  void encode(const qloom_call& call, const qloom_block& block, const float* x,
+              std::int32_t* code) const noexcept {
+    Levels::encode(call, block, x, code);  // numbers of intervals
+    for_each_run(block, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group) {
+      const std::int32_t* const signs = signs_.data() + (group << planes_);
+      for (std::uint64_t i = begin; i < begin + count; ++i) code[i] = signs[code[i]];
+    });
+  }
+  void decode(const qloom_block& block, const std::int32_t* code, float* y) const noexcept {
+    bases_.decode(block, code, y);
+  }
+  void encoding(qloom_encoding& out) const { bases_.encoding(out); }
 
  private:
   [[nodiscard]] std::pair<Intervals, Scales> fit(const SortedGroup& w) const {
@@ -151,6 +165,8 @@ class BinaryCode : public Levels {
 
   std::size_t planes_;
   bool is_refined_, alternates_;
+  Bases bases_;
+  std::vector<std::int32_t> signs_;  // [groups][intervals]
 };
 
 }  // namespace

@@ -95,6 +95,25 @@ TEST(BinaryCode, GreedyIsTheSumOfItsPlanes) {
   for (std::size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(y[i], w[i] - left[i], 1e-6) << i;
 }
 
+TEST(BinaryCode, ACodeHoldsTheSignsOfItsScales) {
+  const std::vector<float> w{.1F, .2F, .5F, -.6F, 1.5F};
+  Site site(binary_code_rule(2, "refined"));
+  const auto y = site.forward(tensor(w));
+  const auto codes = site.encode(tensor(w));
+  EXPECT_EQ(codes, (std::vector<std::int32_t>{1, 1, 1, 0, 3}));
+  const qloom_encoding e = site.node.encoding();
+  EXPECT_EQ(e.kind, static_cast<std::uint32_t>(QLOOM_ENCODING_BASES));
+  EXPECT_EQ(e.bases, 2U);
+  EXPECT_EQ(e.bits, 2U);
+  expect_near({e.codebook, e.codebook + 2}, {.658333F, .391667F}, 1e-6);
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    const double first = e.codebook[0], second = e.codebook[1];
+    EXPECT_EQ(y[i], static_cast<float>(((codes[i] & 1) != 0 ? first : -first) +
+                                       ((codes[i] & 2) != 0 ? second : -second)))
+        << i;
+  }
+}
+
 TEST(BinaryCode, ZeroIsPositiveAndZerosStay) {
   EXPECT_EQ(fitted({0, 2, -2}, 1, "greedy").y, (std::vector<float>{4.0F / 3, 4.0F / 3, -4.0F / 3}));
   for (const char* fit : {"greedy", "refined", "alternating"}) {

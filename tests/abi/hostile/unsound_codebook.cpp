@@ -70,6 +70,7 @@ class Unsound {
   }
   void encoding(qloom_encoding& out) const {
     codebook_.clear();
+    if (fault_.is("tells_other_bases")) return tell_bases(out);
     for (std::size_t g = 0; g < high_.size(); ++g) {
       codebook_.insert(codebook_.end(), {-low_[g], 0.0F, high_[g]});
     }
@@ -88,9 +89,24 @@ class Unsound {
   }
 
  private:
+  /// high / 2 -+ low / 2 -+ (high + low) / 2 would be the values of the codes.
+  void tell_bases(qloom_encoding& out) const {
+    offset_.clear();
+    for (std::size_t g = 0; g < high_.size(); ++g) {
+      codebook_.insert(codebook_.end(), {low_[g], (high_[g] + low_[g]) / 2.0F});
+      offset_.push_back(high_[g] / 2.0F);
+    }
+    out.kind = QLOOM_ENCODING_BASES;
+    out.bits = 2;
+    out.bases = 2;
+    out.groups = high_.size();
+    out.codebook = codebook_.data();
+    out.grid.offset = offset_.data();
+  }
+
   Fault fault_;
   std::vector<float> high_, low_;
-  mutable std::vector<float> codebook_;
+  mutable std::vector<float> codebook_, offset_;
 };
 
 }  // namespace
