@@ -40,8 +40,7 @@ class Ecsq : public SharedValues {
   [[nodiscard]] Shared search(const Group& group, std::uint64_t number) const {
     const Clusters start = k_means(SortedGroup(group.values, group.weights), most_centroids(),
                                    start_, 0, number, max_iterations_);
-    Shared found{start.centroids, {}};
-    for (const float v : group.values) found.index.push_back(start.of(v));
+    Shared found{{start.centroids.begin(), start.centroids.end()}, start.index_of(group.values)};
     keep_used(group, found);
     const double equal = bits_of(1.0 / static_cast<double>(found.centroids.size()));
     std::vector<double> rate(found.centroids.size(), equal);
@@ -56,7 +55,8 @@ class Ecsq : public SharedValues {
     return found;
   }
 
-  /// Each value to its best centroid; the cost per value, whose rates are those of before.
+  /// Each value to its best centroid; the cost per value, whose rates are those of before. A loop:
+  /// an array of the costs of all values at all centroids would take more memory than the network.
   [[nodiscard]] double assign(const Group& group, const std::vector<double>& rate,
                               Shared& found) const {
     double all = 0;

@@ -3,7 +3,6 @@
 //
 // Weight sharing of Deep Compression (Han, Mao, Dally, 2016): k-means once, then trained centroids.
 #include <cstdint>
-#include <utility>
 
 #include <qloom/grids/k_means.hpp>
 #include <qloom/grids/shared_values.hpp>
@@ -26,11 +25,10 @@ class KmeansCodebook : public SharedValues {
 
   void prepare(const qloom_prepare& in) {
     share(in, [&](std::uint64_t number, const Group& group) {
-      Clusters clusters = k_means(SortedGroup(group.values, group.weights), most_centroids(),
-                                  start_, seed_, number, max_iterations_);
-      Shared shared{std::move(clusters.centroids), {}};
-      for (const float v : group.values) shared.index.push_back(clusters.of(v));
-      return shared;
+      const Clusters clusters = k_means(SortedGroup(group.values, group.weights), most_centroids(),
+                                        start_, seed_, number, max_iterations_);
+      const Doubles& centroids = clusters.centroids;
+      return Shared{{centroids.begin(), centroids.end()}, clusters.index_of(group.values)};
     });
   }
 

@@ -151,6 +151,21 @@ TEST(KmeansCodebook, CheckpointKeepsAssignmentAndCentroids) {
   EXPECT_EQ(restored.forward(tensor(kEight)), site.forward(tensor(kEight)));
 }
 
+/// The end of the first iteration is 5, the middle of its means 4.973.
+TEST(KmeansCodebook, ACentroidIsTheMeanOfItsMembersWhereIterationsEndEarly) {
+  Site site(kmeans_rule(2, R"(, "max_iterations": 1, "zeros": "cluster")"));
+  const float low = 10.98F / 5;
+  expect_near(site.forward(tensor({0, 1, 2, 3, 4.98F, 5.5F, 10})),
+              {low, low, low, low, low, 7.75F, 7.75F}, 1e-6);
+}
+
+TEST(KmeansCodebook, OneCentroidIsTheMeanAndAGroupOfZerosHasNone) {
+  Site site(kmeans_rule(1, R"(, "granularity": "channel")"),
+            {.name = "weight/test", .channel_axis = 0});
+  EXPECT_EQ(site.forward(tensor({0, 0, 0, 1, 2, 6}, {2, 3})),
+            (std::vector<float>{0, 0, 0, 3, 3, 3}));
+}
+
 TEST(KmeansCodebook, GroupsHaveTheirOwnCodebooks) {
   const Tensor w = tensor({1, 2, 5, -4, -3, 8}, {2, 3});
   Site site(kmeans_rule(2, R"(, "granularity": "channel")"),

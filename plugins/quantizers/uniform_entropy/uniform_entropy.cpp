@@ -2,13 +2,15 @@
 // Copyright the qloom authors
 //
 // Uniform cells and entropy coding (Choi, El-Khamy, Lee, 2017).
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <vector>
+
+#include <xtensor/xmath.hpp>
+#include <xtensor/xset_operation.hpp>
+#include <xtensor/xsort.hpp>
 
 #include <qloom/grids/shared_values.hpp>
 #include <qloom/sdk.hpp>
+#include <qloom/xtensor.hpp>
 
 #include "qloom_manifest.h"
 
@@ -29,21 +31,15 @@ class UniformEntropy : public SharedValues {
 
  private:
   [[nodiscard]] Shared cells_of(const Group& group) const {
-    std::vector<double> cells;
-    for (const float v : group.values) cells.push_back(std::nearbyint(double{v} / cell_));
-    std::vector<double> used = cells;
-    std::sort(used.begin(), used.end());
-    used.erase(std::unique(used.begin(), used.end()), used.end());
+    const Doubles cells = xt::nearbyint(Doubles(view(group.values)) / cell_);
+    const Doubles used = xt::unique(cells);
     if (used.size() > most_centroids()) {
       throw Error(QLOOM_E_INVALID, concat("/cell: ", cell_, " gives ", used.size(),
                                           " cells that have weights, more than the ",
                                           most_centroids(), " of centroids"));
     }
-    Shared shared;
-    for (const double cell : cells) {
-      shared.index.push_back(static_cast<std::size_t>(
-          std::lower_bound(used.begin(), used.end(), cell) - used.begin()));
-    }
+    const auto index = xt::searchsorted(used, cells);
+    Shared shared{{}, {index.begin(), index.end()}};
     shared.centroids = means_of(group, shared.index, used.size());
     return shared;
   }

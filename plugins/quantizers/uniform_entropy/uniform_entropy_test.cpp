@@ -72,6 +72,13 @@ TEST(UniformEntropy, OnlyHeldZerosStayOutWhereSomeElementsAreHeld) {
   expect_near(all.forward(tensor(w)), {0, .3F, 0, .3F}, 1e-6);
 }
 
+TEST(UniformEntropy, AGroupOfZerosHasNoCells) {
+  Site site(uniform_entropy_rule(R"("cell": 1, "granularity": "channel")"),
+            {.name = "weight/test", .channel_axis = 0});
+  EXPECT_EQ(site.forward(tensor({0, 0, 0, 1, 2, 6}, {2, 3})),
+            (std::vector<float>{0, 0, 0, 1, 2, 6}));
+}
+
 TEST(UniformEntropy, Conforms) {
   expect_conforms(uniform_entropy_rule(R"("cell": 0.5, "granularity": "channel")"),
                   gaussian({7, 5, 3, 4}, 9));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// Optional: tensors and blocks as xtensor arrays, so that a whole-tensor method can be written as
-// array expressions. Nothing is copied; a view lives as long as the call it was made in. Needs the
-// xtensor headers (find_package(xtensor)); sdk.hpp does not include this file.
+// Optional: tensors, blocks and vectors as xtensor arrays, so that a whole-tensor method can be
+// written as array expressions. Nothing is copied; a view lives as long as the call it was made in.
+// Needs the xtensor headers (find_package(xtensor)); of the SDK only grids/k_means.hpp includes
+// this file.
 //
 // The host's kernels (qloom::sdk::kernels(), reduce()) are faster and add up in a fixed order; use
 // array expressions for what they do not offer, and for minima, maxima, sorting and counting, which
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include <xtensor/xadapt.hpp>
+#include <xtensor/xtensor.hpp>
 
 #include <qloom/support.hpp>
 
@@ -52,6 +54,14 @@ inline const float* told_data(const qloom_tensor& x) {
                                          static_cast<std::size_t>(x.groups),
                                          static_cast<std::size_t>(x.inner)};
   return xt::adapt(detail::told_data(x), static_cast<std::size_t>(x.n), xt::no_ownership(), shape);
+}
+
+using Doubles = xt::xtensor<double, 1>;
+
+/// A vector's values, (n).
+template <class T>
+[[nodiscard]] auto view(const std::vector<T>& values) {
+  return xt::adapt(values, std::array<std::size_t, 1>{values.size()});
 }
 
 /// The values x of a block, (n).

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// k-means on a line: clusters are intervals of the sorted values.
+// k-means on a line: clusters are intervals of the sorted values. Needs the xtensor headers.
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <xtensor/xbuilder.hpp>
+#include <xtensor/xindex_view.hpp>
+#include <xtensor/xmath.hpp>
+#include <xtensor/xset_operation.hpp>
+#include <xtensor/xsort.hpp>
+#include <xtensor/xview.hpp>
+
 #include <qloom/grids/sorted_group.hpp>
+#include <qloom/xtensor.hpp>
 
 namespace qloom::sdk {
 
@@ -22,59 +30,55 @@ enum class Start { kLinear, kDensity, kRandom };
   return word == "linear" ? Start::kLinear : word == "density" ? Start::kDensity : Start::kRandom;
 }
 
+/// The middles between ascending centroids.
+[[nodiscard]] inline Doubles middles_of(const Doubles& centroids) {
+  const std::size_t last = centroids.size() - 1;
+  return (xt::view(centroids, xt::range(0, last)) + xt::view(centroids, xt::range(1, last + 1))) /
+         2.0;
+}
+
 /// Ascending centroids, and the ends between them: a value belongs to the first centroid whose end
 /// it does not exceed, the last one if none.
 struct Clusters {
-  std::vector<double> centroids, ends;
+  Doubles centroids, ends;
 
-  void set_ends() {
-    ends.resize(centroids.size() - 1);
-    for (std::size_t j = 0; j < ends.size(); ++j) {
-      ends[j] = (centroids[j] + centroids[j + 1]) / 2.0;
-    }
-  }
-  [[nodiscard]] std::size_t of(float value) const noexcept {
-    return static_cast<std::size_t>(std::lower_bound(ends.begin(), ends.end(), double{value}) -
-                                    ends.begin());
+  /// Number of each value's centroid.
+  [[nodiscard]] std::vector<std::size_t> index_of(const std::vector<float>& values) const {
+    const auto index = xt::searchsorted(ends, view(values));
+    return {index.begin(), index.end()};
   }
 };
 
 /// k of the values, drawn without putting back; a function of seed and stream.
-[[nodiscard]] inline std::vector<double> drawn_values(const std::vector<float>& values,
-                                                      std::size_t k, std::uint64_t seed,
-                                                      std::uint64_t stream) {
+[[nodiscard]] inline Doubles drawn_values(const std::vector<float>& values, std::size_t k,
+                                          std::uint64_t seed, std::uint64_t stream) {
   std::vector<std::size_t> place(values.size());
   std::iota(place.begin(), place.end(), std::size_t{0});
   std::vector<std::uint32_t> words(k);
   kernels().random_u32(seed, stream, 0, 0, words.data(), k);
-  std::vector<double> drawn;
+  Doubles drawn = xt::empty<double>({k});
   for (std::size_t j = 0; j < k; ++j) {
     const std::uint64_t left = place.size() - j;
     std::swap(place[j], place[j + (std::uint64_t{words[j]} * left >> 32)]);
-    drawn.push_back(values[place[j]]);
+    drawn(j) = values[place[j]];
   }
-  std::sort(drawn.begin(), drawn.end());
-  return drawn;
+  return xt::sort(drawn);
 }
 
 /// The first centroids of more than k values.
-[[nodiscard]] inline std::vector<double> first_centroids(const SortedGroup& w, std::size_t k,
-                                                         Start start, std::uint64_t seed,
-                                                         std::uint64_t stream) {
+[[nodiscard]] inline Doubles first_centroids(const SortedGroup& w, std::size_t k, Start start,
+                                             std::uint64_t seed, std::uint64_t stream) {
   if (start == Start::kRandom) return drawn_values(w.values(), k, seed, stream);
-  const double lo = w.values().front(), hi = w.values().back();
   const auto n = static_cast<double>(w.size()), count = static_cast<double>(k);
-  std::vector<double> centroids(k, k == 1 ? w.mean(0, w.size()) : lo);
-  for (std::size_t j = 0; j < k; ++j) {
-    const auto number = static_cast<double>(j);
-    if (start == Start::kDensity) {  // the smallest value that this share does not exceed
-      const double rank = std::ceil(n * (2.0 * number + 1.0) / (2.0 * count));
-      centroids[j] = w.values()[static_cast<std::size_t>(rank) - 1];
-    } else if (k > 1) {
-      centroids[j] = lo + number * (hi - lo) / (count - 1.0);
-    }
+  const Doubles number = xt::arange<double>(count);
+  if (start == Start::kDensity) {  // the smallest values that these shares do not exceed
+    const Doubles place = xt::ceil(n * (2.0 * number + 1.0) / (2.0 * count)) - 1.0;
+    const std::vector<std::size_t> places(place.begin(), place.end());
+    return xt::index_view(view(w.values()), places);
   }
-  return centroids;
+  const double lo = w.values().front(), hi = w.values().back();
+  if (k == 1) return {w.mean(0, w.size())};
+  return lo + number * (hi - lo) / (count - 1.0);
 }
 
 /// Lloyd's iteration. The centroids are the means, weighted where the group has weights, of the
@@ -87,21 +91,20 @@ struct Clusters {
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   if (distinct.size() <= k) {
     distinct.resize(k, distinct.empty() ? 0.0 : distinct.back());
-    Clusters exact{std::move(distinct), {}};
-    exact.set_ends();
-    return exact;
+    const Doubles exact = view(distinct);
+    return {exact, middles_of(exact)};
   }
   Clusters found{first_centroids(w, k, start, seed, stream), {}};
   std::vector<std::size_t> before;
   for (std::int64_t i = 0; i < max_iterations; ++i) {
-    found.set_ends();
+    found.ends = middles_of(found.centroids);
+    const auto inner = xt::searchsorted(view(w.values()), found.ends, false);  // up to each end
     std::vector<std::size_t> bounds{0};
-    for (const double end : found.ends) bounds.push_back(w.up_to(end));
+    bounds.insert(bounds.end(), inner.begin(), inner.end());
     bounds.push_back(w.size());
     if (bounds == before) break;
     for (std::size_t j = 0; j < k; ++j) {
-      if (bounds[j + 1] <= bounds[j]) continue;
-      found.centroids[j] = w.mean(bounds[j], bounds[j + 1]);
+      if (bounds[j] < bounds[j + 1]) found.centroids(j) = w.mean(bounds[j], bounds[j + 1]);
     }
     before = std::move(bounds);
   }
