@@ -48,25 +48,28 @@ TEST(CodebookPoints, StartsAtTheQuantiles) {
 }
 
 TEST(CodebookPoints, APointGoesWhereItsGradientSays) {
-  const Tensor v = gaussian({64}, 3), dy = gaussian({64}, 4);
-  Site site(points_rule(5, R"(, "initial": "uniform")"));
-  (void)site.forward(v);
-  const auto loss = [&] {
-    double sum = 0;
-    const auto y = site.forward(v);
-    for (std::size_t i = 0; i < y.size(); ++i) sum += double{y[i]} * dy[i];
-    return sum;
-  };
-  (void)site.backward(v, dy);
-  const auto gradient = site.node.learned()[0].gradient;
-  for (std::size_t j = 0; j < 5; ++j) {
-    float& point = site.node.learned()[0].value[j];
-    const float before = point;
-    constexpr float kStep = 0x1p-14F;  // too small to move a value to another point
-    const double middle = loss();
-    point = before + kStep;
-    EXPECT_NEAR((loss() - middle) / (double{point} - before), gradient[j], 2e-2) << j;
-    point = before;
+  const Tensor v = gaussian({8, 8}, 3), dy = gaussian({8, 8}, 4);
+  for (const char* more : {R"(, "initial": "uniform")", R"(, "granularity": "channel")"}) {
+    SCOPED_TRACE(more);
+    Site site(points_rule(5, more), {.name = "weight/test", .channel_axis = 0});
+    (void)site.forward(v);
+    const auto loss = [&] {
+      double sum = 0;
+      const auto y = site.forward(v);
+      for (std::size_t i = 0; i < y.size(); ++i) sum += double{y[i]} * dy[i];
+      return sum;
+    };
+    (void)site.backward(v, dy);
+    const auto gradient = site.node.learned()[0].gradient;
+    for (std::size_t j = 0; j < 5; ++j) {
+      float& point = site.node.learned()[0].value[j];
+      const float before = point;
+      constexpr float kStep = 0x1p-14F;  // too small to move a value to another point
+      const double middle = loss();
+      point = before + kStep;
+      EXPECT_NEAR((loss() - middle) / (double{point} - before), gradient[j], 2e-2) << j;
+      point = before;
+    }
   }
 }
 
