@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/tensor/error.hpp"
@@ -32,11 +33,11 @@ Json restless_stages(int epochs, const char* type = "sgd") {
                                   Json{{"evaluate", Json::object()}}})}};
 }
 
-network::Parameter& weight(run::Trainer& trainer, const std::string& layer) {
+network::Parameter& weight(run::Trainer& trainer, std::string_view layer) {
   for (network::Parameter* p : trainer.network().parameters.list()) {
     if (p->role == QLOOM_ROLE_WEIGHT && p->layer == layer) return *p;
   }
-  throw RunError("no layer " + layer);
+  throw RunError("no layer " + std::string(layer));
 }
 std::uint64_t zeros_of(const network::Parameter& p) {
   return static_cast<std::uint64_t>(std::count(p.value.begin(), p.value.end(), 0.0F));
