@@ -5,7 +5,7 @@ if(TARGET DNNL::dnnl)
 endif()
 qloom_add_floor(contraction
   SOURCES codes.cpp contraction.cpp contraction_bytes.cpp contraction_exact.cpp
-    contraction_real.cpp contraction_state.cpp contraction_wide.cpp modelled.cpp source.cpp
-    ${primitives}
+    contraction_real.cpp contraction_state.cpp contraction_wide.cpp modelled.cpp padded_input.cpp
+    source.cpp ${primitives}
   LIBRARIES qloom_kernels qloom_tensor qloom_abi)
 target_link_libraries(qloom_contraction PRIVATE $<TARGET_NAME_IF_EXISTS:DNNL::dnnl>)

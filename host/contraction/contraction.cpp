@@ -67,6 +67,10 @@ Contraction& Contraction::operator=(Contraction&&) noexcept = default;
 void Contraction::forward(const ContractionShape& s, const Operand& x, const Operand& w,
                           const float* bias, float* y, const AccumulatorRef& accumulator) {
   check(s);
+  if (PaddedInput::is_needed(s, x)) {
+    const Padded padded = state_->padded.make(s, x);
+    return forward(padded.shape, padded.x, w, bias, y, accumulator);
+  }
   const bool are_coded = is_coded(x) && is_coded(w) && x.scale_count == 1;
   if (is_modelled(accumulator, are_coded)) {
     state_->modelled.forward(s, x, w, bias, y, accumulator);
@@ -99,6 +103,10 @@ void Contraction::input_gradient(const ContractionShape& s, const Operand& dy, c
 void Contraction::weight_gradient(const ContractionShape& s, const Operand& x, const Operand& dy,
                                   float* dw, const AccumulatorRef& accumulator) {
   check(s);
+  if (PaddedInput::is_needed(s, x)) {
+    const Padded padded = state_->padded.make(s, x);
+    return weight_gradient(padded.shape, padded.x, dy, dw, accumulator);
+  }
   const bool are_coded = is_coded(x) && is_coded(dy) && x.scale_count == 1 && dy.scale_count == 1;
   if (is_modelled(accumulator, are_coded)) {
     state_->modelled.weight_gradient(s, x, dy, dw, accumulator);

@@ -39,6 +39,7 @@ struct ContractionShape {
   [[nodiscard]] std::int64_t unread_columns() const {
     return (in_w + pad_left + pad_right - extent_w()) % stride_w;
   }
+  [[nodiscard]] bool pads() const { return (pad_top | pad_bottom | pad_left | pad_right) != 0; }
   [[nodiscard]] std::int64_t fan_in() const { return kernel_h * kernel_w * in_c / groups; }
   [[nodiscard]] std::int64_t x_size() const { return batch * in_h * in_w * in_c; }
   [[nodiscard]] std::int64_t y_size() const { return batch * out_h() * out_w() * out_c; }
@@ -59,6 +60,7 @@ struct Operand {
   std::uint64_t scale_count = 0;
   double code_min = 0, code_max = 0;  ///< of all codes, code_min <= 0 <= code_max
   CodeView codes{};
+  float pad = 0;  ///< of an input: what stands where the shape pads
 
   /// Largest magnitude of a code.
   [[nodiscard]] double largest_code() const { return std::max(-code_min, code_max); }
@@ -84,7 +86,7 @@ struct AccumulatorRef {
 ///   then one multiplication: float(double(sum) * (double(scale_a) * double(scale_b))).
 ///   One float32 pass is used while no partial sum can exceed 2^24; otherwise the codes are split
 ///   into digits whose passes are exact, and the passes are added in 64-bit integers. Operands with
-///   codes above kLargestCode count as real.
+///   codes above kLargestCode count as real, and so does an input whose pad is no code's value.
 ///   Codes or digits that fit in a byte run as bytes where the processor multiplies them exactly
 ///   (AVX-512 VNNI): the same integers, hence the same bits, in less time; undivided, where 32-bit
 ///   sums are exact at any size.

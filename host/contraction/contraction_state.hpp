@@ -13,6 +13,7 @@
 #include "host/contraction/codes.hpp"
 #include "host/contraction/contraction.hpp"
 #include "host/contraction/modelled.hpp"
+#include "host/contraction/padded_input.hpp"
 #include "host/contraction/slice_primitive.hpp"
 #include "host/contraction/slices.hpp"
 #include "host/contraction/source.hpp"
@@ -133,6 +134,7 @@ struct Contraction::State {
   void exact_weight_gradient(const ContractionShape& s, const Operand& x, const Operand& dy,
                              float* dw);
   ModelledContraction modelled;
+  PaddedInput padded;
 
  private:
   /// Work areas of all threads, whichever takes a slice: elements of each buffer.

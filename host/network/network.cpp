@@ -49,6 +49,14 @@ void Network::update(const OptimizerSettings& settings, const Phase& phase, std:
   sites.update(settings, count);
 }
 
+void Network::reset_optimizer() {
+  for (Parameter* parameter : parameters.list()) {
+    parameter->velocity = Tensor();
+    parameter->second_moment = Tensor();
+  }
+  sites.reset_optimizer();
+}
+
 void Network::renew(const std::set<const registry::Method*>& methods) {
   auto renewed_sites = sites.renewed(methods);
   auto renewed_norms = norms.renewed(methods, graph.model());

@@ -36,8 +36,10 @@ class Network {
   /// The norm hands its input on from the next lower() on; its producer gets a zero bias if it has
   /// none.
   void remove_norm(int norm_layer);
-  /// One optimizer step on all parameters; `count` steps were done before.
+  /// One optimizer step on all parameters; `count` steps were done since its arrays began.
   void update(const OptimizerSettings& settings, const Phase& phase, std::uint64_t count);
+  /// The optimizer's arrays begin anew.
+  void reset_optimizer();
   /// Creates every method of the set anew, from its library's present code, with the state of the
   /// one it replaces. InputError or RunError when one is refused or refuses the state: nothing has
   /// changed then.

@@ -24,7 +24,7 @@ NormLayer::NormLayer(const registry::Registry& registry, MethodSpec of, const La
       channels_(layer.out.channels),
       name_(layer.name) {
   method = make();
-  has_affine = method.has_affine();
+  has_affine = method.has_affine() && spec.params.value("affine", true);
 }
 
 methods::Norm NormLayer::make() const {

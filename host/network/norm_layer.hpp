@@ -51,7 +51,8 @@ class NormLayer {
   methods::Norm shadow;  ///< with the statistics of the shadows, where they have their own
   MethodSpec spec;
   std::int64_t fan_in = 0;
-  bool has_affine = false;
+  bool has_affine = false;  ///< gamma and beta: of its method, and not without by the parameter
+                            ///< "affine"
 
  private:
   [[nodiscard]] methods::Norm make() const;

@@ -33,6 +33,8 @@ class SiteTable {
   [[nodiscard]] const Map& all() const { return sites_; }
   /// One optimizer step on the learned parameters; `count` steps were done before.
   void update(const OptimizerSettings& settings, std::uint64_t count);
+  /// The optimizer's arrays of learned parameters begin anew.
+  void reset_optimizer() { learned_state_.clear(); }
   /// Key of the first learned parameter that is not finite, or "".
   [[nodiscard]] std::string first_non_finite() const;
 

@@ -79,7 +79,7 @@ Json rule_of(const Json& entry, const std::string& where) {
   if (own.contains("rounding") && own["rounding"] != Json{{"plugin", "nearest_even"}}) {
     rule["rounding"] = own["rounding"];
   }
-  for (const char* key : {"clamp", "when"}) {
+  for (const char* key : {"clamp", "when", "pad"}) {
     if (own.contains(key)) rule[key] = own[key];
   }
   if (entry["use"] == "grid") {
@@ -90,7 +90,9 @@ Json rule_of(const Json& entry, const std::string& where) {
     throw InputError(where + "/rule: missing key \"quantizer\", which \"use\": \"rule\" needs");
   }
   rule["quantizer"] = own["quantizer"];
-  if (own.contains("range")) rule["range"] = own["range"];
+  for (const char* key : {"range", "dynamic"}) {
+    if (own.contains(key)) rule[key] = own[key];
+  }
   return rule;
 }
 

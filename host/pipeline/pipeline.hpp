@@ -51,8 +51,8 @@ struct Rule {
   std::uint64_t from_epoch = 0;     ///< active once this many epochs are done
   std::uint64_t from_step = 0;      ///< and this many steps
   std::optional<std::string> slot;  ///< site norm: only this internal, e.g. "inv_scale"
-  Json body;  ///< "quantizer" (object, or null: none), "range", "rounding", "clamp", "when",
-              ///< "accumulator" (object or null), "norm" (object)
+  Json body;  ///< "quantizer" (object, or null: none), "range", "rounding", "clamp", "when", "pad",
+              ///< "dynamic", "accumulator" (object or null), "norm" (object)
   std::string where;  ///< "<file>: /rules/2"; "<file>: " or "RULE: " for a rule on its own
   Notes notes;
 };
@@ -62,6 +62,7 @@ struct Optimizer {
   double learning_rate = 0.05, momentum = 0.9, weight_decay = 0;  ///< momentum: sgd
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;              ///< adam
   bool nesterov = false;
+  bool resets = false;  ///< its arrays are 0 when the stage begins, each round of it
 };
 struct Schedule {
   std::string type = "constant";     ///< "constant", "step", "cosine"
@@ -95,7 +96,7 @@ struct Stage {
   std::int64_t epochs = 1;
   Optimizer optimizer;
   Schedule schedule;
-  std::string loss = "softmax_cross_entropy";  ///< or "sum_of_squares"
+  std::string loss = "softmax_cross_entropy";  ///< a name of layers/common/losses.hpp
   bool apply_rules = true;                     ///< train, evaluate: false runs the network in float
   std::int64_t batches = 0;  ///< calibrate: number of training batches, default 8; evaluate: 0 all
   std::string where;

@@ -20,6 +20,8 @@
 namespace qloom::pipeline {
 namespace {
 
+/// Keys of a rule beside methods and places.
+constexpr const char* kPlainKeys[] = {"clamp", "when", "pad", "dynamic"};
 constexpr const char* kMethodKinds[] = {"quantizer", "range", "rounding", "accumulator", "norm"};
 
 bool is_accumulator(const std::string& site) { return sites::find(site)->takes_accumulator(); }
@@ -71,8 +73,9 @@ class Resolver {
       if (!has(kind)) continue;
       rule_.body[kind] = text_[kind].is_null() ? Json(nullptr) : resolve(kind);
     }
-    if (has("clamp")) rule_.body["clamp"] = text_["clamp"];
-    if (has("when")) rule_.body["when"] = text_["when"];
+    for (const char* key : kPlainKeys) {
+      if (has(key)) rule_.body[key] = text_[key];
+    }
     check_meaning();
     return std::move(rule_);
   }
@@ -152,7 +155,7 @@ class Resolver {
     // A clamp alone is a setting of the quantizer that earlier rules placed.
     const bool lone_clamp = use_ == RuleUse::kPipeline && has("clamp") && !has("quantizer");
     if (!has("quantizer") && !has("accumulator") && !has("norm") && !lone_rounding && !lone_clamp) {
-      for (const char* part : {"range", "rounding", "clamp"}) {
+      for (const char* part : {"range", "rounding", "clamp", "pad", "dynamic"}) {
         if (has(part)) refuse(part, "acts inside a quantizer; expected \"quantizer\" in this rule");
       }
       refuse("", "the rule has nothing in it; expected \"quantizer\", \"accumulator\" or \"norm\"");
@@ -162,14 +165,14 @@ class Resolver {
              "a quantizer and an accumulator have no site in common; expected two rules");
     }
     if (has("norm")) {
-      for (const char* part :
-           {"site", "slot", "quantizer", "range", "rounding", "clamp", "when", "accumulator"}) {
+      for (const char* part : {"site", "slot", "quantizer", "range", "rounding", "clamp", "when",
+                               "pad", "dynamic", "accumulator"}) {
         if (has(part))
           refuse(part, "has no meaning beside \"norm\", which stands with \"layers\" and \"from\"");
       }
       return;
     }
-    for (const char* part : {"range", "clamp", "when"}) {
+    for (const char* part : {"range", "clamp", "when", "pad", "dynamic"}) {
       if (has(part) && !is_set("quantizer") && !(lone_clamp && std::string_view(part) == "clamp"))
         refuse(part, "acts inside a quantizer, and this rule has none");
     }
@@ -196,18 +199,37 @@ class Resolver {
       if (is_accumulator(site) && !has("accumulator")) {
         refuse("site", fmt::format("\"{}\" takes an accumulator, this rule has a quantizer", site));
       }
-      if (has("when") && !sites::find(site)->is_stored()) {
-        refuse("when", fmt::format("is for stored parameters, not for \"{}\"; expected the sites "
-                                   "\"weight\" or \"bias\"",
-                                   site));
-      }
+      check_keys_at(*sites::find(site));
       if (!is_accumulator(site) && has("accumulator")) {
         refuse("site", fmt::format("\"{}\" takes a quantizer, this rule has an accumulator", site));
       }
     }
-    if (has("when") && use_ == RuleUse::kAlone) refuse("when", "has a meaning in a run alone");
+    if (use_ == RuleUse::kAlone) {
+      for (const char* key : {"when", "pad", "dynamic"}) {
+        if (has(key)) refuse(key, "has a meaning in a run alone");
+      }
+    }
     if (has("slot") && (rule_.sites.size() != 1 || rule_.sites[0] != "norm")) {
       refuse("slot", "names an internal of a norm layer; expected \"site\": \"norm\"");
+    }
+  }
+
+  /// Keys that only some sites take.
+  void check_keys_at(const sites::Site& site) const {
+    if (has("when") && !site.is_stored()) {
+      refuse("when", fmt::format("is for stored parameters, not for \"{}\"; expected the sites "
+                                 "\"weight\" or \"bias\"",
+                                 site.name));
+    }
+    if (has("pad") && !site.is_read_by_contraction()) {
+      refuse("pad", fmt::format("{} pads what a contraction reads, not \"{}\"; expected the sites "
+                                "\"input\" or \"activation\"",
+                                text_["pad"].dump(), site.name));
+    }
+    if (has("dynamic") && !site.tracks_range()) {
+      refuse("dynamic", fmt::format("is for values between layers; at \"{}\" each tensor has a "
+                                    "range of its own anyway",
+                                    site.name));
     }
   }
 

@@ -28,6 +28,7 @@ Optimizer read_optimizer(Json& text, const Json& written, const std::string& whe
   o.type = text["type"].get<std::string>();
   o.learning_rate = text["learning_rate"].get<double>();
   o.weight_decay = text["weight_decay"].get<double>();
+  o.resets = text.value("reset", false);
   if (o.type == "sgd") {
     drop(text, written, o.type, {"beta1", "beta2", "epsilon"}, where);
     o.momentum = text["momentum"].get<double>();

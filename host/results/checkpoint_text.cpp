@@ -61,6 +61,7 @@ Json to_json(const CheckpointText& t) {
               {"steps", c.steps},
               {"step_of_epoch", c.step_of_epoch},
               {"round", c.round},
+              {"optimizer_start", c.optimizer_start},
               {"is_finalized", c.weights == Cursor::Weights::kFinal}}},
             {"loss", c.loss},
             {"inherits_shadows", c.averages == Cursor::Averages::kInherited},
@@ -91,6 +92,7 @@ Cursor cursor_of(const Json& meta) {
                 .steps = c["steps"],
                 .round = c["round"],
                 .step_of_epoch = c["step_of_epoch"],
+                .optimizer_start = c["optimizer_start"],
                 .sums = {},
                 .weights = c["is_finalized"].get<bool>() ? Cursor::Weights::kFinal
                                                          : Cursor::Weights::kInTraining,

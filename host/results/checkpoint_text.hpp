@@ -36,6 +36,7 @@ struct Cursor {
   std::uint64_t epochs = 0, steps = 0;  ///< training epochs and steps done
   std::uint64_t round = 0;              ///< rounds of the present stage that are complete
   std::uint64_t step_of_epoch = 0;      ///< steps of the present epoch that are complete
+  std::uint64_t optimizer_start = 0;    ///< steps done when the optimizer's arrays began
   EpochSums sums;
   Weights weights = Weights::kInTraining;
   Averages averages = Averages::kOwn;

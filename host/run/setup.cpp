@@ -88,6 +88,14 @@ std::vector<methods::Procedure> Setup::new_procedures() const {
   return procedures;
 }
 
+std::string Setup::reported_loss(const pipeline::Stage& stage) const {
+  std::string loss = stage.loss;
+  for (const pipeline::Procedure& p : pipeline.procedures) {
+    loss = registry.require("procedure", p.id, p.where).manifest.value("loss", loss);
+  }
+  return loss;
+}
+
 void Setup::lower(network::Network& network, placing::Moment done,
                   std::span<const pipeline::Rule> added) const {
   network.lower(placing::place(pipeline, network.graph.model(), registry, done, added));

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "host/methods/procedure.hpp"
@@ -42,6 +43,9 @@ class Setup {
   /// Not yet lowered.
   [[nodiscard]] std::unique_ptr<network::Network> new_network() const;
   [[nodiscard]] std::vector<methods::Procedure> new_procedures() const;
+  /// The loss that is told of a train stage: that of a procedure that puts its gradient in place of
+  /// the stage's ("loss" of its manifest), otherwise the stage's.
+  [[nodiscard]] std::string reported_loss(const pipeline::Stage& stage) const;
   /// Lowers the network as the rules, and those that procedures `added`, say once so much training
   /// is done.
   void lower(network::Network& network, placing::Moment done,

@@ -12,11 +12,16 @@
 namespace qloom::sites {
 using json::Json;
 
-When when_of(const Json& rule) {
+void read_keys(const Json& rule, QuantizerSpec& spec) {
+  if (rule.contains("clamp")) {
+    spec.clamp = {rule["clamp"].at("low").get<double>(), rule["clamp"].at("high").get<double>()};
+  }
   const std::string word = rule.value("when", "always");
-  return word == "training"     ? When::kTraining
-         : word == "evaluation" ? When::kEvaluation
-                                : When::kAlways;
+  spec.when = word == "training"     ? When::kTraining
+              : word == "evaluation" ? When::kEvaluation
+                                     : When::kAlways;
+  spec.pad = rule.value("pad", 0.0);
+  spec.is_dynamic = rule.value("dynamic", false);
 }
 
 registry::Instance probe_of(const registry::Registry& registry, const MethodSpec& spec,
@@ -34,16 +39,14 @@ QuantizerSpec resolve_quantizer(const registry::Registry& registry, const Json& 
   spec.quantizer = methods::resolve(registry, "quantizer", quantizer, where + "/quantizer");
   const Json rounding = rule.value("rounding", Json{{"plugin", "nearest_even"}});
   spec.rounding = methods::resolve(registry, "rounding", rounding, where + "/rounding");
-  if (rule.contains("clamp")) {
-    spec.clamp = {rule["clamp"].at("low").get<double>(), rule["clamp"].at("high").get<double>()};
-  }
-  spec.when = when_of(rule);
+  read_keys(rule, spec);
   // Whether a range is wanted is known to the instance alone (it may depend on its parameters).
   const registry::Instance probe = probe_of(registry, spec.quantizer, at);
   const bool wants_range = (probe.ops<qloom_quantizer>().caps & QLOOM_QUANTIZER_WANTS_RANGE) != 0;
   if (!wants_range) {
-    if (rule.contains("range")) {
-      throw InputError(fmt::format("{}/range: quantizer \"{}\" takes no range estimator", where,
+    if (rule.contains("range") || spec.is_dynamic) {
+      throw InputError(fmt::format("{}/{}: quantizer \"{}\" takes no range estimator", where,
+                                   spec.is_dynamic ? "dynamic" : "range",
                                    spec.quantizer.method->id));
     }
     return spec;

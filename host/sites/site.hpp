@@ -54,6 +54,11 @@ struct Site {
   [[nodiscard]] bool is_stored() const {
     return owner == Owner::kContraction && (value == Value::kWeight || value == Value::kBias);
   }
+  /// An operand of a contraction that its shape may pad.
+  [[nodiscard]] bool is_read_by_contraction() const {
+    return owner == Owner::kContraction &&
+           (value == Value::kInput || value == Value::kNetworkInput);
+  }
   /// Is it one of the two uses that the site "error" stands for?
   [[nodiscard]] bool is_use_of_error() const {
     return value == Value::kErrorDx || value == Value::kErrorDw;

@@ -19,10 +19,11 @@ using json::Json;
 qloom_encoding SiteQuantizer::encoding() const {
   const bool has_one =
       present_ != Present::kWaiting && (present_ != Present::kNothing || is_initialised_);
-  if (has_one) return acting().encoding();
-  qloom_encoding none{};
-  none.struct_size = sizeof none;
-  return none;
+  qloom_encoding encoding{};
+  encoding.struct_size = sizeof encoding;
+  if (has_one) encoding = acting().encoding();
+  encoding.pad = spec_.pad;
+  return encoding;
 }
 
 std::uint32_t SiteQuantizer::bits() const {

@@ -37,20 +37,23 @@ struct QuantizerSpec {
   MethodSpec quantizer, range, rounding;  ///< range.method is null when the quantizer wants none
   std::optional<std::pair<double, double>> clamp;  ///< values are clipped to it before quantizing
   When when = When::kAlways;
+  double pad = 0;           ///< what pads a contraction that reads the values
+  bool is_dynamic = false;  ///< in evaluation each tensor has its own range
   bool operator==(const QuantizerSpec&) const = default;
 };
 
-/// Resolves {"quantizer": {...}, "range": {...}, "rounding": {...}, "clamp": {...}, "when": ...}
-/// against the registry. A missing range is min_max where the quantizer wants one, a missing
-/// rounding is nearest_even. The range inherits the quantizer's granularity; two different ones are
-/// an InputError. `where` is the file and pointer of the rule. `at`: for which site, null outside a
-/// network; a quantizer with parts has the site's where the rule leaves it out.
+/// Resolves {"quantizer": {...}, "range": {...}, "rounding": {...}} and the keys "clamp", "when",
+/// "pad", "dynamic" of a rule against the registry. A missing range is min_max where the quantizer
+/// wants one, a missing rounding is nearest_even. The range inherits the quantizer's granularity;
+/// two different ones are an InputError. `where` is the file and pointer of the rule. `at`: for
+/// which site, null outside a network; a quantizer with parts has the site's where the rule leaves
+/// it out.
 [[nodiscard]] QuantizerSpec resolve_quantizer(const registry::Registry& registry,
                                               const json::Json& rule, const std::string& where,
                                               const SiteKey* at = nullptr);
 
-/// The key "when" of a rule; always without one.
-[[nodiscard]] When when_of(const json::Json& rule);
+/// The keys of a rule that name no method: "clamp", "when", "pad", "dynamic".
+void read_keys(const json::Json& rule, QuantizerSpec& spec);
 
 /// An instance that is only asked what it is: its capabilities are known, channels and fan_in not.
 [[nodiscard]] registry::Instance probe_of(const registry::Registry& registry,
@@ -74,10 +77,10 @@ struct Stored {
   const float* second_moment = nullptr;
 };
 
-/// Is what is found for one tensor kept for the next at this site? Not where each sample of a batch
-/// has values of its own.
+/// Is what is found for one tensor kept for the next at this site? Not where each tensor, or each
+/// sample of a batch, has values of its own.
 [[nodiscard]] inline bool tracks_range(const Site& site, const QuantizerSpec& spec) {
-  return site.tracks_range() && granularity_of(spec.quantizer) != "sample";
+  return site.tracks_range() && !spec.is_dynamic && granularity_of(spec.quantizer) != "sample";
 }
 
 /// What a tensor at a site looks like.
@@ -197,7 +200,8 @@ class SiteQuantizer {
   [[nodiscard]] bool is_initialised() const { return is_initialised_; }
   /// Can evaluation run: are the ranges, and the values that a first tensor gives, known?
   [[nodiscard]] bool is_known() const;
-  /// Encoding of the last prepare; kind QLOOM_ENCODING_NONE when it is not exportable.
+  /// Encoding of the last prepare, with the rule's pad; kind QLOOM_ENCODING_NONE when it is not
+  /// exportable.
   [[nodiscard]] qloom_encoding encoding() const;
   /// The encoding as JSON: kind, bits, scale and zero_point per group, codebook, format.
   [[nodiscard]] json::Json encoding_json() const;
@@ -214,7 +218,9 @@ class SiteQuantizer {
   }
   /// The last forward's results as an operand; without codes it is one of real values.
   [[nodiscard]] contraction::Operand operand(const float* values, const CodedTensor& codes) const {
-    return coding_.operand(values, codes);
+    contraction::Operand operand = coding_.operand(values, codes);
+    operand.pad = static_cast<float>(spec_.pad);
+    return operand;
   }
   /// Stored bits of one value; 32 when not exportable.
   [[nodiscard]] std::uint32_t bits() const;

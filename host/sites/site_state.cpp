@@ -49,6 +49,8 @@ Json to_json(const QuantizerSpec& spec) {
   if (spec.when != When::kAlways) {
     rule["when"] = spec.when == When::kTraining ? "training" : "evaluation";
   }
+  if (spec.pad != 0) rule["pad"] = spec.pad;
+  if (spec.is_dynamic) rule["dynamic"] = true;
   return rule;
 }
 
@@ -60,10 +62,7 @@ QuantizerSpec quantizer_spec_of(const registry::Registry& registry, const Json& 
   take("quantizer", spec.quantizer);
   take("range", spec.range);
   take("rounding", spec.rounding);
-  if (rule.contains("clamp")) {
-    spec.clamp = {rule["clamp"].at("low").get<double>(), rule["clamp"].at("high").get<double>()};
-  }
-  spec.when = when_of(rule);
+  read_keys(rule, spec);
   return spec;
 }
 

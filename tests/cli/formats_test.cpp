@@ -146,6 +146,39 @@ TEST_F(Formats, EachSampleOfABatchMayHaveItsOwnGrid) {
   EXPECT_NE(o.err.find("belong to no sample"), std::string::npos) << o.err;
 }
 
+TEST_F(Formats, AnActivationWithADynamicRangeKeepsItsRule) {
+  const Json file = expect_same_bits(Json::parse(
+      R"([{"site": ["activation", "input"], "dynamic": true,
+           "quantizer": {"plugin": "affine", "bits": 4}, "range": {"plugin": "min_max"}}])"));
+  const Json e = entry(file, "activation", "e");
+  EXPECT_EQ(e["use"], "rule");
+  EXPECT_EQ(e["rule"]["dynamic"], true);
+  EXPECT_EQ(e["bits"], 4);
+  EXPECT_NE(e["message"].get<std::string>().find("each tensor"), std::string::npos);
+}
+
+TEST_F(Formats, APadIsPartOfTheFormat) {
+  Json p = Json::parse(text("p.json"));
+  p["model"]["inline"]["layers"] = Json::parse(R"([
+      {"name": "d", "type": "dense", "units": 8, "bias": false}, {"name": "n", "type": "norm"},
+      {"name": "c", "type": "conv", "filters": 4, "kernel": 3, "padding": "same"},
+      {"name": "e", "type": "dense", "units": "classes"}])");
+  write("p.json", p.dump());
+  for (const char* quantizer : {R"({"plugin": "affine", "bits": 4})", R"({"plugin": "bnn_act"})"}) {
+    const Json file = expect_same_bits(Json::array(
+        {{{"site", "activation"}, {"pad", -1}, {"quantizer", Json::parse(quantizer)}}}));
+    const Json e = entry(file, "activation", "c");
+    EXPECT_EQ(e["pad"], -1.0) << quantizer;
+    EXPECT_EQ(e["rule"]["pad"], -1.0) << quantizer;
+    Json without = file;
+    for (Json& site : without["sites"]) site["rule"].erase("pad");
+    write("formats/formats.json", without.dump());
+    EXPECT_NE(evaluated_with_formats("source.json")["final"],
+              json("out_source.json/report.json")["final"])
+        << "it acts";
+  }
+}
+
 TEST_F(Formats, GradientsAndNormsTrainInTheFixedFormatsOfTheFile) {
   derive("source.json",
          {{"rules", Json::parse(

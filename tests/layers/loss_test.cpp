@@ -41,6 +41,16 @@ double naive_squares(const std::vector<double>& logits) {
   return sum;
 }
 
+double naive_hinge(const std::vector<double>& logits) {
+  const auto label = labels();
+  double sum = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const bool is_label = static_cast<std::int32_t>(i % kClasses) == label[i / kClasses];
+    sum += std::pow(std::max(0.0, 1 - (is_label ? logits[i] : -logits[i])), 2) / kClasses;
+  }
+  return sum;
+}
+
 std::int64_t naive_correct(const std::vector<float>& logits) {
   const auto label = labels();
   std::int64_t correct = 0;
@@ -85,6 +95,36 @@ TEST(SumOfSquares, ValueAndGradientEqualTheDefinition) {
   expect_near(gradient, differences(widened(logits), naive_squares), 1e-6, "gradient of the sum");
 }
 
+TEST(SquaredHinge, ValueAndGradientEqualTheDefinition) {
+  const auto logits = random_values(kBatch * kClasses, 1, -3, 3);
+  std::vector<float> gradient(logits.size(), NAN);
+  const Loss loss =
+      layers::squared_hinge(logits.data(), labels().data(), kBatch, kClasses, gradient.data());
+  EXPECT_NEAR(loss.sum, naive_hinge(widened(logits)), 1e-10);
+  EXPECT_EQ(loss.correct, naive_correct(logits));
+  const auto expected = differences(
+      widened(logits), [](const std::vector<double>& y) { return naive_hinge(y) / kBatch; });
+  expect_near(gradient, expected, 1e-7, "gradient of the batch mean");
+}
+
+/// One sample, three classes: (1 - .5)^2, 0 beyond the margin, (1 + 2)^2, their mean.
+TEST(SquaredHinge, IsTheMeanOfWhatIsMissingToTheMargin) {
+  const std::vector<float> logits{0.5F, -1.5F, 2};
+  const std::vector<std::int32_t> label{0};
+  std::vector<float> gradient(3);
+  const Loss loss = layers::squared_hinge(logits.data(), label.data(), 1, 3, gradient.data());
+  EXPECT_DOUBLE_EQ(loss.sum, (0.25 + 9) / 3);
+  EXPECT_EQ(loss.correct, 0);
+  EXPECT_EQ(gradient, (std::vector<float>{-1.0F / 3, 0, 2}));
+}
+
+TEST(Losses, AreFoundByTheirNames) {
+  EXPECT_EQ(layers::find_loss("squared_hinge"), &layers::squared_hinge);
+  EXPECT_EQ(layers::find_loss("sum_of_squares"), &layers::sum_of_squares);
+  EXPECT_EQ(layers::find_loss("softmax_cross_entropy"), &layers::softmax_cross_entropy);
+  EXPECT_EQ(layers::find_loss("hinge"), nullptr);
+}
+
 TEST(Losses, TheFirstOfEqualLogitsDecides) {
   const std::vector<float> logits{2, 2, 1, 0, 3, 3};
   const std::vector<std::int32_t> label{0, 2};
@@ -98,7 +138,8 @@ TEST(Losses, BitsDoNotDependOnTheNumberOfThreads) {
   expect_same_for_any_threads([&] {
     return std::vector{
         layers::softmax_cross_entropy(logits.data(), label.data(), kBatch, kClasses, nullptr).sum,
-        layers::sum_of_squares(logits.data(), label.data(), kBatch, kClasses, nullptr).sum};
+        layers::sum_of_squares(logits.data(), label.data(), kBatch, kClasses, nullptr).sum,
+        layers::squared_hinge(logits.data(), label.data(), kBatch, kClasses, nullptr).sum};
   });
 }
 

@@ -186,6 +186,47 @@ TEST_F(Rules, RefuseAnEmptyClamp) {
   EXPECT_NE(half.find(place() + "/clamp: missing key \"high\""), std::string::npos) << half;
 }
 
+TEST_F(Rules, TakeAPadWhereAContractionReads) {
+  const auto r = rule(R"({"site": ["input", "activation"], "quantizer": {"plugin": "affine"},
+                          "pad": -1, "dynamic": true})");
+  EXPECT_EQ(r.body["pad"], -1);
+  EXPECT_EQ(r.body["dynamic"], true);
+  for (const std::string site : {"weight", "norm.input", "logits", "error", "norm"}) {
+    EXPECT_EQ(
+        error_of(R"({"site": ")" + site + R"(", "quantizer": {"plugin": "affine"}, "pad": 1})"),
+        place() + "/pad: 1 pads what a contraction reads, not \"" + site +
+            "\"; expected the sites \"input\" or \"activation\"");
+  }
+}
+
+TEST_F(Rules, TakeDynamicWhereRangesAreKept) {
+  for (const std::string site : {"logits", "norm.input", "norm.output", "input"}) {
+    EXPECT_EQ(
+        rule(R"({"site": ")" + site + R"(", "quantizer": {"plugin": "affine"}, "dynamic": true})")
+            .body["dynamic"],
+        true);
+  }
+  EXPECT_EQ(error_of(R"({"site": "weight", "quantizer": {"plugin": "affine"}, "dynamic": true})"),
+            place() +
+                "/dynamic: is for values between layers; at \"weight\" each tensor has a range of "
+                "its own "
+                "anyway");
+}
+
+TEST_F(Rules, RefusePadAndDynamicWithoutAQuantizer) {
+  for (const std::string part : {R"("pad": -1)", R"("dynamic": true)"}) {
+    const std::string name = part.substr(1, part.find('"', 1) - 1);
+    EXPECT_EQ(
+        error_of(R"({"site": "activation", )" + part + "}"),
+        place() + "/" + name + ": acts inside a quantizer; expected \"quantizer\" in this rule");
+    EXPECT_EQ(error_of(R"({"site": "activation", "quantizer": null, )" + part + "}"),
+              place() + "/" + name + ": acts inside a quantizer, and this rule has none");
+    EXPECT_EQ(error_of(R"({"norm": {"plugin": "range_bn"}, )" + part + "}"),
+              place() + "/" + name +
+                  ": has no meaning beside \"norm\", which stands with \"layers\" and \"from\"");
+  }
+}
+
 TEST_F(Rules, RefuseASlotOutsideNorms) {
   EXPECT_EQ(error_of(R"({"site": ["norm", "weight"], "slot": "mean", "quantizer": null})"),
             place() + "/slot: names an internal of a norm layer; expected \"site\": \"norm\"");

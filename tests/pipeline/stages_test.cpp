@@ -120,7 +120,9 @@ TEST_F(Stages, RefuseValuesOutOfRange) {
       error_of(R"([{"train": {"optimizer": {"momentum": 1}}}])"),
       place + "optimizer/momentum: 1 is not below 1; expected a number of at least 0 below 1");
   EXPECT_EQ(error_of(R"([{"train": {"loss": "hinge"}}])"),
-            place + "loss: \"hinge\" is not one of \"softmax_cross_entropy\", \"sum_of_squares\"");
+            place +
+                "loss: \"hinge\" is not one of \"softmax_cross_entropy\", \"sum_of_squares\", "
+                "\"squared_hinge\"");
 }
 
 TEST_F(Stages, AreOneActEach) {

@@ -91,6 +91,17 @@ TEST_F(WarningsOfARun, ARuleThatBeginsAfterTheEnd) {
            "step 32 (epoch 2)"}});
 }
 
+TEST_F(WarningsOfARun, APadWhereNothingPads) {
+  const std::string rules =
+      R"(/rules=[{"site": "activation", "pad": -1, "quantizer": {"plugin": "sign_clip"}}])";
+  expect({rules}, {{"/rules/0/pad", "-1 has no effect: no layer of the rule pads"}});
+  const std::string conv = R"(/model/inline/layers=[{"name": "d", "type": "dense", "units": 8},
+      {"name": "c", "type": "conv", "filters": 2, "kernel": 3, "padding": "same"},
+      {"name": "e", "type": "dense", "units": "classes"}])";
+  expect({rules, conv}, {});
+  expect({"/rules=[]", R"(/recipe={"plugin": "bnn_schedule"})"}, {});
+}
+
 TEST_F(WarningsOfARun, MoreBatchesThanThereAre) {
   expect(
       {"/stages=[{\"calibrate\": {\"batches\": 17}}, {\"evaluate\": {\"batches\": 5}}]"},

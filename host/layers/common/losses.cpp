@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "host/tensor/parallel.hpp"
 
@@ -67,6 +68,35 @@ Loss sum_of_squares(const float* logits, const std::int32_t* labels, std::int64_
     }
     loss.correct += is_correct(y, classes, labels[r]) ? 1 : 0;
   });
+}
+
+Loss squared_hinge(const float* logits, const std::int32_t* labels, std::int64_t batch,
+                   std::int64_t classes, float* gradient) {
+  const double number = static_cast<double>(classes), count = static_cast<double>(batch) * number;
+  return sum_rows(batch, [&](std::int64_t r, Loss& loss) {
+    const float* y = logits + r * classes;
+    double sum = 0;
+    for (std::int64_t c = 0; c < classes; ++c) {
+      const double target = c == labels[r] ? 1 : -1;
+      const double missing = std::max(0.0, 1.0 - target * double{y[c]});
+      sum += missing * missing;
+      if (gradient == nullptr) continue;
+      gradient[r * classes + c] = static_cast<float>(-2.0 * target * missing / count);
+    }
+    loss.sum += sum / number;
+    loss.correct += is_correct(y, classes, labels[r]) ? 1 : 0;
+  });
+}
+
+LossFunction find_loss(std::string_view name) {
+  static constexpr std::pair<std::string_view, LossFunction> kLosses[] = {
+      {"softmax_cross_entropy", &softmax_cross_entropy},
+      {"sum_of_squares", &sum_of_squares},
+      {"squared_hinge", &squared_hinge}};
+  for (const auto& [known, loss] : kLosses) {
+    if (known == name) return loss;
+  }
+  return nullptr;
 }
 
 }  // namespace qloom::layers

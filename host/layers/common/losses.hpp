@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace qloom::layers {
 
@@ -19,5 +20,14 @@ Loss softmax_cross_entropy(const float* logits, const std::int32_t* labels, std:
 /// (Wu et al., 2018, WAGE).
 Loss sum_of_squares(const float* logits, const std::int32_t* labels, std::int64_t batch,
                     std::int64_t classes, float* gradient);
+
+/// Mean over the classes of max(0, 1 - t y)^2, t = 1 for the label and -1 else; gradient (may be
+/// null) is of the batch mean (Courbariaux et al., 2016).
+Loss squared_hinge(const float* logits, const std::int32_t* labels, std::int64_t batch,
+                   std::int64_t classes, float* gradient);
+
+using LossFunction = decltype(&softmax_cross_entropy);
+/// The loss that a stage calls so; null for an unknown name.
+[[nodiscard]] LossFunction find_loss(std::string_view name);
 
 }  // namespace qloom::layers

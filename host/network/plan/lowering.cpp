@@ -209,6 +209,8 @@ void Lowering::lower_norm(Node& node, int index) {
   if (node.norm->has_affine) {
     node.norm->gamma = parameters_.get(layer, QLOOM_ROLE_GAMMA, {layer.out.channels}, 0);
     node.norm->beta = parameters_.get(layer, QLOOM_ROLE_BETA, {layer.out.channels}, 0);
+  } else {
+    parameters_.drop_norm(layer.name);
   }
   node.norm->slot_sites.clear();
   for (const char* slot : sites::kNormSlots) {

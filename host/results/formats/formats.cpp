@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+#include <fmt/format.h>
+
 namespace qloom::results {
 namespace {
 
@@ -56,12 +58,18 @@ void add_columns(const qloom_encoding& e, Json& entry) {
   entry["reciprocal"] = std::vector<float>(e.grid.inv_scale, e.grid.inv_scale + e.groups);
 }
 
+/// Has each tensor, or each sample of it, a range of its own?
+bool is_of_each_tensor(const SiteQuantizer& site) {
+  return site.is_per_sample() || site.spec().is_dynamic;
+}
+
 /// How the format of a site that is no given grid is used, and why.
 void add_use(const SiteQuantizer& site, const qloom_encoding& e, Json& entry) {
-  const bool keeps_range = site.spec().range.method != nullptr && !site.is_per_sample();
-  if (site.is_per_sample()) {
+  const bool keeps_range = site.spec().range.method != nullptr && !is_of_each_tensor(site);
+  if (is_of_each_tensor(site)) {
     entry["use"] = site.holds_values() ? "none" : "rule";
-    entry["message"] = "each sample has a grid of its own: no fixed format";
+    entry["message"] = fmt::format("each {} has a grid of its own: no fixed format",
+                                   site.is_per_sample() ? "sample" : "tensor");
   } else if (!site.holds_values() && !keeps_range) {
     entry["use"] = "rule";
     entry["message"] = "no uniform grid: the method itself is the format";
@@ -77,10 +85,12 @@ Json entry_of(const sites::SiteKey& key, SiteQuantizer& site) {
   const qloom_encoding e = site.encoding();
   const Json granularity = methods::encoding_groups_of(site.spec().quantizer);
   const bool is_grid =
-      !site.is_per_sample() && site.is_its_grid() && has_given_form(e, granularity);
+      !is_of_each_tensor(site) && site.is_its_grid() && has_given_form(e, granularity);
   Json entry = Json::object();
-  if (site.is_per_sample()) {  // as many groups as the last batch had
-    entry = {{"kind", "none"}, {"bits", site.bits()}, {"granularity", "sample"}};
+  if (is_of_each_tensor(site)) {  // what the last batch had is nothing to go by
+    entry = {{"kind", "none"}, {"bits", site.bits()}, {"granularity", granularity}};
+    if (site.is_per_sample()) entry["granularity"] = "sample";
+    if (e.pad != 0) entry["pad"] = e.pad;
   } else {
     entry = site.encoding_json();
   }

@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "host/methods/procedure.hpp"
+#include "host/placing/candidates.hpp"
 
 namespace qloom::run {
 namespace {
@@ -216,6 +217,18 @@ void check_rounding(const pipeline::Rule& rule, const registry::Registry& regist
   }
 }
 
+/// Of a rule that the pipeline has written: a recipe's is for any model.
+void check_pad(const pipeline::Rule& rule, const std::vector<placing::Candidate>& layers,
+               results::Warnings& warnings) {
+  if (rule.body.value("pad", 0.0) == 0) return;
+  for (const placing::Candidate& c : layers) {
+    if (!c.layer->is_contraction() || !pipeline::matches_layer(rule, c.names)) continue;
+    if (c.layer->type->contraction(*c.layer, 1).pads()) return;
+  }
+  warnings.add({rule.where + "/pad", fmt::format("{} has no effect: no layer of the rule pads",
+                                                 rule.body["pad"].dump())});
+}
+
 /// Keys with a default, which count only where they are written.
 void check_data_and_model(const pipeline::Pipeline& p, const network::Model& model,
                           const data::Dataset& dataset, results::Warnings& warnings) {
@@ -259,7 +272,11 @@ void check_methods(const pipeline::Pipeline& pipeline, const network::Model& mod
                    results::Warnings& warnings) {
   check_data_and_model(pipeline, model, dataset, warnings);
   for (const Warning& warning : pipeline.notes.warnings) warnings.add(warning);
-  for (const pipeline::Rule& rule : pipeline.rules) check_rounding(rule, registry, warnings);
+  const std::vector<placing::Candidate> layers = placing::candidates(pipeline, model);
+  for (const pipeline::Rule& rule : pipeline.rules) {
+    check_rounding(rule, registry, warnings);
+    if (rule.where.starts_with(pipeline.file.string())) check_pad(rule, layers, warnings);
+  }
   const bool trains = std::any_of(pipeline.stages.begin(), pipeline.stages.end(),
                                   [](const auto& stage) { return stage.type->trains; });
   for (const pipeline::Procedure& p : pipeline.procedures) {

@@ -15,6 +15,7 @@
 #include "host/run/progress.hpp"
 #include "host/run/reload.hpp"
 #include "host/run/run_service.hpp"
+#include "host/tensor/error.hpp"
 
 namespace qloom::run::stages {
 
@@ -42,15 +43,15 @@ inline constexpr const char* kBeginsAnew =
 [[nodiscard]] std::span<const Action* const> table();
 [[nodiscard]] const Action& action_of(const pipeline::StageType& type);
 
-/// The loss "sum_of_squares" or "softmax_cross_entropy" of a batch of logits; its gradient too
-/// where `gradient` is not null.
+/// The loss of this name of a batch of logits; its gradient too where `gradient` is not null.
+/// RunError where there is none: a checkpoint may be a newer program's.
 [[nodiscard]] inline layers::Loss loss_of(const std::string& name, const Tensor& logits,
                                           const std::vector<std::int32_t>& labels,
                                           float* gradient) {
   const auto batch = static_cast<std::int64_t>(labels.size());
   const std::int64_t classes = static_cast<std::int64_t>(logits.size()) / batch;
-  const auto& loss =
-      name == "sum_of_squares" ? layers::sum_of_squares : layers::softmax_cross_entropy;
+  const layers::LossFunction loss = layers::find_loss(name);
+  if (loss == nullptr) throw RunError("no loss is called \"" + name + "\"");
   return loss(logits.data(), labels.data(), batch, classes, gradient);
 }
 

@@ -92,7 +92,11 @@ class Training {
 
   void run() {
     const auto epochs = static_cast<std::uint64_t>(stage_.epochs);
-    cursor_.loss = stage_.loss;
+    cursor_.loss = setup_.reported_loss(stage_);
+    if (stage_.optimizer.resets && cursor_.epoch_of_stage == 0 && cursor_.step_of_epoch == 0) {
+      state_.network->reset_optimizer();
+      cursor_.optimizer_start = cursor_.steps;
+    }
     while (cursor_.epoch_of_stage < epochs) {
       epoch();
       state_.facts.formats_of_training =
@@ -174,7 +178,8 @@ class Training {
     const layers::Loss loss = at_loss(network.plan.forward(batch.images(), pass), batch);
     network.plan.backward(logits_gradient_);
     emit(work_.run, QLOOM_EVENT_AFTER_BACKWARD);
-    network.update(settings_of(stage_.optimizer, cursor_.learning_rate), pass.phase, cursor_.steps);
+    network.update(settings_of(stage_.optimizer, cursor_.learning_rate), pass.phase,
+                   cursor_.steps - cursor_.optimizer_start);
     emit(work_.run, QLOOM_EVENT_AFTER_STEP);
     return loss;
   }
@@ -183,7 +188,8 @@ class Training {
   layers::Loss at_loss(const Tensor& logits, const Walk& batch) {
     const std::int64_t classes = static_cast<std::int64_t>(logits.size()) / batch.size();
     logits_gradient_.resize({batch.size(), classes});
-    const layers::Loss loss = loss_of(stage_.loss, logits, batch.labels(), logits_gradient_.data());
+    layers::Loss loss = loss_of(stage_.loss, logits, batch.labels(), logits_gradient_.data());
+    if (cursor_.loss != stage_.loss) loss = loss_of(cursor_.loss, logits, batch.labels(), nullptr);
     if (!std::isfinite(loss.sum)) throw NotFinite(fmt::format("the loss is {}", loss.sum));
     Step& step = state_.step;
     step = {.phase = Step::Phase::kAtLoss,
