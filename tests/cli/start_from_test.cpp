@@ -78,6 +78,42 @@ TEST_F(StartFrom, WithoutStateActivationsHaveToBeCalibrated) {
   EXPECT_EQ(qloom({"validate", "later.json"}).status, 2) << "a float network has no steps";
 }
 
+/// Progressive quantization of QIL: each width begins with the intervals of the one before.
+TEST_F(StartFrom, AnIntervalThatIsLearnedStaysBitForBitWhenTheWidthChanges) {
+  const auto rules = [](int bits) {
+    return Json::array(
+        {{{"site", {"weight", "activation"}}, {"quantizer", {{"plugin", "qil"}, {"bits", bits}}}}});
+  };
+  derive("bits_5.json", {{"rules", rules(5)}});
+  run("bits_5.json");
+  std::string before = "bits_5.json";
+  for (const int bits : {4, 3, 2}) {
+    const std::string name = "bits_" + std::to_string(bits) + ".json";
+    const Json start{{"rules", rules(bits)}, {"start_from", before}};
+    Json look = start;
+    look["stages"] = Json::parse(R"([{"evaluate": {}}])");
+    derive("look.json", look);
+    run("look.json");
+    const data::Arrays was = data::read_npz(folder_ / ("out_" + before) / "checkpoint.npz");
+    const data::Arrays is = data::read_npz(folder_ / "out_look.json" / "checkpoint.npz");
+    int compared = 0;
+    for (const auto& [key, array] : was) {
+      if (key.find("/learned/") == std::string::npos) continue;
+      EXPECT_EQ(is.at(key).values, array.values) << key << " with " << bits << " bits";
+      ++compared;
+    }
+    EXPECT_GE(compared, 6) << "center and half-width of two weights and an activation";
+    derive(name, start);
+    const Json report = run(name);
+    EXPECT_EQ(report["sites"]["weight/d"]["bits"], bits);
+    const data::Arrays now = data::read_npz(folder_ / ("out_" + name) / "checkpoint.npz");
+    EXPECT_NE(now.at("site/weight/d/learned/center").values,
+              was.at("site/weight/d/learned/center").values)
+        << "and is trained on";
+    before = name;
+  }
+}
+
 TEST_F(StartFrom, TheObjectThatSaysTheSameAsTheNameIsTheSameConfiguration) {
   derive("a.json", {{"start_from", "p.json"}});
   derive("b.json", {{"name", "small"}, {"start_from", {{"pipeline", "p.json"}}}});

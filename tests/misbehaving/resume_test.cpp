@@ -169,6 +169,36 @@ TEST_F(Resume, WithWagesRecipe) {
   for (const int step : {3, 18}) stop_and_resume(SIGTERM, step);
 }
 
+TEST_F(Resume, WithAnOptimizerThatBeginsAnewWithItsStage) {
+  Json p = pipeline("adam");
+  Json second = p["stages"][0];
+  for (Json* stage : {&p["stages"][0], &second}) (*stage)["train"]["epochs"] = 1;
+  second["train"]["optimizer"]["reset"] = true;
+  p["stages"] = {p["stages"][0], second, p["stages"][1]};
+  write("p.json", p.dump());
+  run_whole();
+  EXPECT_EQ(meta("whole")["cursor"]["optimizer_start"], kStepsOfEpoch);
+  for (const int step : {3, 15, 16, 20}) stop_and_resume(SIGTERM, step);
+  p["stages"][1]["train"]["optimizer"].erase("reset");
+  write("p.json", p.dump());
+  ASSERT_EQ(run("kept").status, 0);
+  EXPECT_NE(report("kept")["series"]["loss"], report("whole")["series"]["loss"]);
+}
+
+TEST_F(Resume, WithTheSwitchesOfABinarySchedule) {
+  Json p = pipeline("adam");
+  p["rules"] = {p["rules"][0]};
+  p["procedures"] = Json::array();
+  p["recipe"] = {{"plugin", "bnn_schedule"},
+                 {"activations_epoch", 1},
+                 {"mask_epoch", 1},
+                 {"clip_epoch", 1},
+                 {"latent_rate", "glorot"}};
+  write("p.json", p.dump());
+  run_whole();
+  for (const int step : {3, 15, 16, 20}) stop_and_resume(SIGTERM, step);
+}
+
 TEST_F(Resume, ASecondSignalEndsAtOnce) {
   // The first comes in step 3; the plugin of the second run sends both before the step ends.
   const Outcome o = run("twice", {"--checkpoint-every", "2"}, "-15 3");

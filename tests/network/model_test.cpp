@@ -167,8 +167,8 @@ TEST(Model, EveryTypeHasTheNameOfTheFile) {
 }
 
 TEST(Model, ExamplesFitSmallImagesOfOneAndThreeChannels) {
-  for (const char* name :
-       {"mlp", "lenet_300_100", "bnn_mlp", "lenet5", "vgg_small", "resnet8", "resnet20"}) {
+  for (const char* name : {"mlp", "lenet_300_100", "bnn_mlp", "bnn_cnn", "lenet5", "vgg_small",
+                           "resnet8", "resnet20"}) {
     for (const SampleShape input : {kImage, SampleShape{32, 32, 3}}) {
       const Model m = example(name, input);
       EXPECT_EQ(m.name, name);

@@ -13,11 +13,18 @@ using namespace qloom::sdk;
 
 /// y = sign(x), sign(0) = +1;  dx = dy where |x| <= 1, else 0.
 /// stochastic, in training: y = +1 with the probability clip((x + 1) / 2, 0, 1), else -1.
+/// Until mask_epoch training epochs are done dx = dy everywhere.
 class BnnAct : public UnitSign {
  public:
   explicit BnnAct(const Params& params)
       : UnitSign(StraightThrough("hard_tanh", 1.0F, true)),
-        is_stochastic_(params.flag("/stochastic")) {}
+        is_stochastic_(params.flag("/stochastic")),
+        mask_epoch_(static_cast<std::uint64_t>(params.integer("/mask_epoch"))) {}
+
+  void prepare(const qloom_prepare& in) {
+    UnitSign::prepare(in);
+    masks_ = in.epoch >= mask_epoch_;
+  }
 
   qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
                       std::int32_t* code) const noexcept {
@@ -31,6 +38,11 @@ class BnnAct : public UnitSign {
     UnitSign::apply(call, block, x, y);
     return QLOOM_OK;
   }
+  void backward(const qloom_call& call, const qloom_block& block, const float* x, const float* dy,
+                float* dx, double* sums) const noexcept {
+    if (!masks_) return pass_through(dy, dx, block.n);
+    UnitSign::backward(call, block, x, dy, dx, sums);
+  }
 
  private:
   [[nodiscard]] bool draws(const qloom_call& call) const noexcept {
@@ -38,6 +50,8 @@ class BnnAct : public UnitSign {
   }
 
   bool is_stochastic_;
+  std::uint64_t mask_epoch_;
+  bool masks_ = true;  // of the last prepare()
 };
 
 }  // namespace

@@ -22,6 +22,18 @@ TEST(BnnAct, IsTheSignWithAHardTanhGradient) {
   EXPECT_EQ(site.backward(x, tensor({1, 2, 3, 4, 5, 6})), (std::vector<float>{0, 2, 3, 4, 5, 0}));
 }
 
+TEST(BnnAct, TheMaskBeginsWithItsEpoch) {
+  Site site(R"({"quantizer": {"plugin": "bnn_act", "mask_epoch": 2}})", kBnnSite);
+  const Tensor x = tensor({-1.5F, -1.0F, 0.0F, 1.0F, 1.0001F}), dy = tensor({1, 2, 3, 4, 5});
+  Tensor y, dx;
+  for (const std::uint64_t epoch : {0U, 1U, 2U, 3U}) {
+    site.node.forward(x, y, {.step = epoch, .epoch = epoch, .training = true});
+    EXPECT_EQ(values(y), (std::vector<float>{-1, -1, 1, 1, 1}));
+    site.node.backward(x, dy, dx);
+    EXPECT_EQ(values(dx), epoch < 2 ? values(dy) : (std::vector<float>{0, 2, 3, 4, 0})) << epoch;
+  }
+}
+
 /// The bound is six deviations of a share of 100000 draws.
 TEST(BnnAct, RandomSignsHaveTheProbabilitiesOfTheHandbook) {
   const std::pair<float, double> cases[] = {{-1.5F, 0.0}, {-1.0F, 0.0}, {-0.5F, 0.25},
