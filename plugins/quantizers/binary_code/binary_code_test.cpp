@@ -125,6 +125,11 @@ TEST(BinaryCode, PlanesThatAreTheSameKeepTheGreedyScales) {
   // Equal magnitudes: the second plane has nothing left, all its signs are +1.
   const auto [y, error] = fitted({.5F, .5F, -.5F}, 2, "refined");
   EXPECT_NEAR(error, 0, 1e-12);
+  // Both planes alike: the second one keeps its share of nothing.
+  Site site(binary_code_rule(2, "refined"));
+  site.forward(tensor({.5F, .5F}));
+  const qloom_encoding e = site.node.encoding();
+  EXPECT_EQ(std::vector<float>(e.codebook, e.codebook + 2), (std::vector<float>{.5F, 0}));
 }
 
 TEST(BinaryCode, Conforms) {
