@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include "host/methods/encoding.hpp"
 
+#include <numeric>
 #include <vector>
 
 namespace qloom::methods {
@@ -80,7 +81,9 @@ Json to_json(const qloom_encoding& e, const Json& granularity) {
             {"granularity", granularity}};
   json["kind"] = add_kind(e, json);
   if ((e.flags & QLOOM_ENCODING_SHARED_EXPONENT) != 0) json["shared_exponent"] = true;
-  if (e.bits_of_group != nullptr) json["bits_of_group"] = row(e.bits_of_group, e.groups);
+  for (std::uint64_t g = 0; e.bits_of_group != nullptr && g < e.groups; ++g) {
+    json["bits_of_group"].push_back(width(e.bits_of_group[g]));
+  }
   if (e.threshold != nullptr && e.codebook_size > 0) {
     json["threshold"] = row(e.threshold, e.groups * (e.codebook_size - 1));
   }
@@ -100,6 +103,17 @@ std::vector<float> values_of_bases(const qloom_encoding& e, std::uint64_t group)
     values[code] = static_cast<float>(value);
   }
   return values;
+}
+
+Json width(double bits) {
+  const auto whole = static_cast<std::uint32_t>(bits);
+  return double(whole) == bits ? Json(whole) : Json(bits);
+}
+
+double mean_bits(const qloom_encoding& e) {
+  if (e.kind == QLOOM_ENCODING_NONE) return 32;
+  if (e.bits_of_group == nullptr || e.groups == 0) return e.bits;
+  return std::accumulate(e.bits_of_group, e.bits_of_group + e.groups, 0.0) / double(e.groups);
 }
 
 }  // namespace qloom::methods

@@ -21,4 +21,11 @@ namespace qloom::methods {
 /// first, then bases in ascending order, and rounded once.
 [[nodiscard]] std::vector<float> values_of_bases(const qloom_encoding& e, std::uint64_t group);
 
+/// A width as JSON: a whole number where it is one.
+[[nodiscard]] json::Json width(double bits);
+
+/// Width of one code, the mean where groups have widths of their own; 32 of what is not exportable.
+/// Unit: bits.
+[[nodiscard]] double mean_bits(const qloom_encoding& e);
+
 }  // namespace qloom::methods

@@ -18,10 +18,10 @@ namespace {
 constexpr int kFormatsRevision = 1;  // newest revision of the file that is understood
 
 /// Columns of a grid, and the parameters of given_grid that they are.
-constexpr const char* kParameters[][2] = {{"scale", "scales"},      {"zero_point", "zero_points"},
-                                          {"offset", "offsets"},    {"code_min", "code_min"},
-                                          {"code_max", "code_max"}, {"reciprocal", "reciprocals"},
-                                          {"bits", "bits"},         {"granularity", "granularity"}};
+constexpr const char* kParameters[][2] = {
+    {"scale", "scales"},      {"zero_point", "zero_points"},      {"offset", "offsets"},
+    {"code_min", "code_min"}, {"code_max", "code_max"},           {"reciprocal", "reciprocals"},
+    {"bits", "bits"},         {"bits_of_group", "bits_of_group"}, {"granularity", "granularity"}};
 
 /// 2^-k of a binary point or of a list of them.
 Json scales_of(const Json& points) {
@@ -73,7 +73,8 @@ Json given_grid(const Json& entry, const std::string& where) {
 
 /// The rule of an entry; what it says by default is left out, as a method may not take it.
 Json rule_of(const Json& entry, const std::string& where) {
-  Json rule{{"site", entry["site"]}, {"layers", Json::array({entry["layer"]})}};
+  const Json layer{{"name", entry["layer"]}};  // which may be called like a type
+  Json rule{{"site", entry["site"]}, {"layers", Json::array({layer})}};
   if (entry.contains("slot")) rule["slot"] = entry["slot"];
   const Json own = entry.value("rule", Json::object());
   if (own.contains("rounding") && own["rounding"] != Json{{"plugin", "nearest_even"}}) {

@@ -22,6 +22,7 @@ using json::Json;
 /// A name as the user wrote it, and where: "<file>: /rules/2/layers/1".
 struct Written {
   std::string name, where;
+  bool is_exact = false;  ///< of a layer: {"name": ...}, the layer of this name and no other
 };
 
 /// A parameter that is written by a name of before, and where its method stands:
@@ -47,7 +48,8 @@ struct Rule {
                                     ///< "accumulator" its three, "norm.*" what begins so; "error"
                                     ///< stays "error"; a rule with "norm" has none
   std::vector<Written> site_names;  ///< the sites that are written out, each by its own name
-  std::vector<Written> layers;      ///< names, globs (fnmatch), types, "first", "last"; empty: all
+  std::vector<Written> layers;      ///< names, globs (fnmatch), types, "first", "last", or exact
+                                    ///< names; empty: all
   std::uint64_t from_epoch = 0;     ///< active once this many epochs are done
   std::uint64_t from_step = 0;      ///< and this many steps
   std::optional<std::string> slot;  ///< site norm: only this internal, e.g. "inv_scale"
@@ -167,7 +169,7 @@ struct NamedLayer {
   bool is_first = false, is_last = false;
 };
 /// Does this entry of "layers" name the layer?
-[[nodiscard]] bool matches_layer(const std::string& entry, const NamedLayer& layer);
+[[nodiscard]] bool matches_layer(const Written& entry, const NamedLayer& layer);
 /// Does one of the rule's entries? A rule without any names every layer.
 [[nodiscard]] bool matches_layer(const Rule& rule, const NamedLayer& layer);
 

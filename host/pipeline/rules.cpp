@@ -26,12 +26,16 @@ constexpr const char* kMethodKinds[] = {"quantizer", "range", "rounding", "accum
 
 bool is_accumulator(const std::string& site) { return sites::find(site)->takes_accumulator(); }
 
-/// A name, or a list of them, with the place of each.
+/// A name, or {"name": ...}, or a list of them, with the place of each.
 std::vector<Written> written_names(const Json& value, const std::string& where) {
-  if (!value.is_array()) return {{value.get<std::string>(), where}};
+  const auto written = [](const Json& name, const std::string& place) -> Written {
+    if (!name.is_object()) return {name.get<std::string>(), place};
+    return {name["name"].get<std::string>(), place + "/name", true};
+  };
+  if (!value.is_array()) return {written(value, where)};
   std::vector<Written> names;
   for (std::size_t i = 0; i < value.size(); ++i) {
-    names.push_back({value[i].get<std::string>(), fmt::format("{}/{}", where, i)});
+    names.push_back(written(value[i], fmt::format("{}/{}", where, i)));
   }
   return names;
 }
@@ -120,9 +124,9 @@ class Resolver {
   void read_places() {
     if (has("site")) {
       std::vector<std::string> named;
-      for (const auto& [name, where] : written_names(text_["site"], key("site"))) {
-        const std::vector<std::string> found = expand_site(name, where);
-        if (found.size() == 1) rule_.site_names.push_back({name, where});
+      for (const Written& site : written_names(text_["site"], key("site"))) {
+        const std::vector<std::string> found = expand_site(site.name, site.where);
+        if (found.size() == 1) rule_.site_names.push_back(site);
         named.insert(named.end(), found.begin(), found.end());
       }
       for (const sites::Site& site : sites::table()) {  // each once, in the order of the table

@@ -77,7 +77,7 @@ void check_entry(const Rule& rule, const Written& entry, const std::vector<Candi
   for (const Candidate& c : layers) {
     known.push_back(c.names.name);
     if (has_place(c, rule)) with_place.push_back(c.names.name);
-    if (!pipeline::matches_layer(entry.name, c.names)) continue;
+    if (!pipeline::matches_layer(entry, c.names)) continue;
     if (has_place(c, rule)) return;
     matches = true;
   }
@@ -93,7 +93,8 @@ void check_entry(const Rule& rule, const Written& entry, const std::vector<Candi
 /// A layer that is written out has every site that is written out.
 void check_named(const Rule& rule, const Written& entry, const std::vector<Candidate>& layers) {
   for (const Candidate& c : layers) {
-    if (c.names.name != entry.name || c.names.type == entry.name) continue;
+    const bool may_be_type = c.names.type == entry.name && !entry.is_exact;
+    if (c.names.name != entry.name || may_be_type) continue;
     for (const Written& site : rule.site_names) {
       if (serves(c, rule, site.name)) continue;
       throw InputError(fmt::format("{}: layer \"{}\" has no site \"{}\"{}", site.where, entry.name,

@@ -36,7 +36,7 @@ struct TensorFact {
   std::string name;
   Shape shape;  ///< of a parameter
   std::int64_t elements = 0;
-  std::uint32_t bits = 32;         ///< one value as evaluation uses it
+  double bits = 32;                ///< one value as evaluation uses it, on average
   std::uint32_t stored_bits = 32;  ///< of a parameter: one value as training stores it
   bool is_weight = false;
   Storage storage;

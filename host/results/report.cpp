@@ -3,8 +3,10 @@
 #include "host/results/report.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "host/kernels/kernels.hpp"
+#include "host/methods/encoding.hpp"
 #include "host/results/events.hpp"
 #include "host/results/sections.hpp"
 
@@ -14,7 +16,9 @@ namespace {
 using json::Json;
 
 /// Bytes of n values of `bits` bits each, packed; unit: bytes.
-std::int64_t packed_bytes(std::int64_t n, std::uint32_t bits) { return (n * bits + 7) / 8; }
+std::int64_t packed_bytes(std::int64_t n, double bits) {
+  return static_cast<std::int64_t>(std::ceil(double(n) * bits / 8));
+}
 
 Json methods_of(const RunFacts& facts) {
   Json methods = Json::array();
@@ -31,37 +35,39 @@ Json methods_of(const RunFacts& facts) {
 Json parameter_rows(const RunFacts& facts, Json& totals) {
   Json rows = Json::array();
   std::uint64_t bytes = 0;
-  std::int64_t weight_bits = 0, weights = 0;
+  double weight_bits = 0;
+  std::int64_t weights = 0;
   for (const TensorFact& p : facts.parameters) {
     rows.push_back({{"name", p.name},
                     {"shape", p.shape},
                     {"elements", p.elements},
-                    {"bits", p.bits},
+                    {"bits", methods::width(p.bits)},
                     {"bytes", p.storage.bytes()},
                     {"stored_bits", p.stored_bits}});
     bytes += p.storage.bytes();
     if (!p.is_weight) continue;
-    weight_bits += p.elements * p.bits;
+    weight_bits += double(p.elements) * p.bits;
     weights += p.elements;
   }
   totals["model_bytes"] = bytes;
-  totals["weight_bits"] = weights == 0 ? 32.0 : double(weight_bits) / double(weights);
+  totals["weight_bits"] = weights == 0 ? 32.0 : weight_bits / double(weights);
   return rows;
 }
 
 /// One row per tensor that a contraction reads; elements are of one sample.
 Json activation_rows(const RunFacts& facts, Json& totals) {
   Json rows = Json::array();
-  std::int64_t all_bits = 0, all = 0;
+  double all_bits = 0;
+  std::int64_t all = 0;
   for (const TensorFact& a : facts.activations) {
     rows.push_back({{"name", a.name},
                     {"elements", a.elements},
-                    {"bits", a.bits},
+                    {"bits", methods::width(a.bits)},
                     {"bytes", packed_bytes(a.elements, a.bits)}});
-    all_bits += a.elements * a.bits;
+    all_bits += double(a.elements) * a.bits;
     all += a.elements;
   }
-  totals["activation_bits"] = all == 0 ? 32.0 : double(all_bits) / double(all);
+  totals["activation_bits"] = all == 0 ? 32.0 : all_bits / double(all);
   return rows;
 }
 

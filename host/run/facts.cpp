@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "host/methods/encoding.hpp"
 #include "host/placing/placing.hpp"
 #include "host/results/formats/formats.hpp"
 #include "host/results/layer_statistics.hpp"
@@ -39,7 +40,7 @@ std::vector<TensorFact> parameter_facts(network::Network& network) {
     fact.elements = static_cast<std::int64_t>(p->value.size());
     // An averaged weight (shadow) is what evaluation uses, in float32.
     const sites::SiteQuantizer* site = p->shadow.empty() ? network::acting(*p, {}) : nullptr;
-    if (site != nullptr) fact.bits = site->bits();
+    if (site != nullptr) fact.bits = methods::mean_bits(site->encoding());
     if (p->on_update != nullptr) fact.stored_bits = p->on_update->bits();
     fact.is_weight = p->role == QLOOM_ROLE_WEIGHT;
     fact.storage = storage_at(site, fact.elements, false);
@@ -61,7 +62,7 @@ std::vector<TensorFact> activation_facts(const network::Network& network) {
     TensorFact fact;
     fact.name = "input of " + node->name;
     fact.elements = from.out_shape.size();
-    if (is_quantized) fact.bits = from.site->bits();
+    if (is_quantized) fact.bits = methods::mean_bits(from.site->encoding());
     fact.storage = storage_at(is_quantized ? from.site.get() : nullptr, fact.elements, true);
     facts.push_back(std::move(fact));
   }

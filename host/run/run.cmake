@@ -3,7 +3,8 @@ include("${CMAKE_CURRENT_LIST_DIR}/../table.cmake")
 qloom_add_floor(run
   SOURCES batches.cpp checkpoint.cpp facts.cpp keeper.cpp progress.cpp reload.cpp run.cpp
     rules_service.cpp run_service.cpp setup.cpp start.cpp stop.cpp tensors_service.cpp trainer.cpp
-    settings/agreement.cpp settings/norm_settings.cpp settings/settings.cpp
+    settings/agreement.cpp settings/behind_relu.cpp settings/norm_settings.cpp
+    settings/settings.cpp
   LIBRARIES qloom_results qloom_placing qloom_pipeline qloom_network qloom_registry qloom_kernels
             qloom_data fmt::fmt)
 qloom_add_table(run run/stages host/run/stages/stage.hpp qloom::run::stages Action)

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/run/settings/agreement.hpp"
+#include "host/run/settings/behind_relu.hpp"
 #include "host/run/settings/norm_settings.hpp"
 #include "host/run/settings/settings.hpp"
 #include "host/tensor/error.hpp"
@@ -55,6 +56,7 @@ Setup::Setup(pipeline::Pipeline described, const registry::Registry& known,
     lower(planned, moment, {});
     collect_methods(planned.placement(), methods_);
     norms.see(planned, warnings);
+    check_behind_relu(planned, registry, warnings);
     check_agreement(pipeline, planned.placement(), registry, warnings);
     calibrations.push_back({moment, !planned.plan.calibrated_sites().empty()});
     if (moment.steps > 0) swap_steps_.insert(moment.steps);

@@ -40,7 +40,7 @@ void fill(const qloom_tensor& t, const qloom_grid& grid, const qloom_block& bloc
 
 bool SiteQuantizer::is_its_grid() {
   const qloom_encoding e = encoding();
-  if (e.kind != QLOOM_ENCODING_AFFINE || e.bits_of_group != nullptr) return false;
+  if (e.kind != QLOOM_ENCODING_AFFINE) return false;
   if (!acting().has_codes() || geometry_.n == 0 || e.groups != geometry_.groups) return false;
   start_tiles();
   const qloom_call present = call();

@@ -121,6 +121,8 @@ const Fault kFaults[] = {
     {"quantizer", "ignores_step", "random", "the same random values for another step"},
     {"quantizer", "encodes_by_group_0", "codes", "decode(encode(x))"},
     {"quantizer", "tells_group_0", "codes", "encoding(), not decode()"},
+    {"quantizer", "claims_one_bit", "codes", "its width holds 2"},
+    {"quantizer", "widths_beyond_bits", "codes", "has a width of 64 bits"},
     {"quantizer", "adds_to_y", "bounds", "the whole tensor gave"},
     {"quantizer", "keeps_pointer", "bounds", "its process was ended by signal 11"},
     {"quantizer", "sums_by_tensor", "bounds", "its process was ended by signal 11"},

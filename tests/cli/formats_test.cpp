@@ -3,6 +3,10 @@
 //
 // Formats of a run as files, and back: what simulators of fixed-point training offer, composed of
 // methods, exported, and taken by another pipeline with the same bits.
+#include <algorithm>
+#include <numeric>
+#include <set>
+
 #include "tests/support/small_run.hpp"
 
 namespace qloom::test {
@@ -118,6 +122,56 @@ TEST_F(Formats, LearnedGridsAreFixedOnes) {
           {"site": "activation", "layers": "e", "quantizer": {"plugin": "pact", "bits": 4}}])"));
   EXPECT_EQ(entry(file, "weight", "d")["use"], "grid");
   EXPECT_EQ(entry(file, "activation", "e")["use"], "grid");
+}
+
+TEST_F(Formats, ALayerMayBeCalledLikeATypeOrAnEnd) {
+  for (const char* name : {"dense", "first"}) {  // of which the other layer is one as well
+    SCOPED_TRACE(name);
+    Json model = Json::parse(text("p.json"))["model"];
+    model["inline"]["layers"][0]["name"] = "A";  // before the other in the file
+    model["inline"]["layers"][3]["name"] = name;
+    derive("p.json", {{"model", model}});
+    const Json exact = Json::array({{{"name", name}}});
+    const Json file = expect_same_bits(
+        Json::array({{{"site", "weight"}, {"quantizer", {{"plugin", "affine"}, {"bits", 7}}}},
+                     {{"site", "weight"},
+                      {"layers", exact},
+                      {"quantizer", {{"plugin", "affine"}, {"bits", 3}}}}}));
+    EXPECT_EQ(entry(file, "weight", "A")["bits"], 7);
+    EXPECT_EQ(entry(file, "weight", name)["bits"], 3);
+    EXPECT_EQ(json("out_again.json/report.json")["sites"]["weight/A"]["bits"], 7);
+  }
+}
+
+TEST_F(Formats, GroupsKeepWidthsOfTheirOwn) {
+  const Json file = expect_same_bits(Json::parse(
+      R"([{"site": "weight", "quantizer": {"plugin": "affine", "bits": 3, "symmetric": true,
+           "granularity": "channel", "bit_allocation": "aciq"}},
+          {"site": ["activation", "input"], "quantizer": {"plugin": "affine", "bits": 4,
+           "granularity": "channel", "bit_allocation": "aciq", "clip_prior": "laplace"},
+           "range": {"plugin": "aciq"}}])"));
+  const Json weight = entry(file, "weight", "d"), input = entry(file, "activation", "e");
+  ASSERT_EQ(weight["bits_of_group"].size(), 8U);
+  ASSERT_EQ(input["bits_of_group"].size(), 8U);
+  const auto widths = weight["bits_of_group"].get<std::vector<int>>();
+  EXPECT_EQ(weight["bits"], *std::max_element(widths.begin(), widths.end()));
+  EXPECT_NE(std::set<int>(widths.begin(), widths.end()).size(), 1U) << weight;
+  // Codes of 2 weights in each of 8 channels; a scale and a width of each channel.
+  const int sum = std::accumulate(widths.begin(), widths.end(), 0);
+  const Json source = json("out_source.json/report.json"),
+             again = json("out_again.json/report.json");
+  const Json row = source["parameters"][0];
+  EXPECT_EQ(row["name"], "d/weight");
+  EXPECT_EQ(row["bits"].get<double>(), sum / 8.0);
+  const bool has_offset = weight.contains("offset");
+  EXPECT_EQ(row["bytes"], (2 * sum + 8 * (32 + 8 + (has_offset ? 32 : 0)) + 7) / 8);
+  EXPECT_EQ(again["parameters"], source["parameters"]);
+  EXPECT_EQ(again["activations"], source["activations"]);
+  EXPECT_EQ(again["totals"], source["totals"]);
+  EXPECT_EQ(entry(exported("again.json"), "weight", "d")["bits_of_group"], weight["bits_of_group"]);
+  const std::string line =
+      "weight,d,,grid,affine," + std::to_string(widths[1]) + ",true,channel,8,";
+  EXPECT_NE(text("formats/formats.csv").find(line), std::string::npos);
 }
 
 TEST_F(Formats, ARuleOfEvaluationAloneStaysOne) {

@@ -317,5 +317,32 @@ TEST(MatchesLayer, KnowsNamesTypesGlobsAndEnds) {
   EXPECT_FALSE(matches({"last"}, "a", "dense"));
 }
 
+TEST(MatchesLayer, AnExactNameIsNothingElse) {
+  for (const char* name : {"conv", "first", "a*", "conv[1]"}) {
+    const pipeline::Written exact{name, "", true};
+    EXPECT_TRUE(pipeline::matches_layer(exact, {name, "conv", true, false}));
+    EXPECT_FALSE(pipeline::matches_layer(exact, {"a1", "conv", true, false})) << name;
+  }
+}
+
+TEST_F(Rules, AnEntryOfLayersMayBeAnExactName) {
+  const auto r = lone_rule(R"({"site": "weight", "layers": ["c*", {"name": "conv"}],
+                               "quantizer": {"plugin": "affine"}})");
+  ASSERT_EQ(r.layers.size(), 2U);
+  EXPECT_FALSE(r.layers[0].is_exact);
+  EXPECT_TRUE(r.layers[1].is_exact);
+  EXPECT_EQ(r.layers[1].name, "conv");
+  EXPECT_EQ(r.layers[1].where, "RULE: /layers/1/name");
+  for (const char* wrong : {R"({"nam": "conv"})", "{}", R"({"name": ""})", R"({"name": 1})", "1"}) {
+    EXPECT_NE(input_error([&] {
+                return lone_rule(R"({"site": "weight", "quantizer": {"plugin": "affine"},
+                                     "layers": [)" +
+                                 std::string(wrong) + "]}");
+              }).find("/layers/0"),
+              std::string::npos)
+        << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace qloom::test

@@ -222,6 +222,29 @@ TEST_F(WarningsOfARun, ANormOverOneValue) {
   expect({"/data/train_limit=34"}, {});
 }
 
+TEST_F(WarningsOfARun, ASignBehindAReluSeesNothing) {
+  const auto rules = [](const std::string& quantizer) {
+    return R"(/rules=[{"site": "activation", "quantizer": {)" + quantizer + "}}]";
+  };
+  for (const char* id : {"sign_act", "xnor_act", "bnn_act"}) {
+    expect({rules(R"("plugin": ")" + std::string(id) + "\"")},
+           {{"/rules/0/quantizer",
+             "\"" + std::string(id) +
+                 "\" at \"activation/e\" gives 1 for all that the ReLU before it lets through, so "
+                 "that the layer sees nothing of its input; it is for values that may be negative: "
+                 "leave the ReLU out"}});
+  }
+  expect(
+      {rules(R"("plugin": "xnor_act")"), R"(/model/inline/layers/2={"name": "r", "type": "tanh"})"},
+      {});
+  for (const char* other :
+       {R"("plugin": "hwgq")", R"("plugin": "fixed_point", "bits": 4, "fraction_bits": -8)",
+        R"("plugin": "affine", "bits": 1)", R"("plugin": "lsq", "bits": 2)",
+        R"("plugin": "pact", "bits": 2)", R"("plugin": "abc_act")"}) {
+    expect({rules(other)}, {});
+  }
+}
+
 /// What is refused before any work.
 class Refusals : public WarningsOfARun {
  protected:

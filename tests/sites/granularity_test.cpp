@@ -109,10 +109,13 @@ std::string granularity_refusal(const Json& rule) {
 
 TEST(Granularity, GroupsOfAWeightStayInsideAnOutputChannel) {
   for (const char* site : {"weight", "gradient", "update", "momentum"}) {
-    for (const int k : {5, 72, 100}) {  // conv2 has 36 weights per output channel
+    for (const auto& [k, fitting] : {std::pair{5, "4 or 6"}, {72, "36"}, {100, "36"}}) {
+      // conv2 has 36 weights per output channel
       EXPECT_EQ(granularity_refusal(affine_rule(site, "conv2", {{"group", k}})),
                 "/rules/0/quantizer/granularity/group: " + std::to_string(k) +
-                    " does not divide the 36 values of an output channel of \"conv2\"")
+                    " does not divide the 36 values of an output channel of \"conv2\"; expected a "
+                    "divisor, such as " +
+                    fitting)
           << site;
     }
     EXPECT_EQ(granularity_refusal(affine_rule(site, "conv2", {{"group", 9}})), "") << site;

@@ -33,6 +33,7 @@ TEST(Elementary, MethodsLossesAndInitialWeightsAreRoundedOnceFromDouble) {
   // Each with the place of the one rounding.
   const std::map<std::string, const char*> in_double = {
       {"sdk/include/qloom/elementary.hpp", "the functions themselves"},
+      {"sdk/include/qloom/grids/aciq.hpp", "the quantizer's scale; widths are whole numbers"},
       {"sdk/include/qloom/chunk_extremes.hpp", "range_bn's scale of a channel"},
       {"sdk/include/qloom/straight_through.hpp", "the gradient of swish_sign"},
       {"host/check/kinds/surrogate.cpp", "none: slopes are compared within a tolerance"},
@@ -46,7 +47,6 @@ TEST(Elementary, MethodsLossesAndInitialWeightsAreRoundedOnceFromDouble) {
       {"plugins/quantizers/qil/qil.cpp", "the transformed value; the gradient"},
       {"plugins/quantizers/s2fp8/s2fp8.cpp", "the levels and thresholds"},
       {"plugins/quantizers/tga_ternary/tga_ternary.cpp", "the scale; the threshold's gradient"},
-      {"plugins/ranges/aciq/aciq.cpp", "the quantizer's scale"},
       {"plugins/ranges/kl_entropy/divergence.hpp", "none: decides between edges of bins"},
       {"plugins/ranges/sqnr_step/sqnr_step.cpp", "the exponent of a power of two"}};
   for (const char* const folder : {"host", "sdk", "plugins", "examples"}) {

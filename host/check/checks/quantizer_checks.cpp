@@ -67,6 +67,25 @@ void check_meaning(Context& context, QuantizerDriver& driver,
   if (!text.empty()) context.find(fmt::format("encoding(), not decode(), of the codes: {}", text));
 }
 
+/// Codes that a width holds; a part of a bit counts as one.
+std::size_t codes_of(const qloom_encoding& e, std::size_t group) {
+  const bool has_own = e.bits_of_group != nullptr && group < e.groups;
+  const double own = has_own ? double{e.bits_of_group[group]} : e.bits;
+  return static_cast<std::size_t>(std::ldexp(1.0, static_cast<int>(std::ceil(own))));
+}
+
+/// Groups' own widths are those of codes that the width of all holds.
+bool check_widths(Context& context, const qloom_encoding& e) {
+  for (std::size_t g = 0; e.bits_of_group != nullptr && g < e.groups; ++g) {
+    const float own = e.bits_of_group[g];
+    if (own >= 0 && own <= static_cast<float>(e.bits)) continue;
+    context.find(fmt::format(
+        "group {} has a width of {} bits, expected 0 to {}, that of the encoding", g, own, e.bits));
+    return false;
+  }
+  return true;
+}
+
 void check_code_width(Context& context, QuantizerDriver& driver,
                       const std::vector<std::int32_t>& codes) {
   qloom_encoding e{};
@@ -80,7 +99,7 @@ void check_code_width(Context& context, QuantizerDriver& driver,
         fmt::format("the encoding has {} groups, the tensor {}", e.groups, groups.count()));
     return;
   }
-  if (e.bits >= 31) return;
+  if (!check_widths(context, e) || e.bits >= 31) return;
   const std::int64_t width = std::int64_t{1} << e.bits;
   std::vector<std::set<std::int32_t>> used(groups.count());
   for (std::size_t i = 0; i < codes.size(); ++i) {
@@ -99,9 +118,9 @@ void check_code_width(Context& context, QuantizerDriver& driver,
   }
   // A grid may leave out codes (the odd ones alone of -15 .. 15 have 4 bits), so they are counted.
   for (std::size_t g = 0; g < used.size(); ++g) {
-    if (used[g].size() <= static_cast<std::size_t>(width)) continue;
-    context.find(
-        fmt::format("group {} has {} codes, {} bits hold {}", g, used[g].size(), e.bits, width));
+    const std::size_t held = codes_of(e, g);
+    if (used[g].size() <= held) continue;
+    context.find(fmt::format("group {} has {} codes, its width holds {}", g, used[g].size(), held));
   }
 }
 

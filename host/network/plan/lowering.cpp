@@ -3,6 +3,7 @@
 //
 // From a model and a placement to nodes. The only place that knows where quantize nodes stand.
 #include <algorithm>
+#include <string>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -18,14 +19,25 @@ using sites::at;
 using sites::Owner;
 using sites::Value;
 
+/// The divisors of size next to k, for messages: "36 or 72".
+std::string divisors_near(std::int64_t size, std::int64_t k) {
+  if (k > size) return std::to_string(size);
+  std::int64_t below = k, above = k;
+  while (size % below != 0) --below;
+  while (size % above != 0) ++above;
+  return fmt::format("{} or {}", below, above);
+}
+
 /// Groups stay inside `what`, which has `size` values: a sample, or an output channel of a weight.
 void check_groups(const QuantizerSpec& spec, std::int64_t size, const std::string& what) {
   const json::Json granularity = granularity_of(spec.quantizer);
   if (!granularity.is_object()) return;
   const auto k = granularity.at("group").get<std::int64_t>();
   if (size % k == 0) return;
-  throw InputError(fmt::format("{}/granularity/group: {} does not divide the {} values of {}",
-                               spec.quantizer.where, k, size, what));
+  throw InputError(
+      fmt::format("{}/granularity/group: {} does not divide the {} values of {}; expected a "
+                  "divisor, such as {}",
+                  spec.quantizer.where, k, size, what, divisors_near(size, k)));
 }
 
 constexpr Value kSums[] = {Value::kSumForward, Value::kSumDx, Value::kSumDw};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
@@ -129,8 +130,12 @@ constexpr const char* kGroupColumns[] = {"scale",      "binary_point", "zero_poi
 
 std::string line_of(const Json& entry, std::size_t group) {
   const bool is_grid = entry["use"] == "grid";
+  const bool has_widths = is_grid && entry.contains("bits_of_group");
   std::string line;
-  for (const char* column : kColumns) line += cell(entry, column, 0) + ",";
+  for (const char* column : kColumns) {
+    const bool is_width = has_widths && column == std::string_view("bits");
+    line += cell(entry, is_width ? "bits_of_group" : column, is_width ? group : 0) + ",";
+  }
   for (const char* kind : {"quantizer", "range", "rounding"}) {
     if (entry["rule"].contains(kind)) line += cell(entry["rule"][kind], "plugin", 0);
     line += ",";

@@ -70,7 +70,7 @@ class GlobalCodebook {
   [[nodiscard]] Gathered gather(const Run& run) const {
     Gathered all;
     for (const RunTensor& t : layers_.weights(run)) {
-      all.layers += concat(all.layers.empty() ? "" : ", ", '"', t.layer, '"');
+      all.layers += concat(all.layers.empty() ? "" : ", ", R"({"name": ")", t.layer, "\"}");
       const float* const importance = importance_of(run, t);
       for (std::uint64_t i = 0; i < t.n; ++i) {
         if (keeps_zeros_ && t.value[i] == 0.0F) {

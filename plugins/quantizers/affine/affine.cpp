@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <qloom/grids/aciq.hpp>
 #include <qloom/grids/integer_grid.hpp>
 #include <qloom/sdk.hpp>
 
@@ -20,10 +21,12 @@ using namespace qloom::sdk;
 /// exact_zero false is GEMMLOWP's grid.
 ///   y = s * (clamp(round(x * (1 / s)) + z, qmin, qmax) - z), or with the code's low bits
 ///
+/// With bit_allocation each group has codes of its own width, 0 bits being the one value 0, or lo
+/// without an exact zero.
 /// Above 16 bits x / s is divided in double, so that codes are exact to the last bit.
 /// backward:  dx = dy where the rounded code was neither clipped nor wrapped, else 0; ste identity:
 ///            dx = dy
-/// encoding:  affine, one scale and zero point per group
+/// encoding:  affine, one scale and zero point per group, and a width where they are allocated
 /// errors:    a range that is not finite, wider than float32 holds, or with low above high
 class Affine : public IntegerGrid {
  public:
@@ -34,7 +37,8 @@ class Affine : public IntegerGrid {
       : is_symmetric_(params.flag("/symmetric")),
         is_narrow_(params.flag("/narrow_range")),
         is_clipped_(params.text("/ste") == "clipped"),
-        wraps_(params.text("/overflow") == "wrap") {
+        wraps_(params.text("/overflow") == "wrap"),
+        allocation_(params) {
     rule_.bits = params.integer("/bits");
     rule_.has_exact_zero = params.flag("/exact_zero");
     rule_.is_power_of_two = params.text("/scale") == "power_of_two";
@@ -48,6 +52,7 @@ class Affine : public IntegerGrid {
     if (is_symmetric_ && !rule_.has_exact_zero) {
       throw Error(QLOOM_E_INVALID, "/exact_zero: false, expected true with symmetric true");
     }
+    if (allocation_.is_on()) check_allocation();
     choose_codes(true);  // refuses what the data could ask for
     choose_codes(false);
   }
@@ -69,9 +74,10 @@ class Affine : public IntegerGrid {
       choose_codes(std::all_of(in.ranges, in.ranges + groups, [](auto r) { return r.lo >= 0; }));
     }
     resize(groups);
-    const bool has_offset = !rule_.has_exact_zero || rule_.is_binary();
+    if (allocation_.is_on()) allocate(in.ranges, groups);
+    const bool has_offset = !rule_.has_exact_zero || has_binary_group();
     for (std::size_t g = 0; g < groups; ++g) {
-      const GroupGrid grid = rule_.grid(in.ranges[g]);
+      const GroupGrid grid = grid_of(in.ranges[g], g);
       if (has_offset) {
         set(g, grid);
       } else {
@@ -102,6 +108,36 @@ class Affine : public IntegerGrid {
 
   [[nodiscard]] bool is_binary() const noexcept { return rule_.bits == 1 && is_symmetric_; }
 
+  void check_allocation() const {
+    if (rule_.bits > aciq::BitAllocation::kMostBits) {
+      throw Error(QLOOM_E_INVALID,
+                  concat("/bits: ", rule_.bits, ", expected ", aciq::BitAllocation::kMostBits,
+                         " or fewer with bit_allocation aciq, which gives no group more"));
+    }
+    if (wraps_) {
+      throw Error(QLOOM_E_INVALID,
+                  "/overflow: wrap, expected saturate with bit_allocation aciq: groups have "
+                  "different codes");
+    }
+  }
+  void allocate(const qloom_range* ranges, std::size_t groups) {
+    std::vector<double> spans;
+    for (std::size_t g = 0; g < groups; ++g) spans.push_back(rule_.span(ranges[g]));
+    widths_ = allocation_.widths(spans, rule_.bits);
+  }
+  [[nodiscard]] GroupGrid grid_of(const qloom_range& range, std::size_t group) const {
+    if (widths_.empty()) return rule_.grid(range);
+    const auto width = static_cast<std::int64_t>(widths_[group]);
+    const qloom_range own = allocation_.scaled(range, rule_.bits, width, rule_.is_symmetric);
+    check(own, group);
+    return rule_.of_width(width).grid(own);
+  }
+  /// Two levels about 0 have an offset.
+  [[nodiscard]] bool has_binary_group() const noexcept {
+    if (widths_.empty()) return rule_.is_binary();
+    return rule_.is_symmetric && std::find(widths_.begin(), widths_.end(), 1.0F) != widths_.end();
+  }
+
   /// The codes; with signed "auto" they depend on whether the data have negative values.
   void choose_codes(bool is_non_negative) {
     const bool is_folded = follows_range_ && is_non_negative;
@@ -116,6 +152,7 @@ class Affine : public IntegerGrid {
 
   AffineRule rule_;
   bool is_symmetric_, is_narrow_, is_clipped_, wraps_;
+  aciq::BitAllocation allocation_;
   bool follows_range_ = false;  // symmetric; signed or not as the data are
   bool has_negative_codes_ = false;
 };

@@ -47,8 +47,7 @@ class GivenValues {
 /// backward:  dx = dy where the rounded code was not clipped, else 0; ste identity: dx = dy
 /// encoding:  affine, one scale and zero point per group
 /// errors:    QLOOM_E_INVALID for ends in the wrong order, codes wider than bits, a value that is
-/// no
-///            finite float32; QLOOM_E_STATE for a list that has not one entry for each group
+///            no finite float32; QLOOM_E_STATE for a list that has not one entry for each group
 class GivenGrid : public UniformGrid {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_USES_ROUNDING;
@@ -60,6 +59,7 @@ class GivenGrid : public UniformGrid {
         most_(params, "code_max"),
         offsets_(params, "offsets"),
         reciprocals_(params, "reciprocals"),
+        bits_of_group_(params, "bits_of_group"),
         is_clipped_(params.text("/ste") == "clipped") {
     const bool is_signed = params.flag("/signed");
     set_codes(params.integer("/bits"), is_signed, is_signed && params.flag("/narrow_range"));
@@ -78,6 +78,10 @@ class GivenGrid : public UniformGrid {
                                         ", one for each group"));
     }
     resize(in.x.groups);
+    widths_.clear();
+    for (std::size_t g = 0; g < bits_of_group_.size(); ++g) {
+      widths_.push_back(static_cast<float>(bits_of_group_.at(g)));
+    }
     for (std::size_t g = 0; g < in.x.groups; ++g) {
       if (offsets_.empty()) {
         store(g, grid_of(g));
@@ -108,7 +112,7 @@ class GivenGrid : public UniformGrid {
   }
   void require_one_length() {
     for (const GivenValues* values :
-         {&scales_, &zero_points_, &least_, &most_, &offsets_, &reciprocals_}) {
+         {&scales_, &zero_points_, &least_, &most_, &offsets_, &reciprocals_, &bits_of_group_}) {
       if (values->size() < 2) continue;
       if (count_ == 1) count_ = values->size();
       if (values->size() != count_) {
@@ -133,7 +137,8 @@ class GivenGrid : public UniformGrid {
     }
     return one;
   }
-  static void check(const GroupGrid& one, std::size_t g) {
+  void check(const GroupGrid& one, std::size_t g) const {
+    if (!bits_of_group_.empty()) check_width(one, g);
     if (one.code_min > one.code_max) {
       throw Error(QLOOM_E_INVALID, concat("/code_max: ", one.code_max, " of group ", g,
                                           " is below code_min, ", one.code_min));
@@ -145,7 +150,18 @@ class GivenGrid : public UniformGrid {
     }
   }
 
-  GivenValues scales_, zero_points_, least_, most_, offsets_, reciprocals_;
+  void check_width(const GroupGrid& one, std::size_t g) const {
+    if (count_ != bits_of_group_.size()) {
+      throw Error(QLOOM_E_INVALID, concat("/bits_of_group: ", bits_of_group_.size(),
+                                          " entries, expected ", count_, ", one for each group"));
+    }
+    const double codes = double{one.code_max} - double{one.code_min} + 1.0;
+    if (codes <= std::ldexp(1.0, static_cast<int>(bits_of_group_.at(g)))) return;
+    throw Error(QLOOM_E_INVALID, concat("/bits_of_group: ", bits_of_group_.at(g), " of group ", g,
+                                        " holds fewer than its ", codes, " codes"));
+  }
+
+  GivenValues scales_, zero_points_, least_, most_, offsets_, reciprocals_, bits_of_group_;
   std::size_t count_ = 1;  // entries of the lists
   bool is_clipped_;
 };

@@ -25,6 +25,17 @@ TEST(GivenGrid, ListsAreOneEntryForEachGroup) {
   EXPECT_THROW((void)site.forward(tensor({1, 2, 3})), RunError) << "two entries, one group";
 }
 
+TEST(GivenGrid, GroupsMayHaveWidthsOfTheirOwn) {
+  Site site(given_rule(R"("scales": [1, 0.25], "code_min": [-2, -4], "code_max": [1, 3],
+                          "bits": 3, "bits_of_group": [2, 3], "granularity": {"group": 3})"));
+  EXPECT_EQ(site.forward(tensor({-7, .6F, 7, -7, .6F, 7})),
+            (std::vector<float>{-2, 1, 1, -1, .5F, .75F}));
+  const qloom_encoding e = site.node.encoding();
+  ASSERT_NE(e.bits_of_group, nullptr);
+  EXPECT_EQ(std::vector<float>(e.bits_of_group, e.bits_of_group + 2), (std::vector<float>{2, 3}));
+  EXPECT_EQ(e.bits, 3U);
+}
+
 TEST(GivenGrid, AnOffsetMovesTheGrid) {
   Site site(given_rule(R"("scales": 2, "offsets": -1, "bits": 1, "signed": false)"));
   EXPECT_EQ(site.forward(tensor({-5, -.1F, .1F, 5})), (std::vector<float>{-1, -1, 1, 1}));
@@ -58,6 +69,8 @@ TEST(GivenGrid, RefusesWhatIsNoGrid) {
         R"("scales": [1, 2], "zero_points": [0, 0, 0])", R"("scales": 1, "code_min": 0)",
         R"("scales": 1, "code_min": 0, "code_max": 256)",
         R"("scales": 1, "code_min": 3, "code_max": 1)", R"("scales": 3e38)",
+        R"("scales": 1, "bits_of_group": [1, 2], "code_min": -2, "code_max": 1)",
+        R"("scales": [1, 1, 1], "bits_of_group": [8])", R"("scales": 1, "bits_of_group": [7])",
         R"("scales": 1, "zero_points": 0.5)", R"("bits": 8)"}) {
     EXPECT_THROW(Site(given_rule(parameters)), InputError) << parameters;
   }

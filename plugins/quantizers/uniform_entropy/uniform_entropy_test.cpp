@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include <cmath>
 #include <map>
+#include <variant>
 
 #include "host/tensor/error.hpp"
 #include "tests/support/method.hpp"
@@ -43,6 +44,45 @@ TEST(UniformEntropy, ACellHasTheWeightedMeanOfItsWeights) {
   expect_near(site.forward(tensor(w)), {.25F, .25F, 1.1F, -.9F, .25F}, 1e-6);
   Site plain(uniform_entropy_rule(R"("cell": 1)"));
   expect_near(plain.forward(tensor(w)), {.1F, .1F, 1.1F, -.9F, .1F}, 1e-6);
+}
+
+TEST(UniformEntropy, TheCellAround0MayBe0WithThePrunedWeights) {
+  const Tensor w = tensor({.1F, .3F, 1.1F, -.9F, -.1F, 0}), dy = tensor({1, 2, 4, 8, 16, 32});
+  Site site(uniform_entropy_rule(R"("cell": 1, "zero_cell": "zero")"));
+  EXPECT_EQ(site.forward(w), (std::vector<float>{0, 0, 1.1F, -.9F, 0, 0}));
+  EXPECT_EQ(site.node.encoding().codebook_size, 3U) << "-0.9, 1.1 and 0";
+  EXPECT_EQ(site.encode(w), (std::vector<std::int32_t>{2, 2, 1, 0, 2, 2}));
+  EXPECT_EQ(site.backward(w, dy), std::vector<float>(6, 0.0F));
+  EXPECT_EQ(site.node.learned()[0].gradient, (std::vector<float>{8, 4}));
+  Site small(uniform_entropy_rule(R"("cell": 1, "zero_cell": "zero")"));
+  EXPECT_EQ(small.forward(tensor({.1F, -.2F})), (std::vector<float>{0, 0}));
+  Site mean(uniform_entropy_rule(R"("cell": 1)"));
+  EXPECT_EQ(mean.forward(w)[5], 0.0F);
+  EXPECT_EQ(mean.node.encoding().codebook_size, 4U) << "the cell has a value of its own";
+}
+
+TEST(UniformEntropy, RoomIsTakenForTheCellsThatThereAre) {
+  constexpr std::int64_t kChannels = 512;
+  const Tensor w = gaussian({kChannels, 20}, 3), dy = gaussian({kChannels, 20}, 4);
+  Site site(uniform_entropy_rule(R"("cell": 0.5, "granularity": "channel")"),
+            {.name = "weight/test", .channel_axis = 0});
+  const std::vector<float> y = site.forward(w);
+  (void)site.backward(w, dy);
+  const auto& learned = site.node.learned()[0];
+  const qloom_encoding e = site.node.encoding();
+  EXPECT_EQ(learned.gradient.size(), kChannels * e.codebook_size);
+  EXPECT_LE(e.codebook_size, 20U);
+  const auto codes = site.encode(w);
+  std::vector<double> sums(learned.gradient.size());
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    sums[i / 20 * e.codebook_size + static_cast<std::size_t>(codes[i])] += dy[i];
+  }
+  for (std::size_t j = 0; j < sums.size(); ++j) EXPECT_NEAR(learned.gradient[j], sums[j], 1e-5);
+  std::size_t saved = 0;
+  for (const auto& [name, array] : site.node.save()) {
+    std::visit([&saved](const auto& values) { saved += values.size(); }, array.values);
+  }
+  EXPECT_LT(saved, w.size() + 2 * learned.gradient.size() + 100);
 }
 
 TEST(UniformEntropy, ImportanceThatNobodyGaveIsRefused) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <qloom/grid_errors.hpp>
+#include <qloom/grids/aciq.hpp>
 #include <qloom/observed.hpp>
 #include <qloom/sdk.hpp>
 
@@ -12,45 +13,8 @@ namespace {
 
 using namespace qloom::sdk;
 
-constexpr double kSqrt2 = 1.4142135623730951;
-constexpr double kSqrt2OverPi = 0.7978845608028654;    // sqrt(2 / pi)
 constexpr double kGaussFromRelu = 2.5066282746310002;  // sqrt(2 pi) = sigma / mean(relu x)
 constexpr double kSmallestWidth = 1e-8;  // of a constant tensor's range, as in the authors' code
-constexpr int kNewtonSteps = 64;         // both equations converge from below in fewer than 20
-
-/// Newton's method from `a` until a step no longer changes it.
-template <class Function, class Slope>
-double root(double a, Function f, Slope slope) {
-  for (int i = 0; i < kNewtonSteps; ++i) {
-    const double next = a - f(a) / slope(a);
-    if (next == a) break;
-    a = next;
-  }
-  return a;
-}
-
-/// Clipping values a of a prior of spread 1 for q = 4^M, those of the smallest expected error.
-///
-/// Two-sided the step is 2 a / 2^M. After a ReLU it is a / 2^M and half of the mass is 0, which
-/// doubles to the two-sided problem at q = 4^(M+1): same a.
-///
-/// Laplace: a e^a = 3 q, that is a = W(3 q). Banner et al. 2019, equation 6.
-double laplace(double q) {
-  const double target = std::log(3.0 * q);
-  return root(
-      1.0, [&](double v) { return v + std::log(v) - target; },
-      [](double v) { return 1.0 + 1.0 / v; });
-}
-
-/// Gauss: a erfc(a / sqrt 2) - sqrt(2 / pi) e^(-a^2 / 2) + a / (3 q) = 0. The left side is concave
-/// and rises, so Newton's steps from 0 come from below.
-double gauss(double q) {
-  const auto tail = [](double v) { return std::erfc(v / kSqrt2); };
-  const auto bell = [](double v) { return kSqrt2OverPi * std::exp(-v * v / 2.0); };
-  return root(
-      0.0, [&](double v) { return v * tail(v) - bell(v) + v / (3.0 * q); },
-      [&](double v) { return tail(v) + 1.0 / (3.0 * q); });
-}
 
 /// Analytical clipping for integer quantization, under one prior.
 ///
@@ -192,8 +156,8 @@ class Aciq {
     if (prior == Prior::kNone) return {0.0, hi_[g]};
     // One more bit, unless the grid spends it on negative codes.
     const double q = (is_symmetric_ ? 1.0 : 4.0) * levels_ * levels_;
-    return {0.0, prior == Prior::kLaplace ? 2.0 * relu_mean * laplace(q)
-                                          : kGaussFromRelu * relu_mean * gauss(q)};
+    return {0.0, prior == Prior::kLaplace ? 2.0 * relu_mean * aciq::laplace(q)
+                                          : kGaussFromRelu * relu_mean * aciq::gauss(q)};
   }
   [[nodiscard]] qloom_range both_sides(std::size_t g, Prior prior) const {
     if (!(lo_[g] < hi_[g])) return constant(lo_[g] > hi_[g] ? 0.0 : lo_[g]);
@@ -201,7 +165,7 @@ class Aciq {
     const double center = mean(g), q = levels_ * levels_;
     const double b = std::max(0.0, absolute_[g]) / count_[g];
     const double sigma = std::sqrt(std::max(0.0, square_[g]) / (count_[g] - 1.0));
-    const double a = prior == Prior::kLaplace ? b * laplace(q) : sigma * gauss(q);
+    const double a = prior == Prior::kLaplace ? b * aciq::laplace(q) : sigma * aciq::gauss(q);
     if (is_symmetric_) return {center - a, center + a};
     const double lo = std::max(lo_[g], center - a);
     return {lo, lo + 2.0 * a};

@@ -61,8 +61,9 @@ struct GroupGrid {
 /// code_min .. code_max and a range, extended to hold 0:
 ///   asymmetric:  s = (hi - lo) / (code_max - code_min);  z = clamp(code_min - round(lo / s))
 ///   symmetric:   s = max(-lo, hi) / ((code_max - code_min) / 2);  z = 0, or the middle of unsigned
-///                codes; of one bit the codes 0 and 1 stand for -max and max
+///                codes; of one bit the two codes stand for -max and max
 ///   exact zero off: the range as it is, y = lo + s * (code - code_min)
+///   one code:    it stands for 0, or for lo; s is the whole span
 /// s is at least scale_min and 2^-126, or 1.1920929e-07 for an all-zero range, and on request the
 /// next power of two above; round is nearest, ties to even. Everything in float32, as PyTorch.
 struct AffineRule {
@@ -87,16 +88,39 @@ struct AffineRule {
 
   [[nodiscard]] bool is_binary() const noexcept { return bits == 1 && is_symmetric; }
 
+  /// The rule with codes of another width, signed and narrow as these are; of 0 bits the code 0.
+  [[nodiscard]] AffineRule of_width(std::int64_t width) const noexcept {
+    const auto least = [this](std::int64_t b) {
+      return is_signed ? -std::ldexp(1.0F, static_cast<int>(b) - 1) : 0.0F;
+    };
+    AffineRule other = *this;
+    const float narrowed = code_min - least(bits),
+                codes = std::ldexp(1.0F, static_cast<int>(width));
+    other.bits = width;
+    other.code_min = width > 0 ? least(width) + narrowed : 0.0F;
+    other.code_max = width > 0 ? least(width) + codes - 1.0F : 0.0F;
+    return other;
+  }
+  /// What the grid of a range covers: the range, or on a symmetric grid its larger side.
+  [[nodiscard]] float span(qloom_range range) const noexcept {
+    float lo = static_cast<float>(range.lo), hi = static_cast<float>(range.hi);
+    if (!has_exact_zero) return hi - lo;
+    lo = std::min(lo, 0.0F);
+    hi = std::max(hi, 0.0F);
+    return is_symmetric ? std::max(-lo, hi) : hi - lo;
+  }
+
   [[nodiscard]] GroupGrid grid(qloom_range range) const noexcept {
     float lo = static_cast<float>(range.lo), hi = static_cast<float>(range.hi);
     const float steps = code_max - code_min;
+    if (steps == 0.0F) return placed(span(range), 1.0F, code_min, has_exact_zero ? 0.0F : lo);
     if (!has_exact_zero) return placed(hi - lo, steps, code_min, lo);
     lo = std::min(lo, 0.0F);
     hi = std::max(hi, 0.0F);
     const float largest = std::max(-lo, hi);
     if (is_binary()) {
       const float step = step_of(largest, 0.5F);
-      return placed(largest, 0.5F, 0.0F, largest > 0.0F ? -0.5F * step : 0.0F);
+      return placed(largest, 0.5F, 0.0F, largest > 0.0F ? (-0.5F - code_min) * step : 0.0F);
     }
     if (is_symmetric) return placed(largest, steps / 2.0F, middle(), 0.0F);
     const float step = step_of(hi - lo, steps);

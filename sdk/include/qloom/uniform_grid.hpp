@@ -41,6 +41,9 @@ class UniformGrid {
     out.is_signed = is_signed_ ? 1 : 0;
     out.groups = scale_.size();
     out.grid = grid();
+    if (widths_.empty()) return;
+    out.bits = static_cast<std::uint32_t>(*std::max_element(widths_.begin(), widths_.end()));
+    out.bits_of_group = widths_.data();
   }
 
   /// Gradient where the rounded code was not clipped, else 0.
@@ -120,6 +123,7 @@ class UniformGrid {
   std::uint32_t bits_ = 8;
   bool is_signed_ = true;
   float min_ = -128.0F, max_ = 127.0F;  // codes
+  std::vector<float> widths_;           // bits of each group's codes; empty: bits_
   std::vector<float> scale_, inv_scale_, offset_;
   std::vector<std::int32_t> zero_point_, code_min_, code_max_;
 };

@@ -177,6 +177,10 @@ class Unsound {
     out.bits = static_cast<std::uint32_t>(bits_);
     out.is_signed = 1;
     out.groups = scale_.size();
+    widths_.assign(scale_.size(), fault_.is("widths_beyond_bits") ? 64.0F : 1.0F);
+    if (fault_.is("claims_one_bit") || fault_.is("widths_beyond_bits")) {
+      out.bits_of_group = widths_.data();
+    }
     out.grid = {told_.data(),  told_.data(), nullptr,
                 zeros_.data(), ends_.data(), ends_.data() + scale_.size()};
   }
@@ -267,7 +271,7 @@ class Unsound {
   Fault fault_;
   std::int64_t bits_;
   std::vector<float> scale_, spare_, first_scale_;
-  mutable std::vector<float> told_, scratch_;
+  mutable std::vector<float> told_, widths_, scratch_;
   mutable std::vector<std::int32_t> zeros_, ends_;
   mutable std::uint64_t count_ = 0;
   float* owned_ = nullptr;

@@ -9,11 +9,17 @@ namespace qloom::sdk {
 template <class T>
 struct Quantizer;
 
-/// Base of a class whose number of sums per group follows from its parameters, as that of centroids
-/// does. Each instance has a table of its own.
+/// Base of a class whose number of sums per group follows from its parameters or from what
+/// prepare() finds, as that of centroids does. Each instance has a table of its own.
 class OwnSums {
  public:
   explicit OwnSums(std::uint64_t sums_per_group) : sums_per_group_(sums_per_group) {}
+
+ protected:
+  /// In prepare().
+  void set_sums_per_group(std::uint64_t count) noexcept {
+    sums_per_group_ = table_.sums_per_group = count;
+  }
 
  private:
   template <class T>
