@@ -94,12 +94,14 @@ TEST_F(WarningsOfARun, ARuleThatBeginsAfterTheEnd) {
 TEST_F(WarningsOfARun, APadWhereNothingPads) {
   const std::string rules =
       R"(/rules=[{"site": "activation", "pad": -1, "quantizer": {"plugin": "sign_clip"}}])";
-  expect({rules}, {{"/rules/0/pad", "-1 has no effect: no layer of the rule pads"}});
+  // Behind a ReLU signs would be warned about.
+  const std::string no_relu = R"(/model/inline/layers/2={"name": "r", "type": "tanh"})";
+  expect({rules, no_relu}, {{"/rules/0/pad", "-1 has no effect: no layer of the rule pads"}});
   const std::string conv = R"(/model/inline/layers=[{"name": "d", "type": "dense", "units": 8},
       {"name": "c", "type": "conv", "filters": 2, "kernel": 3, "padding": "same"},
       {"name": "e", "type": "dense", "units": "classes"}])";
   expect({rules, conv}, {});
-  expect({"/rules=[]", R"(/recipe={"plugin": "bnn_schedule"})"}, {});
+  expect({"/rules=[]", R"(/recipe={"plugin": "bnn_schedule"})", no_relu}, {});
 }
 
 TEST_F(WarningsOfARun, MoreBatchesThanThereAre) {
