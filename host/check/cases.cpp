@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "host/methods/method.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
 
@@ -65,11 +66,11 @@ class Maker {
   void add(const Json& params) {
     if (cases_.size() >= kMostCases) return;
     try {
-      Json resolved = registry_.resolve_parameters(method_, params, "case");
+      Case made = case_of(registry_, method_, params);
       for (const Case& c : cases_) {
-        if (c.resolved == resolved) return;
+        if (c.resolved == made.resolved) return;
       }
-      cases_.push_back({params, std::move(resolved)});
+      cases_.push_back(std::move(made));
     } catch (const InputError&) {  // not what the schema allows
     }
   }
@@ -110,6 +111,14 @@ void add_combinations(Maker& maker, const Json& properties, std::uint64_t seed) 
 }
 
 }  // namespace
+
+Case case_of(const registry::Registry& registry, const registry::Method& method,
+             const Json& params) {
+  Json object = params;
+  object["plugin"] = method.id;
+  methods::MethodSpec spec = methods::resolve(registry, method.kind, object, "case");
+  return {params, std::move(spec.params), std::move(spec.grid)};
+}
 
 std::vector<Json> values_of(const Json& s) {
   std::vector<Json> out;

@@ -122,6 +122,11 @@ void print_parameters(const Json& schema, const Json& only_with) {
     Json rules = p;
     rules.erase("description");
     rules.erase("default");
+    if (p.contains("x-qloom-kind")) {
+      data::print("      a {}: {{\"plugin\": ID, its parameters}}; see qloom plugins list\n",
+                  p["x-qloom-kind"].get<std::string>());
+      continue;
+    }
     if (!rules.empty()) data::print("      {}\n", printable_json(rules, -1));
   }
 }

@@ -2,12 +2,41 @@
 // Copyright the qloom authors
 #include "host/methods/method.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "host/registry/aliases.hpp"
+#include "host/registry/inner.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::methods {
+namespace {
+
+/// MethodSpec::grid of a method with these parameters.
+std::string grid_of(const registry::Registry& registry, const registry::Method* method,
+                    const Json& params) {
+  std::string grid;
+  const auto has_own = [&params](const std::string& at) {
+    const Json& own = params.at(Json::json_pointer(at));
+    return own.contains("granularity") || own.contains("block");
+  };
+  if (method == nullptr || !params.is_object() || has_own("")) return grid;
+  registry::for_each_inner(registry, *method, params,
+                           [&](const registry::Method& inner, const Json&, const std::string& at) {
+                             if (grid.empty() && inner.kind == "quantizer" && has_own(at))
+                               grid = at;
+                           });
+  return grid;
+}
+
+/// The parameters that `grid` leads to; null where there are none.
+const Json& grid_parameters(const MethodSpec& spec) {
+  return spec.params.at(Json::json_pointer(spec.grid));
+}
+
+}  // namespace
 
 Json parameters_of(const Json& object) {
   Json params = object;
@@ -23,7 +52,9 @@ MethodSpec resolve(const registry::Registry& registry, const std::string& kind, 
   }
   const registry::Method& method =
       registry.require(kind, object["plugin"].get<std::string>(), where + "/plugin");
-  return {&method, registry.resolve_parameters(method, parameters_of(object), where), where};
+  Json params = registry.resolve_parameters(method, parameters_of(object), where);
+  std::string grid = grid_of(registry, &method, params);
+  return {&method, std::move(params), where, std::move(grid)};
 }
 
 Json to_json(const MethodSpec& spec) {
@@ -35,7 +66,27 @@ Json to_json(const MethodSpec& spec) {
 MethodSpec spec_of(const registry::Registry& registry, const std::string& kind,
                    const Json& object) {
   const Json now = registry::renewed(registry, kind, object);
-  return {registry.find(kind, now.value("plugin", "")), parameters_of(now), ""};
+  const registry::Method* const method = registry.find(kind, now.value("plugin", ""));
+  Json params = parameters_of(now);
+  std::string grid = grid_of(registry, method, params);
+  return {method, std::move(params), "", std::move(grid)};
+}
+
+void add_methods(const registry::Registry& registry, const MethodSpec& spec,
+                 std::set<const registry::Method*>& all) {
+  all.insert(spec.method);
+  registry::for_each_inner(
+      registry, *spec.method, spec.params,
+      [&](const registry::Method& inner, const Json&, const std::string&) { all.insert(&inner); });
+}
+
+bool is_of(const registry::Registry& registry, const MethodSpec& spec,
+           const std::set<const registry::Method*>& methods) {
+  if (spec.method == nullptr) return false;
+  std::set<const registry::Method*> own;
+  add_methods(registry, spec, own);
+  return std::any_of(own.begin(), own.end(),
+                     [&](const registry::Method* method) { return methods.contains(method); });
 }
 
 bool accepts(const MethodSpec& spec, const char* parameter) {
@@ -55,13 +106,15 @@ bool keeps_state(const MethodSpec& now, const MethodSpec& before) {
 }
 
 Json granularity_of(const MethodSpec& spec) {
-  return spec.params.is_object() && spec.params.contains("granularity") ? spec.params["granularity"]
-                                                                        : Json("tensor");
+  const Json& params = grid_parameters(spec);
+  return params.is_object() && params.contains("granularity") ? params["granularity"]
+                                                              : Json("tensor");
 }
 
 Json encoding_groups_of(const MethodSpec& spec) {
-  if (!spec.params.is_object() || !spec.params.contains("block")) return granularity_of(spec);
-  return {{"block", spec.params["block"]}, {"axis", spec.params["axis"]}};
+  const Json& params = grid_parameters(spec);
+  if (!params.is_object() || !params.contains("block")) return granularity_of(spec);
+  return {{"block", params["block"]}, {"axis", params["axis"]}};
 }
 
 }  // namespace qloom::methods

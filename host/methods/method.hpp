@@ -4,6 +4,7 @@
 // One method of a rule: {"plugin": id, parameters} against the registry, and back.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "host/registry/registry.hpp"
@@ -17,6 +18,9 @@ struct MethodSpec {
   const registry::Method* method = nullptr;
   Json params;
   std::string where;  ///< file and JSON pointer, for messages
+  /// JSON pointer in params of those that say what forms a group: "" where the method has them
+  /// itself, "/quantizer" where the quantizer inside it has.
+  std::string grid{};
   bool operator==(const MethodSpec& o) const { return method == o.method && params == o.params; }
 };
 
@@ -33,6 +37,13 @@ struct MethodSpec {
 /// The specification of such an object. A method that the registry does not have is left null.
 [[nodiscard]] MethodSpec spec_of(const registry::Registry& registry, const std::string& kind,
                                  const Json& object);
+
+/// The method and those inside it are added to `all`.
+void add_methods(const registry::Registry& registry, const MethodSpec& spec,
+                 std::set<const registry::Method*>& all);
+/// Is the method or one inside it in the set?
+[[nodiscard]] bool is_of(const registry::Registry& registry, const MethodSpec& spec,
+                         const std::set<const registry::Method*>& methods);
 
 /// Does the method's manifest know a parameter of this name?
 [[nodiscard]] bool accepts(const MethodSpec& spec, const char* parameter);

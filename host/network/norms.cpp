@@ -58,7 +58,7 @@ Norms::Map Norms::renewed(const std::set<const registry::Method*>& methods,
                           const Model& model) const {
   Map norms = all_;
   for (auto& [layer, norm] : norms) {
-    if (!methods.contains(norm->spec.method)) continue;
+    if (!methods::is_of(*registry_, norm->spec, methods)) continue;
     const Layer& of = model.layers[static_cast<std::size_t>(model.find(layer))];
     auto fresh = std::make_shared<NormLayer>(*registry_, norm->spec, of, norm->fan_in);
     fresh->adopt(*norm);

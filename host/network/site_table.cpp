@@ -29,17 +29,17 @@ void check_learned_groups(const SiteQuantizer& site) {
   const bool may_change = granularity.is_object() || granularity == "sample";
   if (!site.context().has_batch_axis || !may_change || !site.learns()) return;
   throw InputError(fmt::format(
-      "{}/granularity: {} at \"{}\": \"{}\" learns something for each group, and the number of "
+      "{}{}/granularity: {} at \"{}\": \"{}\" learns something for each group, and the number of "
       "groups changes with the batch; expected \"tensor\" or \"channel\"",
-      spec.where, granularity.dump(), site.context().name, spec.method->id));
+      spec.where, spec.grid, granularity.dump(), site.context().name, spec.method->id));
 }
 
 void check_samples(const SiteKey& key, const MethodSpec& spec) {
   if (key.site->has_batch_axis() || granularity_of(spec) != "sample") return;
   throw InputError(fmt::format(
-      "{}/granularity: \"sample\" at \"{}\", whose values belong to no sample; expected "
+      "{}{}/granularity: \"sample\" at \"{}\", whose values belong to no sample; expected "
       "\"tensor\", \"channel\" or {{\"group\": k}}",
-      spec.where, key.text()));
+      spec.where, spec.grid, key.text()));
 }
 
 data::Array to_array(const std::vector<float>& v) {
@@ -57,7 +57,7 @@ std::optional<QuantizerSpec> SiteTable::spec_at(const SiteKey& key) const {
   const auto found = specs_.find(key);
   if (found == specs_.end()) return std::nullopt;
   QuantizerSpec spec = found->second;
-  json::Json& params = spec.quantizer.params;
+  json::Json& params = spec.quantizer.params[json::Json::json_pointer(spec.quantizer.grid)];
   const bool finds_sign = params.is_object() && params.value("signed", json::Json()) == "auto";
   if (finds_sign && takes_both_signs(key)) params["signed"] = true;
   return spec;
@@ -185,7 +185,9 @@ std::shared_ptr<SiteQuantizer> SiteTable::make(const SiteKey& key, std::int64_t 
 }
 
 SiteTable::Map SiteTable::renewed(const std::set<const registry::Method*>& methods) const {
-  const auto is_in = [&](const MethodSpec& spec) { return methods.contains(spec.method); };
+  const auto is_in = [&](const MethodSpec& spec) {
+    return methods::is_of(*registry_, spec, methods);
+  };
   Map sites = sites_;
   std::map<const SiteQuantizer*, std::shared_ptr<SiteQuantizer>> renewed;  // readers stay together
   for (auto& [key, site] : sites) {

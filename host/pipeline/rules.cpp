@@ -13,6 +13,7 @@
 #include "host/json/pointer.hpp"
 #include "host/methods/method.hpp"
 #include "host/pipeline/idle_parameters.hpp"
+#include "host/registry/inner.hpp"
 #include "host/sites/parts.hpp"
 #include "host/sites/site.hpp"
 #include "host/tensor/error.hpp"
@@ -244,6 +245,11 @@ class Resolver {
     const registry::Method* method =
         registry_.find("quantizer", quantizer["plugin"].get<std::string>());
     sites::check_meant_sites(*method, quantizer, rule_.sites, key("quantizer"));
+    registry::for_each_inner(
+        registry_, *method, quantizer,
+        [&](const registry::Method& inner, const Json& object, const std::string& at) {
+          sites::check_meant_sites(inner, object, rule_.sites, key("quantizer") + at);
+        });
   }
 
   const Json& text_;
@@ -269,6 +275,12 @@ Json resolve_method(const registry::Registry& registry, const std::string& kind,
   }
   for (Warning& idle : idle_parameters(*spec.method, now, spec.params, where)) {
     notes.warnings.push_back(std::move(idle));
+  }
+  for (const auto& [name, inner_kind] : spec.method->inner) {
+    if (!now.params.contains(name) || now.params[name].is_null()) continue;
+    static_cast<void>(  // for its notes; the method is resolved in spec
+        resolve_method(registry, inner_kind, now.params[name],
+                       where + json::pointer_part(now.written(name)), notes));
   }
   return methods::to_json(spec);
 }

@@ -52,9 +52,10 @@ const qloom_descriptor* agreed_descriptor(const Method& method, std::size_t meth
 }
 
 std::size_t Registry::siblings(const Method& method) const {
-  return static_cast<std::size_t>(
-      std::count_if(methods_.begin(), methods_.end(),
-                    [&](const Method& m) { return m.manifest_file == method.manifest_file; }));
+  const auto count = std::count_if(methods_.begin(), methods_.end(), [&](const Method& m) {
+    return m.manifest_file == method.manifest_file;
+  });
+  return static_cast<std::size_t>(count) + (others_ == nullptr ? 0 : others_->siblings(method));
 }
 
 Instance Registry::create(const Method& method, const Json& resolved,
@@ -71,7 +72,7 @@ Instance Registry::create(const Method& method, const Json& resolved,
   qloom_instance raw{};
   raw.struct_size = sizeof raw;
   qloom_error error = empty_error();
-  const qloom_params params{&resolved};
+  const qloom_params params{&resolved, this, &method};
   const CallRecord call(method, "create");
   const FloatingPointGuard guard;
   const qloom_status status = descriptor->create(&host_services(), &params, site, &raw, &error);

@@ -3,6 +3,7 @@
 #include "host/registry/registry.hpp"
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -13,6 +14,7 @@
 #include "host/json/schema.hpp"
 #include "host/json/validate.hpp"
 #include "host/registry/aliases.hpp"
+#include "host/registry/inner.hpp"
 #include "host/registry/libraries/libraries.hpp"
 #include "host/registry/vocabulary.hpp"
 #include "host/tensor/error.hpp"
@@ -72,6 +74,7 @@ std::vector<Method> read_manifest(const fs::path& file) {
          .summary = entry["summary"],
          .manifest = entry,
          .as_written = written,
+         .inner = inner_parameters(entry, where),
          .manifest_file = file,
          .manifest_pointer = pointer,
          .library_file = is_recipe ? fs::path() : folder / (folder.filename().string() + ".so")});
@@ -109,7 +112,29 @@ Registry::Registry(const std::vector<fs::path>& folders)
     : Registry(ReadThese{}, manifests_below(folders)) {}
 
 Registry Registry::of_manifest(const fs::path& file) {
-  return {ReadThese{}, {fs::absolute(file).lexically_normal()}};
+  const fs::path manifest = fs::absolute(file).lexically_normal();
+  const std::vector<Method> methods = read_manifest(manifest);
+  const auto holds_others = [](const Method& method) { return !method.inner.empty(); };
+  if (std::none_of(methods.begin(), methods.end(), holds_others)) {
+    return {ReadThese{}, {manifest}};
+  }
+  std::set<fs::path> seen{fs::weakly_canonical(manifest)};
+  const auto unseen = [&seen](const std::vector<fs::path>& folders) {
+    std::vector<fs::path> files = manifests_below(folders);
+    std::erase_if(files,
+                  [&](const auto& f) { return !seen.insert(fs::weakly_canonical(f)).second; });
+    return files;
+  };
+  const std::vector<fs::path> beside = unseen({manifest.parent_path().parent_path()});
+  std::unique_ptr<Registry> last(new Registry(ReadThese{}, unseen(default_folders())));
+  std::unique_ptr<Registry> next(new Registry(ReadThese{}, beside, std::move(last)));
+  return {ReadThese{}, {manifest}, std::move(next)};
+}
+
+Registry::Registry(ReadThese mark, const std::vector<fs::path>& manifests,
+                   std::unique_ptr<Registry> next)
+    : Registry(mark, manifests) {
+  others_ = std::move(next);
 }
 
 Registry::Registry(ReadThese, const std::vector<fs::path>& manifests)
@@ -134,12 +159,13 @@ const Method* Registry::find(const std::string& kind, const std::string& id) con
   for (const Method& method : methods_) {
     if (method.kind == kind && method.id == id) return &method;
   }
-  return nullptr;
+  return others_ == nullptr ? nullptr : others_->find(kind, id);
 }
 
 const Method& Registry::require(const std::string& kind, const std::string& id,
                                 const std::string& where) const {
   if (const Method* method = find(kind, id)) return *method;
+  if (others_ != nullptr) return others_->require(kind, id, where);
   std::vector<std::string> ids;
   std::string other;  // the same id may be a method of another kind
   for (const Method& method : methods_) {
@@ -157,11 +183,13 @@ const Method& Registry::require(const std::string& kind, const std::string& id,
 }
 
 Json Registry::resolve_parameters(const Method& method, const Json& params,
-                                  const std::string& where) const {
+                                  const std::string& where, int depth) const {
   static const Json kNone{{"type", "object"}, {"additionalProperties", false}};
   const bool has_schema = method.manifest.contains("parameters");
-  return json::validate(has_schema ? method.manifest["parameters"] : kNone,
-                        current_names(method, params, where).params, where);
+  return resolve_inner(*this, method,
+                       json::validate(has_schema ? method.manifest["parameters"] : kNone,
+                                      current_names(method, params, where).params, where),
+                       where, depth);
 }
 
 }  // namespace qloom::registry

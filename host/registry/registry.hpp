@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <qloom/abi.h>
@@ -29,6 +30,8 @@ struct Method {
   std::string id, version, summary;
   Json manifest;    ///< the method's entry in plugin.json, references to the vocabulary resolved
   Json as_written;  ///< the entry as it stands there
+  /// Parameters that are methods themselves, "x-qloom-kind" of the manifest: their kinds by name.
+  std::map<std::string, std::string> inner;
   std::filesystem::path manifest_file;
   std::string manifest_pointer;        ///< of the entry in it: "" or "/methods/2"
   std::filesystem::path library_file;  ///< none for a recipe
@@ -46,6 +49,8 @@ class Instance {
   [[nodiscard]] explicit operator bool() const { return raw_.self != nullptr; }
   [[nodiscard]] const Method& method() const { return *method_; }
   [[nodiscard]] void* self() const { return raw_.self; }
+  /// The raw record, whose owner is now the caller.
+  [[nodiscard]] qloom_instance release() { return std::exchange(raw_, qloom_instance{}); }
   /// The table of the method's kind, for instance ops<qloom_quantizer>().
   template <class Table>
   [[nodiscard]] const Table& ops() const {
@@ -88,7 +93,8 @@ class Registry {
   /// pairs are an InputError that names both files; so is a manifest that does not follow
   /// schemas/plugin.schema.json.
   explicit Registry(const std::vector<std::filesystem::path>& folders);
-  /// The methods of this plugin.json alone.
+  /// The methods of this plugin.json alone. Methods inside these are found beside the plugin's
+  /// folder and in the default folders.
   [[nodiscard]] static Registry of_manifest(const std::filesystem::path& file);
   ~Registry();
 
@@ -105,8 +111,10 @@ class Registry {
   /// and JSON pointer of the method's object, for messages, for instance
   /// "a.json: /rules/2/quantizer". InputError "<where>/bits: 17 is above the maximum 16", unknown
   /// names with the nearest valid one. The key "plugin" is left out of `params` by the caller.
+  /// Methods inside it (inner.hpp) are resolved alike and keep their key "plugin".
+  /// `depth`: how many methods the method lies in.
   [[nodiscard]] Json resolve_parameters(const Method& method, const Json& params,
-                                        const std::string& where) const;
+                                        const std::string& where, int depth = 0) const;
   /// find() or an InputError with the nearest valid id of that kind, or "no plugins were found".
   [[nodiscard]] const Method& require(const std::string& kind, const std::string& id,
                                       const std::string& where) const;
@@ -142,7 +150,11 @@ class Registry {
   /// Methods in the manifest of this one.
   [[nodiscard]] std::size_t siblings(const Method& method) const;
   Registry(ReadThese, const std::vector<std::filesystem::path>& manifests);
+  /// The same, with `next` as the others.
+  Registry(ReadThese, const std::vector<std::filesystem::path>& manifests,
+           std::unique_ptr<Registry> next);
   std::vector<Method> methods_;
+  std::unique_ptr<Registry> others_;  ///< where else a method is found that lies in another one
   std::unique_ptr<Libraries> libraries_;
 };
 

@@ -156,6 +156,7 @@ const void* service(const qloom_host* host, const char* id) noexcept {
   if (name == "qloom.parallel/1") return &kParallel;
   if (name == "qloom.params/1") return &kParams;
   if (name == "qloom.state/1") return &kState;
+  if (name == "qloom.methods/1") return &methods_service();
   if (name == "qloom.run/1") return run_services().run;
   if (name == "qloom.tensors/1") return run_services().tensors;
   if (name == "qloom.linear/1") return &linear_service();

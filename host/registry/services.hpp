@@ -10,6 +10,9 @@
 
 struct qloom_params {
   const qloom::json::Json* json;
+  // Whose parameters: of a method under create().
+  const qloom::registry::Registry* registry = nullptr;
+  const qloom::registry::Method* method = nullptr;
 };
 struct qloom_writer {
   qloom::data::Arrays* arrays;
@@ -25,5 +28,7 @@ namespace qloom::registry {
 [[nodiscard]] RunServices run_services();
 
 [[nodiscard]] const qloom_linear_api& linear_service();
+/// "qloom.methods/1": methods inside methods.
+[[nodiscard]] const qloom_methods_api& methods_service();
 
 }  // namespace qloom::registry

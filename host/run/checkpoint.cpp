@@ -104,7 +104,7 @@ void restore(const Setup& setup, RunState& state, const data::Arrays& arrays,
   network.sites.recall(sites);
   take_rules(setup, state, text.added_rules, where);
   setup.lower(network, state.done(), state.added_rules);
-  collect_methods(network.placement(), state.facts.methods);
+  collect_methods(network.placement(), setup.registry, state.facts.methods);
   network.load_everything(reader);
   for (std::size_t i = 0; i < state.procedures.size(); ++i) {
     state.procedures[i].instance().load(reader, procedure_key(i), text.procedure_versions[i]);

@@ -63,9 +63,9 @@ void Reloads::load(const std::filesystem::path& library) {
   std::vector<std::pair<std::size_t, methods::Procedure>> fresh;
   for (std::size_t i = 0; i < state_.procedures.size(); ++i) {
     const methods::Procedure& old = state_.procedures[i];
-    if (!reload->methods().contains(&old.method())) continue;
-    fresh.emplace_back(i,
-                       setup_.registry.create(old.method(), setup_.pipeline.procedures[i].params));
+    const methods::MethodSpec spec = setup_.spec_of(setup_.pipeline.procedures[i]);
+    if (!methods::is_of(setup_.registry, spec, reload->methods())) continue;
+    fresh.emplace_back(i, methods::create(setup_.registry, spec));
     if (old.instance().has_state()) fresh.back().second.take_state(old);
   }
   state_.network->renew(reload->methods());

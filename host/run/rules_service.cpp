@@ -99,7 +99,7 @@ qloom_status add_rule(qloom_run* run, const char* text, qloom_error* error) noex
     const sites::Placement& placement = state.network->placement();
     facts.added_rules.push_back(
         {{"epoch", state.cursor.epochs}, {"step", state.cursor.steps}, {"rule", written}});
-    collect_methods(placement, facts.methods);
+    collect_methods(placement, run->setup.registry, facts.methods);
     results::add_plugins(facts.inputs, facts.methods);
     for (const Warning& warning : state.added_rules.back().notes.warnings) {
       state.warnings.add(warning);

@@ -28,16 +28,18 @@ data::Dataset load_data(const pipeline::Pipeline& p) try {
 
 }  // namespace
 
-void collect_methods(const sites::Placement& placement,
+void collect_methods(const sites::Placement& placement, const registry::Registry& registry,
                      std::set<const registry::Method*>& methods) {
+  const auto add = [&](const methods::MethodSpec& spec) {
+    if (spec.method != nullptr) methods::add_methods(registry, spec, methods);
+  };
   for (const auto& [key, spec] : placement.quantizers) {
-    methods.insert({spec.quantizer.method, spec.rounding.method});
-    if (spec.range.method != nullptr) methods.insert(spec.range.method);
+    for (const auto* part : {&spec.quantizer, &spec.range, &spec.rounding}) add(*part);
   }
   for (const auto& [key, spec] : placement.accumulators) {
-    methods.insert({spec.accumulator.method, spec.rounding.method});
+    for (const auto* part : {&spec.accumulator, &spec.rounding}) add(*part);
   }
-  for (const auto& [layer, spec] : placement.norms) methods.insert(spec.method);
+  for (const auto& [layer, spec] : placement.norms) add(spec);
 }
 
 Setup::Setup(pipeline::Pipeline described, const registry::Registry& known,
@@ -54,7 +56,7 @@ Setup::Setup(pipeline::Pipeline described, const registry::Registry& known,
   std::vector<Calibration> calibrations;
   for (const placing::Moment moment : placing::changes(pipeline, batches.per_epoch())) {
     lower(planned, moment, {});
-    collect_methods(planned.placement(), methods_);
+    collect_methods(planned.placement(), registry, methods_);
     norms.see(planned, warnings);
     check_behind_relu(planned, registry, warnings);
     check_agreement(pipeline, planned.placement(), registry, warnings);
@@ -64,7 +66,10 @@ Setup::Setup(pipeline::Pipeline described, const registry::Registry& known,
   norms.finish();
   check_lengths(pipeline, batches.dataset, calibrations, registry, warnings);
   if (pipeline.start_from.empty() && pipeline.weights.empty()) check_stages({}, model);
-  for (const methods::Procedure& procedure : new_procedures()) methods_.insert(&procedure.method());
+  static_cast<void>(new_procedures());  // refuses what a procedure refuses
+  for (const pipeline::Procedure& p : pipeline.procedures) {
+    methods::add_methods(registry, spec_of(p), methods_);
+  }
 }
 
 placing::KnownSites Setup::check_stages(placing::KnownSites known,
@@ -81,11 +86,15 @@ std::unique_ptr<network::Network> Setup::new_network() const {
   return std::make_unique<network::Network>(model, registry, pipeline.seed, length);
 }
 
+methods::MethodSpec Setup::spec_of(const pipeline::Procedure& procedure) const {
+  return {&registry.require("procedure", procedure.id, procedure.where), procedure.params,
+          procedure.where};
+}
+
 std::vector<methods::Procedure> Setup::new_procedures() const {
   std::vector<methods::Procedure> procedures;
   for (const pipeline::Procedure& p : pipeline.procedures) {
-    procedures.emplace_back(
-        registry.create(registry.require("procedure", p.id, p.where), p.params));
+    procedures.emplace_back(methods::create(registry, spec_of(p)));
   }
   return procedures;
 }

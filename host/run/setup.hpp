@@ -46,6 +46,7 @@ class Setup {
   /// The loss that is told of a train stage: that of a procedure that puts its gradient in place of
   /// the stage's ("loss" of its manifest), otherwise the stage's.
   [[nodiscard]] std::string reported_loss(const pipeline::Stage& stage) const;
+  [[nodiscard]] methods::MethodSpec spec_of(const pipeline::Procedure& procedure) const;
   /// Lowers the network as the rules, and those that procedures `added`, say once so much training
   /// is done.
   void lower(network::Network& network, placing::Moment done,
@@ -60,6 +61,7 @@ class Setup {
 };
 
 /// Adds the methods that act at the sites of a placement.
-void collect_methods(const sites::Placement& placement, std::set<const registry::Method*>& methods);
+void collect_methods(const sites::Placement& placement, const registry::Registry& registry,
+                     std::set<const registry::Method*>& methods);
 
 }  // namespace qloom::run

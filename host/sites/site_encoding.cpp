@@ -32,7 +32,12 @@ std::uint32_t SiteQuantizer::bits() const {
 }
 
 Json SiteQuantizer::encoding_json() const {
-  return methods::to_json(encoding(), methods::encoding_groups_of(spec_.quantizer));
+  const qloom_encoding e = encoding();
+  Json groups = methods::encoding_groups_of(spec_.quantizer);
+  // One scale may find the codes, and each channel have values of its own.
+  const bool is_finer = grouping_.by == methods::Grouping::By::kTensor && e.groups > 1;
+  if (groups == "tensor" && is_finer) groups = "channel";
+  return methods::to_json(e, groups);
 }
 
 bool SiteQuantizer::is_coded() {

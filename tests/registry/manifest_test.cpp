@@ -75,6 +75,23 @@ TEST_F(Manifests, AreListedByKindThenId) {
   EXPECT_EQ(registry.find("range", "a"), nullptr);
 }
 
+TEST_F(Manifests, AMarkOfAMethodInsideStandsAtAParameter) {
+  const auto with = [this](const std::string& properties) {
+    write("range.a",
+          manifest("range", "a",
+                   R"(, "parameters": {"type": "object", "properties": {)" + properties + "}}"));
+  };
+  with(R"("q": {"type": "object", "x-qloom-kind": "quantizer"}, "n": {"type": "integer"})");
+  EXPECT_EQ(Registry({root_}).find("range", "a")->inner,
+            (std::map<std::string, std::string>{{"q", "quantizer"}}));
+  with(R"("p": {"type": "object",
+                "properties": {"q": {"type": "object", "x-qloom-kind": "quantizer"}}})");
+  expect_refusal("range.a/plugin.json",
+                 "/parameters/properties/p/properties/q/x-qloom-kind: stands inside a parameter");
+  with(R"("q": {"type": "object", "x-qloom-kind": "procedure"})");
+  expect_refusal("range.a/plugin.json", "/parameters/properties/q/x-qloom-kind: ");
+}
+
 TEST_F(Manifests, FoldersWithoutManifestAreSkipped) {
   fs::create_directories(root_ / "empty");
   std::ofstream(root_ / "file.txt") << "x";

@@ -51,12 +51,13 @@ class Reload : public testing::Test {
   }
 
   /// Trains; `after_first_epoch` acts between the first and the second.
-  std::unique_ptr<Trainer> train(const std::function<void()>& after_first_epoch) {
+  std::unique_ptr<Trainer> train(const std::function<void()>& after_first_epoch,
+                                 const Json& quantizer = {{"plugin", "swapped"}}) {
     const Json text{
         {"data",
          {{"dataset", "fashion-mnist"}, {"train_limit", 128 * kStepsOfEpoch}, {"test_limit", 128}}},
         {"model", {{"file", QLOOM_SOURCE_DIR "/examples/models/mlp.json"}}},
-        {"rules", {{{"site", "weight"}, {"quantizer", {{"plugin", "swapped"}}}}}},
+        {"rules", {{{"site", "weight"}, {"quantizer", quantizer}}}},
         {"stages", {{{"train", {{"epochs", kEpochs}}}}}}};
     std::ofstream(folder_ / "p.json") << text.dump();
     registry_ = std::make_unique<registry::Registry>(
@@ -84,9 +85,9 @@ class Reload : public testing::Test {
     }
     return 0;
   }
-  static double calls(Trainer& trainer) {
+  static double calls(Trainer& trainer, const std::string& place = "quantizer/") {
     const auto state = trainer.network().sites.all().begin()->second->save();
-    return std::get<std::vector<double>>(state.at("quantizer/calls").values).at(0);
+    return std::get<std::vector<double>>(state.at(place + "calls").values).at(0);
   }
 
   fs::path folder_;
@@ -104,6 +105,26 @@ TEST_F(Reload, NewCodeTakesOverBetweenTwoStepsWithTheStateOfTheOld) {
             std::string::npos);
   EXPECT_EQ(calls(*trainer), kStepsOfEpoch * kEpochs) << "one prepare() a step, none lost";
   EXPECT_EQ(factor(*trainer), 0.25F);
+}
+
+TEST_F(Reload, NewCodeOfAMethodInsideAnotherOneTakesOverWithTheStateOfBoth) {
+  const Json blend{
+      {"plugin", "alpha_blend"}, {"quantizer", {{"plugin", "swapped"}}}, {"finish_step", 0}};
+  const auto trainer = train([&] { install("swapped_quarter"); }, blend);
+  ASSERT_EQ(trainer->facts().reloads.size(), 1U) << trainer->facts().reloads.dump(2);
+  EXPECT_NE(trainer->facts().reloads[0]["what"].get<std::string>().find(
+                "quantizer.swapped.so: loaded anew"),
+            std::string::npos);
+  EXPECT_EQ(calls(*trainer, "quantizer/quantizer/"), kStepsOfEpoch * kEpochs);
+  EXPECT_EQ(factor(*trainer), 0.25F);
+  EXPECT_TRUE(trainer->setup().methods().contains(registry_->find("quantizer", "swapped")));
+
+  install("swapped_half");
+  const auto refused = train([&] { install("swapped_refuses"); }, blend);
+  ASSERT_EQ(refused->facts().reloads.size(), 1U) << refused->facts().reloads.dump(2);
+  const auto what = refused->facts().reloads[0]["what"].get<std::string>();
+  EXPECT_NE(what.find("this build knows no old state"), std::string::npos) << what;
+  EXPECT_EQ(factor(*refused), 0.5F);
 }
 
 TEST_F(Reload, WithoutAChangeNothingIsLoaded) {

@@ -132,8 +132,7 @@ class Alone {
 qloom_tensor geometry_of(const sites::SiteQuantizer& node, const Tensor& x, bool per_sample) {
   const Shape& shape = x.shape();
   qloom_tensor t{x.data(), shape.data(), shape.size(), x.size(), 1, 1, x.size()};
-  const Json& params = node.spec().quantizer.params;
-  const Json granularity = params.value("granularity", Json("tensor"));
+  const Json granularity = methods::granularity_of(node.spec().quantizer);
   if (per_sample || granularity == "sample") {
     t.groups = static_cast<std::uint64_t>(shape.at(0));
     t.inner = x.size() / t.groups;

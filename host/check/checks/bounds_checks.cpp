@@ -53,7 +53,7 @@ struct QuantizerBlock {
   const Tensor& dy;
   const std::vector<float>& y;  // of the whole tensor
   const std::vector<float>& dx;
-  const std::vector<std::int32_t>& codes;
+  const std::vector<std::int32_t>& codes;  // empty: has none
 
   void check(std::uint64_t first, std::uint64_t n, Side side) const {
     qloom_error error = registry::empty_error();
@@ -63,7 +63,7 @@ struct QuantizerBlock {
     const Guarded<float> in(x.data() + first, n, side), out(n, side);
     ops.apply(driver.self(), &call, &block, in.data(), out.data());
     expect_same(context, out, y, first, "apply() y");
-    if (ops.encode != nullptr) {
+    if (!codes.empty()) {
       const Guarded<std::int32_t> code(n, side);
       ops.encode(driver.self(), &call, &block, in.data(), code.data());
       expect_same(context, code, codes, first, "encode() code");
@@ -116,7 +116,7 @@ void check_quantizer_tensors(Context& context, const Case& c) {
       auto in = std::make_unique<Guarded<float>>(x.data(), n, side);
       registry::Instance instance = context.create(c);
       const auto& ops = instance.ops<qloom_quantizer>();
-      qloom_tensor t = geometry_of(c.resolved, ops.caps, x, 0);
+      qloom_tensor t = geometry_of(c.grid(), ops.caps, x, 0);
       t.data = in->data();
       const std::vector<qloom_range> ranges(t.groups, qloom_range{-2.0, 2.0});
       qloom_prepare prepare{};
@@ -155,7 +155,7 @@ void check_quantizer_bounds(Context& context, const Case& c) {
   const auto dx = std::get<std::vector<float>>(
       driver.backward(Rounding::kStochastic, dy, x.size()).front().values);
   std::vector<std::int32_t> codes;
-  if (driver.ops().encode != nullptr) {
+  if (driver.encodes()) {
     codes =
         std::get<std::vector<std::int32_t>>(driver.encode(Rounding::kStochastic, x.size()).values);
   }

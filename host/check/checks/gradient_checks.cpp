@@ -83,8 +83,7 @@ std::optional<Case> declared_case(Context& context, const Json& declared,
   params.update(more);
   context.at("{}", params.dump());
   try {
-    return Case{params,
-                context.registry().resolve_parameters(context.method(), params, "gradient")};
+    return case_of(context.registry(), context.method(), params);
   } catch (const InputError& e) {
     context.find(fmt::format("the manifest's \"gradient\": {}", e.what()));
     return {};

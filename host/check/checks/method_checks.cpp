@@ -48,7 +48,7 @@ void compare_lines(Context& context, const std::string& found, const std::string
 /// Could an unlimited value be right? Formats with infinities keep them.
 bool may_overflow(Context& context, const Case& c) {
   return context.method().kind == "quantizer" &&
-         c.resolved.value("overflow", Json("saturate")) == "infinity";
+         c.grid().value("overflow", Json("saturate")) == "infinity";
 }
 
 void check_finite(Context& context, const Entry& entry) {

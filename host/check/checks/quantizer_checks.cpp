@@ -60,8 +60,8 @@ void check_meaning(Context& context, QuantizerDriver& driver,
   e.struct_size = sizeof e;
   if (driver.ops().encoding(driver.self(), &e) != QLOOM_OK) return;
   const bool has_groups = e.kind != QLOOM_ENCODING_FLOAT || e.grid.scale != nullptr;
-  if (has_groups && e.groups != driver.groups().count()) return;
-  const std::vector<float> y = check::decoded(e, driver.groups(), codes);
+  if (has_groups && e.groups != driver.groups_of(e).count()) return;
+  const std::vector<float> y = check::decoded(e, driver.groups_of(e), codes);
   if (y.empty()) return;
   const std::string text = difference(Values{y}, decoded.values);
   if (!text.empty()) context.find(fmt::format("encoding(), not decode(), of the codes: {}", text));
@@ -91,7 +91,7 @@ void check_code_width(Context& context, QuantizerDriver& driver,
   qloom_encoding e{};
   e.struct_size = sizeof e;
   if (driver.ops().encoding(driver.self(), &e) != QLOOM_OK || e.kind == QLOOM_ENCODING_NONE) return;
-  const EncodingGroups& groups = driver.groups();
+  const EncodingGroups groups = driver.groups_of(e);
   const bool is_grouped =
       e.kind == QLOOM_ENCODING_FLOAT ? e.grid.scale != nullptr : e.kind != QLOOM_ENCODING_VECTORS;
   if (e.groups != groups.count() && is_grouped) {
@@ -224,7 +224,7 @@ void check_lowered_quantizer(Context& context) {
 void check_codes(Context& context) {
   bool has_codes = false;
   for_prepared(context, [&](const Case&, QuantizerDriver& driver, const Input&, auto&) {
-    if (driver.ops().encode == nullptr) return;
+    if (!driver.encodes()) return;
     has_codes = true;
     for (const Rounding r : {Rounding::kNearest, Rounding::kStochastic}) {
       const Entry y = driver.apply(r, kTileElements), codes = driver.encode(r, kTileElements);

@@ -140,8 +140,8 @@ QuantizerDriver::QuantizerDriver(Context& context, const Case& c, registry::Inst
       instance_(instance),
       x_(x),
       weights_(uniform({static_cast<std::int64_t>(x.size())}, context.seed(), 0.25F, 1.0F)) {
-  geometry_ = geometry_of(c.resolved, ops().caps, x, channel_axis);
-  groups_ = EncodingGroups(c.resolved, geometry_);
+  geometry_ = geometry_of(c.grid(), ops().caps, x, channel_axis);
+  groups_ = EncodingGroups(c.grid(), geometry_);
   if (is_wanted(QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES))
     ranges_ = ranges_of(geometry_);
 }
@@ -215,6 +215,26 @@ Entry QuantizerDriver::encode(Rounding rounding, std::uint64_t step) {
     });
   });
   return {fmt::format("encode, {}", name(rounding)), std::move(codes), std::move(refusal)};
+}
+
+EncodingGroups QuantizerDriver::groups_of(const qloom_encoding& encoding) const {
+  qloom_tensor t = geometry_;
+  if (groups_.count() != 1 || encoding.groups <= 1 || t.rank == 0) return groups_;
+  t.groups = static_cast<std::uint64_t>(t.shape[0]);
+  t.inner = t.n / t.groups;
+  return encoding.groups == t.groups ? EncodingGroups(Json::object(), t) : groups_;
+}
+
+bool QuantizerDriver::encodes() const {
+  if (ops().encode == nullptr) return false;
+  qloom_encoding encoding{};
+  encoding.struct_size = sizeof encoding;
+  if (ops().encoding(self(), &encoding) != QLOOM_E_UNSUPPORTED || geometry_.n == 0) return true;
+  qloom_error error = registry::empty_error();
+  const qloom_call call = call_of(Rounding::kNearest, &error);
+  const qloom_block first = block(0, 1);
+  std::int32_t code = 0;
+  return ops().encode(self(), &call, &first, x_.data(), &code) != QLOOM_E_UNSUPPORTED;
 }
 
 Entry QuantizerDriver::decode(const std::vector<std::int32_t>& codes, std::uint64_t step) {
@@ -371,7 +391,7 @@ Record exercise_quantizer(Context& context, const Case& c, registry::Instance& i
        {Rounding::kNearest, Rounding::kStochastic, Rounding::kGenericStochastic}) {
     record.push_back(driver.apply(r, kTileElements));
   }
-  if (driver.ops().encode != nullptr) {
+  if (driver.encodes()) {
     record.push_back(driver.encode(Rounding::kStochastic, kTileElements));
     const auto codes = std::get<std::vector<std::int32_t>>(record.back().values);
     if (record.back().refusal.empty()) record.push_back(driver.decode(codes, kTileElements));

@@ -57,6 +57,8 @@ class QuantizerDriver {
   /// apply() in blocks of `step` elements.
   [[nodiscard]] Entry apply(Rounding rounding, std::uint64_t step);
   [[nodiscard]] Entry encode(Rounding rounding, std::uint64_t step);
+  /// Has it codes now? Where encoding() is not supported (yet), encode() may say the same.
+  [[nodiscard]] bool encodes() const;
   [[nodiscard]] Entry decode(const std::vector<std::int32_t>& codes, std::uint64_t step);
   /// backward() in blocks of `step` elements: dx, and the learned parameters' gradients. The host's
   /// blocks are tiles; only these give the bits of its gradients.
@@ -67,6 +69,9 @@ class QuantizerDriver {
   [[nodiscard]] const qloom_tensor& geometry() const { return geometry_; }
   /// Of the encoding.
   [[nodiscard]] const EncodingGroups& groups() const { return groups_; }
+  /// The same, or the first axis where the tensor is one group and the encoding has one for each
+  /// index of that axis: one scale finds the codes, each channel has values of its own.
+  [[nodiscard]] EncodingGroups groups_of(const qloom_encoding& encoding) const;
   [[nodiscard]] qloom_block block(std::uint64_t first, std::uint64_t n) const;
   [[nodiscard]] bool is_wanted(std::uint32_t caps) const { return (ops().caps & caps) != 0; }
   [[nodiscard]] void* self() const { return instance_.self(); }

@@ -33,7 +33,7 @@ AccumulatorRef Accumulators::reference(const Node& node, std::size_t sum, const 
 void Accumulators::try_anew(const std::set<const registry::Method*>& methods) const {
   for (const auto& [key, place] : places_) {
     for (const MethodSpec* spec : {&place.spec.accumulator, &place.spec.rounding}) {
-      if (!methods.contains(spec->method)) continue;
+      if (!methods::is_of(*registry_, *spec, methods)) continue;
       static_cast<void>(probe_of(*registry_, *spec, &key));
     }
   }
@@ -41,8 +41,8 @@ void Accumulators::try_anew(const std::set<const registry::Method*>& methods) co
 
 void Accumulators::forget(const std::set<const registry::Method*>& methods) {
   std::erase_if(places_, [&](const auto& entry) {
-    return methods.contains(entry.second.spec.accumulator.method) ||
-           methods.contains(entry.second.spec.rounding.method);
+    return methods::is_of(*registry_, entry.second.spec.accumulator, methods) ||
+           methods::is_of(*registry_, entry.second.spec.rounding, methods);
   });
 }
 

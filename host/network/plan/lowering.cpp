@@ -34,10 +34,10 @@ void check_groups(const QuantizerSpec& spec, std::int64_t size, const std::strin
   if (!granularity.is_object()) return;
   const auto k = granularity.at("group").get<std::int64_t>();
   if (size % k == 0) return;
-  throw InputError(
-      fmt::format("{}/granularity/group: {} does not divide the {} values of {}; expected a "
-                  "divisor, such as {}",
-                  spec.quantizer.where, k, size, what, divisors_near(size, k)));
+  throw InputError(fmt::format(
+      "{}{}/granularity/group: {} does not divide the {} values of {}; expected a "
+      "divisor, such as {}",
+      spec.quantizer.where, spec.quantizer.grid, k, size, what, divisors_near(size, k)));
 }
 
 constexpr Value kSums[] = {Value::kSumForward, Value::kSumDx, Value::kSumDw};

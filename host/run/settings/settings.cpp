@@ -9,6 +9,7 @@
 
 #include "host/methods/procedure.hpp"
 #include "host/placing/candidates.hpp"
+#include "host/registry/inner.hpp"
 
 namespace qloom::run {
 namespace {
@@ -69,12 +70,17 @@ void check_epoch(const Json& params, const std::string& pointer, const std::stri
                                              epoch.dump(), epochs)});
 }
 
-/// The parameters that a manifest's "epochs" names.
-void check_epochs(const registry::Method& method, const Json& params, const std::string& where,
-                  const Length& length, results::Warnings& warnings) {
-  for (const Json& pointer : method.manifest.value("epochs", Json::array())) {
-    check_epoch(params, pointer.get<std::string>(), where, length.epochs, warnings);
-  }
+/// The parameters that a manifest's "epochs" names, of the method and of those inside it.
+void check_epochs(const registry::Registry& registry, const registry::Method& method,
+                  const Json& params, const std::string& where, const Length& length,
+                  results::Warnings& warnings) {
+  const auto check = [&](const registry::Method& of, const Json& own, const std::string& at) {
+    for (const Json& pointer : of.manifest.value("epochs", Json::array())) {
+      check_epoch(own, pointer.get<std::string>(), where + at, length.epochs, warnings);
+    }
+  };
+  check(method, params, "");
+  registry::for_each_inner(registry, method, params, check);
 }
 
 void check_method_epochs(const pipeline::Pipeline& p, const registry::Registry& registry,
@@ -84,13 +90,13 @@ void check_method_epochs(const pipeline::Pipeline& p, const registry::Registry& 
     for (const auto& [kind, object] : rule.body.items()) {
       if (!object.is_object() || !object.contains("plugin")) continue;
       const std::string where = fmt::format("{}/{}", rule.where, kind);
-      check_epochs(registry.require(kind, object["plugin"].get<std::string>(), where), object,
-                   where, length, warnings);
+      check_epochs(registry, registry.require(kind, object["plugin"].get<std::string>(), where),
+                   object, where, length, warnings);
     }
   }
   for (const pipeline::Procedure& procedure : p.procedures) {
-    check_epochs(registry.require("procedure", procedure.id, procedure.where), procedure.params,
-                 procedure.where, length, warnings);
+    check_epochs(registry, registry.require("procedure", procedure.id, procedure.where),
+                 procedure.params, procedure.where, length, warnings);
   }
 }
 

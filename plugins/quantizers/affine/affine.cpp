@@ -8,6 +8,7 @@
 
 #include <qloom/grids/aciq.hpp>
 #include <qloom/grids/integer_grid.hpp>
+#include <qloom/grids/weight_repair.hpp>
 #include <qloom/sdk.hpp>
 
 #include "qloom_manifest.h"
@@ -33,6 +34,7 @@ class Affine : public IntegerGrid {
   static constexpr std::uint32_t kCaps =
       QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_USES_ROUNDING;
 
+  static bool accepts(const Params& params) { return params.text("/repair") == "none"; }
   explicit Affine(const Params& params)
       : is_symmetric_(params.flag("/symmetric")),
         is_narrow_(params.flag("/narrow_range")),
@@ -159,4 +161,4 @@ class Affine : public IntegerGrid {
 
 }  // namespace
 
-QLOOM_METHODS(Quantizer<Affine>)
+QLOOM_METHODS(QuantizerVariants<Affine, Repaired<Affine>>)

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <new>
 #include <sstream>
 #include <string>
@@ -150,6 +151,7 @@ struct Moments {
 class Params {
  public:
   explicit Params(const qloom_params* params) : params_(params) {}
+  [[nodiscard]] const qloom_params* handle() const noexcept { return params_; }
 
   [[nodiscard]] double number(const char* pointer) const {
     double value = 0;
@@ -225,6 +227,7 @@ constexpr std::uint32_t dtype_of() {
 class StateWriter {
  public:
   explicit StateWriter(qloom_writer* writer) : writer_(writer) {}
+  [[nodiscard]] qloom_writer* handle() const noexcept { return writer_; }
   template <class T>
   void operator()(const char* name, const std::vector<T>& values) {
     put(name, values.data(), values.size());
@@ -245,6 +248,12 @@ class StateWriter {
 class StateReader {
  public:
   explicit StateReader(const qloom_reader* reader) : reader_(reader) {}
+  [[nodiscard]] const qloom_reader* handle() const noexcept { return reader_; }
+  /// `step` is run once all values are read, and may fail: what it does is undone by no one.
+  void at_end(std::function<void()> step) { at_end_.push_back(std::move(step)); }
+  void finish() const {
+    for (const auto& step : at_end_) step();
+  }
   template <class T>
   void operator()(const char* name, std::vector<T>& values) {
     const void* data = nullptr;
@@ -267,6 +276,7 @@ class StateReader {
 
  private:
   const qloom_reader* reader_;
+  std::vector<std::function<void()>> at_end_;
 };
 
 /// Index of each group's element of largest magnitude, the first of equals; x.n for a group without

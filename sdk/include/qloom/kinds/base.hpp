@@ -53,6 +53,7 @@ struct Base {
       T changed = *static_cast<T*>(self);  // unchanged on failure
       StateReader archive(reader);
       changed.state(archive);
+      archive.finish();
       *static_cast<T*>(self) = std::move(changed);
     });
   }

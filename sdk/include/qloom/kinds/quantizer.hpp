@@ -9,11 +9,24 @@ namespace qloom::sdk {
 template <class T>
 struct Quantizer;
 
+/// Base of a class T of which each instance has a table of its own: that of the class, changed by
+///   template <class T> void fit(qloom_quantizer& table) const;
+class OwnTable {
+ protected:
+  template <class T>
+  friend struct Quantizer;
+  qloom_quantizer table_{};
+};
+
 /// Base of a class whose number of sums per group follows from its parameters or from what
-/// prepare() finds, as that of centroids does. Each instance has a table of its own.
-class OwnSums {
+/// prepare() finds, as that of centroids does.
+class OwnSums : public OwnTable {
  public:
   explicit OwnSums(std::uint64_t sums_per_group) : sums_per_group_(sums_per_group) {}
+  template <class T>
+  void fit(qloom_quantizer& table) const noexcept {
+    table.sums_per_group = sums_per_group_;
+  }
 
  protected:
   /// In prepare().
@@ -22,10 +35,7 @@ class OwnSums {
   }
 
  private:
-  template <class T>
-  friend struct Quantizer;
   std::uint64_t sums_per_group_;
-  qloom_quantizer table_{};
 };
 
 /// Quantizer from a class T with
@@ -52,8 +62,11 @@ struct Quantizer {
   static constexpr const char* kKind = "qloom.quantizer/1";
 
   static qloom_status context(const void* self, qloom_range_context* out) noexcept {
-    if constexpr (requires(const T& t) { t.context(*out); }) detail::as<T>(self).context(*out);
-    return QLOOM_OK;
+    return detail::status_of([&] {
+      if constexpr (requires(const T& t) { t.context(*out); }) {
+        return detail::as<T>(self).context(*out);
+      }
+    });
   }
   static qloom_status prepare(void* self, const qloom_prepare* in, qloom_error* error) noexcept {
     return guarded(error, [&] { detail::as<T>(self).prepare(*in); });
@@ -128,11 +141,12 @@ struct Quantizer {
   static qloom_status create(const qloom_host*, const qloom_params* params, const qloom_site* site,
                              qloom_instance* out, qloom_error* error) noexcept {
     const qloom_status status = detail::Base<T>::create(params, site, &kTable, out, error);
-    if constexpr (std::is_base_of_v<OwnSums, T>) {
+    if constexpr (std::is_base_of_v<OwnTable, T>) {
       if (status != QLOOM_OK) return status;
-      OwnSums& own = detail::as<T>(out->self);
+      T& self = detail::as<T>(out->self);
+      OwnTable& own = self;
       own.table_ = kTable;
-      own.table_.sums_per_group = own.sums_per_group_;
+      self.template fit<T>(own.table_);
       out->ops = &own.table_;
     }
     return status;
