@@ -3,9 +3,9 @@
 //
 // Quantized weights of any quantizer with the mean, or mean and norm, of the weights they stand
 // for.
+#include <qloom/grids/weight_repair.hpp>
 #include <qloom/kinds/nested.hpp>
 #include <qloom/sdk.hpp>
-#include <qloom/grids/weight_repair.hpp>
 
 #include "qloom_manifest.h"
 
