@@ -115,7 +115,8 @@ def update_page(page, about, rows):
                f"{about['isa']}, beside PyTorch {about['torch']} and ONNX Runtime "
                f"{about['onnxruntime']}; each time is the median of {min(samples)} to {max(samples)} "
                "samples. [bench.json](bench.json) has every row."
-               + "".join(f" Ratios on {system} are of a run of its own on the same machine."
+               + "".join(f" Ratios on {system} are of a run of its own on another day, when the "
+                         "machine had another memory speed."
                          for system, _ in beside))
     text = replace_between(text, "<!-- figures -->", "<!-- end of figures -->",
                            machine + "\n\n" + markdown(rows, beside) +
