@@ -192,6 +192,23 @@ TEST(BitAllocation, RefusesWhatHasNoWidths) {
   EXPECT_THROW(Site(allocated(3, R"(, "clip_prior": "best")"), kRows), InputError);
 }
 
+TEST(BitAllocation, ARepairOfTheMeansLeavesWidthsAndCodes) {
+  const Tensor w = rows_to({1, 1, 1, 27});
+  Site plain(allocated(4), kRows), repaired(allocated(4, R"(, "repair": "mean")"), kRows);
+  (void)plain.forward(w);
+  const auto y = repaired.forward(w);
+  EXPECT_EQ(widths_of(repaired), widths_of(plain));
+  EXPECT_EQ(repaired.encode(w), plain.encode(w));
+  for (std::size_t row = 0; row < 4; ++row) {
+    double expected = 0, found = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      expected += w[row * 4 + i];
+      found += y[row * 4 + i];
+    }
+    EXPECT_NEAR(found, expected, 1e-5) << row;
+  }
+}
+
 TEST(BitAllocation, Conforms) {
   std::vector<float> w;
   const Tensor normal = gaussian({37, 9, 31}, 2);
@@ -202,7 +219,8 @@ TEST(BitAllocation, Conforms) {
   const sites::SiteContext channels{.name = "weight/test", .channel_axis = 1};
   for (const char* more :
        {"", R"(, "symmetric": true, "width_search": true)", R"(, "exact_zero": false)",
-        R"(, "symmetric": true, "signed": "auto", "clip_prior": "gauss")"}) {
+        R"(, "symmetric": true, "signed": "auto", "clip_prior": "gauss")",
+        R"(, "symmetric": true, "repair": "mean_norm")"}) {
     SCOPED_TRACE(more);
     expect_conforms(allocated(3, more), x, channels);
   }
