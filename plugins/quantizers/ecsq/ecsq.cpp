@@ -59,16 +59,21 @@ class Ecsq : public SharedValues {
   /// an array of the costs of all values at all centroids would take more memory than the network.
   [[nodiscard]] double assign(const Group& group, const std::vector<double>& rate,
                               Shared& found) const {
+    std::vector<double> price(rate.size());
+    for (std::size_t j = 0; j < rate.size(); ++j) price[j] = lambda_ * rate[j];
     double all = 0;
     for (std::size_t i = 0; i < group.values.size(); ++i) {
+      const double value = group.values[i], weight = group.weight(i);
+      const double* const centroid = found.centroids.data();
       double best = INFINITY;
-      for (std::size_t j = 0; j < found.centroids.size(); ++j) {
-        const double d = double{group.values[i]} - found.centroids[j];
-        const double cost = group.weight(i) * d * d + lambda_ * rate[j];
-        if (cost >= best) continue;
-        best = cost;
-        found.index[i] = j;
+      std::size_t nearest = 0;
+      for (std::size_t j = 0; j < price.size(); ++j) {
+        const double d = value - centroid[j];
+        const double cost = weight * d * d + price[j];
+        nearest = cost < best ? j : nearest;
+        best = cost < best ? cost : best;
       }
+      found.index[i] = nearest;
       all += best;
     }
     return all / static_cast<double>(group.values.size());
