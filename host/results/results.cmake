@@ -1,6 +1,7 @@
 qloom_add_floor(results
-  SOURCES checkpoint_text.cpp events.cpp formats/formats.cpp inputs.cpp layer_statistics.cpp linked_libraries.cpp page.cpp report.cpp
-          sections.cpp standing.cpp storage.cpp table.cpp warnings.cpp
+  SOURCES checkpoint_text.cpp events.cpp formats/formats.cpp layer_statistics.cpp page.cpp report.cpp
+          reuse/inputs.cpp reuse/linked_libraries.cpp reuse/standing.cpp
+          sections.cpp storage.cpp table.cpp warnings.cpp
   LIBRARIES qloom_pipeline qloom_network qloom_registry qloom_kernels qloom_data fmt::fmt)
 
 # What report.html is made of: the page's own parts and Chart.js, in one folder of the build tree.

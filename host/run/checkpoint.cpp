@@ -52,13 +52,18 @@ void take(const CheckpointText& text, RunState& state) {
   if (text.final_score) state.facts.final_score = text.final_score;
 }
 
-/// Those that procedures added.
+/// Those that procedures added, with the methods that each brought in.
 void take_rules(const Setup& setup, RunState& state, const Json& rules, const std::string& where) {
   state.facts.added_rules = rules;
   state.added_rules.clear();
   for (std::size_t i = 0; i < rules.size(); ++i) {
+    const Json& added = rules[i];
     state.added_rules.push_back(pipeline::added_rule(
-        rules[i]["rule"], fmt::format("{}: added rule {}", where, i), setup.registry));
+        added["rule"], fmt::format("{}: added rule {}", where, i), setup.registry));
+    const sites::Placement placement =
+        placing::place(setup.pipeline, state.network->graph.model(), setup.registry,
+                       {added["epoch"], added["step"]}, state.added_rules);
+    collect_methods(placement, setup.registry, state.facts.methods);
   }
 }
 
@@ -104,7 +109,6 @@ void restore(const Setup& setup, RunState& state, const data::Arrays& arrays,
   network.sites.recall(sites);
   take_rules(setup, state, text.added_rules, where);
   setup.lower(network, state.done(), state.added_rules);
-  collect_methods(network.placement(), setup.registry, state.facts.methods);
   network.load_everything(reader);
   for (std::size_t i = 0; i < state.procedures.size(); ++i) {
     state.procedures[i].instance().load(reader, procedure_key(i), text.procedure_versions[i]);

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "host/results/inputs.hpp"
+#include "host/results/reuse/inputs.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::run {

@@ -2,7 +2,8 @@
 include("${CMAKE_CURRENT_LIST_DIR}/../table.cmake")
 qloom_add_floor(run
   SOURCES batches.cpp checkpoint.cpp facts.cpp keeper.cpp progress.cpp reload.cpp run.cpp
-    rules_service.cpp run_service.cpp setup.cpp start.cpp stop.cpp tensors_service.cpp trainer.cpp
+    setup.cpp start.cpp stop.cpp trainer.cpp
+    services/rules_service.cpp services/run_service.cpp services/tensors_service.cpp
     settings/agreement.cpp settings/behind_relu.cpp settings/norm_settings.cpp
     settings/settings.cpp
   LIBRARIES qloom_results qloom_placing qloom_pipeline qloom_network qloom_registry qloom_kernels

@@ -60,7 +60,7 @@ class Setup {
   std::set<std::uint64_t> swap_steps_;  ///< done steps at which rules with "from" begin to act
 };
 
-/// Adds the methods that act at the sites of a placement.
+/// Adds the methods that act at the sites of a placement, those inside others too.
 void collect_methods(const sites::Placement& placement, const registry::Registry& registry,
                      std::set<const registry::Method*>& methods);
 

@@ -9,7 +9,7 @@
 #include "host/run/keeper.hpp"
 #include "host/run/progress.hpp"
 #include "host/run/reload.hpp"
-#include "host/run/run_service.hpp"
+#include "host/run/services/run_service.hpp"
 #include "host/run/state.hpp"
 
 namespace qloom::run {

@@ -11,7 +11,7 @@
 
 #include "host/pipeline/pipeline.hpp"
 #include "host/registry/registry.hpp"
-#include "host/results/standing.hpp"
+#include "host/results/reuse/standing.hpp"
 #include "host/results/warnings.hpp"
 #include "host/study/processes.hpp"
 

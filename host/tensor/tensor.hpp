@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace qloom {
@@ -33,12 +34,22 @@ class Tensor {
   Tensor(const Tensor& other) { *this = other; }
   Tensor& operator=(const Tensor& other) {
     if (this == &other) return *this;
+    if (other.empty()) {  // a default one's shape is a scalar's, which has an element
+      shape_ = other.shape_;
+      size_ = 0;
+      return *this;
+    }
     resize(other.shape_);
-    if (size_ > 0) std::memcpy(data(), other.data(), size_ * sizeof(float));
+    std::memcpy(data(), other.data(), size_ * sizeof(float));
     return *this;
   }
-  Tensor(Tensor&&) noexcept = default;
-  Tensor& operator=(Tensor&&) noexcept = default;
+  /// What is moved from is empty.
+  Tensor(Tensor&& other) noexcept { swap(other); }
+  Tensor& operator=(Tensor&& other) noexcept {
+    Tensor taken(std::move(other));
+    swap(taken);
+    return *this;
+  }
 
   /// Contents are undefined afterwards when the memory had to grow.
   void resize(const Shape& shape) { resize(shape.data(), shape.size()); }
@@ -62,6 +73,12 @@ class Tensor {
   [[nodiscard]] const float* end() const noexcept { return data() + size_; }
 
  private:
+  void swap(Tensor& other) noexcept {
+    data_.swap(other.data_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+    shape_.swap(other.shape_);
+  }
   void resize(const std::int64_t* extents, std::size_t rank) {
     if (extents != shape_.data()) shape_.assign(extents, extents + rank);
     size_ = element_count(shape_);

@@ -63,15 +63,7 @@ TEST_F(NestedRun, AKilledRunGoesOnToTheSameReport) {
                  {"quantizer", {{"plugin", "lsq"}, {"bits", 4}}},
                  {"finish_step", 50},
                  {"use_ste", true}});
-  ASSERT_EQ(run("whole"), 0);
-  int status = -1, kills = 0;
-  for (suseconds_t share = 150'000; status != 0; share += share / 3, ++kills) {
-    ASSERT_LT(kills, 40);
-    status = finish(start("killed", {"--resume"}, share));
-    ASSERT_TRUE(status == 0 || status == -SIGPROF) << status;
-  }
-  EXPECT_GT(kills, 1);
-  EXPECT_EQ(report("whole"), report("killed"));
+  expect_kills_change_nothing();
 }
 
 TEST_F(NestedRun, ARefusalNamesFileAndPlace) {

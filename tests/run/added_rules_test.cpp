@@ -7,7 +7,7 @@
 namespace qloom::test {
 namespace {
 
-constexpr int kAfterStage = 10, kStart = 8;
+constexpr int kAfterStage = 10, kStage = 6, kStart = 8;
 
 Json rule_of_dense2(const char* site, Json quantizer) {
   return {{"site", site}, {"layers", {"dense2"}}, {"quantizer", std::move(quantizer)}};
@@ -75,11 +75,7 @@ TEST_F(AddedRules, WinsOverThePipelinesRulesAndChangesAtOnce) {
 TEST_F(AddedRules, AResumedRunHasThem) {
   write_run(kTernary, kAfterStage, {kTrain, kTrain, kTrain, kEvaluate});
   ASSERT_EQ(run("whole"), 0);
-  const pid_t child = start("stopped", {"--checkpoint-every", "1"});
-  while (!fs::exists(folder_ / "stopped" / "checkpoint.npz")) usleep(1000);
-  kill(child, SIGTERM);
-  const int status = finish(child);
-  ASSERT_TRUE(status == 143 || status == 0) << log();
+  stop_early("stopped");
   ASSERT_EQ(run("stopped", {"--resume"}), 0);
   for (const char* key : {"final", "series", "events", "inputs", "methods", "parameters"}) {
     EXPECT_EQ(report("stopped")[key], report("whole")[key]) << key;
@@ -87,6 +83,25 @@ TEST_F(AddedRules, AResumedRunHasThem) {
   // Once more over what is finished: nothing is added twice.
   ASSERT_EQ(run("stopped", {"--resume"}), 0);
   EXPECT_EQ(report("stopped")["events"], report("whole")["events"]);
+}
+
+TEST_F(AddedRules, AResumedRunKnowsTheMethodsOfARuleThatALaterOneReplaced) {
+  Json procedures = Json::array();
+  for (const auto& [rule, event] :
+       {std::pair{kTernary, kStage},
+        {rule_of_dense2("weight", {{"plugin", "affine"}, {"bits", 3}}), kAfterStage}}) {
+    procedures.push_back({{"plugin", "event_log"}, {"rule", rule.dump()}, {"rule_at", event}});
+  }
+  write_run({}, 0, {kTrain, kTrain, kTrain, kEvaluate});
+  Json p = Json::parse(std::ifstream(folder_ / "p.json"));
+  p["procedures"] = procedures;
+  write(p);
+  ASSERT_EQ(run("whole"), 0);
+  stop_early("stopped");
+  ASSERT_EQ(run("stopped", {"--resume"}), 0);
+  for (const char* key : {"final", "events", "inputs", "methods"}) {
+    EXPECT_EQ(report("stopped")[key], report("whole")[key]) << key;
+  }
 }
 
 TEST_F(AddedRules, WhatAPipelineCouldNotHaveIsRefusedWithItsPlace) {

@@ -116,6 +116,27 @@ class Experiment : public testing::Test {
     }
     return status;
   }
+  /// Begins a run and ends it once a checkpoint is there.
+  void stop_early(const std::string& output) {
+    const pid_t child = start(output, {"--checkpoint-every", "1"});
+    while (!fs::exists(folder_ / output / "checkpoint.npz")) usleep(1000);
+    kill(child, SIGTERM);
+    const int status = finish(child);
+    ASSERT_TRUE(status == 143 || status == 0) << log();
+  }
+  /// Killed again and again after growing shares of processor time, at whatever step that is, until
+  /// it gets through. The program knows nothing of the signal, which ends it on the spot.
+  void expect_kills_change_nothing() {
+    ASSERT_EQ(run("whole"), 0);
+    int status = -1, kills = 0;
+    for (suseconds_t share = 150'000; status != 0; share += share / 3, ++kills) {
+      ASSERT_LT(kills, 40);
+      status = finish(start("killed", {"--resume"}, share));
+      ASSERT_TRUE(status == 0 || status == -SIGPROF) << status;
+    }
+    EXPECT_GT(kills, 1);
+    EXPECT_EQ(report("whole"), report("killed"));
+  }
   Json report(const std::string& output) {
     std::ifstream in(folder_ / output / "report.json");
     Json r = Json::parse(in);

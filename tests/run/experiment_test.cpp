@@ -15,19 +15,7 @@ TEST_F(Experiment, TheReportIsTheSameForOneAndTwoThreads) {
   EXPECT_EQ(report("one")["series"]["epoch"], Json({1, 2, 3}));
 }
 
-TEST_F(Experiment, AKilledRunGoesOnToTheSameReport) {
-  ASSERT_EQ(run("whole"), 0);
-  // Killed again and again after growing shares of processor time, at whatever step that is, until
-  // it gets through. The program knows nothing of the signal, which ends it on the spot.
-  int status = -1, kills = 0;
-  for (suseconds_t share = 150'000; status != 0; share += share / 3, ++kills) {
-    ASSERT_LT(kills, 40);
-    status = finish(start("killed", {"--resume"}, share));
-    ASSERT_TRUE(status == 0 || status == -SIGPROF) << status;
-  }
-  EXPECT_GT(kills, 1);
-  EXPECT_EQ(report("whole"), report("killed"));
-}
+TEST_F(Experiment, AKilledRunGoesOnToTheSameReport) { expect_kills_change_nothing(); }
 
 TEST_F(Experiment, AMethodIsSwappedInTheMiddleOfARun) {
   ASSERT_EQ(run("whole"), 0);

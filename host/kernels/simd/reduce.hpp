@@ -188,7 +188,8 @@ void reduce_columns(const float* x, std::uint64_t rows, std::uint64_t pitch, std
   });
 }
 
-/// ref::bin_of for a run; a plain loop without choices, which g++ 12 to 14 and clang vectorize.
+/// ref::bin_of for a run; a plain loop without choices, which g++ 12, g++ 14 and clang 14
+/// vectorize.
 template <class Arch>
 void histogram_bins(const float* __restrict x, std::uint64_t n, double lo, double bins_per_unit,
                     double last_bin, bool abs, std::int32_t* __restrict bin) noexcept {

@@ -14,7 +14,7 @@
 #include "host/run/keeper.hpp"
 #include "host/run/progress.hpp"
 #include "host/run/reload.hpp"
-#include "host/run/run_service.hpp"
+#include "host/run/services/run_service.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::run::stages {

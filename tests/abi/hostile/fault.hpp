@@ -5,9 +5,12 @@
 // build lays copies side by side.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <clocale>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -52,4 +55,17 @@ inline void break_process(const Fault& fault) {
   if (fault.is("sets_locale")) ::setenv("LC_ALL", "POSIX", 1);
   if (fault.is("changes_folder") && ::chdir("/") != 0) std::abort();
   if (fault.is("forks") && ::fork() == 0) ::_exit(0);
+}
+
+/// Carries values through a room that other calls may use, so often that the way is most of the
+/// call: threads meet here on a busy machine too. Alone it changes nothing.
+template <class Value>
+void pass_through(Value* room, Value* values, std::uint64_t count) noexcept {
+  const std::uint64_t repeats = 1 + 100'000 / std::max<std::uint64_t>(count, 1);
+  for (std::uint64_t repeat = 0; repeat < repeats; ++repeat) {
+    std::copy_n(values, count, room);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler reads the room again
+    std::copy_n(room, count, values);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
 }

@@ -135,7 +135,7 @@ class Unsound {
     }
     if (status != QLOOM_OK) return status;
     break_promise(call, block, x, y);
-    break_state(block, x, y);
+    break_state(block, y);
     return QLOOM_OK;
   }
 
@@ -259,13 +259,12 @@ class Unsound {
     break_process(fault_);
   }
   /// Faults of apply() that write where a [pure] call must not.
-  void break_state(const qloom_block& block, const float* x, float* y) const noexcept {
+  void break_state(const qloom_block& block, float* y) const noexcept {
     if (fault_.is("rounds_on_workers") && ::gettid() != ::getpid()) set_rounding(kUpward);
     if (fault_.is("counts_calls")) ++count_;
     float* const room = fault_.is("races_in_instance") ? scratch_.data() : common_room;
     if (!fault_.is("races_in_instance") && !fault_.is("races_in_library")) return;
-    for (std::uint64_t i = 0; i < block.n && i < 4096; ++i) room[i] = x[i];
-    for (std::uint64_t i = 0; i < block.n && i < 4096; ++i) y[i] += room[i] - x[i];
+    pass_through(room, y, std::min<std::uint64_t>(block.n, 4096));
   }
 
   Fault fault_;

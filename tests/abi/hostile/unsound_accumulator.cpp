@@ -73,13 +73,8 @@ class Unsound {
   }
   void pass_through_room(const qloom_tile& t) const noexcept {
     double* const room = fault_.is("races_in_library") ? common_room : scratch_.data();
-    for (int repeat = 0; repeat < 200; ++repeat) {  // most of a call: threads meet here
-      for (std::uint64_t i = 0; i < t.m * t.n; ++i) {
-        room[i] = t.c[i / t.n * static_cast<std::uint64_t>(t.ldc) + i % t.n];
-      }
-      for (std::uint64_t i = 0; i < t.m * t.n; ++i) {
-        t.c[i / t.n * static_cast<std::uint64_t>(t.ldc) + i % t.n] = room[i];
-      }
+    for (std::uint64_t row = 0; row < t.m; ++row) {
+      pass_through(room, t.c + row * static_cast<std::uint64_t>(t.ldc), t.n);
     }
   }
   Fault fault_;

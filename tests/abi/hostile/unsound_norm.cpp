@@ -63,11 +63,8 @@ class Unsound {
     for (std::uint64_t i = 0; i < rows * channels_; ++i) {
       const std::uint64_t c = i % channels_;
       y[i] = gamma(call, c) * static_cast<float>(x[i] - mean_[c]) + beta(call, c);
-      if (races) room[i % 4096] = y[i];
     }
-    for (std::uint64_t i = 0; races && i < rows * channels_; ++i) {
-      if (i + 4096 >= rows * channels_) y[i] = room[i % 4096];
-    }
+    if (races) pass_through(room, y, std::min<std::uint64_t>(rows * channels_, 4096));
   }
   void backward_sums(const qloom_norm_call&, std::uint64_t, std::uint64_t rows, const float* x,
                      const float* dy, double* sums) const noexcept {

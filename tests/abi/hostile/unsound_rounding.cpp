@@ -26,12 +26,10 @@ class Unsound {
     if (fault_.is("clears_first")) {
       for (std::uint64_t i = 0; i < n; ++i) y[i] = 0;
     }
-    if (!fault_.is("races_in_library") || n > 16384) {
-      for (std::uint64_t i = 0; i < n; ++i) y[i] = rounded(call, first, x[i], i);
-      return;
+    for (std::uint64_t i = 0; i < n; ++i) y[i] = rounded(call, first, x[i], i);
+    if (fault_.is("races_in_library")) {
+      pass_through(common_room, y, std::min<std::uint64_t>(n, std::size(common_room)));
     }
-    for (std::uint64_t i = 0; i < n; ++i) common_room[i] = rounded(call, first, x[i], i);
-    for (std::uint64_t i = 0; i < n; ++i) y[i] = common_room[i];
   }
   bool lower(std::uint32_t& rule, std::uint32_t&) const noexcept {
     rule = QLOOM_ROUND_NEAREST_EVEN;

@@ -2,7 +2,7 @@
 // Copyright the qloom authors
 //
 // Reference: dl_iterate_phdr(3); System V ABI, "Note Section"; NT_GNU_BUILD_ID of the GNU linker.
-#include "host/results/linked_libraries.hpp"
+#include "host/results/reuse/linked_libraries.hpp"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/results/inputs.hpp"
+#include "host/results/reuse/inputs.hpp"
 
 #include <map>
 #include <optional>
@@ -11,7 +11,7 @@
 
 #include "host/data/datasets/dataset.hpp"
 #include "host/data/hash.hpp"
-#include "host/results/linked_libraries.hpp"
+#include "host/results/reuse/linked_libraries.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::results {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/run/run_service.hpp"
+#include "host/run/services/run_service.hpp"
 
 #include <algorithm>
 #include <exception>

@@ -11,8 +11,8 @@
 #include <fmt/format.h>
 
 #include "host/json/text.hpp"
-#include "host/results/inputs.hpp"
-#include "host/run/run_service.hpp"
+#include "host/results/reuse/inputs.hpp"
+#include "host/run/services/run_service.hpp"
 #include "host/run/settings/agreement.hpp"
 #include "host/tensor/error.hpp"
 

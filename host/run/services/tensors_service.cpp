@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "host/run/run_service.hpp"
+#include "host/run/services/run_service.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::run {

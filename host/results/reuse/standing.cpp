@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/results/standing.hpp"
+#include "host/results/reuse/standing.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -12,7 +12,7 @@
 #include "host/data/json_file.hpp"
 #include "host/json/validate.hpp"
 #include "host/results/checkpoint_text.hpp"
-#include "host/results/inputs.hpp"
+#include "host/results/reuse/inputs.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::results {
