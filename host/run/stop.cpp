@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "host/data/alternate_stack.hpp"
 #include "host/data/streams.hpp"
 #include "host/tensor/error.hpp"
 
@@ -46,9 +47,10 @@ void on_signal(int signal, siginfo_t* info, void*) {
 StopSignals::StopSignals() : is_outermost_(depth++ == 0) {
   if (!is_outermost_) return;
   noted = 0;
+  data::have_alternate_stacks();
   struct sigaction action {};
   action.sa_sigaction = &on_signal;
-  action.sa_flags = SA_SIGINFO | SA_RESTART;
+  action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
   sigemptyset(&action.sa_mask);
   for (const int signal : kSignals) sigaddset(&action.sa_mask, signal);
   for (int i = 0; i < 2; ++i) {

@@ -2,7 +2,6 @@
 // Copyright the qloom authors
 //
 // The last line of a process that a method brings down.
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
@@ -10,8 +9,7 @@
 #include <csignal>
 #include <cstring>
 
-#include <omp.h>
-
+#include "host/data/alternate_stack.hpp"
 #include "host/registry/calls/call_record.hpp"
 
 namespace qloom::registry {
@@ -29,30 +27,6 @@ constexpr Crash kCrashes[] = {{SIGSEGV, "SIGSEGV"},
                               {SIGFPE, "SIGFPE"},
                               {SIGILL, "SIGILL"},
                               {SIGABRT, "SIGABRT"}};
-
-/// Memory for a handler of this thread when its own stack is used up.
-class AlternateStack {
- public:
-  AlternateStack() {
-    memory_ = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory_ == MAP_FAILED) return;
-    const stack_t stack{.ss_sp = memory_, .ss_flags = 0, .ss_size = kBytes};
-    sigaltstack(&stack, nullptr);
-  }
-  ~AlternateStack() {
-    if (memory_ == MAP_FAILED) return;
-    const stack_t none{.ss_sp = nullptr, .ss_flags = SS_DISABLE, .ss_size = 0};
-    sigaltstack(&none, nullptr);
-    munmap(memory_, kBytes);
-  }
-  AlternateStack(const AlternateStack&) = delete;
-  AlternateStack& operator=(const AlternateStack&) = delete;
-  void keep() const {}
-
- private:
-  static constexpr std::size_t kBytes = 64 * 1024;  // the handler's line of 4 KiB, many times
-  void* memory_ = MAP_FAILED;
-};
 
 /// Async-signal-safe throughout. Crash signals are blocked in it: a fault of its own ends the
 /// process at once.
@@ -85,11 +59,7 @@ void on_crash(int signal) {
 
 void report_crashes() {
   detail::reporting_thread = CallRecord::slot();
-#pragma omp parallel
-  {
-    static thread_local const AlternateStack stack;
-    stack.keep();
-  }
+  data::have_alternate_stacks();
   struct sigaction action {};
   action.sa_handler = &on_crash;
   action.sa_flags = SA_ONSTACK;
