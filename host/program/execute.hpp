@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "host/program/program.hpp"
+
+namespace qloom::program {
+
+/// Values of one tensor for some samples, sample by sample.
+using Values = std::vector<std::int64_t>;
+
+/// The definition of what a program computes: plain loops in the documented order, one sample after
+/// the other on each thread. `input` holds `samples` inputs whose values are of the input's type;
+/// the result is every tensor of the program, (samples, height, width, channels). RunError for a
+/// value outside the input's type. The program is one that fault_of() accepts.
+[[nodiscard]] std::vector<Values> execute(const Program& program,
+                                          std::span<const std::int64_t> input,
+                                          std::int64_t samples);
+
+}  // namespace qloom::program
