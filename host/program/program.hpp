@@ -68,9 +68,9 @@ enum class Overflow {
 
 /// The register in which products are added.
 struct Register {
-  int bits = 32;  ///< two's complement
+  int bits = 32;  ///< two's complement, 2 to 62
   Overflow overflow = Overflow::kNever;
-  int needed = 32;  ///< bits that no input can overflow
+  int needed = 32;  ///< so many bits no input can overflow
   bool operator==(const Register&) const = default;
 };
 
@@ -79,7 +79,8 @@ struct Op {
   Kind kind = Kind::kMap;
   std::vector<int> inputs;            ///< tensors; all but joins and concats have one
   int output = 0;                     ///< tensor
-  ContractionShape window;            ///< conv, dense (1 x 1 on a flat input), pools; batch is 1
+  ContractionShape window;            ///< conv, dense (1 x 1 on a flat input), pools (groups and
+                                      ///< out_c: the channels); batch is 1
   std::vector<std::int32_t> weights;  ///< conv, dense: (out_c, kernel_h, kernel_w, in_c / groups)
   Type weight_type;
   std::int64_t pad = 0;            ///< conv: code that stands where the window pads
