@@ -40,6 +40,8 @@ packages=(
 if [[ $target == all ]]; then
   # the tests look at the pages of results and at the source text; presets clang and tsan
   packages+=(chromium clang clang-format "libclang-rt-$clang-dev" libomp-dev llvm python3)
+  # and simulate what is exported as Verilog
+  packages+=(iverilog verilator)
 fi
 
 tell_what_is_needed() {
@@ -49,7 +51,8 @@ tell_what_is_needed() {
      Boost 1.81 (headers, filesystem), nlohmann/json 3.11, valijson 1.0, CLI11 2.1, fmt 9
      xtensor 0.24, xsimd 8 to 13, Eigen 3.4, oneDNN 2.6 to 3.7 (optional), libzip 1.7, zlib
      Fashion-MNIST as IDX files, Chart.js 3
-     for the tests: GoogleTest 1.12, Google Benchmark, Chromium, clang-format 14, Python 3
+     for the tests: GoogleTest 1.12, Google Benchmark, Chromium, clang-format 14, Python 3, Icarus Verilog 11,
+       Verilator 5
 EOF
 }
 

@@ -1,0 +1,6 @@
+# A program in the forms that other tools take. Knows the integer program and files; nothing of networks.
+qloom_add_floor(exchange
+  SOURCES verilog/budget.cpp verilog/folder.cpp verilog/layer.cpp verilog/network.cpp
+    verilog/parameters.cpp verilog/requantize.cpp verilog/step.cpp verilog/words.cpp verilog/wrapper.cpp
+  LIBRARIES qloom_program qloom_data fmt::fmt)
+include("${CMAKE_CURRENT_LIST_DIR}/verilog/verilog.cmake")

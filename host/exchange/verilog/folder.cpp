@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/exchange/verilog/folder.hpp"
+
+#include <fmt/format.h>
+
+#include "host/data/arrays/array_file.hpp"
+#include "host/exchange/verilog/budget.hpp"
+#include "host/exchange/verilog/network.hpp"
+#include "host/exchange/verilog/parts.hpp"
+#include "host/exchange/verilog/requantize.hpp"
+#include "host/exchange/verilog/words.hpp"
+#include "host/exchange/verilog/wrapper.hpp"
+#include "host/program/execute.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::exchange::verilog {
+namespace {
+
+/// Inputs, weights and golden words of a layer.
+std::vector<Text> memories_of(const Design& design, const Layer& layer,
+                              const std::vector<program::Values>& values) {
+  std::vector<Text> files;
+  const auto add = [&](const std::string& file, int tensor) {
+    files.emplace_back(
+        fmt::format("layers/{}/{}", layer.name, file),
+        tensor_words(design.program.tensor(tensor), values[static_cast<std::size_t>(tensor)]));
+  };
+  const program::Op& op = *layer.op;
+  for (std::size_t i = 0; i < op.inputs.size(); ++i) add(input_file(op, i), op.inputs[i]);
+  if (!multiplies(layer)) {
+    add("output.hex", op.output);
+    return files;
+  }
+  files.emplace_back(fmt::format("layers/{}/weights.hex", layer.name), weight_words(design, layer));
+  add("sums.hex", op.output);
+  if (layer.map != nullptr) add("output.hex", layer.map->output);
+  return files;
+}
+
+bool has_steps(const Layer& layer) {
+  return layer.map != nullptr || layer.op->kind == program::Kind::kMap ||
+         layer.op->kind == program::Kind::kJoin;
+}
+
+void append(std::vector<Text>& files, const std::vector<Text>& more) {
+  files.insert(files.end(), more.begin(), more.end());
+}
+
+}  // namespace
+
+std::vector<Text> files_of(const program::Program& program, std::span<const std::int64_t> input,
+                           std::int64_t samples, const Options& options) {
+  if (options.lanes < 1 || options.lanes > kMostLanes) {
+    throw InputError(fmt::format("lanes: {}, expected 1 to {}", options.lanes, kMostLanes));
+  }
+  if (samples < 1) throw InputError(fmt::format("samples: {}, expected 1 or more", samples));
+  const std::vector<program::Values> values = program::execute(program, input, samples);
+  const Design design = design_of(program, samples, options.lanes);
+  std::vector<Text> files;
+  std::vector<Requantizer> requantizers;
+  for (const Layer& layer : design.layers) {
+    const Requantizer requantizer =
+        has_steps(layer) ? requantizer_of(design, layer) : Requantizer{};
+    append(files, memories_of(design, layer, values));
+    append(files, requantizer.files);
+    append(files, wrapper_of(design, layer, requantizer));
+    requantizers.push_back(requantizer);
+  }
+  append(files, parts());
+  files.emplace_back("all_layers.v", all_layers_text(design));
+  files.emplace_back("budget.csv", budget_text(design, requantizers));
+  return files;
+}
+
+void write_folder(const std::filesystem::path& folder, const std::vector<Text>& files) {
+  std::filesystem::remove_all(folder / "layers");
+  std::vector<std::pair<std::filesystem::path, std::string>> whole;
+  for (const auto& [path, text] : files) {
+    whole.emplace_back(folder / path, text);
+    std::filesystem::create_directories(whole.back().first.parent_path());
+  }
+  data::write_texts(whole);
+}
+
+}  // namespace qloom::exchange::verilog
