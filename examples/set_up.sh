@@ -40,6 +40,8 @@ packages=(
 if [[ $target == all ]]; then
   # the tests look at the pages of results and at the source text; presets clang and tsan
   packages+=(chromium clang clang-format "libclang-rt-$clang-dev" libomp-dev llvm python3)
+  # and compile what is exported as C, also for a processor of 32 bits that qemu-user emulates
+  packages+=(gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user)
   # and simulate what is exported as Verilog
   packages+=(iverilog verilator)
 fi
@@ -52,7 +54,7 @@ tell_what_is_needed() {
      xtensor 0.24, xsimd 8 to 13, Eigen 3.4, oneDNN 2.6 to 3.7 (optional), libzip 1.7, zlib
      Fashion-MNIST as IDX files, Chart.js 3
      for the tests: GoogleTest 1.12, Google Benchmark, Chromium, clang-format 14, Python 3, Icarus Verilog 11,
-       Verilator 5
+       Verilator 5, arm-linux-gnueabihf-gcc with its C library, qemu-arm
 EOF
 }
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/exchange/compiled.hpp"
+#include "tests/support/random_program.hpp"
+
+namespace qloom::test {
+
+struct Seeds {
+  std::uint64_t first, count;
+};
+
+/// Random programs as C have the executor's tensors; every third program has types and registers of
+/// up to 60 bits.
+inline void expect_equal_c(Seeds seeds, const Toolchain& tools,
+                           const exchange::c::Options& options = {}) {
+  std::vector<std::string> found(seeds.count);
+#pragma omp parallel for schedule(dynamic)
+  for (std::uint64_t i = 0; i < seeds.count; ++i) {
+    const std::uint64_t seed = seeds.first + i;
+    const program::Program program = random_program(seed, {.bits = seed % 3 == 0 ? 60 : 32});
+    found[i] = difference(program, random_input(program, seed, 4), tools, options);
+  }
+  for (std::uint64_t i = 0; i < seeds.count; ++i) {
+    EXPECT_EQ(found[i], "") << "seed " << seeds.first + i << ", " << tools.compiler;
+  }
+}
+
+}  // namespace qloom::test
