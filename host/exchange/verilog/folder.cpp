@@ -43,6 +43,16 @@ bool has_steps(const Layer& layer) {
          layer.op->kind == program::Kind::kJoin;
 }
 
+/// What make has to know: all modules but the test bench, and what they include.
+std::string sources_text(const std::vector<Text>& files) {
+  std::string sources = "SOURCES :=", headers = "HEADERS :=";
+  for (const auto& [path, text] : files) {
+    if (path.ends_with(".v") && path != "testbench.v") sources += " \\\n  " + path;
+    if (path.ends_with(".vh")) headers += " \\\n  " + path;
+  }
+  return sources + "\n" + headers + "\n";
+}
+
 void append(std::vector<Text>& files, const std::vector<Text>& more) {
   files.insert(files.end(), more.begin(), more.end());
 }
@@ -70,15 +80,16 @@ std::vector<Text> files_of(const program::Program& program, std::span<const std:
   append(files, parts());
   files.emplace_back("all_layers.v", all_layers_text(design));
   files.emplace_back("budget.csv", budget_text(design, requantizers));
+  files.emplace_back("sources.mk", sources_text(files));
   return files;
 }
 
 void write_folder(const std::filesystem::path& folder, const std::vector<Text>& files) {
-  std::filesystem::remove_all(folder / "layers");
   std::vector<std::pair<std::filesystem::path, std::string>> whole;
   for (const auto& [path, text] : files) {
     whole.emplace_back(folder / path, text);
-    std::filesystem::create_directories(whole.back().first.parent_path());
+    std::error_code ignored;  // write_texts() says what is wrong with a folder that is not there
+    std::filesystem::create_directories(whole.back().first.parent_path(), ignored);
   }
   data::write_texts(whole);
 }

@@ -29,8 +29,7 @@ struct Options {
     const program::Program& program, std::span<const std::int64_t> input, std::int64_t samples,
     const Options& options);
 
-/// Writes them; folders are made. A folder `layers` of an earlier export goes first: layers it no
-/// longer has would be simulated too.
+/// Writes them; folders are made. RunError when one cannot be written.
 void write_folder(const std::filesystem::path& folder,
                   const std::vector<std::pair<std::string, std::string>>& files);
 
