@@ -15,9 +15,9 @@ namespace qloom::contraction {
 namespace {
 
 Sliced forward_role(const ContractionShape& s, const Operand& x, const Operand& w,
-                    const float* bias, float* y) {
-  return {Role::kForward,       s,       x,         w, bias, y, s.x_size() / s.batch,
-          s.y_size() / s.batch, s.out_c, s.fan_in()};
+                    const float* bias, float* y, std::int64_t* sums) {
+  return {Role::kForward,       s,       x,          w,   bias, y, s.x_size() / s.batch,
+          s.y_size() / s.batch, s.out_c, s.fan_in(), sums};
 }
 
 Sliced input_gradient_role(const ContractionShape& s, const Operand& dy, const Operand& w,
@@ -65,18 +65,23 @@ Contraction::Contraction(Contraction&&) noexcept = default;
 Contraction& Contraction::operator=(Contraction&&) noexcept = default;
 
 void Contraction::forward(const ContractionShape& s, const Operand& x, const Operand& w,
-                          const float* bias, float* y, const AccumulatorRef& accumulator) {
+                          const float* bias, float* y, const AccumulatorRef& accumulator,
+                          std::int64_t* sums) {
   check(s);
   if (PaddedInput::is_needed(s, x)) {
     const Padded padded = state_->padded.make(s, x);
-    return forward(padded.shape, padded.x, w, bias, y, accumulator);
+    return forward(padded.shape, padded.x, w, bias, y, accumulator, sums);
   }
   const bool are_coded = is_coded(x) && is_coded(w) && x.scale_count == 1;
-  if (is_modelled(accumulator, are_coded)) {
+  const bool models = is_modelled(accumulator, are_coded);
+  if (sums != nullptr && (models || !are_coded)) {
+    throw RunError("there are no integer sums: an operand is real or the accumulator is modelled");
+  }
+  if (models) {
     state_->modelled.forward(s, x, w, bias, y, accumulator);
     return;
   }
-  const Sliced role = forward_role(s, x, w, bias, y);
+  const Sliced role = forward_role(s, x, w, bias, y, sums);
   if (are_coded) {
     state_->ready().run_exact(role);
   } else {

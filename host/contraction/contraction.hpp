@@ -103,9 +103,10 @@ class Contraction {
   Contraction(Contraction&&) noexcept;
   Contraction& operator=(Contraction&&) noexcept;
 
-  /// y = x * w + bias; bias may be null.
+  /// y = x * w + bias; bias may be null. `sums` gets the integer sums too, before scales and bias;
+  /// RunError where there are none: an operand is real, or an accumulator is modelled.
   void forward(const ContractionShape&, const Operand& x, const Operand& w, const float* bias,
-               float* y, const AccumulatorRef& = {});
+               float* y, const AccumulatorRef& = {}, std::int64_t* sums = nullptr);
   /// dx = dy * w^T; does not read the old dx.
   void input_gradient(const ContractionShape&, const Operand& dy, const Operand& w, float* dx,
                       const AccumulatorRef& = {});
@@ -117,6 +118,12 @@ class Contraction {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+/// y = what forward() makes of these integer sums of the two operands, (rows, out_channels); bias
+/// may be null.
+void scale_integer_sums(const Operand& x, const Operand& w, const float* bias,
+                        std::int64_t out_channels, std::int64_t rows, const std::int64_t* sums,
+                        float* y);
 
 /// db[c] = sum of dy over batch, height, width.
 void bias_gradient(const ContractionShape&, const Operand& dy, float* db);

@@ -65,7 +65,23 @@ std::optional<ExactPlan> byte_plan(const Sliced& c, const Passes& passes) {
   return ExactPlan{passes, common_scale(c.left, c.weights), true, *left};
 }
 
+/// What the sums of each output channel are multiplied with.
+void set_channel_factors(double common, const Operand& w, std::int64_t channels,
+                         std::vector<double>& factors) {
+  factors.assign(static_cast<std::size_t>(channels), common);
+  if (w.scale_count == 1) return;
+  for (std::size_t o = 0; o < factors.size(); ++o) factors[o] *= double{w.scale[o]};
+}
+
 }  // namespace
+
+void scale_integer_sums(const Operand& x, const Operand& w, const float* bias,
+                        std::int64_t out_channels, std::int64_t rows, const std::int64_t* sums,
+                        float* y) {
+  std::vector<double> factors;
+  set_channel_factors(common_scale(x, w), w, out_channels, factors);
+  scale_sums(WideSums{sums}, factors, bias, rows, y);
+}
 
 void Contraction::State::run_exact(const Sliced& c) {
   const double bound = static_cast<double>(c.k) * c.left.largest_code() * c.weights.largest_code();
@@ -100,9 +116,7 @@ void Contraction::State::pack_weights(const Sliced& c, const ExactPlan& plan,
 }
 
 void Contraction::State::set_factors(const Sliced& c, const ExactPlan& plan) {
-  factors_.assign(static_cast<std::size_t>(c.out_channels), plan.factor);
-  if (c.weights.scale_count == 1) return;
-  for (std::size_t o = 0; o < factors_.size(); ++o) factors_[o] *= double{c.weights.scale[o]};
+  set_channel_factors(plan.factor, c.weights, c.out_channels, factors_);
 }
 
 void Contraction::State::run_passes(const Sliced& c, const ExactPlan& plan) {
@@ -145,7 +159,10 @@ void Contraction::State::run_slice(const Sliced& c, const ExactPlan& plan, Slice
       plan.in_bytes ? add(IntegerSums{pass}) : add(FloatSums{pass});
     }
   }
-  const auto scale = [&](auto sums) { scale_sums(sums, factors_, c.bias, rows, out); };
+  const auto scale = [&](auto sums) {
+    if (c.sums != nullptr) copy_sums(sums, c.out_channels, rows, c.sums + first * c.out_size);
+    scale_sums(sums, factors_, c.bias, rows, out);
+  };
   if (!is_single)
     scale(WideSums{area.sums.data()});
   else if (plan.in_bytes)

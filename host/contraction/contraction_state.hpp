@@ -31,6 +31,7 @@ struct Sliced {
   float* out = nullptr;
   std::int64_t left_size = 0, out_size = 0;  ///< per sample
   std::int64_t out_channels = 0, k = 0;      ///< k: products per output
+  std::int64_t* sums = nullptr;              ///< forward: also the integer sums; null: not wanted
 };
 
 /// How an exact contraction runs: in passes of float32 numbers or of bytes, with what is added to
@@ -79,6 +80,16 @@ void merge_parts(Sums parts, std::int64_t count, std::uint64_t size, double fact
       });
     }
   });
+}
+
+/// The sums as integers, before scale_sums() takes their place.
+template <class Sums>
+void copy_sums(Sums sum, std::int64_t channels, std::int64_t rows, std::int64_t* out) {
+  for (std::int64_t r = 0; r < rows; ++r, sum = sum.from(static_cast<std::uint64_t>(channels))) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      *out++ = static_cast<std::int64_t>(sum[static_cast<std::uint64_t>(c)]);
+    }
+  }
 }
 
 /// out[r][c] = float(sum[r][c] * factor[c]) + bias[c]; sum may be out. A sum of -0 becomes 0, as

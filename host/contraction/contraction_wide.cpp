@@ -160,11 +160,13 @@ bool Contraction::State::run_wide_slices(const Sliced& c, const ExactPlan& plan)
         slot, {.left = elements(left, slices.first(i) * c.left_size, samples * c.left_size,
                                 scratch_->areas[slot].left),
                .out = out});
-    if (scratch_->correction.empty()) {
-      return scale_sums(IntegerSums{out}, factors_, c.bias, samples * rows, out);
-    }
+    const auto scale = [&](auto sums, std::int64_t count) {
+      if (c.sums != nullptr) copy_sums(sums, c.out_channels, count, c.sums + (out - c.out));
+      scale_sums(sums, factors_, c.bias, count, out);
+    };
+    if (scratch_->correction.empty()) return scale(IntegerSums{out}, samples * rows);
     for (std::int64_t n = 0; n < samples; ++n, out += c.out_size) {
-      scale_sums(CorrectedSums{out, scratch_->correction.data()}, factors_, c.bias, rows, out);
+      scale(CorrectedSums{out, scratch_->correction.data()}, rows);
     }
   });
   return true;

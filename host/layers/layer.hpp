@@ -118,6 +118,7 @@ struct LayerType {
   bool same_bytes = false;  ///< the input's values in another shape
 
   Sign sign = Sign::kAny;
+  bool takes_largest = false;   ///< each output is the largest value of a window
   bool hands_input_on = false;  ///< a contraction behind it still reads the network's input
 };
 

@@ -25,6 +25,7 @@ constinit const LayerType kMaxPool{.name = "max_pool",
                                    .read = read_pool,
                                    .whole = {forward, gradient},
                                    .sign = Sign::kOfInputs,
+                                   .takes_largest = true,
                                    .hands_input_on = true};
 
 }  // namespace qloom::layers

@@ -278,6 +278,10 @@ Pipeline load(const fs::path& file, const std::vector<std::string>& overrides,
               const registry::Registry& registry) {
   Json written = data::read_json(file);
   for (const std::string& assignment : overrides) apply_override(written, assignment);
+  return read(file, std::move(written), registry);
+}
+
+Pipeline read(const fs::path& file, Json written, const registry::Registry& registry) {
   json::require_known_format(written, kFormat, file.string() + ": ");
   const Json schema = registry::read_schema("pipeline");
   const std::string place = file.string() + ": ";

@@ -139,6 +139,11 @@ struct Pipeline {
                             const std::vector<std::string>& overrides,
                             const registry::Registry& registry);
 
+/// The same of text that is read already, as if it stood in the file: "pipeline" of a
+/// configuration().
+[[nodiscard]] Pipeline read(const std::filesystem::path& file, Json written,
+                            const registry::Registry& registry);
+
 /// The pipeline with this seed.
 [[nodiscard]] Pipeline with_seed(Pipeline pipeline, std::uint64_t seed);
 

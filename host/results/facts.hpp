@@ -69,7 +69,7 @@ struct RunFacts {
   std::uint64_t steps_run = 0;
 
   // Taken when the run is over.
-  std::string name, model, dataset;
+  std::string name, pipeline_file, model, dataset;
   std::uint64_t seed = 0, steps = 0, steps_per_epoch = 1;
   json::Json recipe;  ///< {"plugin": ..., parameters}; null: none
   json::Json configuration, warnings = json::Json::array(), layer_statistics;

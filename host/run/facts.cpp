@@ -111,6 +111,7 @@ results::RunFacts facts_of(const Setup& setup, const RunState& state, int thread
     if (!p->shadow.empty()) static_cast<void>(network::quantized(network, *p));
   }
   facts.name = pipeline.name;
+  facts.pipeline_file = std::filesystem::absolute(pipeline.file).lexically_normal().string();
   facts.model = network.graph.model().name;
   facts.dataset = dataset.name;
   facts.seed = pipeline.seed;

@@ -1,7 +1,7 @@
 # A type of stage is a file host/run/stages/<type>.cpp that defines its record k<Type>.
 include("${CMAKE_CURRENT_LIST_DIR}/../table.cmake")
 qloom_add_floor(run
-  SOURCES batches.cpp checkpoint.cpp facts.cpp keeper.cpp progress.cpp reload.cpp run.cpp
+  SOURCES batches.cpp checkpoint.cpp facts.cpp finished.cpp keeper.cpp progress.cpp reload.cpp run.cpp
     setup.cpp start.cpp stop.cpp trainer.cpp
     services/rules_service.cpp services/run_service.cpp services/tensors_service.cpp
     settings/agreement.cpp settings/behind_relu.cpp settings/norm_settings.cpp

@@ -59,8 +59,12 @@ bool SiteQuantizer::observes(const Phase& phase) const {
 }
 
 bool SiteQuantizer::needs_tensor(const Phase& phase) const {
-  return spec_.clamp || observes(phase) || wants_extremes() ||
-         quantizer_.has(QLOOM_QUANTIZER_WANTS_TENSOR) || awaits_tensor();
+  return spec_.clamp || follows_tensor(phase);
+}
+
+bool SiteQuantizer::follows_tensor(const Phase& phase) const {
+  return observes(phase) || wants_extremes() || quantizer_.has(QLOOM_QUANTIZER_WANTS_TENSOR) ||
+         awaits_tensor();
 }
 
 void SiteQuantizer::forward_start(const Shape& shape, const Phase& phase) {

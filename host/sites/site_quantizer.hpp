@@ -168,6 +168,8 @@ class SiteQuantizer {
   /// forward() in steps, for a pass that does the work of several layers on a block while it lies
   /// in the cache. Not for a site that needs_tensor(): it must see all of x first.
   [[nodiscard]] bool needs_tensor(const Phase& phase) const;
+  /// Do codes depend on the tensor that a value is part of?
+  [[nodiscard]] bool follows_tensor(const Phase& phase) const;
   void forward_start(const Shape& shape, const Phase& phase);
   /// Room for the present tensor's codes; is_coded() holds.
   void resize(CodedTensor& codes) const { coding_.resize(codes, geometry_.n); }

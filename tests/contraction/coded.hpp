@@ -116,8 +116,14 @@ inline bool check_roles(const ContractionShape& s, const Widths& widths, std::ve
   std::vector<float> y(y_sums.size(), NAN);
   contraction.forward(s, x.codes_alone(), w.operand(), nullptr, y.data());
   expect_bits(y, y_sums, x, w, s.out_c, nullptr, name + ", forward");
-  contraction.forward(s, x.operand(), w.operand(), bias.data(), y.data());
+  Codes given(y_sums.size());
+  contraction.forward(s, x.operand(), w.operand(), bias.data(), y.data(), {}, given.data());
   expect_bits(y, y_sums, x, w, s.out_c, bias.data(), name + ", forward with bias");
+  EXPECT_EQ(given, y_sums) << name;
+  std::vector<float> scaled(y_sums.size(), NAN);
+  contraction::scale_integer_sums(x.operand(), w.operand(), bias.data(), s.out_c,
+                                  s.y_size() / s.out_c, y_sums.data(), scaled.data());
+  EXPECT_EQ(scaled, y) << name;
   beyond_float |= exceeds_float(y_sums);
 
   if (w.scale.size() == 1) {

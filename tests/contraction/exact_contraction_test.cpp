@@ -57,8 +57,10 @@ void check_extremes(const ContractionShape& s, std::int64_t x_code, std::int64_t
   ASSERT_TRUE(exceeds_float(expected));
   std::vector<float> y(expected.size());
   Contraction contraction;
-  contraction.forward(s, x.operand(), w.operand(), nullptr, y.data());
+  Codes given(expected.size());
+  contraction.forward(s, x.operand(), w.operand(), nullptr, y.data(), {}, given.data());
   expect_bits(y, expected, x, w, s.out_c, nullptr, "largest codes");
+  EXPECT_EQ(given, expected);
 }
 
 TEST(ExactContraction, EightTimesEightBitsOver4608ProductsAreExact) {
@@ -136,6 +138,17 @@ TEST(ExactContraction, ScalesAlongTheSumFallBackToRealValues) {
   contraction.input_gradient(s, {.values = dy.values.data()}, {.values = w.values.data()},
                              real.data());
   EXPECT_EQ(coded, real);
+}
+
+TEST(ExactContraction, RealValuesHaveNoIntegerSums) {
+  const ContractionShape s{.batch = 1, .in_c = 3, .out_c = 2};
+  const Coded x(random_codes(3, 1, -9, 9), kOdd), w(random_codes(6, 2, -9, 9), kOdd);
+  std::vector<float> y(2);
+  Codes given(2);
+  Contraction contraction;
+  EXPECT_THROW(contraction.forward(s, {.values = x.values.data()}, w.operand(), nullptr, y.data(),
+                                   {}, given.data()),
+               RunError);
 }
 
 TEST(ExactContraction, AScaleOfZeroGivesTheBias) {

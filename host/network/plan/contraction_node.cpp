@@ -74,10 +74,10 @@ void forward_contraction(Execution& e, Node& node) {
   node.input_operand = is_quantized ? from.site->operand(from.values(), from.codes)
                                     : Operand{.values = from.values()};
   node.weight_operand = seen(e, *node.weight);
-  const float* bias = node.bias == nullptr ? nullptr : seen(e, *node.bias).values;
+  node.bias_values = node.bias == nullptr ? nullptr : seen(e, *node.bias).values;
   at_contraction("forward", *node.layer, [&] {
-    node.contraction.forward(shape_of(e, node), node.input_operand, node.weight_operand, bias,
-                             node.out.data(), e.accumulators->reference(node, 0, e.pass));
+    node.contraction.forward(shape_of(e, node), node.input_operand, node.weight_operand,
+                             node.bias_values, node.out.data(), e.accumulators->reference(node, 0, e.pass));
   });
 }
 

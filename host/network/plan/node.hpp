@@ -41,6 +41,7 @@ struct Node {
   std::shared_ptr<SiteQuantizer> error, error_dx, error_dw;
   Contraction contraction;
   Operand input_operand, weight_operand;  ///< as the last forward saw them
+  const float* bias_values = nullptr;     ///< likewise; null: none
   Operand dx_error, dw_error;  ///< dL/d(value) as the last backward saw it, without codes; values
                                ///< are there where all are kept
   std::array<SiteKey, 3> accumulators;  ///< of the sums forward, dx, dw

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/compile/compile.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "host/compile/operands.hpp"
+#include "host/kernels/stored_codes.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::compile {
+namespace {
+
+using program::Kind;
+using program::Op;
+
+/// What a node hands on, as the program sees it.
+struct Reached {
+  enum class What {
+    kNothing,  ///< there is no integer form; `reason` says why, or a refusal has said it
+    kRoute,    ///< real values, on their way from the tensor to a code
+    kCodes     ///< the tensor
+  } what = What::kNothing;
+  int tensor = -1;
+  Route route;
+  std::string reason;  ///< "\"add1\" works on real values"
+};
+
+program::Tensor tensor_of(std::string name, const layers::SampleShape& shape, program::Type type) {
+  program::Tensor tensor;
+  tensor.name = std::move(name);
+  tensor.height = shape.height;
+  tensor.width = shape.width;
+  tensor.channels = shape.channels;
+  tensor.type = type;
+  return tensor;
+}
+
+contraction::ContractionShape window_of(const layers::Layer& layer) {
+  contraction::ContractionShape s;
+  s.in_h = layer.in.height;
+  s.in_w = layer.in.width;
+  s.in_c = s.out_c = s.groups = layer.in.channels;
+  s.kernel_h = layer.kernel_h;
+  s.kernel_w = layer.kernel_w;
+  s.stride_h = layer.stride_h;
+  s.stride_w = layer.stride_w;
+  s.pad_top = layer.pad_top;
+  s.pad_bottom = layer.pad_bottom;
+  s.pad_left = layer.pad_left;
+  s.pad_right = layer.pad_right;
+  return s;
+}
+
+class Compiler {
+ public:
+  Compiler(network::Network& network, const Pixels& pixels)
+      : network_(network), nodes_(network.plan.nodes()), pixels_(pixels) {}
+
+  Compiled run() {
+    for (const auto& node : nodes_) reached_.push_back(take(*node));
+    if (out_.refusals.empty()) finish_logits();
+    if (!out_.refusals.empty()) {
+      out_.program = {};
+      return std::move(out_);
+    }
+    const std::string fault = program::fault_of(out_.program);
+    if (!fault.empty()) throw RunError("the compiled program is none: " + fault);
+    return std::move(out_);
+  }
+
+ private:
+  Reached take(const Node& node) {
+    switch (node.type) {
+      case Node::Type::kInput:
+        return take_image(node);
+      case Node::Type::kQuantizeError:
+        return from(node);
+      case Node::Type::kQuantize:
+        return take_quantize(node);
+      case Node::Type::kLayer:
+        return node.layer->is_contraction() ? take_contraction(node) : take_layer(node);
+    }
+    throw RunError("a node has an unknown type");
+  }
+  [[nodiscard]] const Reached& from(const Node& node) const {
+    return reached_[static_cast<std::size_t>(node.inputs[0])];
+  }
+  [[nodiscard]] const Node& node_at(int index) const {
+    return *nodes_[static_cast<std::size_t>(index)];
+  }
+  [[nodiscard]] network::Phase phase() const { return network_.plan.last_pass().phase; }
+
+  int add(program::Tensor tensor, Source source) {
+    out_.program.tensors.push_back(std::move(tensor));
+    out_.sources.push_back(source);
+    return static_cast<int>(out_.program.tensors.size()) - 1;
+  }
+  /// The operation makes the tensor; returns the tensor's number.
+  int add(Op op, program::Tensor tensor, Source source, Finding finding = {}) {
+    op.name = op.name.empty() ? tensor.name : op.name;
+    op.output = add(std::move(tensor), source);
+    out_.program.ops.push_back(std::move(op));
+    out_.findings.push_back(std::move(finding));
+    return out_.program.ops.back().output;
+  }
+  void refuse(Refusal refusal) { out_.refusals.push_back(std::move(refusal)); }
+
+  Reached take_image(const Node& node) {
+    Reached image{Reached::What::kRoute, -1, {}, {}};
+    image.route.phase = phase();
+    if (pixels_.values.empty()) return image;  // real images: the program begins at their codes
+    image.route.pixels = &pixels_;
+    image.tensor = add(tensor_of("image", node.out_shape, {false, 8}), {});
+    return image;
+  }
+
+  /// A layer that works on values: on the route as far as it works element by element, takes the
+  /// largest of some, or moves them.
+  Reached take_layer(const Node& node) {
+    const Reached& before = from(node);
+    const layers::LayerType& type = *node.layer->type;
+    const bool is_pointwise = type.is_norm || type.elementwise.forward != nullptr;
+    const bool continues =
+        node.inputs.size() == 1 && (is_pointwise || type.takes_largest || type.same_bytes);
+    if (before.what == Reached::What::kNothing) return before;
+    if (!continues || before.what != Reached::What::kRoute) {
+      return {Reached::What::kNothing,
+              -1,
+              {},
+              fmt::format("\"{}\" ({}) works on real values", node.name, type.name)};
+    }
+    const bool is_moved = std::any_of(
+        before.route.nodes.begin(), before.route.nodes.end(),
+        [](const Node* n) { return n->type == Node::Type::kLayer && n->layer->type->same_bytes; });
+    if (type.is_norm && is_moved) {
+      return {Reached::What::kNothing,
+              -1,
+              {},
+              fmt::format("\"{}\" is a norm behind a layer that moves channels", node.name)};
+    }
+    Reached now = before;
+    now.route.nodes.push_back(&node);
+    return now;
+  }
+
+  Reached take_contraction(const Node& node) {
+    const Node& read = node_at(node.inputs[0]);
+    const Reached& input = from(node);
+    auto refusals = refusals_at(
+        node, read, network_.accumulators.reference(node, 0, network_.plan.last_pass()));
+    for (Refusal& refusal : refusals) refuse(std::move(refusal));
+    if (!refusals.empty() || input.what != Reached::What::kCodes) return {};
+    Op op;
+    op.name = node.layer->name;
+    op.inputs = {input.tensor};
+    op.window = node.layer->type->contraction(*node.layer, 1);
+    op.kind = op.window.in_h * op.window.in_w == 1 ? Kind::kDense : Kind::kConv;
+    take_weights(node, op);
+    const program::Tensor& x = out_.program.tensor(input.tensor);
+    op.pad = x.zero_point +
+             static_cast<std::int64_t>(double{node.input_operand.pad} / *node.input_operand.scale);
+    const Interval codes = x.type.values();
+    const auto sums = program::sums_of(op, {codes.lo - x.zero_point, codes.hi - x.zero_point});
+    Interval all{0, 0};
+    for (const Interval& sum : sums) all = steps::join(all, sum);
+    op.sum.needed = std::max(2, steps::bits_of({std::min<std::int64_t>(all.lo, -1), all.hi}));
+    op.sum.bits = op.sum.needed <= 32 ? 32 : 64;
+    Reached reached{Reached::What::kRoute, -1, {}, {}};
+    reached.route.contraction = &node;
+    reached.route.phase = phase();
+    reached.tensor =
+        add(std::move(op), sum_tensor(node, all), {Source::What::kSums, &node, nullptr});
+    sums_.push_back({reached.tensor, sums});
+    return reached;
+  }
+
+  static void take_weights(const Node& node, Op& op) {
+    const auto count = static_cast<std::uint64_t>(op.window.w_size());
+    std::vector<float> codes(count);
+    kernels::load_values(node.weight_operand.codes, 1.0F, codes.data(), count);
+    op.weights.reserve(count);
+    for (const float code : codes) op.weights.push_back(static_cast<std::int32_t>(code));
+    const auto [lo, hi] = std::minmax_element(op.weights.begin(), op.weights.end());
+    op.weight_type = program::type_of({std::min(*lo, -1), *hi});
+  }
+
+  static program::Tensor sum_tensor(const Node& node, Interval values) {
+    program::Tensor tensor =
+        tensor_of(node.layer->name + ".sum", node.out_shape,
+                  program::type_of({std::min<std::int64_t>(values.lo, -1), values.hi}));
+    const contraction::Operand &x = node.input_operand, &w = node.weight_operand;
+    for (std::uint64_t o = 0; o < w.scale_count; ++o) {
+      tensor.scale.push_back(double{*x.scale} * double{w.scale[o]});
+    }
+    return tensor;
+  }
+
+  Reached take_quantize(const Node& node) {
+    const Reached& before = from(node);
+    if (!node.site->acts(phase())) return before;
+    const std::string& layer = node.keys[0].layer;
+    const bool is_logits = &node == nodes_.back().get();
+    if (before.what != Reached::What::kRoute) {
+      if (before.what == Reached::What::kCodes) {
+        refuse({layer, "quantizes values that are quantized already", {}});
+      } else if (!before.reason.empty()) {
+        refuse(
+            {layer, fmt::format("reads values that have no integer form: {}", before.reason), {}});
+      }
+      return {};
+    }
+    const std::string fault = fault_of(*node.site, phase());
+    if (!fault.empty()) {
+      refuse({layer, "its input: " + fault, {}});
+      return {};
+    }
+    const std::string name = is_logits ? "logits" : layer + ".in";
+    Route route = before.route;
+    route.site = node.site.get();
+    if (before.tensor < 0) return take_real_image(node, name, route);
+    return absorb_route(node, name, before.tensor, route);
+  }
+
+  /// Images that are no bytes are the program's input as codes.
+  Reached take_real_image(const Node& node, const std::string& name, const Route& route) {
+    const bool moves_alone = std::all_of(route.nodes.begin(), route.nodes.end(),
+                                         [](const Node* n) { return n->layer->type->same_bytes; });
+    if (!moves_alone || out_.program.tensors.size() > 0) {
+      refuse({node.keys[0].layer, "works on real images before a quantizer has seen them", {}});
+      return {};
+    }
+    const Source source{Source::What::kCodes, &node_at(node.inputs[0]), node.site.get()};
+    return {
+        Reached::What::kCodes, add(code_tensor(name, node.out_shape, *node.site), source), {}, {}};
+  }
+
+  static program::Tensor code_tensor(const std::string& name, const layers::SampleShape& shape,
+                                     const SiteQuantizer& site) {
+    const CodeSpace space = code_space_of(site);
+    program::Tensor tensor = tensor_of(name, shape, program::type_of(space.codes));
+    tensor.zero_point = space.zero_point;
+    tensor.scale = {space.scale};
+    return tensor;
+  }
+
+  Reached absorb_route(const Node& node, const std::string& name, int from_tensor,
+                       const Route& route) {
+    Absorbed absorbed =
+        route.contraction == nullptr ? absorb_bytes(route) : absorb(route, ranges_of(from_tensor));
+    if (!absorbed.fault.empty()) {
+      refuse({node.keys[0].layer, "its input: " + absorbed.fault, {}});
+      return {};
+    }
+    Op map;
+    map.kind = Kind::kMap;
+    map.inputs = {from_tensor};
+    map.steps = std::move(absorbed.steps);
+    const Finding finding{route.contraction == nullptr ? "table" : "thresholds", absorbed.proof};
+    const std::vector<const Node*> movers = movers_of(route);
+    const Node* const start = route.contraction == nullptr ? nodes_[0].get() : route.contraction;
+    const Node* made = movers.empty() ? &node_at(node.inputs[0]) : node_before(route, *movers[0]);
+    const std::string first = movers.empty() ? name : unused(start_name(*made, *start) + ".codes");
+    const layers::SampleShape shape = start->out_shape;
+    int tensor =
+        add(std::move(map), code_tensor(first, movers.empty() ? node.out_shape : shape, *node.site),
+            {Source::What::kCodes, made, node.site.get()}, finding);
+    for (std::size_t i = 0; i < movers.size(); ++i) {
+      const bool is_last = i + 1 == movers.size();
+      const std::string next = is_last ? name : unused(movers[i]->name + ".codes");
+      tensor = add_mover(*movers[i], tensor, next, *node.site,
+                         is_last ? &node_at(node.inputs[0]) : movers[i]);
+    }
+    return {Reached::What::kCodes, tensor, {}, {}};
+  }
+
+  static std::string start_name(const Node& made, const Node& start) {
+    return &made == &start && start.type == Node::Type::kInput ? "image" : made.name;
+  }
+  /// Nodes of a route that choose or move elements.
+  static std::vector<const Node*> movers_of(const Route& route) {
+    std::vector<const Node*> movers;
+    for (const Node* node : route.nodes) {
+      const layers::LayerType& type = *node->layer->type;
+      if (type.takes_largest || type.same_bytes) movers.push_back(node);
+    }
+    return movers;
+  }
+  /// The node whose values a node of the route reads.
+  [[nodiscard]] const Node* node_before(const Route&, const Node& node) const {
+    return &node_at(node.inputs[0]);
+  }
+
+  int add_mover(const Node& mover, int input, const std::string& name, const SiteQuantizer& site,
+                const Node* values) {
+    Op op;
+    op.inputs = {input};
+    op.name = mover.name;
+    op.kind = mover.layer->type->takes_largest ? Kind::kMaxPool : Kind::kReshape;
+    if (op.kind == Kind::kMaxPool) op.window = window_of(*mover.layer);
+    return add(std::move(op), code_tensor(name, mover.out_shape, site),
+               {Source::What::kCodes, values, const_cast<SiteQuantizer*>(&site)});
+  }
+
+  /// The name, with a number behind it where it is taken.
+  [[nodiscard]] std::string unused(const std::string& name) const {
+    if (program::find_tensor(out_.program, name) < 0) return name;
+    for (int i = 2;; ++i) {
+      std::string other = fmt::format("{}.{}", name, i);
+      if (program::find_tensor(out_.program, other) < 0) return other;
+    }
+  }
+
+  [[nodiscard]] const std::vector<Interval>& ranges_of(int tensor) const {
+    const auto found = std::find_if(sums_.begin(), sums_.end(),
+                                    [&](const auto& entry) { return entry.first == tensor; });
+    return found->second;
+  }
+
+  void finish_logits() {
+    const Reached& last = reached_.back();
+    const Node& node = *nodes_.back();
+    int logits = last.tensor;
+    if (last.what == Reached::What::kRoute && last.route.contraction != nullptr &&
+        last.route.nodes.empty()) {
+      logits = add_linear_logits(*last.route.contraction, last.tensor);
+    } else if (last.what != Reached::What::kCodes) {
+      refuse({node.name, "the logits are no sums of a contraction and no rule makes codes of them",
+              R"({"site": "logits", "quantizer": {"plugin": "affine", "bits": 16}})"});
+      return;
+    }
+    Op argmax;
+    argmax.kind = Kind::kArgmax;
+    argmax.inputs = {logits};
+    const std::int64_t classes = out_.program.tensor(logits).size();
+    const int index =
+        add(std::move(argmax), tensor_of("class", {}, program::type_of({0, classes - 1})),
+            {Source::What::kClass, &node, nullptr});
+    out_.program.outputs = {logits, index};
+  }
+
+  /// Logits at one scale 2^-k: sum * m + b with m of 31 bits, since neither scales per channel nor
+  /// a real bias leave integers that can be compared.
+  int add_linear_logits(const Node& node, int sums) {
+    const contraction::Operand &x = node.input_operand, &w = node.weight_operand;
+    const auto channels = static_cast<std::size_t>(node.out_shape.channels);
+    double largest = 0;
+    std::vector<double> factor(channels);
+    for (std::size_t c = 0; c < channels; ++c) {
+      factor[c] = double{*x.scale} * double{w.scale[w.scale_count == 1 ? 0 : c]};
+      largest = std::max(largest, factor[c]);
+    }
+    int exponent = 0;
+    std::frexp(largest, &exponent);
+    const int bits = 31 - exponent;  // largest * 2^bits lies in 2^30 .. 2^31
+    std::vector<std::int64_t> multiplier(channels), bias(channels, 0);
+    for (std::size_t c = 0; c < channels; ++c) {
+      multiplier[c] = std::llrint(std::ldexp(factor[c], bits));
+      if (node.bias_values != nullptr) {
+        bias[c] = std::llrint(std::ldexp(double{node.bias_values[c]}, bits));
+      }
+    }
+    using steps::Op;
+    using steps::Rounding;
+    program::Op map;
+    map.kind = Kind::kMap;
+    map.inputs = {sums};
+    map.steps = {{Op::kMultiply, Rounding::kTowardNegative, multiplier, 1}};
+    if (node.bias_values != nullptr) {
+      map.steps.push_back({Op::kAdd, Rounding::kTowardNegative, bias, 1});
+    }
+    const steps::Proof proof = steps::prove(map.steps, channels, ranges_of(sums));
+    if (!proof.holds()) throw RunError("logits: " + proof.fault);
+    Interval values = proof.behind.back();
+    program::Tensor tensor =
+        tensor_of("logits", node.out_shape,
+                  program::type_of({std::min<std::int64_t>(values.lo, -1), values.hi}));
+    tensor.scale = {std::ldexp(1.0, -bits)};
+    out_.has_float_logits = true;
+    return add(std::move(map), std::move(tensor), {Source::What::kLogits, &node, nullptr});
+  }
+
+  network::Network& network_;
+  const network::Nodes& nodes_;
+  const Pixels& pixels_;
+  std::vector<Reached> reached_;  ///< of each node
+  std::vector<std::pair<int, std::vector<Interval>>>
+      sums_;  ///< of each tensor of sums, per channel
+  Compiled out_;
+};
+
+}  // namespace
+
+Compiled compile(network::Network& network, const Pixels& pixels) {
+  return Compiler(network, pixels).run();
+}
+
+std::int64_t products_of(const program::Op& op) {
+  if (op.kind != Kind::kConv && op.kind != Kind::kDense) return 0;
+  return op.window.y_size() * op.window.fan_in();
+}
+
+}  // namespace qloom::compile

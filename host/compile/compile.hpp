@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// From a trained network to its integer program. What lies between two contractions is absorbed
+// into thresholds; what has no integer form is named, all of it at once.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/compile/absorb.hpp"
+#include "host/network/network.hpp"
+#include "host/program/program.hpp"
+
+namespace qloom::compile {
+
+/// Why a layer has no integer form, and what would give it one.
+struct Refusal {
+  std::string layer, reason, repair;
+};
+
+/// What stands in the simulation for a tensor of the program.
+struct Source {
+  enum class What {
+    kBytes,   ///< the image
+    kSums,    ///< integer sums of the contraction `node`
+    kCodes,   ///< codes that `site` makes of the values of `node`
+    kLogits,  ///< the sums of the last contraction at one scale: no tensor of the simulation
+    kClass    ///< index of the largest logit
+  } what = What::kBytes;
+  const Node* node = nullptr;
+  SiteQuantizer* site = nullptr;
+};
+
+/// What was found for one operation, beside the operation itself.
+struct Finding {
+  std::string requantizer;  ///< "thresholds", "table"; empty: there is none
+  Proof proof;
+};
+
+struct Compiled {
+  program::Program program;       ///< where there are no refusals
+  std::vector<Source> sources;    ///< of each tensor
+  std::vector<Finding> findings;  ///< of each operation
+  std::vector<Refusal> refusals;
+  bool has_float_logits = false;  ///< the meaning of the logits in real numbers remains
+};
+
+/// The program of what the network computed in its last pass, one of evaluation on any samples:
+/// operands are those of that pass. What it has learned stays as it is.
+[[nodiscard]] Compiled compile(network::Network& network, const Pixels& pixels);
+
+/// Products of a conv or dense for one sample; 0 for other operations.
+[[nodiscard]] std::int64_t products_of(const program::Op& op);
+
+}  // namespace qloom::compile

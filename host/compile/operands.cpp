@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/compile/operands.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace qloom::compile {
+namespace {
+
+/// A rule that would put integer codes there.
+std::string rule_for(const std::string& site, const std::string& layer) {
+  return fmt::format(
+      R"({{"site": "{}", "layers": ["{}"], "quantizer": {{"plugin": "affine", "bits": 8}}}})", site,
+      layer);
+}
+
+/// Why the values of a quantize node came without codes.
+std::string uncoded(const SiteQuantizer& site) {
+  const std::string& id = site.spec().quantizer.method->id;
+  const qloom_encoding encoding = site.encoding();
+  if (!site.has_codes()) return fmt::format("quantizer \"{}\" has no integer codes", id);
+  if (encoding.kind != QLOOM_ENCODING_AFFINE) {
+    return fmt::format("codes of \"{}\" do not stand for equally spaced numbers", id);
+  }
+  if (encoding.grid.offset != nullptr) {
+    return fmt::format("codes of \"{}\" have an offset that is no zero point", id);
+  }
+  if (encoding.groups > 1) {
+    return fmt::format("\"{}\" has {} scales, one after the other along the sum", id,
+                       encoding.groups);
+  }
+  return fmt::format("codes of \"{}\" are too wide for exact sums", id);
+}
+
+void check_input(const Node& node, const Node& from, std::vector<Refusal>& refusals) {
+  const std::string& layer = node.layer->name;
+  if (from.type != Node::Type::kQuantize) {
+    const char* site = from.type == Node::Type::kInput ? "input" : "activation";
+    refusals.push_back(
+        {layer, fmt::format("reads real values: no rule at site {}", site), rule_for(site, layer)});
+  } else if (!node.input_operand.codes) {
+    refusals.push_back({layer, "its input: " + uncoded(*from.site), {}});
+  } else if (node.input_operand.scale_count != 1) {
+    refusals.push_back({layer, "its input has several scales along the sum", {}});
+  }
+}
+
+void check_weights(const Node& node, std::vector<Refusal>& refusals) {
+  if (node.weight_operand.codes) return;
+  const std::string& layer = node.layer->name;
+  const network::Parameter& weight = *node.weight;
+  if (weight.forward == nullptr) {
+    refusals.push_back(
+        {layer, "weights are real: no rule at site weight", rule_for("weight", layer)});
+  } else if (!weight.shadow.empty()) {
+    refusals.push_back({layer, "weights are real: evaluation uses averaged ones", {}});
+  } else {
+    refusals.push_back({layer, "its weights: " + uncoded(*weight.forward), {}});
+  }
+}
+
+/// Is what stands at padded places the value of a code?
+bool pads_with_code(const contraction::Operand& x) {
+  if (x.pad == 0) return true;
+  const double code = double{x.pad} / double{*x.scale};
+  return code == static_cast<double>(static_cast<std::int64_t>(code));
+}
+
+template <class T>
+bool all_equal(const T* values, std::uint64_t count) {
+  return std::all_of(values, values + count, [&](T v) { return v == values[0]; });
+}
+
+}  // namespace
+
+std::vector<Refusal> refusals_at(const Node& contraction, const Node& from,
+                                 const contraction::AccumulatorRef& accumulator) {
+  std::vector<Refusal> refusals;
+  check_input(contraction, from, refusals);
+  check_weights(contraction, refusals);
+  const std::string& layer = contraction.layer->name;
+  if (accumulator.ops != nullptr && accumulator.ops->is_exact(accumulator.self) == 0) {
+    refusals.push_back({layer, "its accumulator does not add exactly",
+                        fmt::format(R"({{"site": "accumulator.forward", "layers": ["{}"], )"
+                                    R"("accumulator": null}})",
+                                    layer)});
+  }
+  if (refusals.empty() && contraction.layer->type->contraction(*contraction.layer, 1).pads() &&
+      !pads_with_code(contraction.input_operand)) {
+    refusals.push_back(
+        {layer,
+         fmt::format("pads with {}, which is the value of no code", contraction.input_operand.pad),
+         {}});
+  }
+  return refusals;
+}
+
+std::string fault_of(SiteQuantizer& site, const network::Phase& phase) {
+  if (!site.is_coded()) return uncoded(site);
+  if (site.spec().is_dynamic || site.is_per_sample() || site.follows_tensor(phase)) {
+    return fmt::format("the scale of \"{}\" follows each tensor", site.spec().quantizer.method->id);
+  }
+  const qloom_encoding e = site.encoding();
+  if (!all_equal(e.grid.scale, e.groups) || !all_equal(e.grid.zero_point, e.groups)) {
+    return fmt::format("\"{}\" has {} scales and zero points", site.spec().quantizer.method->id,
+                       e.groups);
+  }
+  return {};
+}
+
+CodeSpace code_space_of(const SiteQuantizer& site) {
+  const qloom_encoding e = site.encoding();
+  return {{*std::min_element(e.grid.code_min, e.grid.code_min + e.groups),
+           *std::max_element(e.grid.code_max, e.grid.code_max + e.groups)},
+          e.grid.zero_point[0],
+          double{e.grid.scale[0]}};
+}
+
+}  // namespace qloom::compile

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// What a contraction's operands and a quantizer must be for an integer program.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/compile/compile.hpp"
+
+namespace qloom::compile {
+
+/// What is missing at a contraction that has run; empty where it adds integer codes exactly.
+/// `from`: the node that it reads.
+[[nodiscard]] std::vector<Refusal> refusals_at(const Node& contraction, const Node& from,
+                                               const contraction::AccumulatorRef& accumulator);
+
+/// Why the codes of a quantizer are no fixed function of a value; empty where they are.
+[[nodiscard]] std::string fault_of(SiteQuantizer& site, const network::Phase& phase);
+
+/// Codes and zero point of a quantizer whose codes are such a function.
+struct CodeSpace {
+  steps::Interval codes;
+  std::int64_t zero_point = 0;
+  double scale = 0;
+};
+[[nodiscard]] CodeSpace code_space_of(const SiteQuantizer& site);
+
+}  // namespace qloom::compile

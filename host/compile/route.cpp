@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/compile/route.hpp"
+
+#include <algorithm>
+
+#include "host/tensor/parallel.hpp"
+
+namespace qloom::compile {
+namespace {
+
+void start_values(const Route& route, std::int64_t rows, const std::int64_t* v, float* y) {
+  const std::int64_t channels = route.channels();
+  if (route.contraction != nullptr) {
+    const Node& from = *route.contraction;
+    return contraction::scale_integer_sums(from.input_operand, from.weight_operand,
+                                           from.bias_values, channels, rows, v, y);
+  }
+  for (std::int64_t i = 0; i < rows * channels; ++i) {
+    y[i] = route.pixels->values[static_cast<std::size_t>(v[i] * channels + i % channels)];
+  }
+}
+
+/// In place, as a pass of evaluation does it.
+void pass_node(const Node& node, std::int64_t rows, std::int64_t channels, float* y) {
+  if (node.norm != nullptr) return node.norm->apply(0, static_cast<std::uint64_t>(rows), y, y);
+  if (node.type != Node::Type::kLayer) return;
+  const layers::Elementwise& layer = node.layer->type->elementwise;
+  if (layer.forward == nullptr) return;  // chooses or moves elements
+  layer.forward(*node.layer, {}, {0, static_cast<std::uint64_t>(rows * channels)}, y, nullptr, y);
+}
+
+}  // namespace
+
+std::int64_t Route::channels() const {
+  return contraction == nullptr ? pixels->channels : contraction->out_shape.channels;
+}
+
+std::size_t Route::nodes_before_pool() const {
+  const auto pool = std::find_if(nodes.begin(), nodes.end(), [](const Node* node) {
+    return node->type == Node::Type::kLayer && node->layer->type->takes_largest;
+  });
+  return static_cast<std::size_t>(pool - nodes.begin());
+}
+
+void values_of(const Route& route, std::size_t count, std::int64_t rows, const std::int64_t* v,
+               Tensor& values) {
+  const std::int64_t channels = route.channels();
+  values.resize({rows, 1, 1, channels});
+  constexpr std::int64_t kRows = 256;  // stay in the cache on their way
+  for_each(static_cast<std::uint64_t>((rows + kRows - 1) / kRows), [&](std::uint64_t block) {
+    const std::int64_t first = static_cast<std::int64_t>(block) * kRows;
+    const std::int64_t n = std::min(kRows, rows - first);
+    float* y = values.data() + first * channels;
+    start_values(route, n, v + first * channels, y);
+    for (std::size_t i = 0; i < count; ++i) pass_node(*route.nodes[i], n, channels, y);
+  });
+}
+
+void codes_of(const Route& route, std::int64_t rows, const std::int64_t* v, std::uint64_t step,
+              Tensor& values, std::vector<std::int32_t>& codes) {
+  values_of(route, route.nodes.size(), rows, v, values);
+  network::Phase phase = route.phase;
+  phase.step = step;
+  route.site->begin_forward(values, phase);
+  route.site->encode(values, codes);
+}
+
+}  // namespace qloom::compile

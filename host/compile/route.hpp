@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// The way of a value from an exact integer to the next integer code, by the host's own functions.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "host/network/network.hpp"
+#include "host/steps/proof.hpp"
+
+namespace qloom::compile {
+
+using network::Node;
+using sites::SiteQuantizer;
+using steps::Interval;
+
+/// What bytes of an image mean: (256, channels), float32. Empty: images are no bytes.
+struct Pixels {
+  std::vector<float> values;
+  std::int64_t channels = 1;
+};
+
+/// From the sums of a contraction, or from the bytes of the image, over nodes that work element by
+/// element, to the codes of a quantizer. Nodes that only choose or move elements are passed over.
+struct Route {
+  const Node* contraction = nullptr;  ///< null: begins at the image
+  const Pixels* pixels = nullptr;
+  std::vector<const Node*> nodes;  ///< in order
+  SiteQuantizer* site = nullptr;
+  network::Phase phase;  ///< of the evaluation that the program stands for
+
+  /// Channels of what it begins with.
+  [[nodiscard]] std::int64_t channels() const;
+  /// Number of the first node behind a pool, or that of all nodes.
+  [[nodiscard]] std::size_t nodes_before_pool() const;
+};
+
+/// Real values behind the first `count` nodes, of sums or bytes v, (rows, channels).
+void values_of(const Route& route, std::size_t count, std::int64_t rows, const std::int64_t* v,
+               Tensor& values);
+/// The codes of v; `values` is work memory. `step`: of the evaluation, which only random words
+/// depend on.
+void codes_of(const Route& route, std::int64_t rows, const std::int64_t* v, std::uint64_t step,
+              Tensor& values, std::vector<std::int32_t>& codes);
+
+}  // namespace qloom::compile

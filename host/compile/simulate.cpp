@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/compile/simulate.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "host/tensor/error.hpp"
+
+namespace qloom::compile {
+namespace {
+
+using program::Values;
+
+/// The integer sums of a contraction that has run, by the means by which it ran.
+Values sums_of(const Node& node) {
+  const std::int64_t batch = node.shape[0];
+  Values sums(node.out.size());
+  Tensor y(node.shape);
+  contraction::Contraction again;
+  again.forward(node.layer->type->contraction(*node.layer, batch), node.input_operand,
+                node.weight_operand, node.bias_values, y.data(), {}, sums.data());
+  if (std::memcmp(y.data(), node.out.data(), y.size() * sizeof(float)) != 0) {
+    throw RunError(fmt::format("\"{}\": its sums give other values than the simulation has",
+                               node.layer->name));
+  }
+  return sums;
+}
+
+Values codes_of(const Node& node, SiteQuantizer& site, const network::Phase& phase) {
+  std::vector<std::int32_t> codes;
+  site.begin_forward(*node.value, phase);
+  site.encode(*node.value, codes);
+  return {codes.begin(), codes.end()};
+}
+
+/// Index of the largest value of each sample, the smallest among equals.
+Values classes_of(const Node& node) {
+  const auto batch = static_cast<std::size_t>(node.shape[0]);
+  const std::size_t classes = node.value->size() / batch;
+  Values largest;
+  for (std::size_t n = 0; n < batch; ++n) {
+    const float* row = node.value->data() + n * classes;
+    largest.push_back(std::max_element(row, row + classes) - row);
+  }
+  return largest;
+}
+
+}  // namespace
+
+std::vector<Values> simulated(const Compiled& compiled, const network::Network& network) {
+  const network::Phase& phase = network.plan.last_pass().phase;
+  std::vector<Values> tensors;
+  for (const Source& source : compiled.sources) {
+    switch (source.what) {
+      case Source::What::kBytes:
+      case Source::What::kLogits:
+        tensors.emplace_back();
+        break;
+      case Source::What::kSums:
+        tensors.push_back(sums_of(*source.node));
+        break;
+      case Source::What::kCodes:
+        tensors.push_back(codes_of(*source.node, *source.site, phase));
+        break;
+      case Source::What::kClass:
+        tensors.push_back(classes_of(*source.node));
+        break;
+    }
+  }
+  return tensors;
+}
+
+}  // namespace qloom::compile
