@@ -1,3 +1,4 @@
 # Knows integers and files: no method, no network, no float.
-qloom_add_floor(program SOURCES diff.cpp execute.cpp program.cpp ranges.cpp structure.cpp
-  LIBRARIES qloom_steps qloom_abi qloom_tensor fmt::fmt)
+qloom_add_floor(program
+  SOURCES constants.cpp diff.cpp execute.cpp program.cpp ranges.cpp read.cpp structure.cpp write.cpp
+  LIBRARIES qloom_registry qloom_data qloom_json qloom_steps qloom_abi qloom_tensor fmt::fmt)

@@ -7,42 +7,15 @@
 #include <set>
 
 #include "host/program/fault.hpp"
+#include "host/program/kinds.hpp"
 
 namespace qloom::program {
 namespace {
 
 constexpr std::int64_t kMostExtent = 65536;  // rows, columns, numbers of a window
-constexpr std::int64_t kMostChannels = std::int64_t{1} << 20;
+constexpr std::int64_t kMostChannels = std::int64_t{1} << 18;
 constexpr std::int64_t kMostElements = std::int64_t{1} << 28;   // of a tensor, for one sample
 constexpr std::int64_t kMostZeroPoint = std::int64_t{1} << 62;  // and the least with a minus
-
-/// Parts of an operation that not every kind has.
-struct Traits {
-  bool has_window = false, has_weights = false, has_steps = false, has_input_steps = false;
-  bool keeps_type = false;  ///< codes go through as they are
-};
-
-Traits traits_of(Kind kind) {
-  switch (kind) {
-    case Kind::kConv:
-    case Kind::kDense:
-      return {.has_window = true, .has_weights = true};
-    case Kind::kMap:
-      return {.has_steps = true};
-    case Kind::kJoin:
-      return {.has_steps = true, .has_input_steps = true};
-    case Kind::kSumPool:
-      return {.has_window = true};
-    case Kind::kMaxPool:
-      return {.has_window = true, .keeps_type = true};
-    case Kind::kConcat:
-    case Kind::kReshape:
-      return {.keeps_type = true};
-    case Kind::kArgmax:
-      return {};
-  }
-  return {};
-}
 
 std::string shape_text(std::int64_t height, std::int64_t width, std::int64_t channels) {
   return fmt::format("{} x {} x {}", height, width, channels);
@@ -148,6 +121,7 @@ void require_dense(const Op& op, const Tensor& in, const Tensor& out, const std:
   require(!op.window.pads(), at + "/pad", "a dense layer with padding, expected none");
   require(op.window.groups == 1, at + "/groups", "{} in a dense layer, expected 1",
           op.window.groups);
+  require(op.pad == 0, at + "/pad_code", "{} in a dense layer, expected 0", op.pad);
   require_weights(op, at);
 }
 
@@ -324,6 +298,28 @@ void require_outputs(const Program& program) {
 }
 
 }  // namespace
+
+Traits traits_of(Kind kind) {
+  switch (kind) {
+    case Kind::kConv:
+    case Kind::kDense:
+      return {.has_window = true, .has_weights = true};
+    case Kind::kMap:
+      return {.has_steps = true};
+    case Kind::kJoin:
+      return {.has_steps = true, .has_input_steps = true};
+    case Kind::kSumPool:
+      return {.has_window = true};
+    case Kind::kMaxPool:
+      return {.has_window = true, .keeps_type = true};
+    case Kind::kConcat:
+    case Kind::kReshape:
+      return {.keeps_type = true};
+    case Kind::kArgmax:
+      return {};
+  }
+  return {};
+}
 
 std::string pointer_of(const Program& program, const Op& op) {
   return fmt::format("/ops/{}", &op - program.ops.data());

@@ -33,7 +33,8 @@ void expect_described(const Json& schema, const std::string& where) {
 }
 
 TEST(Schemas, DescribeEveryPropertyAndRefuseUnknownKeys) {
-  for (const char* name : {"pipeline", "model", "report", "sweep", "checkpoint", "formats"}) {
+  for (const char* name :
+       {"pipeline", "model", "report", "sweep", "checkpoint", "formats", "program"}) {
     const Json schema =
         read(fs::path(QLOOM_SOURCE_DIR) / "schemas" / (std::string(name) + ".schema.json"));
     EXPECT_EQ(schema["$schema"], "http://json-schema.org/draft-07/schema#") << name;
