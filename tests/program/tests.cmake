@@ -1,0 +1,14 @@
+# The executor against a second definition in Python's integers, on random programs: 100 in the quick
+# tests, 400 more as slow ones.
+add_executable(qloom_random_programs program/maker/random_programs.cpp)
+target_link_libraries(qloom_random_programs PRIVATE qloom_program_test qloom::data qloom_warnings)
+find_program(QLOOM_PYTHON NAMES python3 REQUIRED)
+foreach(part 0:100:unit 100:400:slow)
+  string(REPLACE ":" ";" part "${part}")
+  list(GET part 0 first)
+  list(GET part 1 count)
+  list(GET part 2 label)
+  add_test(NAME program_interpreter_${count} COMMAND "${QLOOM_PYTHON}" -B
+    "${CMAKE_CURRENT_SOURCE_DIR}/program/interpreter.py" "$<TARGET_FILE:qloom_random_programs>" ${first} ${count})
+  set_tests_properties(program_interpreter_${count} PROPERTIES LABELS ${label} TIMEOUT 600)
+endforeach()
