@@ -5,6 +5,7 @@
 #include <map>
 #include <regex>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/verilog/bench.hpp"
@@ -97,6 +98,36 @@ TEST(Icarus, RegistersWrapAndSaturateAfterEachProduct) {
   const int dense = maker.dense("dense", 0, 4, {.is_signed = true, .bits = 20}, holds);
   const Bench bench("registers", maker.finish({wrapped, held, dense}), maker.inputs(3), 3, 4);
   expect_equal(bench.make("icarus"), "3 of 3");
+
+  const std::string first = "layers/wraps/weights.hex", second = "layers/holds/weights.hex";
+  const Fault swapped(bench, first, bench.text_of(second));
+  const Outcome outcome = bench.make("icarus");
+  EXPECT_NE(outcome.status, 0) << "weights of another layer";
+  EXPECT_TRUE(has(outcome.text, "\nholds: 0 of 144 sums")) << outcome.text;
+  EXPECT_FALSE(has(outcome.text, "\nwraps: 0 of 144 sums")) << outcome.text;
+}
+
+/// A dense layer's worst case: the input whose products all have the sign of the largest sum.
+TEST(Icarus, ARegisterOfOneBitLessThanNeededIsSeen) {
+  ProgramMaker maker({1, 1, 40}, {.is_signed = true, .bits = 8}, 6);
+  const int dense = maker.dense("dense", 0, 1, kS8, {.bits = 1});
+  const program::Program program = maker.finish({dense});
+  const program::Op& op = program.ops[0];
+  ASSERT_EQ(op.sum.bits, op.sum.needed);
+  program::Values worst;
+  for (const std::int64_t sign : {1, -1}) {
+    for (const std::int32_t weight : op.weights) worst.push_back(sign * weight > 0 ? 127 : -128);
+  }
+  const Bench bench("worst", program, worst, 2);
+  expect_equal(bench.make("icarus"), "1 of 1");
+  const std::string file = "layers/dense/parameters.vh", before = bench.text_of(file);
+  const Fault fault(bench, file,
+                    std::regex_replace(before, std::regex("SUM_BITS = \\d+"),
+                                       fmt::format("SUM_BITS = {}", op.sum.bits - 1)));
+  ASSERT_NE(bench.text_of(file), before);
+  const Outcome outcome = bench.make("icarus");
+  EXPECT_NE(outcome.status, 0);
+  EXPECT_TRUE(has(outcome.text, "\ndense: first differing sum: ")) << outcome.text;
 }
 
 /// Cycles of each layer: in what a simulator says, in budget.csv.
@@ -135,6 +166,13 @@ TEST(Icarus, TakesLayersByCyclesAndByName) {
   EXPECT_TRUE(has(one.text, "\n0 sums and 0 codes differ in 1 of 10 layers\n")) << one.text;
   EXPECT_NE(bench.make("icarus", "+layer=inside").status, 0);
   EXPECT_NE(bench.make("icarus", "+layer=nowhere").status, 0) << "no layer is no success";
+}
+
+TEST(Icarus, AProgramThatMovesDataOnlyHasNoLayers) {
+  ProgramMaker maker({2, 3, 4}, kU8, 7);
+  const int flat = maker.reshape("flat", 0, {1, 1, 24});
+  const Bench bench("moves", maker.finish({flat}), maker.inputs(1), 1);
+  expect_equal(bench.make("icarus"), "0 of 0");
 }
 
 TEST(Icarus, FindsPlantedFaults) {

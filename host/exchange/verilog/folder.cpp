@@ -2,6 +2,8 @@
 // Copyright the qloom authors
 #include "host/exchange/verilog/folder.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "host/data/arrays/array_file.hpp"
@@ -53,6 +55,24 @@ std::string sources_text(const std::vector<Text>& files) {
   return sources + "\n" + headers + "\n";
 }
 
+/// Counters of the modules have 32 bits, signed ones among them.
+void require_countable(const Design& design) {
+  constexpr std::int64_t kMost = 2147483647;
+  for (const Layer& layer : design.layers) {
+    std::int64_t most = cycles_of(design, layer);
+    for (const int input : layer.op->inputs) {
+      most = std::max(most, design.program.tensor(input).size());
+    }
+    most = std::max({most, design.program.tensor(layer.op->output).size(),
+                     static_cast<std::int64_t>(layer.op->weights.size())});
+    if (most <= kMost / design.samples) continue;
+    throw InputError(
+        fmt::format("\"{}\": {} samples of {} cycles or elements, expected at most {} in all; take "
+                    "fewer samples or more lanes",
+                    layer.name, design.samples, most, kMost));
+  }
+}
+
 void append(std::vector<Text>& files, const std::vector<Text>& more) {
   files.insert(files.end(), more.begin(), more.end());
 }
@@ -65,8 +85,9 @@ std::vector<Text> files_of(const program::Program& program, std::span<const std:
     throw InputError(fmt::format("lanes: {}, expected 1 to {}", options.lanes, kMostLanes));
   }
   if (samples < 1) throw InputError(fmt::format("samples: {}, expected 1 or more", samples));
-  const std::vector<program::Values> values = program::execute(program, input, samples);
   const Design design = design_of(program, samples, options.lanes);
+  require_countable(design);
+  const std::vector<program::Values> values = program::execute(program, input, samples);
   std::vector<Text> files;
   std::vector<Requantizer> requantizers;
   for (const Layer& layer : design.layers) {

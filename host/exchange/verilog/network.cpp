@@ -51,7 +51,7 @@ std::string head_text(std::size_t longest_name) {
       "module all_layers (\n"
       "  input wire clk,\n"
       "  output reg done,\n"
-      "  output reg [31:0] differing  // sums and codes; 1 when no layer was taken\n"
+      "  output reg [31:0] differing  // sums and codes; 1 when none of the layers was taken\n"
       ");\n"
       "  reg [31:0] most_cycles, layers, all_sums, all_codes;\n"
       "  reg [{}:0] layer;  // characters\n\n"
@@ -76,17 +76,17 @@ std::string all_layers_text(const Design& design) {
     reports += report(design, design.layers[i], i);
   }
   return text + fmt::format(
-                    "  wire is_done = {};\n\n"
+                    "  wire is_done = {0};\n\n"
                     "  always @(posedge clk) begin\n"
                     "    if (is_done && !done) begin\n"
                     "      done <= 1;\n"
                     "      layers = 0;\n"
                     "      all_sums = 0;\n"
                     "      all_codes = 0;\n"
-                    "{}"
-                    "      $display(\"%0d sums and %0d codes differ in %0d of {} layers\",\n"
+                    "{1}"
+                    "      $display(\"%0d sums and %0d codes differ in %0d of {2} layers\",\n"
                     "               all_sums, all_codes, layers);\n"
-                    "      differing <= all_sums + all_codes + (layers == 0 ? 1 : 0);\n"
+                    "      differing <= all_sums + all_codes + (layers == 0 && {2} != 0 ? 1 : 0);\n"
                     "    end\n"
                     "  end\n"
                     "endmodule\n",
