@@ -40,6 +40,19 @@ std::vector<Text> memories_of(const Design& design, const Layer& layer,
   return files;
 }
 
+/// What operations that move data only hand on: golden words without a layer.
+std::vector<Text> moved_words(const program::Program& program,
+                              const std::vector<program::Values>& values) {
+  std::vector<Text> files;
+  for (const program::Op& op : program.ops) {
+    if (!moves_data_only(op.kind)) continue;
+    files.emplace_back(
+        fmt::format("layers/{}/output.hex", op.name),
+        tensor_words(program.tensor(op.output), values[static_cast<std::size_t>(op.output)]));
+  }
+  return files;
+}
+
 bool has_steps(const Layer& layer) {
   return layer.map != nullptr || layer.op->kind == program::Kind::kMap ||
          layer.op->kind == program::Kind::kJoin;
@@ -98,6 +111,7 @@ std::vector<Text> files_of(const program::Program& program, std::span<const std:
     append(files, wrapper_of(design, layer, requantizer));
     requantizers.push_back(requantizer);
   }
+  append(files, moved_words(program, values));
   append(files, parts());
   files.emplace_back("all_layers.v", all_layers_text(design));
   files.emplace_back("budget.csv", budget_text(design, requantizers));

@@ -41,7 +41,7 @@ struct Design {
 [[nodiscard]] Design design_of(const program::Program& program, std::int64_t samples,
                                std::int64_t lanes);
 
-/// Concat and reshape: the golden words of their readers hold what they do.
+/// Concat and reshape: golden words hold what they do, no module does it.
 [[nodiscard]] bool moves_data_only(program::Kind kind);
 /// A conv or dense.
 [[nodiscard]] bool multiplies(const Layer& layer);
