@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 #include <algorithm>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -34,20 +35,21 @@ struct Sums {
         is_modular ? fmt::format("({}){}", type(), literal(zero)) : literal(zero);
     return fmt::format("(({}){} - {})", type(), x, taken);
   }
-  [[nodiscard]] std::string weight(const std::string& k) const {
-    if (packing.bits >= 8) return fmt::format("({})w[{}]", type(), k);
-    std::string value = fmt::format("{}(w, {})", printer.source.field(packing.bits), k);
-    if (packing.step != 1) value = fmt::format("{} * {}", value, packing.step);
-    if (packing.low != 0) value = fmt::format("{} + {}", value, literal(packing.low));
-    return fmt::format("({})({})", type(), value);
+  /// A weight from its field, or an element of the array.
+  [[nodiscard]] std::string weight(std::string field) const {
+    if (packing.bits >= 8) return fmt::format("({}){}", type(), field);
+    if (packing.step != 1) field += fmt::format(" * {}", packing.step);
+    if (packing.low != 0) field += fmt::format(" + {}", literal(packing.low));
+    return fmt::format("({})({})", type(), field);
   }
-  void add(Text& text, const std::string& x, const std::string& k) const {
-    text.put(fmt::format("sum += {} * {};", shifted(x), weight(k)));
+  void add(Text& text, const std::string& x, const std::string& weight) const {
+    text.put(fmt::format("sum += {} * {};", shifted(x), weight));
     if (op.sum.overflow != Overflow::kSaturate || !may_overflow()) return;
-    const Interval held = program::Type{true, op.sum.bits}.values();
+    const Interval held = program::values_of(op.sum);
     text.put(fmt::format("sum = sum < {0} ? {0} : sum > {1} ? {1} : sum;", literal(held.lo),
                          literal(held.hi)));
   }
+  [[nodiscard]] std::int64_t in_byte() const { return packing.bits >= 8 ? 1 : 8 / packing.bits; }
   [[nodiscard]] bool may_overflow() const { return op.sum.bits < op.sum.needed; }
   void store(Text& text, const std::string& at) const {
     text.put(printer.store(
@@ -105,8 +107,7 @@ std::int64_t print_weights(const Sums& sums) {
     return row;
   }
   arrays += array(sums.name, packed(sums.op.weights, row, sums.packing));
-  const std::int64_t in_byte = 8 / sums.packing.bits;
-  return (row + in_byte - 1) / in_byte;
+  return (row + sums.in_byte() - 1) / sums.in_byte();
 }
 
 void open_row(const Sums& sums, std::int64_t row, Text& text) {
@@ -117,11 +118,65 @@ void open_row(const Sums& sums, std::int64_t row, Text& text) {
   text.put(fmt::format("{} sum = 0;", sums.type()));
 }
 
+/// Products in a row of weights: run number `place` of it, each of `count`. "" for a row that is
+/// one.
+struct Run {
+  const Sums& sums;
+  std::string place;
+  std::int64_t count;
+  std::function<std::string(const std::string& number)> x;  ///< of a product
+
+  /// An element of the run in the row, where a run has so many elements.
+  [[nodiscard]] std::string at(std::int64_t elements, const std::string& element) const {
+    return place.empty() ? element : fmt::format("{} * {} + {}", place, elements, element);
+  }
+  [[nodiscard]] std::string field(const std::string& k) const {
+    return fmt::format("{}(w, {})", sums.printer.source.field(sums.packing.bits), k);
+  }
+};
+
+void print_one_by_one(const Run& run, Text& text) {
+  const std::string at = run.at(run.count, "k");
+  const bool is_packed = run.sums.in_byte() > 1;
+  const std::string weight = is_packed ? run.field(at) : fmt::format("w[{}]", at);
+  text.loop("k", run.count);
+  run.sums.add(text, run.x("k"), run.sums.weight(weight));
+  text.close();
+}
+
+/// All fields of a byte at a time, and those left over.
+void print_by_bytes(const Run& run, Text& text) {
+  const Sums& sums = run.sums;
+  const std::int64_t in_byte = sums.in_byte(), whole = run.count / in_byte;
+  const int mask = (1 << sums.packing.bits) - 1;
+  text.loop("b", whole);
+  text.put(fmt::format("const int32_t fields = w[{}];", run.at(whole, "b")));
+  for (std::int64_t i = 0; i < in_byte; ++i) {
+    const std::int64_t shift = i * sums.packing.bits;
+    const std::string field = i == in_byte - 1 ? fmt::format("(fields >> {})", shift)
+                              : i == 0         ? fmt::format("(fields & {})", mask)
+                                               : fmt::format("((fields >> {}) & {})", shift, mask);
+    sums.add(text, run.x(fmt::format("b * {} + {}", in_byte, i)), sums.weight(field));
+  }
+  text.close();
+  for (std::int64_t k = whole * in_byte; k < run.count; ++k) {
+    const std::string number = fmt::format("{}", k);
+    sums.add(text, run.x(number), sums.weight(run.field(number)));
+  }
+}
+
+/// One product after the other.
+void print_run(const Run& run, Text& text) {
+  const std::int64_t in_byte = run.sums.in_byte();
+  const bool begins_at_byte = run.place.empty() || run.count % in_byte == 0;
+  if (in_byte > 1 && begins_at_byte && run.count >= in_byte) return print_by_bytes(run, text);
+  print_one_by_one(run, text);
+}
+
 void print_dense(const Sums& sums, std::int64_t row, Text& text) {
   open_row(sums, row, text);
-  text.loop("k", sums.shape.fan_in());
-  sums.add(text, "x[k]", "k");
-  text.close();
+  const auto x = [](const std::string& number) { return fmt::format("x[{}]", number); };
+  print_run({sums, "", sums.shape.fan_in(), x}, text);
   sums.store(text, "oc");
   text.close();
 }
@@ -133,19 +188,19 @@ void print_conv(const Sums& sums, std::int64_t row, Text& text) {
   window.open_places(text);
   open_row(sums, row, text);
   const std::string inside = window.open_kernel(text);
-  const std::string k = fmt::format("(ky * {} + kx) * {} + c", s.kernel_w, channels);
-  if (!inside.empty()) text.open(fmt::format("if ({})", inside));
+  const std::string place = fmt::format("(ky * {} + kx)", s.kernel_w);
   const std::string group =
-      s.groups == 1 ? "" : fmt::format(" + oc / {} * {}", s.out_c / s.groups, channels);
-  text.loop("c", channels);
-  sums.add(text, fmt::format("x[{}{} + c]", window.input(), group), k);
-  text.close();
+      s.groups == 1 ? "" : fmt::format("oc / {} * {} + ", s.out_c / s.groups, channels);
+  const auto x = [&](const std::string& number) {
+    return fmt::format("x[{} + {}{}]", window.input(), group, number);
+  };
+  if (!inside.empty()) text.open(fmt::format("if ({})", inside));
+  print_run({sums, place, channels, x}, text);
   if (!inside.empty()) text.close();
   if (!inside.empty() && pad != sums.printer.input().zero_point) {
     text.open("else");
-    text.loop("c", channels);
-    sums.add(text, literal(pad), k);
-    text.close(2);
+    print_run({sums, place, channels, [&](const std::string&) { return literal(pad); }}, text);
+    text.close();
   }
   text.close(2);
   sums.store(text, window.output() + " + oc");
