@@ -16,15 +16,19 @@ struct Seeds {
   std::uint64_t first, count;
 };
 
-/// Random programs as C have the executor's tensors; every third program has types and registers of
-/// up to 60 bits.
+/// Every third program has types and registers of up to 60 bits.
+inline program::Program random_program_of(std::uint64_t seed) {
+  return random_program(seed, {.ops = 14, .bits = seed % 3 == 0 ? 60 : 32});
+}
+
+/// Random programs as C have the executor's tensors.
 inline void expect_equal_c(Seeds seeds, const Toolchain& tools,
                            const exchange::c::Options& options = {}) {
   std::vector<std::string> found(seeds.count);
 #pragma omp parallel for schedule(dynamic)
   for (std::uint64_t i = 0; i < seeds.count; ++i) {
     const std::uint64_t seed = seeds.first + i;
-    const program::Program program = random_program(seed, {.bits = seed % 3 == 0 ? 60 : 32});
+    const program::Program program = random_program_of(seed);
     found[i] = difference(program, random_input(program, seed, 4), tools, options);
   }
   for (std::uint64_t i = 0; i < seeds.count; ++i) {

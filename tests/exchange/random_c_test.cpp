@@ -2,10 +2,85 @@
 // Copyright the qloom authors
 //
 // Random programs as C: every tensor is the executor's.
+#include <set>
+
+#include <fmt/format.h>
+
+#include "host/exchange/c/weights.hpp"
 #include "tests/exchange/random_c.hpp"
 
 namespace qloom::test {
 namespace {
+
+using Words = std::set<std::string>;
+
+void add_words(const steps::Chain& chain, Words& words) {
+  for (const steps::Step& step : chain) {
+    const bool rounds = step.op == steps::Op::kShiftRight;
+    words.insert(rounds ? steps::name_of(step.rounding) : steps::name_of(step.op));
+  }
+}
+
+void add_words(const program::Program& program, Words& words) {
+  for (const program::Op& op : program.ops) {
+    words.insert(program::name_of(op.kind));
+    add_words(op.steps, words);
+    for (const steps::Chain& chain : op.input_steps) add_words(chain, words);
+    if (op.weights.empty()) continue;
+    if (op.sum.bits < op.sum.needed) words.insert(fmt::format("{}s", name_of(op.sum.overflow)));
+    if (op.window.pads()) {
+      const bool is_zero = op.pad == program.tensor(op.inputs[0]).zero_point;
+      words.insert(is_zero ? "pads zero" : "pads another");
+    }
+    words.insert(fmt::format("packed {}", exchange::c::packing_of(op.weights).bits));
+    if (op.window.groups > 1) words.insert("groups");
+    if (op.window.dilation_h > 1) words.insert("dilation");
+  }
+}
+
+TEST(RandomC, ProgramsHoldEveryOperationAndStep) {
+  for (const std::uint64_t first : {0, 20}) {  // as below
+    Words words;
+    for (std::uint64_t seed = first; seed < first + 40; ++seed) {
+      add_words(random_program_of(seed), words);
+    }
+    EXPECT_EQ(words, (Words{"add",
+                            "argmax",
+                            "clamp",
+                            "concat",
+                            "conv",
+                            "count",
+                            "dense",
+                            "dilation",
+                            "groups",
+                            "join",
+                            "map",
+                            "max_pool",
+                            "multiply",
+                            "nearest_away",
+                            "nearest_even",
+                            "nearest_up",
+                            "packed 1",
+                            "packed 16",
+                            "packed 2",
+                            "packed 32",
+                            "packed 4",
+                            "packed 8",
+                            "pads another",
+                            "pads zero",
+                            "reshape",
+                            "saturate",
+                            "saturates",
+                            "shift_left",
+                            "sum_pool",
+                            "table",
+                            "toward_negative",
+                            "toward_positive",
+                            "toward_zero",
+                            "wrap",
+                            "wraps"}));
+  }
+}
 
 TEST(RandomC, EqualsTheExecutorWithGcc) { expect_equal_c({0, 40}, gcc_fast()); }
 TEST(RandomC, EqualsTheExecutorUnderSanitizers) { expect_equal_c({20, 40}, clang_checking()); }
