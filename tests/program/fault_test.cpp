@@ -216,7 +216,7 @@ TEST(Fault, OfJoins) {
        {"/ops/0/in: 0 inputs, expected one or more", [](auto& p) { p.ops[0].inputs = {}; }}});
 }
 
-TEST(Fault, OfPoolsAndMoves) {
+TEST(Fault, OfPools) {
   const program::Tensor x = tensor_of("x", {2, 2, 1}, kU8, 3);
   program::Op pool;
   pool.kind = Kind::kMaxPool;
@@ -247,6 +247,10 @@ TEST(Fault, OfPoolsAndMoves) {
           p.ops[0].window.pad_top = 1;
           p.tensors[1].height = 2;
         }}});
+}
+
+TEST(Fault, OfMoves) {
+  const program::Tensor x = tensor_of("x", {2, 2, 1}, kU8, 3);
   program::Op reshape;
   reshape.kind = Kind::kReshape;
   expect_faults(program_of(reshape, x, tensor_of("y", {1, 1, 4}, kU8, 3)),

@@ -241,6 +241,9 @@ TEST_F(ProgramFiles, NameTheArray) {
     const std::string message = refusal_of(one.edit);
     EXPECT_TRUE(message.starts_with(arrays().string() + ": " + one.message)) << message;
   }
+}
+
+TEST_F(ProgramFiles, NameThePlaceWhoseArrayIsWrong) {
   const std::string message = refusal_of([](Members& m) {
     m["op.weights"] = data::npy_bytes({{2, 2, 2, 1}, std::vector<std::int64_t>(8, 1LL << 40)});
   });

@@ -43,6 +43,39 @@ def read_npz(file):
     return arrays
 
 
+# ---- digests ----
+
+ODD, WORD = 0x9E3779B97F4A7C15, 2 ** 64 - 1
+
+
+def mixed(lane, word):
+    word = word * ODD & WORD
+    lane ^= word ^ word >> 32
+    return ((lane << 29 | lane >> 35) & WORD) * ODD & WORD
+
+
+def digest(content):
+    lanes = [0x243F6A8885A308D3, 0x13198A2E03707344, 0xA4093822299F31D0, 0x082EFA98EC4E6C89]
+    filled = content + bytes(-len(content) % 32)
+    for i, (word,) in enumerate(struct.iter_unpack("<Q", filled)):
+        lanes[i % 4] = mixed(lanes[i % 4], word)
+    total = len(content)
+    for lane in lanes:
+        total = mixed(total, lane)
+        total ^= total >> 32
+    total = total * ODD & WORD
+    return f"{total ^ total >> 29:016x}"
+
+
+def require_digests(folder, text):
+    constants = (folder / "program.npz").read_bytes()
+    assert text["constants"]["bytes"] == len(constants), folder
+    assert text["constants"]["digest"] == digest(constants), folder
+    rest = {key: value for key, value in text.items() if key != "digest"}
+    shortest = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert text["digest"] == digest(shortest.encode()), folder
+
+
 # ---- steps ----
 
 def half(v, n, tie):
@@ -230,6 +263,7 @@ def run(text, arrays, values):
 def differences(folder):
     """Values compared, and a line for each tensor that differs."""
     text = json.loads((folder / "program.json").read_text())
+    require_digests(folder, text)
     arrays, trace = read_npz(folder / "program.npz"), read_npz(folder / "trace.npz")
     assert set(trace) == {tensor["name"] for tensor in text["tensors"]}
     samples = trace[text["input"]].shape[0]

@@ -26,51 +26,56 @@ struct StepCase {
   std::int64_t v, expected;
 };
 
-TEST(Step, DoesWhatItsNameSays) {
-  const Step count = of_one(Op::kCount, {-5, 0, 0, 7});
-  const Step table = of_one(Op::kTable, {40, -30, 20});
-  for (const StepCase& one : {
-           StepCase{of_one(Op::kAdd, {-7}), 3, -4},
-           {of_one(Op::kAdd, {INT64_MAX}), INT64_MIN, -1},
-           {of_one(Op::kMultiply, {-7}), 3, -21},
-           {of_one(Op::kMultiply, {0}), INT64_MIN, 0},
-           {of_one(Op::kShiftLeft, {62}), -2, INT64_MIN},
-           {of_one(Op::kShiftLeft, {0}), -2, -2},
-           {of_one(Op::kShiftLeft, {62}), 1, std::int64_t{1} << 62},
-           {of_one(Op::kClamp, {-3, 5}), -4, -3},
-           {of_one(Op::kClamp, {-3, 5}), -3, -3},
-           {of_one(Op::kClamp, {-3, 5}), 5, 5},
-           {of_one(Op::kClamp, {-3, 5}), 6, 5},
-           {count, -6, 0},
-           {count, -5, 1},
-           {count, -1, 1},
-           {count, 0, 3},
-           {count, 6, 3},
-           {count, 7, 4},
-           {count, INT64_MIN, 0},
-           {count, INT64_MAX, 4},
-           {of_one(Op::kWrap, {8}), 127, 127},
-           {of_one(Op::kWrap, {8}), 128, -128},
-           {of_one(Op::kWrap, {8}), -129, 127},
-           {of_one(Op::kWrap, {8}), 511, -1},
-           {of_one(Op::kWrap, {1}), 1, -1},
-           {of_one(Op::kWrap, {1}), 2, 0},
-           {of_one(Op::kWrap, {64}), INT64_MIN, INT64_MIN},
-           {of_one(Op::kWrap, {63}), INT64_MIN, 0},
-           {of_one(Op::kWrap, {63}), INT64_MAX, -1},
-           {of_one(Op::kSaturate, {8}), 128, 127},
-           {of_one(Op::kSaturate, {8}), -129, -128},
-           {of_one(Op::kSaturate, {8}), -7, -7},
-           {of_one(Op::kSaturate, {1}), 9, 0},
-           {of_one(Op::kSaturate, {1}), -9, -1},
-           {of_one(Op::kSaturate, {64}), INT64_MIN, INT64_MIN},
-           {of_one(Op::kSaturate, {63}), INT64_MAX, INT64_MAX / 2},
-           {table, 0, 40},
-           {table, 2, 20},
-       }) {
+void expect_values(const std::vector<StepCase>& cases) {
+  for (const StepCase& one : cases) {
     EXPECT_EQ(apply(one.step, 0, one.v), one.expected)
         << steps::text_of({one.step}, 0) << " of " << one.v;
   }
+}
+
+TEST(Step, DoesWhatItsNameSays) {
+  const Step count = of_one(Op::kCount, {-5, 0, 0, 7});
+  const Step table = of_one(Op::kTable, {40, -30, 20});
+  expect_values({{of_one(Op::kAdd, {-7}), 3, -4},
+                 {of_one(Op::kAdd, {INT64_MAX}), INT64_MIN, -1},
+                 {of_one(Op::kMultiply, {-7}), 3, -21},
+                 {of_one(Op::kMultiply, {0}), INT64_MIN, 0},
+                 {of_one(Op::kShiftLeft, {62}), -2, INT64_MIN},
+                 {of_one(Op::kShiftLeft, {0}), -2, -2},
+                 {of_one(Op::kShiftLeft, {62}), 1, std::int64_t{1} << 62},
+                 {of_one(Op::kClamp, {-3, 5}), -4, -3},
+                 {of_one(Op::kClamp, {-3, 5}), -3, -3},
+                 {of_one(Op::kClamp, {-3, 5}), 5, 5},
+                 {of_one(Op::kClamp, {-3, 5}), 6, 5},
+                 {count, -6, 0},
+                 {count, -5, 1},
+                 {count, -1, 1},
+                 {count, 0, 3},
+                 {count, 6, 3},
+                 {count, 7, 4},
+                 {count, INT64_MIN, 0},
+                 {count, INT64_MAX, 4},
+                 {table, 0, 40},
+                 {table, 2, 20}});
+}
+
+TEST(Step, BringsANumberIntoARegister) {
+  expect_values({{of_one(Op::kWrap, {8}), 127, 127},
+                 {of_one(Op::kWrap, {8}), 128, -128},
+                 {of_one(Op::kWrap, {8}), -129, 127},
+                 {of_one(Op::kWrap, {8}), 511, -1},
+                 {of_one(Op::kWrap, {1}), 1, -1},
+                 {of_one(Op::kWrap, {1}), 2, 0},
+                 {of_one(Op::kWrap, {64}), INT64_MIN, INT64_MIN},
+                 {of_one(Op::kWrap, {63}), INT64_MIN, 0},
+                 {of_one(Op::kWrap, {63}), INT64_MAX, -1},
+                 {of_one(Op::kSaturate, {8}), 128, 127},
+                 {of_one(Op::kSaturate, {8}), -129, -128},
+                 {of_one(Op::kSaturate, {8}), -7, -7},
+                 {of_one(Op::kSaturate, {1}), 9, 0},
+                 {of_one(Op::kSaturate, {1}), -9, -1},
+                 {of_one(Op::kSaturate, {64}), INT64_MIN, INT64_MIN},
+                 {of_one(Op::kSaturate, {63}), INT64_MAX, INT64_MAX / 2}});
 }
 
 TEST(Step, RoundsARightShiftAsNamed) {
