@@ -25,6 +25,9 @@ void add_compare(CLI::App& app, Action& action);
 void add_sweep(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
+void add_compile(CLI::App& app, Action& action);
+void add_execute(CLI::App& app, Action& action);
+void add_diff(CLI::App& app, Action& action);
 void add_validate(CLI::App& app, Action& action);
 void add_plugins(CLI::App& app, Action& action);
 /// The command "new" below `plugins`.

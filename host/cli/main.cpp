@@ -85,6 +85,9 @@ int execute(int argc, char** argv) {
   qloom::cli::add_sweep(app, action);
   qloom::cli::add_report(app, action);
   qloom::cli::add_export(app, action);
+  qloom::cli::add_compile(app, action);
+  qloom::cli::add_execute(app, action);
+  qloom::cli::add_diff(app, action);
   qloom::cli::add_validate(app, action);
   qloom::cli::add_plugins(app, action);
   qloom::cli::add_apply(app, action);

@@ -41,7 +41,8 @@ pipeline::Pipeline pipeline_of(const fs::path& folder, const fs::path& pipeline_
 
 Finished::Finished(const fs::path& folder, const fs::path& pipeline_file,
                    const registry::Registry& registry)
-    : trainer_(pipeline_of(folder, pipeline_file, registry), registry) {
+    : trainer_(pipeline_of(folder, pipeline_file, registry), registry,
+               [](const Warning&) {}) {  // the run has told them
   const fs::path checkpoint = folder / "checkpoint.npz";
   restore(trainer_.setup(), trainer_.state(), data::read_npz(checkpoint), checkpoint.string());
   const std::size_t stages = pipeline().stages.size();

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <fmt/format.h>
+
+#include "host/cli/commands.hpp"
+#include "host/cli/program/sides.hpp"
+#include "host/compile/summary.hpp"
+#include "host/data/claim.hpp"
+#include "host/data/hash.hpp"
+#include "host/data/streams.hpp"
+#include "host/program/diff.hpp"
+#include "host/program/files.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct CompileCommand {
+  fs::path run, output, pipeline;
+  std::int64_t samples = 256;
+};
+
+/// Runs program and simulation on the first samples of the test set; RunError where they differ.
+void require_equal(Simulation& simulation, std::int64_t samples) {
+  const program::Program& program = simulation.compiled().program;
+  program::Diff diff(program);
+  std::int64_t done = 0;
+  const std::int64_t all = std::min(samples, simulation.samples());
+  for (std::uint64_t i = 0; done < all; ++i) {
+    const std::vector<program::Values> simulated = simulation.batch(i);
+    const auto& input = simulated[static_cast<std::size_t>(program.input)];
+    diff.add(done, simulation.size(), simulated,
+             program::execute(program, input, simulation.size()));
+    done += simulation.size();
+  }
+  if (!diff.differs()) return;
+  throw RunError(fmt::format("the program differs from the simulation; nothing is written\n{}",
+                             diff.text("simulation", "program")));
+}
+
+void compile_run(const CompileCommand& options) {
+  const registry::Registry registry = open_registry_to_run();
+  data::require_writable_folder(options.output);
+  Simulation simulation(options.run, options.pipeline, registry);
+  require_equal(simulation, options.samples);
+  const json::Json summary = compile::summary_of(simulation.compiled());
+  program::Program program = simulation.compiled().program;
+  const fs::path checkpoint = options.run / "checkpoint.npz";
+  const pipeline::Pipeline& pipeline = simulation.run().pipeline();
+  program.origin = {
+      pipeline.name,
+      data::digest_text(data::hash_of(pipeline::configuration(pipeline, registry).dump())),
+      data::hash_file(checkpoint).digest};
+  const data::Claim claim(options.output);
+  program::write(program, options.output);
+  data::write_text(options.output / "compile.json", summary.dump(2) + "\n");
+  data::print("{}", compile::summary_text(summary));
+  data::print("equal to the simulation on the first {} samples of the test set\n",
+              std::min(options.samples, simulation.samples()));
+}
+
+}  // namespace
+
+void add_compile(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "compile", "Makes the integer program of a finished run: its network without a float.");
+  auto options = std::make_shared<CompileCommand>();
+  command->add_option("run", options->run, "Output folder of a run")->required()->type_name("RUN");
+  command->add_option("--output", options->output, "Folder of the program")
+      ->required()
+      ->type_name("DIR");
+  command
+      ->add_option("--pipeline", options->pipeline,
+                   "The run's pipeline file. Default: where it was when the run was made")
+      ->type_name("PIPELINE.json");
+  command
+      ->add_option("--samples", options->samples,
+                   "Test samples on which program and simulation are compared")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->callback([options, &action] { action = [options] { compile_run(*options); }; });
+}
+
+}  // namespace qloom::cli

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "host/cli/commands.hpp"
+#include "host/cli/program/sides.hpp"
+#include "host/data/streams.hpp"
+#include "host/program/diff.hpp"
+#include "host/program/files.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using program::Values;
+
+struct DiffCommand {
+  std::vector<fs::path> sides;
+  std::string input;
+  fs::path pipeline;
+};
+
+/// One of the two things that are compared.
+struct Side {
+  enum class What { kProgram, kRun, kTrace } what;
+  fs::path path;
+  std::optional<program::Program> program;  ///< kProgram
+  std::unique_ptr<Simulation> simulation;   ///< kRun
+  std::vector<Values> trace;  ///< kTrace, by tensor of the program it is compared with
+
+  /// The program that its tensors belong to; null for a trace.
+  [[nodiscard]] const program::Program* names() const {
+    if (simulation != nullptr) return &simulation->compiled().program;
+    return program ? &*program : nullptr;
+  }
+};
+
+Side open_side(const fs::path& path, const fs::path& pipeline, const registry::Registry& registry) {
+  if (fs::exists(path / "program.json")) {
+    return {Side::What::kProgram, path, program::read(path), nullptr, {}};
+  }
+  if (fs::exists(path / "report.json")) {
+    return {Side::What::kRun,
+            path,
+            std::nullopt,
+            std::make_unique<Simulation>(path, pipeline, registry),
+            {}};
+  }
+  if (path.extension() == ".npz" && fs::exists(path)) {
+    return {Side::What::kTrace, path, std::nullopt, nullptr, {}};
+  }
+  throw InputError(
+      fmt::format("{}: expected the folder of a program (program.json) or of a run "
+                  "(report.json), or a trace (.npz)",
+                  path.string()));
+}
+
+/// Tensors of a trace in the order of the program; InputError for one that is missing, surplus or
+/// of another shape.
+std::vector<Values> read_trace(const fs::path& file, const program::Program& program) {
+  data::Arrays arrays = data::read_npz(file);
+  std::vector<Values> tensors;
+  for (const program::Tensor& tensor : program.tensors) {
+    const auto found = arrays.find(tensor.name);
+    if (found == arrays.end()) {
+      throw InputError(fmt::format("{}: array \"{}\" is missing", file.string(), tensor.name));
+    }
+    const auto* values = std::get_if<Values>(&found->second.values);
+    const data::Array expected = array_of(tensor, values == nullptr ? Values() : *values);
+    if (values == nullptr || found->second.shape != expected.shape) {
+      throw InputError(
+          fmt::format("{}: array \"{}\": expected int64 of shape (samples, {}, {}, {})",
+                      file.string(), tensor.name, tensor.height, tensor.width, tensor.channels));
+    }
+    tensors.push_back(*values);
+    arrays.erase(found);
+  }
+  if (arrays.empty()) return tensors;
+  throw InputError(fmt::format("{}: array \"{}\" is no tensor of the program", file.string(),
+                               arrays.begin()->first));
+}
+
+/// InputError unless both programs have the same tensors.
+void require_same_tensors(const Side& a, const Side& b) {
+  const auto &left = a.names()->tensors, &right = b.names()->tensors;
+  for (std::size_t i = 0; i < std::max(left.size(), right.size()); ++i) {
+    const bool is_same = i < left.size() && i < right.size() && left[i].name == right[i].name &&
+                         left[i].height == right[i].height && left[i].width == right[i].width &&
+                         left[i].channels == right[i].channels;
+    if (is_same) continue;
+    const auto text = [i](const auto& tensors) {
+      if (i >= tensors.size()) return std::string("none");
+      const program::Tensor& t = tensors[i];
+      return fmt::format("\"{}\" ({}, {}, {})", t.name, t.height, t.width, t.channels);
+    };
+    throw InputError(fmt::format("{} and {} are no programs of one network: tensor {} is {} and {}",
+                                 a.path.string(), b.path.string(), i, text(left), text(right)));
+  }
+}
+
+/// Compares over the test samples of the run that one of the sides is.
+void compare_on_test_set(Side& a, Side& b, const std::string& input, program::Diff& diff) {
+  Simulation& simulation = a.simulation != nullptr ? *a.simulation : *b.simulation;
+  const Samples samples = input.empty() ? Samples{0, simulation.samples() - 1}
+                                        : samples_of(input, simulation.samples());
+  const std::int64_t size = simulation.batch_size();
+  if (samples.first % size != 0) {
+    throw InputError(
+        fmt::format("--input: first sample {}, expected a multiple of the batch size "
+                    "{}: an evaluation sees whole batches",
+                    samples.first, size));
+  }
+  for (std::int64_t first = samples.first; first <= samples.last; first += size) {
+    const auto i = static_cast<std::uint64_t>(first / size);
+    const std::vector<Values> simulated = simulation.batch(i);
+    const auto values_of = [&](Side& side) {
+      if (side.simulation.get() == &simulation) return simulated;
+      if (side.simulation != nullptr) return side.simulation->batch(i);
+      return program::execute(*side.program,
+                              simulated[static_cast<std::size_t>(side.program->input)],
+                              simulation.size());
+    };
+    const std::vector<Values> left = values_of(a), right = values_of(b);
+    diff.add(first, simulation.size(), left, right);
+  }
+}
+
+/// Compares on the rows of an array, or on what a trace holds.
+void compare_on_array(Side& a, Side& b, const std::string& input, program::Diff& diff) {
+  const program::Program& program = *(a.names() != nullptr ? a.names() : b.names());
+  std::int64_t samples = 0;
+  Values x;
+  for (Side* side : {&a, &b}) {
+    if (side->what != Side::What::kTrace) continue;
+    side->trace = read_trace(side->path, program);
+    x = side->trace[static_cast<std::size_t>(program.input)];
+  }
+  if (x.empty()) x = read_input(input, program, samples);
+  samples = static_cast<std::int64_t>(x.size()) / program.tensor(program.input).size();
+  const auto values_of = [&](const Side& side) {
+    return side.what == Side::What::kTrace ? side.trace
+                                           : program::execute(*side.program, x, samples);
+  };
+  diff.add(0, samples, values_of(a), values_of(b));
+}
+
+void diff_sides(const DiffCommand& options) {
+  const registry::Registry registry = open_registry_to_run();
+  Side a = open_side(options.sides[0], options.pipeline, registry);
+  Side b = open_side(options.sides[1], options.pipeline, registry);
+  const bool has_run = a.simulation != nullptr || b.simulation != nullptr;
+  const bool has_trace = a.what == Side::What::kTrace || b.what == Side::What::kTrace;
+  if (a.names() == nullptr && b.names() == nullptr) {
+    throw InputError(
+        "two traces: expected a program or a run on one side, which knows the tensors");
+  }
+  if (has_run && has_trace) {
+    throw InputError("a run and a trace: expected a program beside the trace");
+  }
+  if (!has_run && !has_trace && options.input.empty()) {
+    throw InputError("--input is missing: two programs are compared on a .npy file");
+  }
+  if (!has_trace) require_same_tensors(a, b);
+  program::Diff diff(*(a.names() != nullptr ? a.names() : b.names()));
+  if (has_run) {
+    compare_on_test_set(a, b, options.input, diff);
+  } else {
+    compare_on_array(a, b, options.input, diff);
+  }
+  data::print("{}", diff.text(a.path.string(), b.path.string()));
+  if (diff.differs()) {
+    throw RunError(fmt::format("{} and {} differ", a.path.string(), b.path.string()));
+  }
+}
+
+}  // namespace
+
+void add_diff(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "diff", "Compares every tensor of a run, a program or a trace; status 1 where they differ.");
+  auto options = std::make_shared<DiffCommand>();
+  command
+      ->add_option("sides", options->sides,
+                   "Two of: folder of a program, folder of a run, trace (.npz)")
+      ->required()
+      ->expected(2)
+      ->type_name("A B");
+  command
+      ->add_option("--input", options->input,
+                   "test:FIRST..LAST of the run's test set (default: all of it), or a .npy file "
+                   "for two programs")
+      ->type_name("SAMPLES");
+  command
+      ->add_option("--pipeline", options->pipeline,
+                   "The run's pipeline file. Default: where it was when the run was made")
+      ->type_name("PIPELINE.json");
+  command->callback([options, &action] { action = [options] { diff_sides(*options); }; });
+}
+
+}  // namespace qloom::cli

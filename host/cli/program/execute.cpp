@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <fmt/format.h>
+
+#include "host/cli/commands.hpp"
+#include "host/cli/outputs.hpp"
+#include "host/cli/program/sides.hpp"
+#include "host/data/arrays/npy.hpp"
+#include "host/data/streams.hpp"
+#include "host/program/files.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ExecuteCommand {
+  fs::path program, input, output, trace;
+};
+
+/// All outputs in a .npz by name, or the first one in a .npy.
+void write_outputs(const program::Program& program, const std::vector<program::Values>& tensors,
+                   const fs::path& file, bool is_npz) {
+  data::Arrays arrays;
+  for (const int output : program.outputs) {
+    const program::Tensor& tensor = program.tensor(output);
+    data::Array array = array_of(tensor, tensors[static_cast<std::size_t>(output)]);
+    if (!is_npz) return data::write_bytes(file, data::npy_bytes(array));
+    arrays[tensor.name] = std::move(array);
+  }
+  data::write_npz(file, arrays);
+}
+
+void write_trace(const program::Program& program, const std::vector<program::Values>& tensors,
+                 const fs::path& file) {
+  data::Arrays arrays;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    arrays[program.tensors[i].name] = array_of(program.tensors[i], tensors[i]);
+  }
+  data::write_npz(file, arrays);
+}
+
+void execute_program(const ExecuteCommand& options) {
+  Outputs outputs;
+  outputs.plan("--output", options.output);
+  outputs.plan("--trace", options.trace);
+  outputs.check();
+  const program::Program program = program::read(options.program);
+  std::int64_t samples = 0;
+  const program::Values input = read_input(options.input, program, samples);
+  const std::vector<program::Values> tensors = program::execute(program, input, samples);
+  const bool is_npz = options.output.extension() == ".npz";
+  outputs.set("--output",
+              [&](const fs::path& file) { write_outputs(program, tensors, file, is_npz); });
+  outputs.set("--trace", [&](const fs::path& file) { write_trace(program, tensors, file); });
+  outputs.commit();
+  data::print("{} samples\n", samples);
+}
+
+}  // namespace
+
+void add_execute(CLI::App& app, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("execute", "Runs an integer program, in integers alone, on an array.");
+  auto options = std::make_shared<ExecuteCommand>();
+  command->add_option("program", options->program, "Folder of a program (qloom compile)")
+      ->required()
+      ->type_name("PROGRAM");
+  command
+      ->add_option("--input", options->input,
+                   "Integers, (samples, height, width, channels): bytes of images, or codes where "
+                   "the program begins with codes")
+      ->required()
+      ->type_name("FILE.npy");
+  command
+      ->add_option("--output", options->output,
+                   ".npy: the first output, the logits; .npz: all outputs by name")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--trace", options->trace, "Every tensor of the program by name")
+      ->type_name("FILE.npz");
+  command->callback([options, &action] { action = [options] { execute_program(*options); }; });
+}
+
+}  // namespace qloom::cli

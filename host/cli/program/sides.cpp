@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/cli/program/sides.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "host/compile/summary.hpp"
+#include "host/tensor/error.hpp"
+
+namespace qloom::cli {
+namespace {
+
+using program::Values;
+
+/// Every byte as the network's input has it, by the function that makes batches.
+compile::Pixels pixels_of(const run::Batches& batches) {
+  const data::Split& test = batches.dataset.test;
+  compile::Pixels pixels;
+  if (test.bytes.empty()) return pixels;
+  constexpr std::int64_t kBytes = 256;
+  pixels.channels = test.channels;
+  data::Split split;
+  split.count = kBytes;
+  split.height = split.width = 1;
+  split.channels = test.channels;
+  for (std::int64_t i = 0; i < kBytes * test.channels; ++i) {
+    split.bytes.push_back(static_cast<std::uint8_t>(i / test.channels));
+  }
+  split.labels.assign(kBytes, 0);
+  std::vector<std::int32_t> order(kBytes), labels(kBytes);
+  std::iota(order.begin(), order.end(), 0);
+  pixels.values.resize(split.bytes.size());
+  data::make_batch(batches.dataset, split, batches.normalisation, order.data(), 0, kBytes,
+                   pixels.values.data(), labels.data());
+  return pixels;
+}
+
+Values integers_of(const data::Array& array, const std::string& where) {
+  Values values;
+  std::visit(
+      [&](const auto& from) {
+        using T = typename std::decay_t<decltype(from)>::value_type;
+        if constexpr (std::is_floating_point_v<T>) {
+          throw InputError(where + ": floats, expected integers: codes or bytes");
+        } else {
+          values.assign(from.begin(), from.end());
+        }
+      },
+      array.values);
+  return values;
+}
+
+}  // namespace
+
+Simulation::Simulation(const std::filesystem::path& run, const std::filesystem::path& pipeline_file,
+                       const registry::Registry& registry)
+    : run_(run, pipeline_file, registry),
+      walk_(run_.batches().test()),
+      pixels_(pixels_of(run_.batches())) {
+  run_.network().plan.fuse(false);
+  forward(0);
+  compiled_ = compile::compile(run_.network(), pixels_);
+  if (!compiled_.refusals.empty()) {
+    throw InputError(fmt::format("{}: {} places of the network have no integer form{}",
+                                 run.string(), compiled_.refusals.size(),
+                                 compile::text_of(compiled_.refusals)));
+  }
+}
+
+void Simulation::forward(std::uint64_t i) {
+  walk_.load(i);
+  run_.network().plan.forward(walk_.images(), run_.evaluation(i));
+}
+
+std::vector<Values> Simulation::batch(std::uint64_t i) {
+  forward(i);
+  std::vector<Values> tensors = compile::simulated(compiled_, run_.network());
+  const data::Split& test = run_.batches().dataset.test;
+  if (test.bytes.empty()) return tensors;
+  const std::int64_t pixels = test.height * test.width * test.channels;
+  const auto* bytes = test.bytes.data() + static_cast<std::int64_t>(i) * batch_size() * pixels;
+  tensors[static_cast<std::size_t>(compiled_.program.input)].assign(bytes, bytes + size() * pixels);
+  return tensors;
+}
+
+Samples samples_of(const std::string& text, std::int64_t count) {
+  Samples samples;
+  const std::size_t dots = text.find("..");
+  const auto number = [&](std::size_t from, std::size_t to, std::int64_t& value) {
+    const char *begin = text.data() + from, *end = text.data() + to;
+    const auto [rest, error] = std::from_chars(begin, end, value);
+    return error == std::errc() && rest == end && begin != end;
+  };
+  const bool is_range = text.starts_with("test:") && dots != std::string::npos &&
+                        number(5, dots, samples.first) &&
+                        number(dots + 2, text.size(), samples.last);
+  if (!is_range || samples.first < 0 || samples.last < samples.first || samples.last >= count) {
+    throw InputError(fmt::format("--input: \"{}\", expected test:FIRST..LAST within test:0..{}",
+                                 text, count - 1));
+  }
+  return samples;
+}
+
+Values read_input(const std::filesystem::path& file, const program::Program& program,
+                  std::int64_t& samples) {
+  const data::Array array = data::read_npy_any(file);
+  const program::Tensor& input = program.tensor(program.input);
+  Values values = integers_of(array, file.string());
+  const auto size = static_cast<std::size_t>(input.size());
+  if (array.shape.empty() || values.empty() || values.size() % size != 0 ||
+      static_cast<std::size_t>(array.shape[0]) != values.size() / size) {
+    throw InputError(fmt::format("{}: shape ({}), expected (samples, {}, {}, {})", file.string(),
+                                 fmt::join(array.shape, ", "), input.height, input.width,
+                                 input.channels));
+  }
+  const steps::Interval range = input.type.values();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] >= range.lo && values[i] <= range.hi) continue;
+    throw InputError(fmt::format("{}: element {} is {}, expected {} to {} ({})", file.string(), i,
+                                 values[i], range.lo, range.hi, input.type.text()));
+  }
+  samples = static_cast<std::int64_t>(values.size() / size);
+  return values;
+}
+
+data::Array array_of(const program::Tensor& tensor, const Values& values) {
+  const std::int64_t samples = static_cast<std::int64_t>(values.size()) / tensor.size();
+  return {{samples, tensor.height, tensor.width, tensor.channels}, values};
+}
+
+}  // namespace qloom::cli

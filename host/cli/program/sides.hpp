@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// What computes the tensors of a program: the simulation of a run, the program's executor, or a
+// trace that was written before. Batch by batch, so that whole test sets fit in memory.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "host/compile/simulate.hpp"
+#include "host/data/arrays/array_file.hpp"
+#include "host/program/execute.hpp"
+#include "host/run/finished.hpp"
+
+namespace qloom::cli {
+
+/// A finished run, and the program that its network is.
+class Simulation {
+ public:
+  Simulation(const std::filesystem::path& run, const std::filesystem::path& pipeline_file,
+             const registry::Registry& registry);
+
+  [[nodiscard]] const compile::Compiled& compiled() const { return compiled_; }
+  [[nodiscard]] run::Finished& run() { return run_; }
+  /// Samples of the test set.
+  [[nodiscard]] std::int64_t samples() const { return run_.batches().dataset.test.count; }
+  [[nodiscard]] std::int64_t batch_size() const { return run_.batches().size; }
+  /// Runs test batch i; all tensors of the program, its input too.
+  std::vector<program::Values> batch(std::uint64_t i);
+  /// Of the batch that ran last.
+  [[nodiscard]] std::int64_t size() const { return walk_.size(); }
+
+ private:
+  void forward(std::uint64_t i);
+
+  run::Finished run_;
+  run::Walk walk_;
+  compile::Pixels pixels_;
+  compile::Compiled compiled_;
+};
+
+/// Which samples: "test:0..99", or the rows of a .npy file.
+struct Samples {
+  std::int64_t first = 0, last = 0;  ///< both counted
+};
+/// InputError unless the text is "test:FIRST..LAST" with samples that are there.
+[[nodiscard]] Samples samples_of(const std::string& text, std::int64_t count);
+
+/// Values of a program's input from a .npy file, (samples, height, width, channels) or without
+/// axes of 1; InputError for another shape, type or value.
+[[nodiscard]] program::Values read_input(const std::filesystem::path& file,
+                                         const program::Program& program, std::int64_t& samples);
+/// An array of the values of a tensor, int64.
+[[nodiscard]] data::Array array_of(const program::Tensor& tensor, const program::Values& values);
+
+}  // namespace qloom::cli

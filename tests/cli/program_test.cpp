@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// From a finished run to its integer program: compile, execute, diff.
+#include <algorithm>
+
+#include "host/data/arrays/npy.hpp"
+#include "host/program/files.hpp"
+#include "tests/support/program.hpp"
+
+namespace qloom::test {
+namespace {
+
+class IntegerProgram : public Program {
+ protected:
+  static Json pipeline() {
+    return Json::parse(R"({"name": "p",
+        "data": {"dataset": "fashion-mnist", "batch_size": 64, "train_limit": 640,
+                 "test_limit": 150},
+        "model": {"inline": {"layers": [
+          {"name": "c1", "type": "conv", "filters": 4, "kernel": 3, "stride": 2, "padding": "same"},
+          {"name": "n1", "type": "norm"}, {"name": "r1", "type": "relu"},
+          {"name": "c2", "type": "conv", "filters": 6, "kernel": 3, "padding": "same",
+           "bias": false},
+          {"name": "n2", "type": "norm"}, {"name": "r2", "type": "relu"},
+          {"name": "p2", "type": "max_pool", "kernel": 2}, {"name": "f", "type": "flatten"},
+          {"name": "d", "type": "dense", "units": "classes"}]}},
+        "rules": [
+          {"site": "weight", "quantizer": {"plugin": "affine", "bits": 4, "symmetric": true,
+                                           "granularity": "channel"}},
+          {"site": ["input", "activation"], "quantizer": {"plugin": "affine", "bits": 5}}],
+        "stages": [{"train": {"epochs": 1}}, {"evaluate": {}}]})");
+  }
+  /// Runs the pipeline with this patch; the run lies in "run".
+  void run(const Json& patch = Json::object()) {
+    Json p = pipeline();
+    p.merge_patch(patch);
+    write("p.json", p.dump());
+    const Outcome o = qloom({"run", "p.json", "--output", "run"});
+    ASSERT_EQ(o.status, 0) << o.err;
+  }
+  Outcome compile() { return qloom({"compile", "run", "--output", "program"}); }
+  /// Compiles; program and run are equal on all test samples.
+  std::string expect_equal() {
+    const Outcome o = compile();
+    EXPECT_EQ(o.status, 0) << o.err;
+    const Outcome diff = qloom({"diff", "run", "program"});
+    EXPECT_EQ(diff.status, 0) << diff.out << diff.err;
+    EXPECT_NE(diff.out.find("c2.sum"), std::string::npos) << diff.out;
+    return o.out;
+  }
+  void expect_refused(const std::string& reason) {
+    const Outcome o = compile();
+    EXPECT_EQ(o.status, 2);
+    EXPECT_NE(o.err.find(reason), std::string::npos) << o.err;
+    EXPECT_FALSE(fs::exists(folder_ / "program" / "program.json"));
+  }
+};
+
+TEST_F(IntegerProgram, EqualsItsRunInEveryTensor) {
+  run();
+  const std::string table = expect_equal();
+  EXPECT_NE(table.find("thresholds"), std::string::npos) << table;
+  const program::Program program = program::read(folder_ / "program");
+  std::vector<std::string> names;
+  for (const program::Tensor& tensor : program.tensors) names.push_back(tensor.name);
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"image", "c1.in", "c1.sum", "c2.in", "c2.sum", "r2.codes",
+                                      "p2.codes", "d.in", "d.sum", "logits", "class"}));
+  const Json summary = json("program/compile.json");
+  EXPECT_EQ(summary["totals"]["products"], 14 * 14 * 4 * 9 + 14 * 14 * 6 * 36 + 294 * 10);
+}
+
+TEST_F(IntegerProgram, OfLearnedStepsAndPowersOfTwoEqualsItsRun) {
+  run(Json::parse(R"({"rules": [
+      {"site": "weight", "quantizer": {"plugin": "lsq", "bits": 3}},
+      {"site": "input", "quantizer": {"plugin": "fixed_point", "bits": 8, "fraction_bits": 5}},
+      {"site": "activation", "quantizer": {"plugin": "lsq", "bits": 4, "signed": false}}]})"));
+  expect_equal();
+}
+
+TEST_F(IntegerProgram, OfRuleForLogitsHasNoFloatLeft) {
+  run(Json::parse(R"({"rules": [
+      {"site": ["weight", "input", "activation"], "quantizer": {"plugin": "affine", "bits": 8}},
+      {"site": "logits", "quantizer": {"plugin": "fixed_point", "bits": 12,
+                                       "fraction_bits": 6}}]})"));
+  EXPECT_NE(expect_equal().find("float remains: none"), std::string::npos);
+}
+
+TEST_F(IntegerProgram, NormsOfNegativeScaleAreTurnedRound) {
+  run(Json::parse(R"({"stages": [
+      {"train": {"epochs": 1, "optimizer": {"type": "sgd", "learning_rate": 0.8}}},
+      {"evaluate": {}}]})"));
+  expect_equal();
+  const program::Program program = program::read(folder_ / "program");
+  EXPECT_TRUE(std::any_of(program.ops.begin(), program.ops.end(), [](const program::Op& op) {
+    return !op.steps.empty() && op.steps[0].op == steps::Op::kMultiply && op.name != "logits" &&
+           std::count(op.steps[0].constants.begin(), op.steps[0].constants.end(), -1) > 0;
+  }));
+}
+
+TEST_F(IntegerProgram, NamesEverythingThatIsNoInteger) {
+  run(Json::parse(R"({"rules": [
+      {"site": "weight", "layers": ["c1"], "quantizer": {"plugin": "affine", "bits": 8}},
+      {"site": "activation", "layers": ["c2"],
+       "quantizer": {"plugin": "affine", "bits": 8, "granularity": "sample"}}]})"));
+  expect_refused("c1: reads real values: no rule at site input");
+  expect_refused("c2: weights are real: no rule at site weight\n    rule: {\"site\": \"weight\"");
+  expect_refused("d: reads real values: no rule at site activation");
+}
+
+TEST_F(IntegerProgram, RefusesScalesThatFollowEachTensor) {
+  run(Json::parse(R"({"rules": [
+      {"site": ["weight", "input"], "quantizer": {"plugin": "affine", "bits": 8}},
+      {"site": "activation", "quantizer": {"plugin": "affine", "bits": 8}, "dynamic": true}]})"));
+  expect_refused("c2: its input: the scale of \"affine\" follows each tensor");
+}
+
+TEST_F(IntegerProgram, DiffNamesTheFirstTensorThatDiffers) {
+  run();
+  ASSERT_EQ(compile().status, 0);
+  program::Program program = program::read(folder_ / "program");
+  const auto conv = std::find_if(program.ops.begin(), program.ops.end(),
+                                 [](const program::Op& op) { return op.name == "c2"; });
+  conv->weights[0] = conv->weights[0] == 0 ? 1 : 0;
+  program::write(program, folder_ / "other");
+  const Outcome o = qloom({"diff", "run", "other", "--input", "test:0..63"});
+  EXPECT_EQ(o.status, 1);
+  EXPECT_NE(o.out.find("c2.in     0 of 50176 differ\n"), std::string::npos) << o.out;
+  EXPECT_NE(o.out.find("differ   <- first difference\n  sample 0, row"), std::string::npos)
+      << o.out;
+  EXPECT_NE(o.out.find("made by \"c2\" (conv)"), std::string::npos) << o.out;
+}
+
+TEST_F(IntegerProgram, ExecutesWhatItIsGivenAndLeavesATrace) {
+  run();
+  ASSERT_EQ(compile().status, 0);
+  data::Array images{{2, 28, 28, 1}, std::vector<std::uint8_t>(2 * 28 * 28, 7)};
+  const data::Bytes bytes = data::npy_bytes(images);
+  write("x.npy", std::string(bytes.begin(), bytes.end()));
+  const Outcome o =
+      qloom({"execute", "program", "--input", "x.npy", "--output", "y.npz", "--trace", "t.npz"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  const data::Arrays outputs = data::read_npz(folder_ / "y.npz");
+  EXPECT_EQ(outputs.at("class").shape, (Shape{2, 1, 1, 1}));
+  EXPECT_EQ(outputs.at("logits").shape, (Shape{2, 1, 1, 10}));
+  EXPECT_EQ(qloom({"diff", "program", "t.npz"}).status, 0);
+}
+
+TEST_F(IntegerProgram, WrongInputIsRefused) {
+  run();
+  ASSERT_EQ(compile().status, 0);
+  const auto refused = [this](const std::vector<std::string>& args, const std::string& message) {
+    const Outcome o = qloom(args);
+    EXPECT_EQ(o.status, 2) << message;
+    EXPECT_NE(o.err.find(message), std::string::npos) << o.err;
+  };
+  refused({"diff", "run", "program", "--input", "test:0..150"}, "within test:0..149");
+  refused({"diff", "run", "program", "--input", "test:3..9"}, "multiple of the batch size 64");
+  refused({"diff", "run", "p.json"}, "expected the folder of a program");
+  refused({"diff", "program", "program"}, "--input is missing");
+  refused({"compile", "nowhere", "--output", "o"}, "nowhere/report.json: no such file");
+  refused({"execute", "run", "--input", "x.npy", "--output", "y.npy"}, "program.json");
+  EXPECT_FALSE(fs::exists(folder_ / "o" / "program.json"));
+  fs::remove(folder_ / "p.json");
+  refused({"compile", "run", "--output", "o"}, "name the run's pipeline with --pipeline");
+}
+
+}  // namespace
+}  // namespace qloom::test
