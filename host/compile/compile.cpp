@@ -3,12 +3,12 @@
 #include "host/compile/compile.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "host/compile/logits.hpp"
 #include "host/compile/operands.hpp"
 #include "host/kernels/stored_codes.hpp"
 #include "host/tensor/error.hpp"
@@ -160,13 +160,24 @@ class Compiler {
     op.name = node.layer->name;
     op.inputs = {input.tensor};
     op.window = node.layer->type->contraction(*node.layer, 1);
-    op.kind = op.window.in_h * op.window.in_w == 1 ? Kind::kDense : Kind::kConv;
+    const bool pads = op.window.pads();
+    op.kind = op.window.in_h * op.window.in_w == 1 && !pads ? Kind::kDense : Kind::kConv;
     take_weights(node, op);
     const program::Tensor& x = out_.program.tensor(input.tensor);
-    op.pad = x.zero_point +
-             static_cast<std::int64_t>(double{node.input_operand.pad} / *node.input_operand.scale);
-    const Interval codes = x.type.values();
-    const auto sums = program::sums_of(op, {codes.lo - x.zero_point, codes.hi - x.zero_point});
+    const Interval codes{x.type.values().lo - x.zero_point, x.type.values().hi - x.zero_point};
+    if (op.kind == Kind::kConv) {
+      const auto pad = static_cast<std::int64_t>(double{node.input_operand.pad} /
+                                                 double{*node.input_operand.scale});
+      op.pad = x.zero_point + pad;
+      if (pads && (pad < codes.lo || pad > codes.hi)) {
+        refuse({op.name,
+                fmt::format("pads with {}, which its input's codes do not reach",
+                            node.input_operand.pad),
+                {}});
+        return {};
+      }
+    }
+    const auto sums = program::sums_of(op, codes);
     Interval all{0, 0};
     for (const Interval& sum : sums) all = steps::join(all, sum);
     op.sum.needed = std::max(2, steps::bits_of({std::min<std::int64_t>(all.lo, -1), all.hi}));
@@ -296,7 +307,7 @@ class Compiler {
     return &node_at(node.inputs[0]);
   }
 
-  int add_mover(const Node& mover, int input, const std::string& name, const SiteQuantizer& site,
+  int add_mover(const Node& mover, int input, const std::string& name, SiteQuantizer& site,
                 const Node* values) {
     Op op;
     op.inputs = {input};
@@ -304,7 +315,7 @@ class Compiler {
     op.kind = mover.layer->type->takes_largest ? Kind::kMaxPool : Kind::kReshape;
     if (op.kind == Kind::kMaxPool) op.window = window_of(*mover.layer);
     return add(std::move(op), code_tensor(name, mover.out_shape, site),
-               {Source::What::kCodes, values, const_cast<SiteQuantizer*>(&site)});
+               {Source::What::kCodes, values, &site});
   }
 
   /// The name, with a number behind it where it is taken.
@@ -326,9 +337,8 @@ class Compiler {
     const Reached& last = reached_.back();
     const Node& node = *nodes_.back();
     int logits = last.tensor;
-    if (last.what == Reached::What::kRoute && last.route.contraction != nullptr &&
-        last.route.nodes.empty()) {
-      logits = add_linear_logits(*last.route.contraction, last.tensor);
+    if (last.what == Reached::What::kRoute && is_linear(last.route)) {
+      logits = add_logits(last.route, last.tensor);
     } else if (last.what != Reached::What::kCodes) {
       refuse({node.name, "the logits are no sums of a contraction and no rule makes codes of them",
               R"({"site": "logits", "quantizer": {"plugin": "affine", "bits": 16}})"});
@@ -344,43 +354,17 @@ class Compiler {
     out_.program.outputs = {logits, index};
   }
 
-  /// Logits at one scale 2^-k: sum * m + b with m of 31 bits, since neither scales per channel nor
-  /// a real bias leave integers that can be compared.
-  int add_linear_logits(const Node& node, int sums) {
-    const contraction::Operand &x = node.input_operand, &w = node.weight_operand;
-    const auto channels = static_cast<std::size_t>(node.out_shape.channels);
-    double largest = 0;
-    std::vector<double> factor(channels);
-    for (std::size_t c = 0; c < channels; ++c) {
-      factor[c] = double{*x.scale} * double{w.scale[w.scale_count == 1 ? 0 : c]};
-      largest = std::max(largest, factor[c]);
-    }
-    int exponent = 0;
-    std::frexp(largest, &exponent);
-    const int bits = 31 - exponent;  // largest * 2^bits lies in 2^30 .. 2^31
-    std::vector<std::int64_t> multiplier(channels), bias(channels, 0);
-    for (std::size_t c = 0; c < channels; ++c) {
-      multiplier[c] = std::llrint(std::ldexp(factor[c], bits));
-      if (node.bias_values != nullptr) {
-        bias[c] = std::llrint(std::ldexp(double{node.bias_values[c]}, bits));
-      }
-    }
-    using steps::Op;
-    using steps::Rounding;
-    program::Op map;
+  int add_logits(const Route& route, int sums) {
+    LinearLogits linear = linear_logits(route, network_.plan.last_pass(), ranges_of(sums));
+    Op map;
     map.kind = Kind::kMap;
     map.inputs = {sums};
-    map.steps = {{Op::kMultiply, Rounding::kTowardNegative, multiplier, 1}};
-    if (node.bias_values != nullptr) {
-      map.steps.push_back({Op::kAdd, Rounding::kTowardNegative, bias, 1});
-    }
-    const steps::Proof proof = steps::prove(map.steps, channels, ranges_of(sums));
-    if (!proof.holds()) throw RunError("logits: " + proof.fault);
-    Interval values = proof.behind.back();
-    program::Tensor tensor =
-        tensor_of("logits", node.out_shape,
-                  program::type_of({std::min<std::int64_t>(values.lo, -1), values.hi}));
-    tensor.scale = {std::ldexp(1.0, -bits)};
+    map.steps = std::move(linear.steps);
+    const Node& node = *route.contraction;
+    program::Tensor tensor = tensor_of(
+        "logits", node.out_shape,
+        program::type_of({std::min<std::int64_t>(linear.values.lo, -1), linear.values.hi}));
+    tensor.scale = {linear.scale};
     out_.has_float_logits = true;
     return add(std::move(map), std::move(tensor), {Source::What::kLogits, &node, nullptr});
   }

@@ -116,6 +116,42 @@ TEST_F(IntegerProgram, RefusesScalesThatFollowEachTensor) {
   expect_refused("c2: its input: the scale of \"affine\" follows each tensor");
 }
 
+TEST_F(IntegerProgram, RefusesFunctionsThatFallAndRise) {
+  Json p = pipeline();
+  p["model"]["inline"]["layers"][2]["type"] = "hard_swish";
+  run(p);
+  expect_refused("c2: its input: its codes do not only rise or only fall with the sum");
+}
+
+TEST_F(IntegerProgram, RefusesMoreThresholdsThanAreMade) {
+  run(Json::parse(R"({"rules": [
+      {"site": ["weight", "input", "activation"], "quantizer": {"plugin": "affine",
+                                                                "bits": 16}}]})"));
+  expect_refused("thresholds a channel, at most 4095 are made");
+}
+
+TEST_F(IntegerProgram, RefusesLayersThatWorkOnRealValues) {
+  Json p = pipeline();
+  p["model"]["inline"]["layers"][6]["type"] = "average_pool";
+  run(p);
+  expect_refused("d: reads values that have no integer form: \"p2\" (average_pool) works on real");
+}
+
+TEST_F(IntegerProgram, OfImagesThatAreNoBytesBeginsAtTheirCodes) {
+  std::vector<float> images;
+  std::vector<std::int64_t> labels;
+  for (int i = 0; i < 64 * 4; ++i) images.push_back(0.01F * static_cast<float>(i * 37 % 200 - 100));
+  for (int i = 0; i < 64; ++i) labels.push_back(i % 2);
+  data::write_npz(folder_ / "d.npz", {{"images", {{64, 4}, images}}, {"labels", {{64}, labels}}});
+  run(Json::parse(R"({"data": {"dataset": "numpy", "train_file": "d.npz", "test_file": "d.npz",
+                               "train_limit": null, "test_limit": null},
+      "model": {"inline": {"layers": [{"name": "c1", "type": "dense", "units": 5},
+          {"name": "r", "type": "relu"}, {"name": "c2", "type": "dense", "units": "classes"}]}}})"));
+  expect_equal();
+  const program::Program program = program::read(folder_ / "program");
+  EXPECT_EQ(program.tensor(program.input).name, "c1.in");
+}
+
 TEST_F(IntegerProgram, DiffNamesTheFirstTensorThatDiffers) {
   run();
   ASSERT_EQ(compile().status, 0);

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#pragma once
+
+#include <vector>
+
+#include "host/compile/route.hpp"
+#include "host/steps/step.hpp"
+
+namespace qloom::compile {
+
+/// Does the route bring sums to their end over norms and moves alone?
+[[nodiscard]] bool is_linear(const Route& route);
+
+/// Logits at one scale, of sums in `ranges` (one a channel): steps sum * m + b with m of at most 31
+/// bits, since neither scales per channel nor real offsets leave integers that can be compared. The
+/// simulation's float32 logits are these but for their rounding.
+struct LinearLogits {
+  steps::Chain steps;
+  double scale = 1;  ///< a power of two
+  Interval values;
+};
+[[nodiscard]] LinearLogits linear_logits(const Route& route, const network::Pass& pass,
+                                         const std::vector<Interval>& ranges);
+
+}  // namespace qloom::compile
