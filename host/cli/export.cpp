@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
+#include "host/cli/program/export_program.hpp"
 #include "host/data/arrays/array_file.hpp"
 #include "host/data/claim.hpp"
 #include "host/data/json_file.hpp"
@@ -19,8 +20,9 @@ namespace fs = std::filesystem;
 using json::Json;
 
 struct ExportCommand {
-  fs::path run, output;
+  fs::path from, output, input;
   std::string format;
+  std::int64_t lanes = 1;
 };
 
 /// The report of a finished run with its formats.
@@ -43,8 +45,11 @@ Json report_with_formats(const fs::path& run) {
 }
 
 void export_formats(const ExportCommand& options) {
-  const fs::path folder = options.output.empty() ? options.run : options.output;
-  const Json file = results::formats_file(report_with_formats(options.run));
+  if (!options.input.empty() || options.lanes != 1) {
+    throw InputError("--lanes and --input are for --format verilog");
+  }
+  const fs::path folder = options.output.empty() ? options.from : options.output;
+  const Json file = results::formats_file(report_with_formats(options.from));
   data::require_writable_folder(folder);
   const data::Claim claim(folder);  // what a run is writing there is left to that run
   const fs::path text = folder / "formats.json", table = folder / "formats.csv";
@@ -57,23 +62,53 @@ void export_formats(const ExportCommand& options) {
   data::print("{}\n{}\n", text.string(), table.string());
 }
 
+void export_program(const ExportCommand& options) {
+  if (options.output.empty()) {
+    throw InputError(fmt::format("--output is required with --format {}", options.format));
+  }
+  export_verilog({.program = options.from,
+                  .output = options.output,
+                  .input = options.input,
+                  .lanes = options.lanes});
+}
+
 }  // namespace
 
 void add_export(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "export", "Writes what a finished run found in a form that other programs read.");
+      "export", "Writes a finished run or an integer program in a form that other programs read.");
   auto options = std::make_shared<ExportCommand>();
-  command->add_option("run", options->run, "Output folder of a run")->required()->type_name("RUN");
+  command
+      ->add_option("from", options->from,
+                   "Output folder of a run (formats), folder of an integer program (verilog)")
+      ->required()
+      ->type_name("FOLDER");
   command
       ->add_option("--format", options->format,
                    "formats: bits, scale, binary point and zero point of every site, as "
-                   "formats.json, which \"formats\" of a pipeline takes, and formats.csv")
+                   "formats.json, which \"formats\" of a pipeline takes, and formats.csv. "
+                   "verilog: memory files, golden words and a test bench that recomputes every "
+                   "layer")
       ->required()
-      ->check(one_of({"formats"}))
+      ->check(one_of({"formats", "verilog"}))
       ->type_name("FORMAT");
-  command->add_option("--output", options->output, "Folder of the files. Default: the run's")
+  command
+      ->add_option("--output", options->output,
+                   "Folder of the files. Default for formats: the run's")
       ->type_name("DIR");
-  command->callback([options, &action] { action = [options] { export_formats(*options); }; });
+  command
+      ->add_option("--lanes", options->lanes, "verilog: products of a layer in a clock. Default: 1")
+      ->type_name("N");
+  command
+      ->add_option("--input", options->input,
+                   "verilog: samples of the golden words, integers in a .npy file. Default: one "
+                   "sample of random codes")
+      ->type_name("FILE");
+  command->callback([options, &action] {
+    action = [options] {
+      options->format == "formats" ? export_formats(*options) : export_program(*options);
+    };
+  });
 }
 
 }  // namespace qloom::cli

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Formats of `qloom export` that begin with an integer program.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace qloom::cli {
+
+struct VerilogExport {
+  std::filesystem::path program, output;
+  std::filesystem::path input;  ///< .npy; empty: one random sample
+  std::int64_t lanes = 1;
+};
+
+void export_verilog(const VerilogExport& options);
+
+}  // namespace qloom::cli
