@@ -357,7 +357,8 @@ class Compiler {
   int add_logits(const Route& route, int sums) {
     LinearLogits linear = linear_logits(route, network_.plan.last_pass(), ranges_of(sums));
     Op map;
-    map.kind = Kind::kMap;
+    const bool are_sums = linear.steps.empty();
+    map.kind = are_sums ? Kind::kReshape : Kind::kMap;
     map.inputs = {sums};
     map.steps = std::move(linear.steps);
     const Node& node = *route.contraction;
@@ -365,8 +366,9 @@ class Compiler {
         "logits", node.out_shape,
         program::type_of({std::min<std::int64_t>(linear.values.lo, -1), linear.values.hi}));
     tensor.scale = {linear.scale};
-    out_.has_float_logits = true;
-    return add(std::move(map), std::move(tensor), {Source::What::kLogits, &node, nullptr});
+    out_.has_float_logits = linear.rounds;
+    const auto what = are_sums ? Source::What::kSums : Source::What::kLogits;
+    return add(std::move(map), std::move(tensor), {what, &node, nullptr});
   }
 
   network::Network& network_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -38,6 +39,25 @@ Linear linear_of(const Route& route, const network::Pass& pass) {
   return linear;
 }
 
+/// The sums themselves, where they are the logits at one scale.
+std::optional<LinearLogits> sums_as_logits(const Linear& linear,
+                                           const std::vector<Interval>& ranges) {
+  const double factor = linear.factor[0];
+  const auto is_one = [factor](double other) { return other == factor; };
+  const auto is_zero = [](double offset) { return offset == 0; };
+  if (!(factor > 0) || !std::all_of(linear.factor.begin(), linear.factor.end(), is_one) ||
+      !std::all_of(linear.offset.begin(), linear.offset.end(), is_zero)) {
+    return std::nullopt;
+  }
+  LinearLogits logits;
+  logits.scale = factor;
+  logits.values = ranges[0];
+  for (const Interval& range : ranges) logits.values = steps::join(logits.values, range);
+  constexpr std::int64_t kDistinct = std::int64_t{1} << 23;  // times a factor, in 24 bits
+  logits.rounds = logits.values.lo <= -kDistinct || logits.values.hi >= kDistinct;
+  return logits;
+}
+
 /// Each value * 2^bits as an integer.
 std::vector<std::int64_t> scaled(const std::vector<double>& values, int bits) {
   std::vector<std::int64_t> integers;
@@ -66,6 +86,7 @@ LinearLogits linear_logits(const Route& route, const network::Pass& pass,
   using steps::Op;
   using steps::Rounding;
   const Linear linear = linear_of(route, pass);
+  if (auto sums = sums_as_logits(linear, ranges)) return *sums;
   double largest = 0;
   for (const double factor : linear.factor) largest = std::max(largest, std::abs(factor));
   int exponent = 0;

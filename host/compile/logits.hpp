@@ -14,11 +14,14 @@ namespace qloom::compile {
 
 /// Logits at one scale, of sums in `ranges` (one a channel): steps sum * m + b with m of at most 31
 /// bits, since neither scales per channel nor real offsets leave integers that can be compared. The
-/// simulation's float32 logits are these but for their rounding.
+/// simulation's float32 logits are these but for their rounding. No steps where one scale serves
+/// all channels and nothing is added: the sums themselves.
 struct LinearLogits {
   steps::Chain steps;
-  double scale = 1;  ///< a power of two
+  double scale = 1;  ///< of the logits; with steps a power of two
   Interval values;
+  /// Can two logits that differ be one float32 number in the simulation?
+  bool rounds = true;
 };
 [[nodiscard]] LinearLogits linear_logits(const Route& route, const network::Pass& pass,
                                          const std::vector<Interval>& ranges);

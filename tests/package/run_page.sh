@@ -17,6 +17,7 @@ trap 'rm -rf "$home"' EXIT
 # The page's first command stands in qloom's own folder, where the build is build/release.
 mkdir -p "$home/qloom-source/build"
 ln -s "$build" "$home/qloom-source/build/release"
+ln -s "$(dirname "$page")/../examples" "$home/qloom-source/examples"
 
 awk '
   /^```/ && inside { if (inside == "write") print "END_OF_FILE"; inside = ""; next }

@@ -7,6 +7,7 @@
 #include "host/cli/commands.hpp"
 #include "host/cli/program/sides.hpp"
 #include "host/data/streams.hpp"
+#include "host/exchange/c/trace.hpp"
 #include "host/program/diff.hpp"
 #include "host/program/files.hpp"
 #include "host/tensor/error.hpp"
@@ -49,12 +50,12 @@ Side open_side(const fs::path& path, const fs::path& pipeline, const registry::R
             std::make_unique<Simulation>(path, pipeline, registry),
             {}};
   }
-  if (path.extension() == ".npz" && fs::exists(path)) {
+  if ((path.extension() == ".npz" || path.extension() == ".bin") && fs::exists(path)) {
     return {Side::What::kTrace, path, std::nullopt, nullptr, {}};
   }
   throw InputError(
       fmt::format("{}: expected the folder of a program (program.json) or of a run "
-                  "(report.json), or a trace (.npz)",
+                  "(report.json), or a trace (.npz, or .bin of an exported C program)",
                   path.string()));
 }
 
@@ -135,7 +136,8 @@ void compare_on_array(Side& a, Side& b, const std::string& input, program::Diff&
   Values x;
   for (Side* side : {&a, &b}) {
     if (side->what != Side::What::kTrace) continue;
-    side->trace = read_trace(side->path, program);
+    side->trace = side->path.extension() == ".bin" ? exchange::c::read_trace(side->path, program)
+                                                   : read_trace(side->path, program);
     x = side->trace[static_cast<std::size_t>(program.input)];
   }
   if (x.empty()) x = read_input(input, program, samples);
@@ -183,8 +185,9 @@ void add_diff(CLI::App& app, Action& action) {
       "diff", "Compares every tensor of a run, a program or a trace; status 1 where they differ.");
   auto options = std::make_shared<DiffCommand>();
   command
-      ->add_option("sides", options->sides,
-                   "Two of: folder of a program, folder of a run, trace (.npz)")
+      ->add_option(
+          "sides", options->sides,
+          "Two of: folder of a program, folder of a run, trace (.npz; .bin: of exported C)")
       ->required()
       ->expected(2)
       ->type_name("A B");
