@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the qloom authors
-"""Runs pipelines, makes their integer programs and compares every tensor with the simulation.
+"""Runs pipelines, makes their integer programs and compares every tensor with the simulation; then Verilator
+recomputes every layer for one sample.
 
 equal.py QLOOM OUTPUT PIPELINE...   a line for each: values compared, or what compile refuses;
                                     status 1 where anything differs or a command fails otherwise
@@ -16,6 +17,17 @@ REFUSED = 2
 
 def call(*command):
     return subprocess.run([str(part) for part in command], capture_output=True, text=True)
+
+
+def verilog_of(program, folder, output):
+    """(text, is it well) of a program as Verilog."""
+    exported = call(program, "export", folder, "--format", "verilog", "--output", output)
+    if exported.returncode != 0:
+        return exported.stderr, False
+    simulated = call("make", "-C", output, "verilator", "OPTIMIZATION=-O0")
+    counts = re.search(r"\d+ sums and \d+ codes differ in (\d+) of \1 layers", simulated.stdout)
+    text = "Verilog: " + (counts[0] if counts else simulated.stdout + simulated.stderr)
+    return text, simulated.returncode == 0 and counts is not None
 
 
 def outcome_of(program, pipeline, output):
@@ -35,7 +47,9 @@ def outcome_of(program, pipeline, output):
     values, differing = sum(int(b) for _, b in counts), sum(int(a) for a, _ in counts)
     constants = re.search(r"(\d+) constants", compiled.stdout).group(1)
     text = f"{differing} of {values} values differ, {constants} constants"
-    return text, diff.returncode == 0 and values > 0 and differing == 0
+    verilog, is_recomputed = verilog_of(program, folder, output / f"{pipeline.stem}.verilog")
+    is_well = diff.returncode == 0 and values > 0 and differing == 0 and is_recomputed
+    return f"{text}; {verilog}", is_well
 
 
 def main(program, output, *pipelines):
