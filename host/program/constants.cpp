@@ -67,6 +67,12 @@ void ConstantsWriter::add(const std::string& name, const Shape& shape,
 
 data::Bytes ConstantsWriter::bytes() const { return data::zip_bytes(members_); }
 
+data::FileHash hash_of(const data::Bytes& bytes) {
+  data::Hash hash;
+  hash.add(bytes.data(), bytes.size());
+  return {bytes.size(), data::digest_text(hash.digest())};
+}
+
 json::Json to_json(const data::FileHash& hash) {
   return {{"file", kConstantsFile}, {"bytes", hash.bytes}, {"digest", hash.digest}};
 }
@@ -74,7 +80,7 @@ json::Json to_json(const data::FileHash& hash) {
 ConstantsReader::ConstantsReader(const std::filesystem::path& file, const data::FileHash& expected,
                                  const std::string& where)
     : file_(file.string()) {
-  const data::FileHash found = data::hash_file(file);
+  const data::FileHash found = hash_of(data::read_bytes(file));
   if (found != expected) {
     throw InputError(fmt::format("{}: {} bytes with the digest {}, expected {} with {} ({})", file_,
                                  found.bytes, found.digest, expected.bytes, expected.digest,

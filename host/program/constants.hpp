@@ -34,7 +34,8 @@ class ConstantsWriter {
   std::map<std::string, data::Bytes> members_;
 };
 
-/// Size and digest of the file's bytes, as program.json has them.
+[[nodiscard]] data::FileHash hash_of(const data::Bytes& bytes);
+/// The file's size and digest, as program.json has them.
 [[nodiscard]] json::Json to_json(const data::FileHash& hash);
 
 /// Arrays out of the file, each asked for by the place that names it. InputErrors begin with the

@@ -173,14 +173,15 @@ void require_input(const Tensor& tensor, std::span<const std::int64_t> input,
     throw RunError(fmt::format("input \"{}\": {} values, expected {} samples of {}", tensor.name,
                                input.size(), samples, tensor.size()));
   }
-  const auto [lo, hi] = tensor.type.values();
-  const auto bad = std::find_if(input.begin(), input.end(),
-                                [&](std::int64_t value) { return value < lo || value > hi; });
+  const Interval held = tensor.type.values();
+  const auto bad = std::find_if(input.begin(), input.end(), [&](std::int64_t value) {
+    return value < held.lo || value > held.hi;
+  });
   if (bad == input.end()) return;
   const std::int64_t place = bad - input.begin();
   throw RunError(fmt::format("input \"{}\": {} at element {} of sample {}, expected {} to {} ({})",
-                             tensor.name, *bad, place % tensor.size(), place / tensor.size(), lo,
-                             hi, tensor.type.text()));
+                             tensor.name, *bad, place % tensor.size(), place / tensor.size(),
+                             held.lo, held.hi, tensor.type.text()));
 }
 
 }  // namespace

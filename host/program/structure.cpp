@@ -95,11 +95,12 @@ void require_weights(const Op& op, const std::string& at) {
   require(is_complete, at + "/weights", "{} weights, expected {} for each of {} channels",
           op.weights.size(), w.fan_in(), w.out_c);
   require_type(op.weight_type, 32, at + "/weight_type");
-  const auto [lo, hi] = op.weight_type.values();
-  const auto bad = std::find_if(op.weights.begin(), op.weights.end(),
-                                [&](std::int64_t weight) { return weight < lo || weight > hi; });
+  const Interval held = op.weight_type.values();
+  const auto bad = std::find_if(op.weights.begin(), op.weights.end(), [&](std::int64_t weight) {
+    return weight < held.lo || weight > held.hi;
+  });
   require(bad == op.weights.end(), at + "/weights", "{} at {}, expected {} to {} ({})",
-          bad == op.weights.end() ? 0 : *bad, bad - op.weights.begin(), lo, hi,
+          bad == op.weights.end() ? 0 : *bad, bad - op.weights.begin(), held.lo, held.hi,
           op.weight_type.text());
   require(op.sum.bits >= 2 && op.sum.bits <= 62, at + "/accumulator/bits", "{}, expected 2 to 62",
           op.sum.bits);

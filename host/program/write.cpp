@@ -137,9 +137,7 @@ void write(const Program& program, const std::filesystem::path& folder) {
   Writer writer(program);
   Json document = writer.document();
   const data::Bytes constants = writer.constants();
-  data::Hash hash;
-  hash.add(constants.data(), constants.size());
-  document["constants"] = to_json({constants.size(), data::digest_text(hash.digest())});
+  document["constants"] = to_json(hash_of(constants));
   document["digest"] = digest_of(document);
   const std::string text = document.dump(2) + "\n";
   data::require_writable_folder(folder);

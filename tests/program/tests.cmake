@@ -2,6 +2,7 @@
 # tests, 400 more as slow ones.
 add_executable(qloom_random_programs program/maker/random_programs.cpp)
 target_link_libraries(qloom_random_programs PRIVATE qloom_program_test qloom::data qloom_warnings)
+add_dependencies(qloom_sanitized qloom_random_programs)
 find_program(QLOOM_PYTHON NAMES python3 REQUIRED)
 foreach(part 0:100:unit 100:400:slow)
   string(REPLACE ":" ";" part "${part}")
