@@ -3,7 +3,8 @@ add_executable(qloom
   cli/main.cpp cli/apply.cpp cli/apply_given.cpp cli/apply_methods.cpp cli/apply_quantizer.cpp cli/compare.cpp cli/early_exit.cpp cli/export.cpp
   cli/json_array.cpp cli/outputs.cpp cli/plugins.cpp cli/plugins_check.cpp
   cli/plugins_new.cpp cli/report.cpp
-  cli/program/compile.cpp cli/program/diff.cpp cli/program/execute.cpp cli/program/export_verilog.cpp cli/program/sides.cpp
+  cli/program/compile.cpp cli/program/diff.cpp cli/program/execute.cpp cli/program/export_c.cpp
+  cli/program/export_verilog.cpp cli/program/sides.cpp
   cli/run.cpp cli/sweep.cpp cli/validate.cpp)
 target_include_directories(qloom PRIVATE "${PROJECT_SOURCE_DIR}")
 target_link_libraries(qloom PRIVATE

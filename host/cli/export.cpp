@@ -44,10 +44,13 @@ Json report_with_formats(const fs::path& run) {
   return report;
 }
 
+void refuse_options_of_verilog(const ExportCommand& options) {
+  if (options.input.empty() && options.lanes == 1) return;
+  throw InputError("--lanes and --input are for --format verilog");
+}
+
 void export_formats(const ExportCommand& options) {
-  if (!options.input.empty() || options.lanes != 1) {
-    throw InputError("--lanes and --input are for --format verilog");
-  }
+  refuse_options_of_verilog(options);
   const fs::path folder = options.output.empty() ? options.from : options.output;
   const Json file = results::formats_file(report_with_formats(options.from));
   data::require_writable_folder(folder);
@@ -66,6 +69,10 @@ void export_program(const ExportCommand& options) {
   if (options.output.empty()) {
     throw InputError(fmt::format("--output is required with --format {}", options.format));
   }
+  if (options.format == "c") {
+    refuse_options_of_verilog(options);
+    return export_c(options.from, options.output);
+  }
   export_verilog({.program = options.from,
                   .output = options.output,
                   .input = options.input,
@@ -80,17 +87,19 @@ void add_export(CLI::App& app, Action& action) {
   auto options = std::make_shared<ExportCommand>();
   command
       ->add_option("from", options->from,
-                   "Output folder of a run (formats), folder of an integer program (verilog)")
+                   "Output folder of a run (formats), folder of an integer program (c, verilog)")
       ->required()
       ->type_name("FOLDER");
   command
       ->add_option("--format", options->format,
                    "formats: bits, scale, binary point and zero point of every site, as "
                    "formats.json, which \"formats\" of a pipeline takes, and formats.csv. "
+                   "c: model.c and model.h, C99 without heap, floating point or library, and a "
+                   "harness model_main.c. "
                    "verilog: memory files, golden words and a test bench that recomputes every "
                    "layer")
       ->required()
-      ->check(one_of({"formats", "verilog"}))
+      ->check(one_of({"formats", "c", "verilog"}))
       ->type_name("FORMAT");
   command
       ->add_option("--output", options->output,

@@ -15,6 +15,7 @@ struct VerilogExport {
   std::int64_t lanes = 1;
 };
 
+void export_c(const std::filesystem::path& program, const std::filesystem::path& output);
 void export_verilog(const VerilogExport& options);
 
 }  // namespace qloom::cli

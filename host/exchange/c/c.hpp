@@ -4,7 +4,6 @@
 // A program as C99: no heap, no floating point, no library, the program's bits.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -13,7 +12,7 @@
 namespace qloom::exchange::c {
 
 struct Options {
-  std::uint64_t version = 0;  ///< MODEL_VERSION: the digest of program.json
+  std::string version = "0";  ///< MODEL_VERSION: the digest of program.json, hexadecimal
   bool is_packed = true;      ///< weights of few values share bytes
 };
 

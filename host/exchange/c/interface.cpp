@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "host/data/hash.hpp"
 #include "host/exchange/c/arena.hpp"
 
 namespace qloom::exchange::c {
@@ -120,7 +119,7 @@ std::string header_of(const program::Program& program, const Options& options) {
   const std::string returns =
       returned < 0 ? "" : "; returns " + commented(program.tensor(returned).name);
   return fmt::format(kHeaderHead, fmt::arg("name", commented(program.origin.name)),
-                     fmt::arg("version", data::digest_text(options.version)),
+                     fmt::arg("version", options.version),
                      fmt::arg("input", shape_text(input)), fmt::arg("input_size", input.size()),
                      fmt::arg("outputs", sizes_text(program)),
                      fmt::arg("lower", memory.lower_bound), fmt::arg("arena", memory.bytes)) +
