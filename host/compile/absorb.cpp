@@ -58,15 +58,6 @@ class Evaluation {
   std::vector<std::int32_t> codes_;
 };
 
-/// Thresholds on direction * v, which rises with the codes.
-struct Thresholds {
-  Integers direction;           ///< 1 or -1, a channel
-  std::vector<Interval> range;  ///< of direction * v
-  std::int64_t base = 0;        ///< the smallest code
-  std::int64_t count = 0;       ///< a channel
-  Integers constants;           ///< (channels, count): smallest value with code >= base + k + 1
-};
-
 /// Directions and the number of thresholds, from the ends of the ranges.
 Thresholds ends_of(Evaluation& route, const std::vector<Interval>& ranges) {
   const auto ends = route.codes(2, 0, [&](std::int64_t row, std::int64_t c) {
@@ -288,6 +279,7 @@ Absorbed absorb(const Route& route, const std::vector<Interval>& ranges) {
   result.fault = compare(evaluation, result.steps, points);
   result.proof = points.proof();
   if (!result.fault.empty()) result.steps.clear();
+  result.thresholds = std::move(t);
   return result;
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "host/compile/fit.hpp"
 #include "host/compile/route.hpp"
 #include "host/steps/step.hpp"
 
@@ -27,6 +28,7 @@ struct Absorbed {
   std::string
       fault;  ///< why there are none: "the codes of channel 3 fall and rise again"; or empty
   Proof proof;
+  Thresholds thresholds;  ///< those of the steps; none of bytes
 };
 
 /// Steps from v to codes for v in ranges[channel]. Where no channel's range has more than 2^20

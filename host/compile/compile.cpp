@@ -10,7 +10,7 @@
 
 #include "host/compile/logits.hpp"
 #include "host/compile/operands.hpp"
-#include "host/kernels/stored_codes.hpp"
+#include "host/compile/tensors.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::compile {
@@ -31,36 +31,10 @@ struct Reached {
   std::string reason;  ///< "\"add1\" works on real values"
 };
 
-program::Tensor tensor_of(std::string name, const layers::SampleShape& shape, program::Type type) {
-  program::Tensor tensor;
-  tensor.name = std::move(name);
-  tensor.height = shape.height;
-  tensor.width = shape.width;
-  tensor.channels = shape.channels;
-  tensor.type = type;
-  return tensor;
-}
-
-contraction::ContractionShape window_of(const layers::Layer& layer) {
-  contraction::ContractionShape s;
-  s.in_h = layer.in.height;
-  s.in_w = layer.in.width;
-  s.in_c = s.out_c = s.groups = layer.in.channels;
-  s.kernel_h = layer.kernel_h;
-  s.kernel_w = layer.kernel_w;
-  s.stride_h = layer.stride_h;
-  s.stride_w = layer.stride_w;
-  s.pad_top = layer.pad_top;
-  s.pad_bottom = layer.pad_bottom;
-  s.pad_left = layer.pad_left;
-  s.pad_right = layer.pad_right;
-  return s;
-}
-
 class Compiler {
  public:
-  Compiler(network::Network& network, const Pixels& pixels)
-      : network_(network), nodes_(network.plan.nodes()), pixels_(pixels) {}
+  Compiler(network::Network& network, const Pixels& pixels, const Options& options)
+      : network_(network), nodes_(network.plan.nodes()), pixels_(pixels), options_(options) {}
 
   Compiled run() {
     for (const auto& node : nodes_) reached_.push_back(take(*node));
@@ -186,30 +160,9 @@ class Compiler {
     reached.route.contraction = &node;
     reached.route.phase = phase();
     reached.tensor =
-        add(std::move(op), sum_tensor(node, all), {Source::What::kSums, &node, nullptr});
+        add(std::move(op), sum_tensor_of(node, all), {Source::What::kSums, &node, nullptr});
     sums_.push_back({reached.tensor, sums});
     return reached;
-  }
-
-  static void take_weights(const Node& node, Op& op) {
-    const auto count = static_cast<std::uint64_t>(op.window.w_size());
-    std::vector<float> codes(count);
-    kernels::load_values(node.weight_operand.codes, 1.0F, codes.data(), count);
-    op.weights.reserve(count);
-    for (const float code : codes) op.weights.push_back(static_cast<std::int32_t>(code));
-    const auto [lo, hi] = std::minmax_element(op.weights.begin(), op.weights.end());
-    op.weight_type = program::type_of({std::min(*lo, -1), *hi});
-  }
-
-  static program::Tensor sum_tensor(const Node& node, Interval values) {
-    program::Tensor tensor =
-        tensor_of(node.layer->name + ".sum", node.out_shape,
-                  program::type_of({std::min<std::int64_t>(values.lo, -1), values.hi}));
-    const contraction::Operand &x = node.input_operand, &w = node.weight_operand;
-    for (std::uint64_t o = 0; o < w.scale_count; ++o) {
-      tensor.scale.push_back(double{*x.scale} * double{w.scale[o]});
-    }
-    return tensor;
   }
 
   Reached take_quantize(const Node& node) {
@@ -247,17 +200,10 @@ class Compiler {
       return {};
     }
     const Source source{Source::What::kCodes, &node_at(node.inputs[0]), node.site.get()};
-    return {
-        Reached::What::kCodes, add(code_tensor(name, node.out_shape, *node.site), source), {}, {}};
-  }
-
-  static program::Tensor code_tensor(const std::string& name, const layers::SampleShape& shape,
-                                     const SiteQuantizer& site) {
-    const CodeSpace space = code_space_of(site);
-    program::Tensor tensor = tensor_of(name, shape, program::type_of(space.codes));
-    tensor.zero_point = space.zero_point;
-    tensor.scale = {space.scale};
-    return tensor;
+    return {Reached::What::kCodes,
+            add(code_tensor_of(name, node.out_shape, *node.site), source),
+            {},
+            {}};
   }
 
   Reached absorb_route(const Node& node, const std::string& name, int from_tensor,
@@ -271,16 +217,15 @@ class Compiler {
     Op map;
     map.kind = Kind::kMap;
     map.inputs = {from_tensor};
-    map.steps = std::move(absorbed.steps);
-    const Finding finding{route.contraction == nullptr ? "table" : "thresholds", absorbed.proof};
+    const Finding finding = take_steps(absorbed, route, map);
     const std::vector<const Node*> movers = movers_of(route);
     const Node* const start = route.contraction == nullptr ? nodes_[0].get() : route.contraction;
     const Node* made = movers.empty() ? &node_at(node.inputs[0]) : node_before(route, *movers[0]);
     const std::string first = movers.empty() ? name : unused(start_name(*made, *start) + ".codes");
     const layers::SampleShape shape = start->out_shape;
-    int tensor =
-        add(std::move(map), code_tensor(first, movers.empty() ? node.out_shape : shape, *node.site),
-            {Source::What::kCodes, made, node.site.get()}, finding);
+    int tensor = add(std::move(map),
+                     code_tensor_of(first, movers.empty() ? node.out_shape : shape, *node.site),
+                     {Source::What::kCodes, made, node.site.get()}, finding);
     for (std::size_t i = 0; i < movers.size(); ++i) {
       const bool is_last = i + 1 == movers.size();
       const std::string next = is_last ? name : unused(movers[i]->name + ".codes");
@@ -288,6 +233,21 @@ class Compiler {
                          is_last ? &node_at(node.inputs[0]) : movers[i]);
     }
     return {Reached::What::kCodes, tensor, {}, {}};
+  }
+
+  /// The steps of a map: multipliers where they were asked for and all channels have one.
+  Finding take_steps(Absorbed& absorbed, const Route& route, Op& map) const {
+    Finding finding{"table", absorbed.proof, {}};
+    map.steps = std::move(absorbed.steps);
+    if (route.contraction == nullptr) return finding;
+    finding.requantizer = "thresholds";
+    if (options_.multiplier_bits == 0) return finding;
+    Fitted fitted = fit(absorbed.thresholds, options_.multiplier_bits);
+    finding.fitting_channels = fitted.channels;
+    if (fitted.steps.empty()) return finding;
+    finding.requantizer = "multiplier";
+    map.steps = std::move(fitted.steps);
+    return finding;
   }
 
   static std::string start_name(const Node& made, const Node& start) {
@@ -314,7 +274,7 @@ class Compiler {
     op.name = mover.name;
     op.kind = mover.layer->type->takes_largest ? Kind::kMaxPool : Kind::kReshape;
     if (op.kind == Kind::kMaxPool) op.window = window_of(*mover.layer);
-    return add(std::move(op), code_tensor(name, mover.out_shape, site),
+    return add(std::move(op), code_tensor_of(name, mover.out_shape, site),
                {Source::What::kCodes, values, &site});
   }
 
@@ -374,6 +334,7 @@ class Compiler {
   network::Network& network_;
   const network::Nodes& nodes_;
   const Pixels& pixels_;
+  Options options_;
   std::vector<Reached> reached_;  ///< of each node
   std::vector<std::pair<int, std::vector<Interval>>>
       sums_;  ///< of each tensor of sums, per channel
@@ -382,8 +343,8 @@ class Compiler {
 
 }  // namespace
 
-Compiled compile(network::Network& network, const Pixels& pixels) {
-  return Compiler(network, pixels).run();
+Compiled compile(network::Network& network, const Pixels& pixels, const Options& options) {
+  return Compiler(network, pixels, options).run();
 }
 
 std::int64_t products_of(const program::Op& op) {

@@ -5,6 +5,7 @@
 // into thresholds; what has no integer form is named, all of it at once.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,9 @@ struct Source {
 
 /// What was found for one operation, beside the operation itself.
 struct Finding {
-  std::string requantizer;  ///< "thresholds", "table"; empty: there is none
+  std::string requantizer;  ///< "thresholds", "table", "multiplier"; empty: there is none
   Proof proof;
+  std::optional<std::uint64_t> fitting_channels;  ///< where a multiplier was looked for
 };
 
 struct Compiled {
@@ -46,9 +48,15 @@ struct Compiled {
   bool has_float_logits = false;  ///< the meaning of the logits in real numbers remains
 };
 
+struct Options {
+  int multiplier_bits = 0;  ///< of multipliers that take the place of thresholds where they give
+                            ///< the same codes in every channel of a layer; 0: none
+};
+
 /// The program of what the network computed in its last pass, one of evaluation on any samples:
 /// operands are those of that pass. What it has learned stays as it is.
-[[nodiscard]] Compiled compile(network::Network& network, const Pixels& pixels);
+[[nodiscard]] Compiled compile(network::Network& network, const Pixels& pixels,
+                               const Options& options = {});
 
 /// Products of a conv or dense for one sample; 0 for other operations.
 [[nodiscard]] std::int64_t products_of(const program::Op& op);

@@ -36,6 +36,10 @@ Json row_of(const Compiled& compiled, std::size_t index) {
   if (!finding.requantizer.empty()) {
     row["requantizer"] = finding.requantizer;
     row["exact"] = proof_text(finding.proof);
+    if (finding.fitting_channels) {
+      row["fitting_channels"] = *finding.fitting_channels;
+      row["channels"] = out.channels;
+    }
   }
   std::uint64_t constants = 0;
   for (const steps::Step& step : op.steps) constants += step.constants.size();
@@ -60,6 +64,10 @@ std::string cell(const Json& row, const std::string& column) {
     return row.contains("register") ? std::to_string(row["register"]["bits"].get<int>()) : "";
   }
   if (!row.contains(column)) return "";
+  if (column == "requantizer" && row[column] == "thresholds" && row.contains("channels")) {
+    return fmt::format("thresholds ({} of {} channels fit)", row["fitting_channels"].dump(),
+                       row["channels"].dump());
+  }
   const Json& value = row[column];
   if (column == "products" && value == 0) return "";
   return value.is_string() ? value.get<std::string>() : value.dump();

@@ -20,7 +20,24 @@ namespace fs = std::filesystem;
 struct CompileCommand {
   fs::path run, output, pipeline;
   std::int64_t samples = 256;
+  std::string requantizer;
 };
+
+/// {"plugin": "multiplier", "bits": n}: what is fitted to the thresholds.
+compile::Options options_of(const std::string& text) {
+  if (text.empty()) return {};
+  const json::Json rule = json::Json::parse(text, nullptr, false);
+  const bool is_multiplier = rule.is_object() && rule.value("plugin", json::Json()) == "multiplier";
+  const json::Json bits = is_multiplier ? rule.value("bits", json::Json(31)) : json::Json();
+  const bool is_known = is_multiplier && rule.size() == (rule.contains("bits") ? 2U : 1U);
+  if (!is_known || !bits.is_number_integer() || bits < 4 || bits > 31) {
+    throw InputError(
+        fmt::format("--requantizer: {}, expected {{\"plugin\": \"multiplier\", "
+                    "\"bits\": 4 to 31}}",
+                    text));
+  }
+  return {bits.get<int>()};
+}
 
 /// Runs program and simulation on the first samples of the test set; RunError where they differ.
 void require_equal(Simulation& simulation, std::int64_t samples) {
@@ -41,9 +58,10 @@ void require_equal(Simulation& simulation, std::int64_t samples) {
 }
 
 void compile_run(const CompileCommand& options) {
+  const compile::Options fitting = options_of(options.requantizer);
   const registry::Registry registry = open_registry_to_run();
   data::require_writable_folder(options.output);
-  Simulation simulation(options.run, options.pipeline, registry);
+  Simulation simulation(options.run, options.pipeline, registry, fitting);
   require_equal(simulation, options.samples);
   const json::Json summary = compile::summary_of(simulation.compiled());
   program::Program program = simulation.compiled().program;
@@ -75,6 +93,11 @@ void add_compile(CLI::App& app, Action& action) {
       ->add_option("--pipeline", options->pipeline,
                    "The run's pipeline file. Default: where it was when the run was made")
       ->type_name("PIPELINE.json");
+  command
+      ->add_option("--requantizer", options->requantizer,
+                   "{\"plugin\": \"multiplier\", \"bits\": 24}: a multiplier and a shift in place "
+                   "of thresholds, in layers whose channels all have one that gives the same codes")
+      ->type_name("JSON");
   command
       ->add_option("--samples", options->samples,
                    "Test samples on which program and simulation are compared")

@@ -57,13 +57,13 @@ Values integers_of(const data::Array& array, const std::string& where) {
 }  // namespace
 
 Simulation::Simulation(const std::filesystem::path& run, const std::filesystem::path& pipeline_file,
-                       const registry::Registry& registry)
+                       const registry::Registry& registry, const compile::Options& options)
     : run_(run, pipeline_file, registry),
       walk_(run_.batches().test()),
       pixels_(pixels_of(run_.batches())) {
   run_.network().plan.fuse(false);
   forward(0);
-  compiled_ = compile::compile(run_.network(), pixels_);
+  compiled_ = compile::compile(run_.network(), pixels_, options);
   if (!compiled_.refusals.empty()) {
     throw InputError(fmt::format("{}: {} places of the network have no integer form{}",
                                  run.string(), compiled_.refusals.size(),

@@ -22,7 +22,7 @@ namespace qloom::cli {
 class Simulation {
  public:
   Simulation(const std::filesystem::path& run, const std::filesystem::path& pipeline_file,
-             const registry::Registry& registry);
+             const registry::Registry& registry, const compile::Options& options = {});
 
   [[nodiscard]] const compile::Compiled& compiled() const { return compiled_; }
   [[nodiscard]] run::Finished& run() { return run_; }
