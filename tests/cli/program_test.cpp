@@ -198,6 +198,10 @@ TEST_F(IntegerProgram, WrongInputIsRefused) {
   refused({"compile", "nowhere", "--output", "o"}, "nowhere/report.json: no such file");
   refused({"execute", "run", "--input", "x.npy", "--output", "y.npy"}, "program.json");
   EXPECT_FALSE(fs::exists(folder_ / "o" / "program.json"));
+  refused({"compile", "run", "--output", "o", "--requantizer", "{"}, "--requantizer");
+  refused({"compile", "run", "--output", "o", "--requantizer",
+           R"({"plugin": "multiplier", "bits": 40})"},
+          "expected {\"plugin\": \"multiplier\"");
   fs::remove(folder_ / "p.json");
   refused({"compile", "run", "--output", "o"}, "name the run's pipeline with --pipeline");
 }

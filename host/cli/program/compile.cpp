@@ -8,6 +8,7 @@
 #include "host/data/claim.hpp"
 #include "host/data/hash.hpp"
 #include "host/data/streams.hpp"
+#include "host/json/text.hpp"
 #include "host/program/diff.hpp"
 #include "host/program/files.hpp"
 #include "host/tensor/error.hpp"
@@ -26,7 +27,7 @@ struct CompileCommand {
 /// {"plugin": "multiplier", "bits": n}: what is fitted to the thresholds.
 compile::Options options_of(const std::string& text) {
   if (text.empty()) return {};
-  const json::Json rule = json::Json::parse(text, nullptr, false);
+  const json::Json rule = json::parse(text, "--requantizer");
   const bool is_multiplier = rule.is_object() && rule.value("plugin", json::Json()) == "multiplier";
   const json::Json bits = is_multiplier ? rule.value("bits", json::Json(31)) : json::Json();
   const bool is_known = is_multiplier && rule.size() == (rule.contains("bits") ? 2U : 1U);

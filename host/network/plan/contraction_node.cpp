@@ -77,7 +77,8 @@ void forward_contraction(Execution& e, Node& node) {
   node.bias_values = node.bias == nullptr ? nullptr : seen(e, *node.bias).values;
   at_contraction("forward", *node.layer, [&] {
     node.contraction.forward(shape_of(e, node), node.input_operand, node.weight_operand,
-                             node.bias_values, node.out.data(), e.accumulators->reference(node, 0, e.pass));
+                             node.bias_values, node.out.data(),
+                             e.accumulators->reference(node, 0, e.pass));
   });
 }
 
