@@ -166,6 +166,16 @@ TEST(C, ObjectNeedsNoFunctionAndHoldsNoFloatingPoint) {
   }
 }
 
+TEST(C, AnIntOf16BitsIsEnough) {
+  const Folder folder;
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    exchange::c::write(exchange::c::print(random_program(seed, {.ops = 20}), {}), folder.path());
+    const Told told = tell("cd '" + folder.path().string() + "' && " QLOOM_CLANG_C +
+                           " --target=msp430 -ffreestanding -fsyntax-only" + kStrict + "model.c");
+    EXPECT_EQ(told.status, 0) << told.text;
+  }
+}
+
 TEST(C, AnotherNumberInTheTextIsSeen) {
   // The test of the tests: one weight, one constant, one zero point.
   const Folder folder;

@@ -66,7 +66,7 @@ void print_map(const OpPrinter& printer) {
                                     fmt::format("k{}_", printer.index), printer.source, text);
   text.put(printer.store(at, last.name));
   text.close(by_channel ? 2 : 1);
-  printer.function(text, commented(steps::text_of(chain, 0)));
+  printer.function(text, steps::text_of(chain, 0) + (by_channel ? " in channel 0" : ""));
 }
 
 void print_join(const OpPrinter& printer) {
