@@ -83,7 +83,6 @@ Json timing_of(const RunFacts& facts) {
 Json report_of(const RunFacts& facts) {
   Json report{{"format", 1},
               {"name", facts.name},
-              {"pipeline_file", facts.pipeline_file},
               {"host_version", registry::version()},
               {"seed", facts.seed},
               {"instruction_set", kernels::table().isa_name},

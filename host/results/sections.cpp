@@ -32,8 +32,10 @@ Json storage_section(const RunFacts& facts) {
 }  // namespace
 
 Json sections_of(const RunFacts& facts) {
-  Json sections{{"storage", storage_section(facts)},
-                {"formats", {{"revision", kFormatsRevision}, {"sites", facts.formats}}}};
+  Json sections{
+      {"storage", storage_section(facts)},
+      {"formats", {{"revision", kFormatsRevision}, {"sites", facts.formats}}},
+      {"origin", {{"revision", kOriginRevision}, {"pipeline_file", facts.pipeline_file}}}};
   for (const auto& [name, table] : facts.tables) {
     Json& section = sections["table." + name] = table;
     section["revision"] = kTableRevision;

@@ -11,7 +11,8 @@
 namespace qloom::results {
 
 /// What this version writes; page/page.js draws these.
-inline constexpr int kStorageRevision = 1, kTableRevision = 1, kFormatsRevision = 1;
+inline constexpr int kStorageRevision = 1, kTableRevision = 1, kFormatsRevision = 1,
+                     kOriginRevision = 1;
 
 /// "storage", "formats", and "table.<name>" for each table of a procedure.
 [[nodiscard]] json::Json sections_of(const RunFacts& facts);

@@ -27,12 +27,15 @@ pipeline::Pipeline pipeline_of(const fs::path& folder, const fs::path& pipeline_
                      ": /configuration/pipeline is missing; expected the report of a run");
   }
   fs::path file = pipeline_file;
-  if (file.empty()) file = text.value("pipeline_file", std::string());
+  const Json::json_pointer place("/sections/origin/pipeline_file");
+  if (file.empty() && text.contains(place) && text[place].is_string()) {
+    file = text[place].get<std::string>();
+  }
   if (file.empty() || !fs::exists(file)) {
-    throw InputError(
-        fmt::format("{}: /pipeline_file: \"{}\" is not there; name the run's pipeline "
-                    "with --pipeline",
-                    report.string(), file.string()));
+    throw InputError(fmt::format(
+        "{}: /sections/origin/pipeline_file: \"{}\" is not there; name the run's pipeline "
+        "with --pipeline",
+        report.string(), file.string()));
   }
   return pipeline::read(file, configuration["pipeline"], registry);
 }

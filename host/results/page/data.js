@@ -79,7 +79,7 @@ function front(points) {
 }
 
 // The revision of a section that this page draws; undefined for a section that it does not know.
-const kSectionRevisions = new Map([['storage', 1], ['formats', 1]]);
+const kSectionRevisions = new Map([['storage', 1], ['formats', 1], ['origin', 1]]);
 const known_revision = (name) => (name.startsWith('table.') ? 1 : kSectionRevisions.get(name));
 
 // Sections of a report; `why` says what keeps one from being drawn. Reports of before have none.
