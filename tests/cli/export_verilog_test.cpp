@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "host/data/arrays/array_file.hpp"
 #include "tests/support/program.hpp"
 
 namespace qloom::test {
@@ -37,9 +38,10 @@ class ExportVerilog : public Program {
     }
   }
   /// Of `make verilator` in the folder "verilog"; its text is printed.
-  [[nodiscard]] int simulate() const {
+  [[nodiscard]] int simulate(const std::string& args = "") const {
     const std::string command = "make -s -C " + (folder_ / "verilog").string() +
-                                " verilator OPTIMIZATION=-O0 OBJCACHE=ccache 2>&1";
+                                " verilator OPTIMIZATION=-O0 OBJCACHE=ccache ARGS=\"" + args +
+                                "\" 2>&1";
     return std::system(command.c_str());
   }
   void expect_recomputed(const Json& rules) {
@@ -84,6 +86,34 @@ TEST_F(ExportVerilog, OfFourBitsIsRecomputed) {
       {"site": "weight", "quantizer": {"plugin": "lsq", "bits": 4}},
       {"site": "input", "quantizer": {"plugin": "affine", "bits": 8}},
       {"site": "activation", "quantizer": {"plugin": "lsq", "bits": 4, "signed": false}}])"));
+}
+
+TEST_F(ExportVerilog, LeavesATraceThatDiffTakes) {
+  compile(Json::parse(R"([
+      {"site": ["weight", "input", "activation"], "quantizer": {"plugin": "affine", "bits": 6}}])"));
+  ASSERT_EQ(qloom({"export", "program", "--format", "verilog", "--output", "verilog"}).status, 0);
+  const std::vector<std::string> diff = {"diff", "program", "verilog"};
+  refused(diff, "c1.in/output.txt: no such file, expected what a simulation with ARGS=\"+trace\"");
+  EXPECT_EQ(simulate("+trace"), 0);
+  const Outcome equal = qloom(diff);
+  EXPECT_EQ(equal.status, 0) << equal.out << equal.err;
+  EXPECT_NE(equal.out.find("c2.sum"), std::string::npos) << equal.out;
+
+  const std::filesystem::path weights = "verilog/layers/c2/weights.hex";
+  std::string text = data::read_text(folder_ / weights);
+  char& digit = text.at(text.find('\n') + 1);  // of the first weight
+  digit = digit == '0' ? '1' : '0';
+  write(weights, text);
+  EXPECT_NE(simulate("+trace"), 0);
+  const Outcome differing = qloom(diff);
+  EXPECT_EQ(differing.status, 1);
+  EXPECT_NE(differing.out.find("c2.in     0 of "), std::string::npos) << differing.out;
+  EXPECT_NE(differing.out.find("differ   <- first difference\n  sample 0, row"), std::string::npos)
+      << differing.out;
+  EXPECT_NE(differing.out.find("made by \"c2\" (conv)"), std::string::npos) << differing.out;
+
+  EXPECT_EQ(simulate("+trace +layer=p2"), 0);
+  refused(diff, "0 values of \"");
 }
 
 TEST_F(ExportVerilog, OfTernaryWeightsIsRecomputed) {

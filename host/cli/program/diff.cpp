@@ -8,6 +8,7 @@
 #include "host/cli/program/sides.hpp"
 #include "host/data/streams.hpp"
 #include "host/exchange/c/trace.hpp"
+#include "host/exchange/verilog/trace.hpp"
 #include "host/program/diff.hpp"
 #include "host/program/files.hpp"
 #include "host/tensor/error.hpp"
@@ -50,13 +51,15 @@ Side open_side(const fs::path& path, const fs::path& pipeline, const registry::R
             std::make_unique<Simulation>(path, pipeline, registry),
             {}};
   }
-  if ((path.extension() == ".npz" || path.extension() == ".bin") && fs::exists(path)) {
+  const bool is_file = path.extension() == ".npz" || path.extension() == ".bin";
+  if ((is_file && fs::exists(path)) || exchange::verilog::is_export(path)) {
     return {Side::What::kTrace, path, std::nullopt, nullptr, {}};
   }
-  throw InputError(
-      fmt::format("{}: expected the folder of a program (program.json) or of a run "
-                  "(report.json), or a trace (.npz, or .bin of an exported C program)",
-                  path.string()));
+  throw InputError(fmt::format(
+      "{}: expected the folder of a program (program.json) or of a run "
+      "(report.json), or a trace (.npz, .bin of an exported C program, or the folder of "
+      "an exported Verilog one)",
+      path.string()));
 }
 
 /// Tensors of a trace in the order of the program; InputError for one that is missing, surplus or
@@ -82,6 +85,13 @@ std::vector<Values> read_trace(const fs::path& file, const program::Program& pro
   if (arrays.empty()) return tensors;
   throw InputError(fmt::format("{}: array \"{}\" is no tensor of the program", file.string(),
                                arrays.begin()->first));
+}
+
+/// The same of any trace, by what it is.
+std::vector<Values> read_any_trace(const fs::path& path, const program::Program& program) {
+  if (exchange::verilog::is_export(path)) return exchange::verilog::read_trace(path, program);
+  if (path.extension() == ".bin") return exchange::c::read_trace(path, program);
+  return read_trace(path, program);
 }
 
 /// InputError unless both programs have the same tensors.
@@ -136,8 +146,7 @@ void compare_on_array(Side& a, Side& b, const std::string& input, program::Diff&
   Values x;
   for (Side* side : {&a, &b}) {
     if (side->what != Side::What::kTrace) continue;
-    side->trace = side->path.extension() == ".bin" ? exchange::c::read_trace(side->path, program)
-                                                   : read_trace(side->path, program);
+    side->trace = read_any_trace(side->path, program);
     x = side->trace[static_cast<std::size_t>(program.input)];
   }
   if (x.empty()) x = read_input(input, program, samples);
@@ -187,7 +196,8 @@ void add_diff(CLI::App& app, Action& action) {
   command
       ->add_option(
           "sides", options->sides,
-          "Two of: folder of a program, folder of a run, trace (.npz; .bin: of exported C)")
+          "Two of: folder of a program, folder of a run, trace (.npz; .bin: of exported C; folder "
+          "of exported Verilog)")
       ->required()
       ->expected(2)
       ->type_name("A B");

@@ -112,6 +112,8 @@ std::vector<Text> files_of(const program::Program& program, std::span<const std:
     requantizers.push_back(requantizer);
   }
   append(files, moved_words(program, values));
+  files.emplace_back("input.hex", tensor_words(program.tensor(program.input),
+                                               values[static_cast<std::size_t>(program.input)]));
   append(files, parts());
   files.emplace_back("all_layers.v", all_layers_text(design));
   files.emplace_back("budget.csv", budget_text(design, requantizers));

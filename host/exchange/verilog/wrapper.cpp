@@ -110,15 +110,16 @@ class Body {
   [[nodiscard]] std::string comparison(int number, const std::string& what,
                                        const std::string& value, const std::string& bits) const {
     const Tensor& tensor = design_.program.tensor(number);
+    const std::string file = what == "sum" ? "sums" : "output";
     return fmt::format(
         "  golden_words #(\n"
-        "    .FILE({0}), .LAYER(\"{1}\"), .WHAT(\"{2}\"),\n"
+        "    .FILE({0}), .TRACE_FILE({12}), .LAYER(\"{1}\"), .WHAT(\"{2}\"),\n"
         "    .WORD_BITS({3}), .BITS({4}), .IS_SIGNED({5}), .VALUE_BITS({6}),\n"
         "    .COUNT({7}), .HEIGHT({8}), .WIDTH({9}), .CHANNELS({10})\n"
         "  ) compared_{2}s (.clk(clk), .valid(valid), .value({11}), .differing({2}s));\n",
-        path_of(layer_, what == "sum" ? "sums.hex" : "output.hex"), layer_.name, what,
-        word_bits(tensor.type.bits), tensor.type.bits, tensor.type.is_signed ? 1 : 0, bits,
-        design_.samples * tensor.size(), tensor.height, tensor.width, tensor.channels, value);
+        path_of(layer_, file + ".hex"), layer_.name, what, word_bits(tensor.type.bits),
+        tensor.type.bits, tensor.type.is_signed ? 1 : 0, bits, design_.samples * tensor.size(),
+        tensor.height, tensor.width, tensor.channels, value, path_of(layer_, file + ".txt"));
   }
 
   const Design& design_;

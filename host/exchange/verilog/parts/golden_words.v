@@ -3,9 +3,10 @@
 //
 // Compares a stream of values with the words of a file, word by word, in the order row, column,
 // channel of one sample after the other. Prints the first difference. What never came counts as
-// differing.
+// differing. With +trace the values go to a file as decimal numbers, one a line.
 module golden_words #(
   parameter FILE = "",
+  parameter TRACE_FILE = "",
   parameter LAYER = "",
   parameter WHAT = "code",
   parameter WORD_BITS = 8,   // of the file: BITS rounded up to whole hexadecimal digits
@@ -25,6 +26,7 @@ module golden_words #(
   reg [WORD_BITS-1:0] golden [0:COUNT-1];
   reg [31:0] index;
   reg [31:0] wrong;
+  integer trace;  // file, or 0
 
   wire [WORD_BITS-1:0] word = golden[index];
   wire signed [BITS:0] expected = {(IS_SIGNED != 0) & word[BITS-1], word[BITS-1:0]};
@@ -34,11 +36,17 @@ module golden_words #(
     $readmemh(FILE, golden);
     index = 0;
     wrong = 0;
+    trace = 0;
+    if ($test$plusargs("trace")) trace = $fopen(TRACE_FILE, "w");
   end
 
   always @(posedge clk) begin
     if (valid) begin
       index <= index + 1;
+      if (trace != 0) begin
+        $fdisplay(trace, "%0d", value);
+        if (index == COUNT - 1) $fclose(trace);
+      end
       if (value !== expected) begin  // also where either is unknown
         wrong <= wrong + 1;
         if (wrong == 0) begin
