@@ -155,7 +155,14 @@ class Compiler {
     Interval all{0, 0};
     for (const Interval& sum : sums) all = steps::join(all, sum);
     op.sum.needed = std::max(2, steps::bits_of({std::min<std::int64_t>(all.lo, -1), all.hi}));
-    op.sum.bits = op.sum.needed <= 32 ? 32 : 64;
+    constexpr int kWidest = 62;  // of a program's registers
+    op.sum.bits = op.sum.needed <= 32 ? 32 : kWidest;
+    if (op.sum.needed > kWidest) {
+      refuse({op.name,
+              fmt::format("its sums need {} bits, at most {} are there", op.sum.needed, kWidest),
+              {}});
+      return {};
+    }
     Reached reached{Reached::What::kRoute, -1, {}, {}};
     reached.route.contraction = &node;
     reached.route.phase = phase();
@@ -220,7 +227,7 @@ class Compiler {
     const Finding finding = take_steps(absorbed, route, map);
     const std::vector<const Node*> movers = movers_of(route);
     const Node* const start = route.contraction == nullptr ? nodes_[0].get() : route.contraction;
-    const Node* made = movers.empty() ? &node_at(node.inputs[0]) : node_before(route, *movers[0]);
+    const Node* made = movers.empty() ? &node_at(node.inputs[0]) : &node_at(movers[0]->inputs[0]);
     const std::string first = movers.empty() ? name : unused(start_name(*made, *start) + ".codes");
     const layers::SampleShape shape = start->out_shape;
     int tensor = add(std::move(map),
@@ -262,11 +269,6 @@ class Compiler {
     }
     return movers;
   }
-  /// The node whose values a node of the route reads.
-  [[nodiscard]] const Node* node_before(const Route&, const Node& node) const {
-    return &node_at(node.inputs[0]);
-  }
-
   int add_mover(const Node& mover, int input, const std::string& name, SiteQuantizer& site,
                 const Node* values) {
     Op op;

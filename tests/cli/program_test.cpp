@@ -120,7 +120,7 @@ TEST_F(IntegerProgram, RefusesFunctionsThatFallAndRise) {
   Json p = pipeline();
   p["model"]["inline"]["layers"][2]["type"] = "hard_swish";
   run(p);
-  expect_refused("c2: its input: its codes do not only rise or only fall with the sum");
+  expect_refused("c2: its input: its codes do not only rise or only fall with what comes in");
 }
 
 TEST_F(IntegerProgram, RefusesMoreThresholdsThanAreMade) {
