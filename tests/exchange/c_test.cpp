@@ -134,6 +134,24 @@ TEST(C, ArenaHoldsWhatLivesAtOneTime) {
   EXPECT_EQ(exchange::c::plan(chain_of_maps({kU8, kU8})).bytes, 8);
 }
 
+TEST(C, SumsThatOneMapReadsTakeNoMemory) {
+  Program program = small_conv();  // x -> sums -> z
+  program.tensors.push_back(tensor_of("z", {2, 2, 1}, kU8));
+  program::Op map;
+  map.name = "map";
+  map.inputs = {1};
+  map.output = 2;
+  map.steps = {step_of(steps::Op::kClamp, {0, 255}, 2)};
+  program.ops.push_back(map);
+  program.outputs = {2};
+  using Where = exchange::c::Place::Where;
+  EXPECT_EQ(exchange::c::plan(program).of(1).where, Where::kNone);
+  EXPECT_EQ(difference(program, random_input(program, 1, 3), gcc_fast()), "");
+  program.outputs = {1, 2};  // the caller wants the sums too
+  EXPECT_EQ(exchange::c::plan(program).of(1).where, Where::kOutput);
+  EXPECT_EQ(difference(program, random_input(program, 1, 3), gcc_fast()), "");
+}
+
 TEST(C, ArenaIsSeldomLargerThanItsBound) {
   std::int64_t bytes = 0, bound = 0;
   for (std::uint64_t seed = 0; seed < 300; ++seed) {

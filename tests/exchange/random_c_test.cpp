@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "host/exchange/c/fusion.hpp"
 #include "host/exchange/c/weights.hpp"
 #include "tests/exchange/random_c.hpp"
 
@@ -22,7 +23,9 @@ void add_words(const steps::Chain& chain, Words& words) {
 }
 
 void add_words(const program::Program& program, Words& words) {
-  for (const program::Op& op : program.ops) {
+  for (std::size_t i = 0; i < program.ops.size(); ++i) {
+    const program::Op& op = program.ops[i];
+    if (exchange::c::is_fused(program, static_cast<int>(i))) words.insert("fused");
     words.insert(program::name_of(op.kind));
     add_words(op.steps, words);
     for (const steps::Chain& chain : op.input_steps) add_words(chain, words);
@@ -39,7 +42,7 @@ void add_words(const program::Program& program, Words& words) {
 }
 
 constexpr const char* kEverything =
-    "add argmax clamp concat conv count dense dilation groups join map max_pool multiply "
+    "add argmax clamp concat conv count dense dilation fused groups join map max_pool multiply "
     "nearest_away nearest_even nearest_up packed_1 packed_16 packed_2 packed_32 packed_4 "
     "packed_8 pads_another pads_zero reshape saturate saturates shift_left sum_pool table "
     "toward_negative toward_positive toward_zero wrap wraps";

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "host/exchange/c/fusion.hpp"
 #include "host/exchange/c/types.hpp"
 
 namespace qloom::exchange::c {
@@ -40,8 +41,9 @@ std::vector<int> roots_of(const Program& program) {
   return root;
 }
 
-/// Tensors in the caller's memory: the input, and outputs that share it with no other output.
-void place_callers(const Program& program, Memory& memory) {
+/// Tensors in the caller's memory (the input, and outputs that share it with no other output), and
+/// those in none.
+void place_others(const Program& program, Memory& memory) {
   std::vector<int> count(program.tensors.size());
   const int returned = returned_output(program);
   const auto root = [&](int tensor) {
@@ -53,6 +55,11 @@ void place_callers(const Program& program, Memory& memory) {
     memory.places[root(output)].where = Place::Where::kOutput;
   }
   memory.places[root(program.input)].where = Place::Where::kInput;
+  for (std::size_t tensor = 0; tensor < count.size(); ++tensor) {
+    if (is_passing(program, static_cast<int>(tensor))) {
+      memory.places[tensor].where = Place::Where::kNone;
+    }
+  }
 }
 
 class Lives {
@@ -93,7 +100,9 @@ class Lives {
     Block& out = block(op.output);
     out.last = std::max(out.last, i);
     if (op.kind == Kind::kReshape) return;
-    out.first = i;
+    const bool is_early = is_fused(program_, i);  // written while the sums are made
+    out.first = is_early ? i - 1 : i;
+    if (is_early) return;
     if (op.kind != Kind::kMap && op.kind != Kind::kJoin) return;
     // Of two C types one has to be a character's: then the compiler knows that they may meet.
     for (const int input : op.inputs) {
@@ -162,7 +171,7 @@ Memory plan(const program::Program& program) {
   memory.bytes = kAlignment;  // an array has elements
   memory.root = roots_of(program);
   memory.places.resize(program.tensors.size());
-  place_callers(program, memory);
+  place_others(program, memory);
   std::vector<Block> blocks = Lives(program, memory).in_arena();
   std::stable_sort(blocks.begin(), blocks.end(),
                    [](const Block& a, const Block& b) { return a.bytes > b.bytes; });

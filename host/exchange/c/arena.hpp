@@ -17,6 +17,7 @@ struct Place {
     kInput,   ///< the caller's input
     kOutput,  ///< the caller's memory of that output
     kArena,   ///< from an offset on
+    kNone,    ///< sums that go into a map one by one
   };
   Where where = Where::kArena;
   std::int64_t offset = 0;  ///< in the arena. Unit: bytes

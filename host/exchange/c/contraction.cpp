@@ -52,9 +52,9 @@ struct Sums {
   [[nodiscard]] std::int64_t in_byte() const { return packing.bits >= 8 ? 1 : 8 / packing.bits; }
   [[nodiscard]] bool may_overflow() const { return op.sum.bits < op.sum.needed; }
   void store(Text& text, const std::string& at) const {
-    text.put(printer.store(
-        at,
-        is_modular ? fmt::format("{}(sum, {})", printer.source.wrap(bits), op.sum.bits) : "sum"));
+    const std::string sum =
+        is_modular ? fmt::format("{}(sum, {})", printer.source.wrap(bits), op.sum.bits) : "sum";
+    printer.store_sum(text, at, "oc", sum);
   }
 };
 

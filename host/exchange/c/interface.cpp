@@ -119,9 +119,8 @@ std::string header_of(const program::Program& program, const Options& options) {
   const std::string returns =
       returned < 0 ? "" : "; returns " + commented(program.tensor(returned).name);
   return fmt::format(kHeaderHead, fmt::arg("name", commented(program.origin.name)),
-                     fmt::arg("version", options.version),
-                     fmt::arg("input", shape_text(input)), fmt::arg("input_size", input.size()),
-                     fmt::arg("outputs", sizes_text(program)),
+                     fmt::arg("version", options.version), fmt::arg("input", shape_text(input)),
+                     fmt::arg("input_size", input.size()), fmt::arg("outputs", sizes_text(program)),
                      fmt::arg("lower", memory.lower_bound), fmt::arg("arena", memory.bytes)) +
          fmt::format(
              kHeaderTail, fmt::arg("returns", returns), fmt::arg("result", result_of(program)),

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "host/exchange/c/steps.hpp"
+
 namespace qloom::exchange::c {
 namespace {
 
@@ -62,6 +64,22 @@ std::string OpPrinter::store(const std::string& at, const std::string& value) co
   return fmt::format("y[{}] = ({}){};", at, stored(output()).text(), value);
 }
 
+void OpPrinter::store_sum(Text& text, const std::string& at, const std::string& channel,
+                          const std::string& sum) const {
+  const program::Op* map = fused_map(program, index);
+  if (map == nullptr) return text.put(store(at, sum));
+  const program::Tensor& sums = program.tensor(op().output);
+  const Variable v0{"v0", ranges[static_cast<std::size_t>(op().output)]};
+  text.put(definition(v0, {sum, 64}));
+  text.put(fmt::format("KEEP(s{}, {}, ({})v0);", op().output, at, stored(sums).text()));
+  const steps::Chain chain = without_repeats(map->steps);
+  if (varies(chain) && channel != "c") text.put(fmt::format("const int32_t c = {};", channel));
+  const auto channels = static_cast<std::uint64_t>(sums.channels);
+  const Variable last =
+      print_steps(chain, channels, v0, "v", fmt::format("k{}_", index + 1), source, text);
+  text.put(store(at, last.name));
+}
+
 std::string function_of(const program::Program& program, int op) {
   return fmt::format("op{}_{}", op, identifier(program.ops[static_cast<std::size_t>(op)].name));
 }
@@ -73,8 +91,11 @@ void OpPrinter::function(const Text& body, const std::string& comment) const {
     const std::string name = count == 1 ? "x" : fmt::format("x{}", i);
     parameters += fmt::format("const {} *{}, ", stored(input(i)).text(), name);
   }
-  source.functions +=
-      fmt::format("/* {}, {}: {} */\n", commented(op().name), program::name_of(op().kind), comment);
+  const program::Op* map = fused_map(program, index);
+  const std::string more =
+      map == nullptr ? "" : fmt::format("; {}: {}", map->name, steps::text_of(map->steps, 0));
+  source.functions += fmt::format("/* {}, {}: {}{} */\n", commented(op().name),
+                                  program::name_of(op().kind), comment, more);
   Text text;
   text.open(fmt::format("static void {}({}{} *y)", function_of(program, index), parameters,
                         stored(output()).text()));
@@ -89,6 +110,7 @@ void OpPrinter::function(const Text& body, const std::string& comment) const {
 }
 
 void print_op(const OpPrinter& printer) {
+  if (is_fused(printer.program, printer.index)) return;
   switch (printer.op().kind) {
     case program::Kind::kConv:
     case program::Kind::kDense:

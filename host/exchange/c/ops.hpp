@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "host/exchange/c/fusion.hpp"
 #include "host/exchange/c/helpers.hpp"
 #include "host/program/program.hpp"
 #include "host/program/ranges.hpp"
@@ -26,7 +27,11 @@ struct OpPrinter {
   [[nodiscard]] const program::Tensor& input(std::size_t i = 0) const {
     return program.tensor(op().inputs[i]);
   }
-  [[nodiscard]] const program::Tensor& output() const { return program.tensor(op().output); }
+  /// What the function writes: the operation's output, or that of the map that it does too.
+  [[nodiscard]] const program::Tensor& output() const {
+    const program::Op* map = fused_map(program, index);
+    return program.tensor(map == nullptr ? op().output : map->output);
+  }
   /// Codes of an input; the same with the zero point taken off.
   [[nodiscard]] const program::Range& codes(std::size_t i = 0) const {
     return ranges[static_cast<std::size_t>(op().inputs[i])];
@@ -36,6 +41,9 @@ struct OpPrinter {
   void function(const Text& body, const std::string& comment) const;
   /// "y[<at>] = (uint8_t)<value>;"
   [[nodiscard]] std::string store(const std::string& at, const std::string& value) const;
+  /// The same for a sum, through the steps of a map that the function does too.
+  void store_sum(Text& text, const std::string& at, const std::string& channel,
+                 const std::string& sum) const;
 };
 
 /// Name of the function of an operation: "op3_relu1".
@@ -47,7 +55,8 @@ void print_sum_pool(const OpPrinter& printer);
 void print_max_pool(const OpPrinter& printer);
 void print_map(const OpPrinter& printer);
 void print_join(const OpPrinter& printer);
-/// All kinds; a reshape moves nothing and has no function.
+/// All kinds. A reshape moves nothing and has no function, and a map whose steps the operation
+/// before it does has none.
 void print_op(const OpPrinter& printer);
 
 /// Element `at` of an input called `x` as a number of so many bits, zero point taken off.

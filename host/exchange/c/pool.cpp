@@ -24,7 +24,7 @@ void print_pool(const OpPrinter& p, int bits, std::int64_t start, const std::str
   text.put(fmt::format("const int{}_t v = {};", bits, x));
   text.put(element);
   text.close(inside.empty() ? 2 : 3);
-  text.put(p.store(window.output() + " + c", "result"));
+  p.store_sum(text, window.output() + " + c", "c", "result");
   text.close(3);
   p.function(text, fmt::format("windows of {} x {}", shape.kernel_h, shape.kernel_w));
 }

@@ -7,6 +7,7 @@
 #include "host/data/arrays/array_file.hpp"
 #include "host/exchange/c/arena.hpp"
 #include "host/exchange/c/c.hpp"
+#include "host/exchange/c/fusion.hpp"
 #include "host/exchange/c/interface.hpp"
 #include "host/exchange/c/ops.hpp"
 
@@ -25,8 +26,10 @@ void model_trace(void (*see)(const char *tensor, const void *values, uint32_t co
 }
 #define SEE(tensor, values, count, bits, is_signed) \
   if (tell) tell(tensor, values, count, bits, is_signed)
-#else
+#define KEEP(sums, at, value) sums[at] = value
+{sums}#else
 #define SEE(tensor, values, count, bits, is_signed) ((void)0)
+#define KEEP(sums, at, value) ((void)0)
 #endif
 
 )";
@@ -64,6 +67,8 @@ class Body {
         return output_with(root);
       case Place::Where::kArena:
         return fmt::format("t{}", root);
+      case Place::Where::kNone:
+        return fmt::format("s{}", root);
     }
     return {};
   }
@@ -97,11 +102,12 @@ class Body {
 
   void call(int index) {
     const Op& op = program_.ops[static_cast<std::size_t>(index)];
-    if (op.kind != Kind::kReshape) {
+    if (op.kind != Kind::kReshape && !is_fused(program_, index)) {
+      const program::Op* map = fused_map(program_, index);
       std::string arguments;
       for (const int input : op.inputs) arguments += pointer(input) + ", ";
-      text_.put(
-          fmt::format("{}({}{});", function_of(program_, index), arguments, pointer(op.output)));
+      text_.put(fmt::format("{}({}{});", function_of(program_, index), arguments,
+                            pointer(map == nullptr ? op.output : map->output)));
     }
     see(op.output);
   }
@@ -136,14 +142,26 @@ std::string run_text(const Program& program) {
                      fmt::arg("arguments", arguments_of(program)));
 }
 
+/// What only a build with -DMODEL_TRACE has, arrays for sums that go into a map one by one too.
+std::string trace_text(const Program& program) {
+  std::string sums, text = kTrace;
+  for (std::size_t i = 0; i < program.tensors.size(); ++i) {
+    const program::Tensor& tensor = program.tensors[i];
+    if (!is_passing(program, static_cast<int>(i))) continue;
+    sums += fmt::format("static {} s{}[{}]; /* {} */\n", stored(tensor).text(), i, tensor.size(),
+                        commented(tensor.name));
+  }
+  return text.replace(text.find("{sums}"), 6, sums);
+}
+
 std::string source_of(const Program& program, const Options& options) {
   Source source;
   const std::vector<program::Range> ranges = program::ranges_of(program);
   for (std::size_t i = 0; i < program.ops.size(); ++i) {
     print_op({program, ranges, static_cast<int>(i), options.is_packed, source});
   }
-  return "#include \"model.h\"\n\n" + source.helpers() + source.arrays + "\n" + source.functions +
-         kTrace + Body(program).text() + run_text(program);
+  return "#include \"model.h\"\n\n" + trace_text(program) + source.helpers() + source.arrays +
+         "\n" + source.functions + Body(program).text() + run_text(program);
 }
 
 }  // namespace
