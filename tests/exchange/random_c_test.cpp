@@ -59,6 +59,10 @@ TEST(RandomC, ProgramsHoldEveryOperationAndStep) {
 
 TEST(RandomC, EqualsTheExecutorWithGcc) { expect_equal_c({0, 40}, gcc_fast()); }
 TEST(RandomC, EqualsTheExecutorUnderSanitizers) { expect_equal_c({20, 40}, clang_checking()); }
+TEST(RandomC, ConstantsThatNothingReadsAreLeftOut) {
+  expect_equal_c({1414, 1}, gcc_fast());
+  expect_equal_c({1747, 1}, gcc_fast());
+}
 TEST(RandomC, UnpackedWeightsGiveTheSame) {
   expect_equal_c({0, 12}, gcc_fast(), {.is_packed = false});
 }

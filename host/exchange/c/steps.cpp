@@ -194,9 +194,11 @@ Variable print_steps(const steps::Chain& chain, std::uint64_t channels, Variable
                      Text& text) {
   for (std::size_t i = 0; i < chain.size(); ++i) {
     const std::string name = fmt::format("{}{}", names, i + 1);
-    if (has_array(chain[i])) source.arrays += array(name, chain[i].constants);
     const Variable out{fmt::format("{}{}", prefix, i + 1), behind(chain[i], channels, in.range)};
-    text.put(definition(out, expression({chain[i], in, in.values(), out.values(), name, source})));
+    const Expression value = expression({chain[i], in, in.values(), out.values(), name, source});
+    const bool is_read = value.text.find(name) != std::string::npos;  // not of an idle clamp
+    if (has_array(chain[i]) && is_read) source.arrays += array(name, chain[i].constants);
+    text.put(definition(out, value));
     in = out;
   }
   return in;
