@@ -154,15 +154,7 @@ class Compiler {
     const auto sums = program::sums_of(op, codes);
     Interval all{0, 0};
     for (const Interval& sum : sums) all = steps::join(all, sum);
-    op.sum.needed = std::max(2, steps::bits_of({std::min<std::int64_t>(all.lo, -1), all.hi}));
-    constexpr int kWidest = 62;  // of a program's registers
-    op.sum.bits = op.sum.needed <= 32 ? 32 : kWidest;
-    if (op.sum.needed > kWidest) {
-      refuse({op.name,
-              fmt::format("its sums need {} bits, at most {} are there", op.sum.needed, kWidest),
-              {}});
-      return {};
-    }
+    if (!take_register(all, op)) return {};
     Reached reached{Reached::What::kRoute, -1, {}, {}};
     reached.route.contraction = &node;
     reached.route.phase = phase();
@@ -170,6 +162,18 @@ class Compiler {
         add(std::move(op), sum_tensor_of(node, all), {Source::What::kSums, &node, nullptr});
     sums_.push_back({reached.tensor, sums});
     return reached;
+  }
+
+  /// The register that holds all sums; false where none does.
+  bool take_register(Interval sums, Op& op) {
+    constexpr int kWidest = 62;  // of a program's registers
+    op.sum.needed = std::max(2, steps::bits_of({std::min<std::int64_t>(sums.lo, -1), sums.hi}));
+    op.sum.bits = op.sum.needed <= 32 ? 32 : kWidest;
+    if (op.sum.needed <= kWidest) return true;
+    refuse({op.name,
+            fmt::format("its sums need {} bits, at most {} are there", op.sum.needed, kWidest),
+            {}});
+    return false;
   }
 
   Reached take_quantize(const Node& node) {
