@@ -33,8 +33,9 @@ ProgramMaker::ProgramMaker(Extents extents, program::Type type, std::uint64_t se
 }
 
 std::int64_t ProgramMaker::random(std::int64_t lo, std::int64_t hi) {
-  const auto count = static_cast<std::uint64_t>(hi - lo) + 1;
-  return lo + static_cast<std::int64_t>(count == 0 ? random_() : random_() % count);
+  const auto low = static_cast<std::uint64_t>(lo);
+  const std::uint64_t count = static_cast<std::uint64_t>(hi) - low + 1;  // 0: all there are
+  return static_cast<std::int64_t>(low + (count == 0 ? random_() : random_() % count));
 }
 
 std::vector<std::int64_t> ProgramMaker::randoms(std::int64_t count, std::int64_t lo,
