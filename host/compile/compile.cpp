@@ -19,16 +19,19 @@ namespace {
 using program::Kind;
 using program::Op;
 
+/// Makes codes of the logits, few enough for thresholds.
+constexpr const char* kLogitsRule =
+    R"({"site": "logits", "quantizer": {"plugin": "affine", "bits": 12}})";
+
 /// What a node hands on, as the program sees it.
 struct Reached {
   enum class What {
-    kNothing,  ///< there is no integer form; `reason` says why, or a refusal has said it
+    kNothing,  ///< there is no integer form; a refusal has said why
     kRoute,    ///< real values, on their way from the tensor to a code
     kCodes     ///< the tensor
   } what = What::kNothing;
   int tensor = -1;
   Route route;
-  std::string reason;  ///< "\"add1\" works on real values"
 };
 
 class Compiler {
@@ -38,7 +41,7 @@ class Compiler {
 
   Compiled run() {
     for (const auto& node : nodes_) reached_.push_back(take(*node));
-    if (out_.refusals.empty()) finish_logits();
+    finish_logits();
     if (!out_.refusals.empty()) {
       out_.program = {};
       return std::move(out_);
@@ -71,22 +74,31 @@ class Compiler {
   [[nodiscard]] network::Phase phase() const { return network_.plan.last_pass().phase; }
 
   int add(program::Tensor tensor, Source source) {
+    tensor.name = unused(tensor.name);
     out_.program.tensors.push_back(std::move(tensor));
-    out_.sources.push_back(source);
+    out_.sources.push_back(std::move(source));
     return static_cast<int>(out_.program.tensors.size()) - 1;
   }
   /// The operation makes the tensor; returns the tensor's number.
   int add(Op op, program::Tensor tensor, Source source, Finding finding = {}) {
-    op.name = op.name.empty() ? tensor.name : op.name;
-    op.output = add(std::move(tensor), source);
+    op.name = unused_op(op.name.empty() ? tensor.name : op.name);
+    op.output = add(std::move(tensor), std::move(source));
     out_.program.ops.push_back(std::move(op));
     out_.findings.push_back(std::move(finding));
     return out_.program.ops.back().output;
   }
-  void refuse(Refusal refusal) { out_.refusals.push_back(std::move(refusal)); }
+  /// Said once where two nodes find the same.
+  void refuse(Refusal refusal) {
+    const auto is_same = [&](const Refusal& other) {
+      return other.layer == refusal.layer && other.reason == refusal.reason;
+    };
+    if (std::none_of(out_.refusals.begin(), out_.refusals.end(), is_same)) {
+      out_.refusals.push_back(std::move(refusal));
+    }
+  }
 
   Reached take_image(const Node& node) {
-    Reached image{Reached::What::kRoute, -1, {}, {}};
+    Reached image{Reached::What::kRoute, -1, {}};
     image.route.phase = phase();
     if (pixels_.values.empty()) return image;  // real images: the program begins at their codes
     image.route.pixels = &pixels_;
@@ -102,21 +114,17 @@ class Compiler {
     const bool is_pointwise = type.is_norm || type.elementwise.forward != nullptr;
     const bool continues =
         node.inputs.size() == 1 && (is_pointwise || type.takes_largest || type.same_bytes);
-    if (before.what == Reached::What::kNothing) return before;
-    if (!continues || before.what != Reached::What::kRoute) {
-      return {Reached::What::kNothing,
-              -1,
-              {},
-              fmt::format("\"{}\" ({}) works on real values", node.name, type.name)};
+    if (!continues || before.what == Reached::What::kCodes) {
+      refuse({node.name, fmt::format("works on real values ({})", type.name), {}});
+      return {};
     }
+    if (before.what == Reached::What::kNothing) return {};
     const bool is_moved = std::any_of(
         before.route.nodes.begin(), before.route.nodes.end(),
         [](const Node* n) { return n->type == Node::Type::kLayer && n->layer->type->same_bytes; });
     if (type.is_norm && is_moved) {
-      return {Reached::What::kNothing,
-              -1,
-              {},
-              fmt::format("\"{}\" is a norm behind a layer that moves channels", node.name)};
+      refuse({node.name, "is a norm behind a layer that moves channels", {}});
+      return {};
     }
     Reached now = before;
     now.route.nodes.push_back(&node);
@@ -155,7 +163,7 @@ class Compiler {
     Interval all{0, 0};
     for (const Interval& sum : sums) all = steps::join(all, sum);
     if (!take_register(all, op)) return {};
-    Reached reached{Reached::What::kRoute, -1, {}, {}};
+    Reached reached{Reached::What::kRoute, -1, {}};
     reached.route.contraction = &node;
     reached.route.phase = phase();
     reached.tensor =
@@ -181,20 +189,12 @@ class Compiler {
     if (!node.site->acts(phase())) return before;
     const std::string& layer = node.keys[0].layer;
     const bool is_logits = &node == nodes_.back().get();
-    if (before.what != Reached::What::kRoute) {
-      if (before.what == Reached::What::kCodes) {
-        refuse({layer, "quantizes values that are quantized already", {}});
-      } else if (!before.reason.empty()) {
-        refuse(
-            {layer, fmt::format("reads values that have no integer form: {}", before.reason), {}});
-      }
-      return {};
-    }
     const std::string fault = fault_of(*node.site, phase());
-    if (!fault.empty()) {
-      refuse({layer, "its input: " + fault, {}});
-      return {};
+    if (!fault.empty()) refuse({layer, "its input: " + fault, {}});
+    if (before.what == Reached::What::kCodes) {
+      refuse({layer, "quantizes values that are quantized already", {}});
     }
+    if (!fault.empty() || before.what != Reached::What::kRoute) return {};
     const std::string name = is_logits ? "logits" : layer + ".in";
     Route route = before.route;
     route.site = node.site.get();
@@ -211,10 +211,8 @@ class Compiler {
       return {};
     }
     const Source source{Source::What::kCodes, &node_at(node.inputs[0]), node.site.get()};
-    return {Reached::What::kCodes,
-            add(code_tensor_of(name, node.out_shape, *node.site), source),
-            {},
-            {}};
+    return {
+        Reached::What::kCodes, add(code_tensor_of(name, node.out_shape, *node.site), source), {}};
   }
 
   Reached absorb_route(const Node& node, const std::string& name, int from_tensor,
@@ -234,16 +232,18 @@ class Compiler {
     const Node* made = movers.empty() ? &node_at(node.inputs[0]) : &node_at(movers[0]->inputs[0]);
     const std::string first = movers.empty() ? name : unused(start_name(*made, *start) + ".codes");
     const layers::SampleShape shape = start->out_shape;
-    int tensor = add(std::move(map),
-                     code_tensor_of(first, movers.empty() ? node.out_shape : shape, *node.site),
-                     {Source::What::kCodes, made, node.site.get()}, finding);
+    int tensor = add(
+        std::move(map), code_tensor_of(first, movers.empty() ? node.out_shape : shape, *node.site),
+        {Source::What::kCodes, made, node.site.get(), behind(route, movers, 0)}, finding);
     for (std::size_t i = 0; i < movers.size(); ++i) {
       const bool is_last = i + 1 == movers.size();
       const std::string next = is_last ? name : unused(movers[i]->name + ".codes");
-      tensor = add_mover(*movers[i], tensor, next, *node.site,
-                         is_last ? &node_at(node.inputs[0]) : movers[i]);
+      const Node* const values = is_last ? &node_at(node.inputs[0]) : movers[i];
+      tensor = add_mover(*movers[i], tensor, next,
+                         {Source::What::kCodes, values, node.site.get(),
+                          is_last ? std::vector<const Node*>() : behind(route, movers, i)});
     }
-    return {Reached::What::kCodes, tensor, {}, {}};
+    return {Reached::What::kCodes, tensor, {}};
   }
 
   /// The steps of a map: multipliers where they were asked for and all channels have one.
@@ -273,15 +273,21 @@ class Compiler {
     }
     return movers;
   }
-  int add_mover(const Node& mover, int input, const std::string& name, SiteQuantizer& site,
-                const Node* values) {
+  /// Nodes of a route from mover number i on.
+  static std::vector<const Node*> behind(const Route& route, const std::vector<const Node*>& movers,
+                                         std::size_t i) {
+    if (i >= movers.size()) return {};
+    return {std::find(route.nodes.begin(), route.nodes.end(), movers[i]), route.nodes.end()};
+  }
+
+  int add_mover(const Node& mover, int input, const std::string& name, Source source) {
     Op op;
     op.inputs = {input};
     op.name = mover.name;
     op.kind = mover.layer->type->takes_largest ? Kind::kMaxPool : Kind::kReshape;
     if (op.kind == Kind::kMaxPool) op.window = window_of(*mover.layer);
-    return add(std::move(op), code_tensor_of(name, mover.out_shape, site),
-               {Source::What::kCodes, values, &site});
+    program::Tensor tensor = code_tensor_of(name, mover.out_shape, *source.site);
+    return add(std::move(op), std::move(tensor), std::move(source));
   }
 
   /// The name, with a number behind it where it is taken.
@@ -290,6 +296,19 @@ class Compiler {
     for (int i = 2;; ++i) {
       std::string other = fmt::format("{}.{}", name, i);
       if (program::find_tensor(out_.program, other) < 0) return other;
+    }
+  }
+
+  /// The same for the name of an operation.
+  [[nodiscard]] std::string unused_op(const std::string& name) const {
+    const auto is_taken = [this](const std::string& other) {
+      return std::any_of(out_.program.ops.begin(), out_.program.ops.end(),
+                         [&](const Op& op) { return op.name == other; });
+    };
+    if (!is_taken(name)) return name;
+    for (int i = 2;; ++i) {
+      std::string other = fmt::format("{}.{}", name, i);
+      if (!is_taken(other)) return other;
     }
   }
 
@@ -304,10 +323,16 @@ class Compiler {
     const Node& node = *nodes_.back();
     int logits = last.tensor;
     if (last.what == Reached::What::kRoute && is_linear(last.route)) {
-      logits = add_logits(last.route, last.tensor);
+      try {
+        logits = add_logits(last.route, last.tensor);
+      } catch (const RunError& error) {
+        return refuse({node.name, error.what(), kLogitsRule});
+      }
+    } else if (last.what == Reached::What::kNothing) {
+      return;  // refused already
     } else if (last.what != Reached::What::kCodes) {
       refuse({node.name, "the logits are no sums of a contraction and no rule makes codes of them",
-              R"({"site": "logits", "quantizer": {"plugin": "affine", "bits": 16}})"});
+              kLogitsRule});
       return;
     }
     Op argmax;

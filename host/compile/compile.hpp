@@ -25,12 +25,14 @@ struct Source {
   enum class What {
     kBytes,   ///< the image
     kSums,    ///< integer sums of the contraction `node`
-    kCodes,   ///< codes that `site` makes of the values of `node`
+    kCodes,   ///< codes that `site` makes of the values of `node`, after the layers `behind`
     kLogits,  ///< the sums of the last contraction at one scale: no tensor of the simulation
     kClass    ///< index of the largest logit
   } what = What::kBytes;
   const Node* node = nullptr;
   SiteQuantizer* site = nullptr;
+  std::vector<const Node*> behind{};  ///< that work element by element, of whose values a pool or
+                                      ///< a move in between chooses
 };
 
 /// What was found for one operation, beside the operation itself.

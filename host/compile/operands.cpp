@@ -87,7 +87,8 @@ std::vector<Refusal> refusals_at(const Node& contraction, const Node& from,
                                     R"("accumulator": null}})",
                                     layer)});
   }
-  if (refusals.empty() && contraction.layer->type->contraction(*contraction.layer, 1).pads() &&
+  if (contraction.input_operand.codes &&
+      contraction.layer->type->contraction(*contraction.layer, 1).pads() &&
       !pads_with_code(contraction.input_operand)) {
     refusals.push_back(
         {layer,
@@ -101,6 +102,12 @@ std::string fault_of(SiteQuantizer& site, const network::Phase& phase) {
   if (!site.is_coded()) return uncoded(site);
   if (site.spec().is_dynamic || site.is_per_sample() || site.follows_tensor(phase)) {
     return fmt::format("the scale of \"{}\" follows each tensor", site.spec().quantizer.method->id);
+  }
+  if (site.rounds_at_random()) {
+    return fmt::format(
+        "\"{}\" rounds at random in evaluation; \"when\": \"training\" keeps it to "
+        "training",
+        site.spec().quantizer.method->id);
   }
   const qloom_encoding e = site.encoding();
   if (!all_equal(e.grid.scale, e.groups) || !all_equal(e.grid.zero_point, e.groups)) {

@@ -21,7 +21,8 @@ void start_values(const Route& route, std::int64_t rows, const std::int64_t* v, 
   }
 }
 
-/// In place, as a pass of evaluation does it.
+}  // namespace
+
 void pass_node(const Node& node, std::int64_t rows, std::int64_t channels, float* y) {
   if (node.norm != nullptr) return node.norm->apply(0, static_cast<std::uint64_t>(rows), y, y);
   if (node.type != Node::Type::kLayer) return;
@@ -29,8 +30,6 @@ void pass_node(const Node& node, std::int64_t rows, std::int64_t channels, float
   if (layer.forward == nullptr) return;  // chooses or moves elements
   layer.forward(*node.layer, {}, {0, static_cast<std::uint64_t>(rows * channels)}, y, nullptr, y);
 }
-
-}  // namespace
 
 std::int64_t Route::channels() const {
   return contraction == nullptr ? pixels->channels : contraction->out_shape.channels;

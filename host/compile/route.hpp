@@ -37,6 +37,9 @@ struct Route {
   [[nodiscard]] std::size_t nodes_before_pool() const;
 };
 
+/// One node in place on (rows, channels), as a pass of evaluation does it; nodes that choose or
+/// move elements leave them.
+void pass_node(const Node& node, std::int64_t rows, std::int64_t channels, float* y);
 /// Real values behind the first `count` nodes, of sums or bytes v, (rows, channels).
 void values_of(const Route& route, std::size_t count, std::int64_t rows, const std::int64_t* v,
                Tensor& values);

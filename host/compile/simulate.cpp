@@ -29,10 +29,15 @@ Values sums_of(const Node& node) {
   return sums;
 }
 
-Values codes_of(const Node& node, SiteQuantizer& site, const network::Phase& phase) {
+Values codes_of(const Source& source, const network::Phase& phase) {
+  Tensor values = *source.node->value;
+  const std::int64_t channels = source.node->out_shape.channels;
+  for (const Node* node : source.behind) {
+    pass_node(*node, static_cast<std::int64_t>(values.size()) / channels, channels, values.data());
+  }
   std::vector<std::int32_t> codes;
-  site.begin_forward(*node.value, phase);
-  site.encode(*node.value, codes);
+  source.site->begin_forward(values, phase);
+  source.site->encode(values, codes);
   return {codes.begin(), codes.end()};
 }
 
@@ -63,7 +68,7 @@ std::vector<Values> simulated(const Compiled& compiled, const network::Network& 
         tensors.push_back(sums_of(*source.node));
         break;
       case Source::What::kCodes:
-        tensors.push_back(codes_of(*source.node, *source.site, phase));
+        tensors.push_back(codes_of(source, phase));
         break;
       case Source::What::kClass:
         tensors.push_back(classes_of(*source.node));

@@ -210,6 +210,11 @@ class SiteQuantizer {
   /// Are the values those of the encoding's uniform grid, one rounding and one clamp away from x,
   /// and nothing else? Found out on values all over the grid and beyond it; for the present tensor.
   [[nodiscard]] bool is_its_grid();
+  /// Is its rounding mode a stochastic one?
+  [[nodiscard]] bool rounds_at_random() const {
+    const std::uint32_t rule = rounding_.ref().rule;
+    return rule == QLOOM_ROUND_STOCHASTIC || rule == QLOOM_ROUND_STOCHASTIC_EQUAL;
+  }
   /// Does each sample of a batch have values of its own?
   [[nodiscard]] bool is_per_sample() const {
     return grouping_.by == methods::Grouping::By::kSample;

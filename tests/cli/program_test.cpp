@@ -134,7 +134,48 @@ TEST_F(IntegerProgram, RefusesLayersThatWorkOnRealValues) {
   Json p = pipeline();
   p["model"]["inline"]["layers"][6]["type"] = "average_pool";
   run(p);
-  expect_refused("d: reads values that have no integer form: \"p2\" (average_pool) works on real");
+  expect_refused("p2: works on real values (average_pool)");
+}
+
+TEST_F(IntegerProgram, NamesEachReasonOnceAndThoseBehindTheFirstToo) {
+  Json p = pipeline();
+  p["model"]["inline"]["layers"][6]["type"] = "average_pool";
+  p["model"]["inline"]["layers"].push_back({{"name", "last"}, {"type", "relu"}});
+  p["rules"] = Json::parse(R"([
+      {"site": ["weight", "input"], "quantizer": {"plugin": "affine", "bits": 8}},
+      {"site": "activation", "quantizer": {"plugin": "affine", "bits": 8}, "dynamic": true}])");
+  run(p);
+  const Outcome o = compile();
+  EXPECT_EQ(o.status, 2);
+  for (const char* reason : {"3 places", "c2: its input: the scale of", "p2: works on real values",
+                             "d: its input: the scale of"}) {
+    EXPECT_NE(o.err.find(reason), std::string::npos) << reason << "\n" << o.err;
+  }
+}
+
+TEST_F(IntegerProgram, RefusesEvaluationThatRoundsAtRandom) {
+  Json p = pipeline();
+  for (const char* site : {"weight", "activation"}) {
+    p["rules"] = Json::parse(R"([{"site": ["weight", "input", "activation"],
+                                  "quantizer": {"plugin": "affine", "bits": 8}}])");
+    p["rules"].push_back({{"site", site},
+                          {"quantizer", {{"plugin", "affine"}, {"bits", 8}}},
+                          {"rounding", {{"plugin", "stochastic"}}}});
+    run(p);
+    expect_refused(site == std::string("weight") ? "differ from step to step of evaluation"
+                                                 : "rounds at random in evaluation");
+  }
+}
+
+TEST_F(IntegerProgram, FunctionsMayStandBehindAPoolAndLayersMayHaveAnyName) {
+  Json p = pipeline();
+  Json& layers = p["model"]["inline"]["layers"];
+  layers[5] = {{"name", "r2"}, {"type", "max_pool"}, {"kernel", 2}};
+  layers[6] = {{"name", "p2"}, {"type", "tanh"}};
+  layers[0]["name"] = "logits";
+  layers[8]["name"] = "class";
+  run(p);
+  expect_equal();
 }
 
 TEST_F(IntegerProgram, OfImagesThatAreNoBytesBeginsAtTheirCodes) {
@@ -181,6 +222,23 @@ TEST_F(IntegerProgram, ExecutesWhatItIsGivenAndLeavesATrace) {
   EXPECT_EQ(outputs.at("class").shape, (Shape{2, 1, 1, 1}));
   EXPECT_EQ(outputs.at("logits").shape, (Shape{2, 1, 1, 10}));
   EXPECT_EQ(qloom({"diff", "program", "t.npz"}).status, 0);
+  data::Arrays none = data::read_npz(folder_ / "t.npz");
+  for (auto& [name, array] : none) {
+    array.shape[0] = 0;
+    array.values = std::vector<std::int64_t>();
+  }
+  data::write_npz(folder_ / "none.npz", none);
+  const Outcome empty = qloom({"diff", "program", "none.npz"});
+  EXPECT_EQ(empty.status, 2);
+  EXPECT_NE(empty.err.find("0 samples, expected at least one"), std::string::npos) << empty.err;
+  images.shape = {2, 1, 28, 28};  // axes of 1 may stand anywhere
+  const data::Bytes moved = data::npy_bytes(images);
+  write("x.npy", std::string(moved.begin(), moved.end()));
+  EXPECT_EQ(qloom({"execute", "program", "--input", "x.npy", "--output", "y.npz"}).status, 0);
+  images.shape = {2, 14, 56, 1};
+  const data::Bytes other = data::npy_bytes(images);
+  write("x.npy", std::string(other.begin(), other.end()));
+  EXPECT_EQ(qloom({"execute", "program", "--input", "x.npy", "--output", "y.npz"}).status, 2);
 }
 
 TEST_F(IntegerProgram, WrongInputIsRefused) {
@@ -196,6 +254,8 @@ TEST_F(IntegerProgram, WrongInputIsRefused) {
   refused({"diff", "run", "p.json"}, "expected the folder of a program");
   refused({"diff", "program", "program"}, "--input is missing");
   refused({"compile", "nowhere", "--output", "o"}, "nowhere/report.json: no such file");
+  refused({"compile", "run", "--output", "run"}, "run is the folder of a run");
+  EXPECT_FALSE(fs::exists(folder_ / "o"));
   refused({"execute", "run", "--input", "x.npy", "--output", "y.npy"}, "program.json");
   EXPECT_FALSE(fs::exists(folder_ / "o" / "program.json"));
   refused({"compile", "run", "--output", "o", "--requantizer", "{"}, "--requantizer");

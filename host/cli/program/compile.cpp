@@ -61,7 +61,11 @@ void require_equal(Simulation& simulation, std::int64_t samples) {
 void compile_run(const CompileCommand& options) {
   const compile::Options fitting = options_of(options.requantizer);
   const registry::Registry registry = open_registry_to_run();
-  data::require_writable_folder(options.output);
+  if (fs::exists(options.output / "report.json")) {
+    throw InputError(
+        fmt::format("--output: {} is the folder of a run, expected one for the program",
+                    options.output.string()));
+  }
   Simulation simulation(options.run, options.pipeline, registry, fitting);
   require_equal(simulation, options.samples);
   const json::Json summary = compile::summary_of(simulation.compiled());
@@ -72,6 +76,7 @@ void compile_run(const CompileCommand& options) {
       pipeline.name,
       data::digest_text(data::hash_of(pipeline::configuration(pipeline, registry).dump())),
       data::hash_file(checkpoint).digest};
+  data::require_writable_folder(options.output);
   const data::Claim claim(options.output);
   program::write(program, options.output);
   data::write_text(options.output / "compile.json", summary.dump(2) + "\n");

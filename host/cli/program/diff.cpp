@@ -87,11 +87,22 @@ std::vector<Values> read_trace(const fs::path& file, const program::Program& pro
                                arrays.begin()->first));
 }
 
-/// The same of any trace, by what it is.
+/// The same of any trace, by what it is: all tensors of the same samples, at least one.
 std::vector<Values> read_any_trace(const fs::path& path, const program::Program& program) {
-  if (exchange::verilog::is_export(path)) return exchange::verilog::read_trace(path, program);
-  if (path.extension() == ".bin") return exchange::c::read_trace(path, program);
-  return read_trace(path, program);
+  std::vector<Values> tensors =
+      exchange::verilog::is_export(path) ? exchange::verilog::read_trace(path, program)
+      : path.extension() == ".bin"       ? exchange::c::read_trace(path, program)
+                                         : read_trace(path, program);
+  std::optional<std::int64_t> samples;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const program::Tensor& tensor = program.tensors[i];
+    const std::int64_t found = static_cast<std::int64_t>(tensors[i].size()) / tensor.size();
+    if (!samples) samples = found;
+    if (found == *samples && found > 0) continue;
+    throw InputError(fmt::format("{}: \"{}\": {} samples, expected {}", path.string(), tensor.name,
+                                 found, *samples > 0 ? std::to_string(*samples) : "at least one"));
+  }
+  return tensors;
 }
 
 /// InputError unless both programs have the same tensors.

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "host/compile/repeatable.hpp"
 #include "host/compile/summary.hpp"
 #include "host/tensor/error.hpp"
 
@@ -39,6 +40,12 @@ compile::Pixels pixels_of(const run::Batches& batches) {
   return pixels;
 }
 
+/// A shape without its axes of length 1.
+Shape without_ones(Shape shape) {
+  std::erase(shape, 1);
+  return shape;
+}
+
 Values integers_of(const data::Array& array, const std::string& where) {
   Values values;
   std::visit(
@@ -61,9 +68,11 @@ Simulation::Simulation(const std::filesystem::path& run, const std::filesystem::
     : run_(run, pipeline_file, registry),
       walk_(run_.batches().test()),
       pixels_(pixels_of(run_.batches())) {
-  run_.network().plan.fuse(false);
-  forward(0);
+  walk_.load(0);
+  std::vector<compile::Refusal> random =
+      compile::random_places(run_.network(), walk_.images(), run_.evaluation(0));
   compiled_ = compile::compile(run_.network(), pixels_, options);
+  compiled_.refusals.insert(compiled_.refusals.end(), random.begin(), random.end());
   if (!compiled_.refusals.empty()) {
     throw InputError(fmt::format("{}: {} places of the network have no integer form{}",
                                  run.string(), compiled_.refusals.size(),
@@ -111,8 +120,10 @@ Values read_input(const std::filesystem::path& file, const program::Program& pro
   const program::Tensor& input = program.tensor(program.input);
   Values values = integers_of(array, file.string());
   const auto size = static_cast<std::size_t>(input.size());
-  if (array.shape.empty() || values.empty() || values.size() % size != 0 ||
-      static_cast<std::size_t>(array.shape[0]) != values.size() / size) {
+  const Shape sample =
+      array.shape.empty() ? Shape() : Shape(array.shape.begin() + 1, array.shape.end());
+  if (values.empty() ||
+      without_ones(sample) != without_ones({input.height, input.width, input.channels})) {
     throw InputError(fmt::format("{}: shape ({}), expected (samples, {}, {}, {})", file.string(),
                                  fmt::join(array.shape, ", "), input.height, input.width,
                                  input.channels));

@@ -123,6 +123,12 @@ std::vector<Text> files_of(const program::Program& program, std::span<const std:
 
 void write_folder(const std::filesystem::path& folder, const std::vector<Text>& files) {
   std::vector<std::pair<std::filesystem::path, std::string>> whole;
+  std::error_code none;
+  for (const auto& layer : std::filesystem::directory_iterator(folder / "layers", none)) {
+    for (const char* left : {"sums.txt", "output.txt"}) {  // by a simulation of an earlier export
+      std::filesystem::remove(layer.path() / left);
+    }
+  }
   for (const auto& [path, text] : files) {
     whole.emplace_back(folder / path, text);
     std::error_code ignored;  // write_texts() says what is wrong with a folder that is not there
