@@ -6,12 +6,34 @@
 
 #include "host/data/arrays/array_file.hpp"
 #include "host/data/json_file.hpp"
+#include "host/results/reuse/inputs.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::run {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// The entries of data files in "inputs".
+Json data_of(const Json& inputs) {
+  Json data = Json::array();
+  const Json files = inputs.is_object() ? inputs.value("files", Json()) : Json();
+  for (const Json& file : files) {
+    if (file.is_object() && file.value("what", Json()) == "data") data.push_back(file);
+  }
+  return data;
+}
+
+/// The normalisation of images comes from the data: a network on other data is not the run's.
+void require_same_data(const pipeline::Pipeline& pipeline, const Json& report,
+                       const std::string& where) {
+  const Json now = data_of(results::inputs_of(pipeline, {}));
+  if (data_of(report.value("inputs", Json())) == now) return;
+  throw InputError(
+      fmt::format("{}: /inputs: the data files are others than those of the run; put "
+                  "them back, or run the pipeline again",
+                  where));
+}
 
 pipeline::Pipeline pipeline_of(const fs::path& folder, const fs::path& pipeline_file,
                                const registry::Registry& registry) {
@@ -37,7 +59,9 @@ pipeline::Pipeline pipeline_of(const fs::path& folder, const fs::path& pipeline_
         "with --pipeline",
         report.string(), file.string()));
   }
-  return pipeline::read(file, configuration["pipeline"], registry);
+  pipeline::Pipeline pipeline = pipeline::read(file, configuration["pipeline"], registry);
+  require_same_data(pipeline, text, report.string());
+  return pipeline;
 }
 
 }  // namespace

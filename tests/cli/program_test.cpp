@@ -191,6 +191,11 @@ TEST_F(IntegerProgram, OfImagesThatAreNoBytesBeginsAtTheirCodes) {
   expect_equal();
   const program::Program program = program::read(folder_ / "program");
   EXPECT_EQ(program.tensor(program.input).name, "c1.in");
+  images[3] += 1.0F;
+  data::write_npz(folder_ / "d.npz", {{"images", {{64, 4}, images}}, {"labels", {{64}, labels}}});
+  const Outcome changed = qloom({"compile", "run", "--output", "program"});
+  EXPECT_EQ(changed.status, 2);
+  EXPECT_NE(changed.err.find("the data files are others"), std::string::npos) << changed.err;
 }
 
 TEST_F(IntegerProgram, DiffNamesTheFirstTensorThatDiffers) {
@@ -222,6 +227,7 @@ TEST_F(IntegerProgram, ExecutesWhatItIsGivenAndLeavesATrace) {
   EXPECT_EQ(outputs.at("class").shape, (Shape{2, 1, 1, 1}));
   EXPECT_EQ(outputs.at("logits").shape, (Shape{2, 1, 1, 10}));
   EXPECT_EQ(qloom({"diff", "program", "t.npz"}).status, 0);
+  EXPECT_EQ(qloom({"diff", "program", "t.npz", "--input", "x.npy"}).status, 2);
   data::Arrays none = data::read_npz(folder_ / "t.npz");
   for (auto& [name, array] : none) {
     array.shape[0] = 0;

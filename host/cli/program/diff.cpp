@@ -182,6 +182,9 @@ void diff_sides(const DiffCommand& options) {
   if (has_run && has_trace) {
     throw InputError("a run and a trace: expected a program beside the trace");
   }
+  if (has_trace && !options.input.empty()) {
+    throw InputError("--input: expected none beside a trace, which has its own samples");
+  }
   if (!has_run && !has_trace && options.input.empty()) {
     throw InputError("--input is missing: two programs are compared on a .npy file");
   }
@@ -214,8 +217,8 @@ void add_diff(CLI::App& app, Action& action) {
       ->type_name("A B");
   command
       ->add_option("--input", options->input,
-                   "test:FIRST..LAST of the run's test set (default: all of it), or a .npy file "
-                   "for two programs")
+                   "test:FIRST..LAST of the run's test set, in whole batches (default: all of it), "
+                   "or a .npy file for two programs")
       ->type_name("SAMPLES");
   command
       ->add_option("--pipeline", options->pipeline,

@@ -43,7 +43,7 @@ class Simulation {
   compile::Compiled compiled_;
 };
 
-/// Which samples: "test:0..99", or the rows of a .npy file.
+/// Samples of the test set: "test:0..99".
 struct Samples {
   std::int64_t first = 0, last = 0;  ///< both counted
 };
