@@ -201,6 +201,52 @@ typedef struct qloom_accumulator {
   uint32_t (*bits)(const void *self) QLOOM_NOEXCEPT;
 } qloom_accumulator;
 
+/* ---- kind "qloom.requantizer/1": integer sums -> codes, as a chain of steps ---- */
+/* qloom_step.op: what becomes of v, a mathematical integer that never leaves 64 bits */
+enum {
+  QLOOM_STEP_ADD = 0,         /* v + c */
+  QLOOM_STEP_MULTIPLY = 1,    /* v * c */
+  QLOOM_STEP_SHIFT_LEFT = 2,  /* v * 2^c, c in 0 .. 62 */
+  QLOOM_STEP_SHIFT_RIGHT = 3, /* v / 2^c, rounded as named, c in 0 .. 62 */
+  QLOOM_STEP_CLAMP = 4,       /* constants low, high */
+  QLOOM_STEP_COUNT = 5,       /* number of constants that are at most v; they ascend */
+  QLOOM_STEP_WRAP = 6,        /* to c bits in two's complement, c in 1 .. 64 */
+  QLOOM_STEP_SATURATE = 7,    /* to the nearest number of c bits in two's complement */
+  QLOOM_STEP_TABLE = 8,       /* constants[v], v in 0 .. per_channel - 1 */
+  QLOOM_STEP_FLOAT_SCALE = 9  /* float32(v) * factor in float32, rounded half to even: no integer
+                               * program any more */
+};
+typedef struct qloom_step { /* constants belong to the instance until the next derive() */
+  uint32_t struct_size, op; /* QLOOM_STEP_* */
+  uint32_t rounding;        /* SHIFT_RIGHT: QLOOM_ROUND_NEAREST_EVEN .. TOWARD_POSITIVE */
+  uint32_t input;           /* 0: after the sum; i: prepares input i of a join, counted from 1 */
+  const int64_t *constants; /* groups x per_channel */
+  const float *factors;     /* FLOAT_SCALE, in place of constants */
+  uint64_t groups;          /* 1 or the channels */
+  uint64_t per_channel;
+} qloom_step;
+/* code = clamp(round(sum over the inputs of factor * v + offset) + zero_point) */
+typedef struct qloom_requantize_task {
+  uint32_t struct_size;
+  uint32_t inputs; /* 1: a sum; more: a join of codes, their zero points taken off */
+  uint64_t channels;
+  const double *factor;             /* inputs x channels, finite */
+  const double *offset;             /* channels, finite */
+  const int64_t *sum_min, *sum_max; /* inputs x channels: what v can reach; min <= 0 <= max where
+                                     * inputs > 1 */
+  int32_t code_min, code_max;       /* after relu and the like were folded in */
+  int32_t zero_point;               /* code of 0 */
+  uint32_t rounding;                /* of the rule: QLOOM_ROUND_NEAREST_EVEN .. TOWARD_POSITIVE */
+} qloom_requantize_task;
+typedef struct qloom_requantizer {
+  uint32_t struct_size, caps; /* no caps yet: 0 */
+  /* [update] At most *count steps, whose number goes to *count; steps of input i stand in their
+   * order, those after the sum too. The codes lie in code_min .. code_max for every v of the task.
+   * QLOOM_E_UNSUPPORTED with channel and reason when it cannot. */
+  qloom_status (*derive)(void *self, const qloom_requantize_task *, qloom_step *steps,
+                         uint64_t *count, qloom_error *) QLOOM_NOEXCEPT;
+} qloom_requantizer;
+
 #ifdef __cplusplus
 }
 #endif
