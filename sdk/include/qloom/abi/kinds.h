@@ -56,8 +56,10 @@ enum {
   QLOOM_QUANTIZER_WANTS_FIRST_TENSOR = 8, /* prepare() must get the data, until initialised */
   QLOOM_QUANTIZER_WHOLE_BACKWARD = 16,    /* backward_prepare() must be called */
   QLOOM_QUANTIZER_GROUPS_PER_SAMPLE = 32, /* one group for each index of the batch axis */
-  QLOOM_QUANTIZER_WANTS_EXTREMES = 64     /* prepare() must get ranges: the tensor's own, at every
+  QLOOM_QUANTIZER_WANTS_EXTREMES = 64,    /* prepare() must get ranges: the tensor's own, at every
                                            * step; a group without elements has lo > hi */
+  QLOOM_QUANTIZER_WANTS_PRODUCTS = 128    /* prepare() must get product_scales: only at the bias of
+                                           * a contraction of integer codes */
 };
 typedef struct qloom_prepare {
   uint32_t struct_size, training;
@@ -71,6 +73,8 @@ typedef struct qloom_prepare {
   const float *second_moment;         /* the optimizer's array of that name */
   uint64_t seed, stream;              /* as in qloom_call: for random words in prepare() */
   uint64_t total_steps, total_epochs; /* of all train stages, each counted once; 0 outside a run */
+  const double *product_scales; /* one per group, what 1 in the sum of products stands for: the
+                                 * scales of both operands multiplied; NULL unless asked for */
 } qloom_prepare;
 /* Codes are the truth; a value is made of its code and its group's numbers and rounded once. Arrays
  * belong to the instance, valid until the next prepare. */
