@@ -4,11 +4,13 @@ qloom_add_floor(check
     checks/bounds_checks.cpp checks/checks.cpp checks/gradient_checks.cpp checks/kind_checks.cpp
     checks/library_checks.cpp checks/memory_checks.cpp checks/method_checks.cpp
     checks/norm_checks.cpp checks/process_checks.cpp checks/quantizer_checks.cpp
-    checks/race_checks.cpp checks/random_checks.cpp checks/range_checks.cpp checks/state_checks.cpp
+    checks/race_checks.cpp checks/random_checks.cpp checks/range_checks.cpp checks/requantizer_checks.cpp
+    checks/state_checks.cpp
     kinds/groups.cpp kinds/kinds.cpp kinds/procedure.cpp kinds/quantizer.cpp kinds/record.cpp
+    kinds/requantizer.cpp
     kinds/small_run.cpp kinds/surrogate.cpp
     watch/child.cpp watch/guarded.cpp watch/memory.cpp watch/threads_made.cpp
-  LIBRARIES qloom_network qloom_registry qloom_kernels qloom_data qloom_tensor fmt::fmt
+  LIBRARIES qloom_network qloom_methods qloom_registry qloom_kernels qloom_data qloom_tensor fmt::fmt
     CLI11::CLI11)
 target_link_libraries(qloom_check PRIVATE ${CMAKE_DL_LIBS})
 

@@ -156,6 +156,12 @@ void print_aliases(const Json& aliases) {
   data::print("old names:  {}\n", text);
 }
 
+void print_presets(const Json& presets) {
+  for (const auto& [name, preset] : presets.items()) {
+    data::print("preset:     {}: {}\n", printable(name), printable_json(preset, -1));
+  }
+}
+
 void print_method(const Method& m) {
   data::print("{} \"{}\" {}\n{}\n", m.kind, m.id, printable(m.version), printable(m.summary));
   if (m.manifest.contains("formula")) {
@@ -179,6 +185,7 @@ void print_method(const Method& m) {
     }
     data::print("keeps what it learned when these change: {}\n", names);
   }
+  print_presets(m.manifest.value("presets", Json::object()));
   if (m.manifest.contains("aliases")) print_aliases(m.manifest["aliases"]);
   print_parameters(m.manifest.value("parameters", Json::object()),
                    m.manifest.value("only_with", Json::object()));

@@ -1,6 +1,6 @@
 qloom_add_floor(registry
   SOURCES aliases.cpp create.cpp folders.cpp inner.cpp instance.cpp linear_service.cpp
-    methods_service.cpp registry.cpp
+    methods_service.cpp presets.cpp registry.cpp
     run_service.cpp services.cpp tables.cpp version.cpp vocabulary.cpp
     calls/call_record.cpp calls/crash.cpp calls/floating_point.cpp
     libraries/elf.cpp libraries/elf_symbols.cpp libraries/library.cpp libraries/reload.cpp

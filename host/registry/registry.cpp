@@ -16,6 +16,7 @@
 #include "host/registry/aliases.hpp"
 #include "host/registry/inner.hpp"
 #include "host/registry/libraries/libraries.hpp"
+#include "host/registry/presets.hpp"
 #include "host/registry/vocabulary.hpp"
 #include "host/tensor/error.hpp"
 
@@ -67,6 +68,7 @@ std::vector<Method> read_manifest(const fs::path& file) {
       json::require_sound_schema(entry["parameters"], where + "/parameters");
     }
     check_aliases(entry, where);
+    check_presets(entry, where);
     methods.push_back(
         {.kind = entry["kind"],
          .id = entry["id"],
@@ -186,10 +188,11 @@ Json Registry::resolve_parameters(const Method& method, const Json& params,
                                   const std::string& where, int depth) const {
   static const Json kNone{{"type", "object"}, {"additionalProperties", false}};
   const bool has_schema = method.manifest.contains("parameters");
-  return resolve_inner(*this, method,
-                       json::validate(has_schema ? method.manifest["parameters"] : kNone,
-                                      current_names(method, params, where).params, where),
-                       where, depth);
+  const Json written = with_preset(method, current_names(method, params, where).params, where);
+  return resolve_inner(
+      *this, method,
+      json::validate(has_schema ? method.manifest["parameters"] : kNone, written, where), where,
+      depth);
 }
 
 }  // namespace qloom::registry

@@ -25,7 +25,8 @@ using json::Json;
 
 /// One method as its manifest describes it.
 struct Method {
-  /// "quantizer", "rounding", "range", "norm", "accumulator", "procedure" or "recipe"
+  /// "quantizer", "rounding", "range", "norm", "accumulator", "requantizer", "procedure" or
+  /// "recipe"
   std::string kind;
   std::string id, version, summary;
   Json manifest;    ///< the method's entry in plugin.json, references to the vocabulary resolved

@@ -62,6 +62,9 @@ std::string fault(const std::string& id, const qloom_accumulator& t) {
                             {"is_exact", t.is_exact != nullptr},
                             {"bits", t.bits != nullptr}});
 }
+std::string fault(const std::string& id, const qloom_requantizer& t) {
+  return first_missing(id, {{"derive", t.derive != nullptr}});
+}
 std::string fault(const std::string& id, const qloom_procedure& t) {
   return first_missing(id, {{"on", t.on != nullptr}});
 }
@@ -87,7 +90,8 @@ std::string base_fault(const qloom_base& base) {
 }  // namespace
 
 std::string kind_id(const std::string& kind) {
-  for (const char* known : {"quantizer", "rounding", "range", "norm", "accumulator", "procedure"}) {
+  for (const char* known :
+       {"quantizer", "rounding", "range", "norm", "accumulator", "requantizer", "procedure"}) {
     if (kind == known) return "qloom." + kind + "/1";
   }
   return {};
@@ -112,6 +116,7 @@ std::string instance_fault(const std::string& kind, const qloom_instance& instan
   if (kind == "quantizer") return table_fault<qloom_quantizer>(id, instance.ops);
   if (kind == "norm") return table_fault<qloom_norm>(id, instance.ops);
   if (kind == "accumulator") return table_fault<qloom_accumulator>(id, instance.ops);
+  if (kind == "requantizer") return table_fault<qloom_requantizer>(id, instance.ops);
   if (kind == "procedure") return table_fault<qloom_procedure>(id, instance.ops);
   return fmt::format("this host knows no kind \"{}\"", kind);
 }

@@ -134,7 +134,7 @@ TEST(TreeManifests, ExplainEveryMethodAndParameter) {
       }
     }
   }
-  EXPECT_EQ(kinds.size(), 7U);
+  EXPECT_EQ(kinds.size(), 8U);
 }
 
 }  // namespace

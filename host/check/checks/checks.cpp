@@ -90,6 +90,11 @@ const std::vector<Check>& all_checks() {
        &check_rounding_values},
       {"sums", "accumulator", Level::kSound,
        "small integers add up exactly; an exact accumulator is exact", &check_accumulator_sums},
+      {"steps", "requantizer", Level::kSound,
+       "steps that are proved in 64 bits, the same twice, with codes in their range and next to "
+       "the "
+       "real ones",
+       &check_requantizer_steps},
       {"learned", "quantizer", Level::kSound,
        "learned parameters have names, gradients and a fixed place in memory", &check_learned},
       {"gradient", "quantizer", Level::kSound,

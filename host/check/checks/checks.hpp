@@ -68,6 +68,9 @@ void check_norm_sums(Context&);
 void check_norm_modes(Context&);
 void check_norm_defaults(Context&);
 
+// requantizer_checks.cpp
+void check_requantizer_steps(Context&);
+
 // kind_checks.cpp
 void check_range_order(Context&);
 void check_range_values(Context&);

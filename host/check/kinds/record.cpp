@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "host/check/kinds/requantizer.hpp"
 #include "host/data/hash.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/normal.hpp"
@@ -80,6 +81,16 @@ std::vector<Input> norm_inputs(std::uint64_t seed) {
   return list;
 }
 
+/// No tensors: the name says which task.
+std::vector<Input> requantizer_inputs() {
+  std::vector<Input> list;
+  for (const NamedTask& one : requantize_tasks()) {
+    list.push_back(input(one.name, tensor_of({0.0F})));
+    list.back().is_ordinary = one.is_ordinary;
+  }
+  return list;
+}
+
 }  // namespace
 
 std::string difference(const Values& found, const Values& expected) {
@@ -147,6 +158,7 @@ std::vector<Input> inputs_of(const std::string& kind, std::uint64_t seed) {
     list.push_back(input("3 x 1000 large", gaussian({3, 1000}, seed + 9, 100.0F)));
     return list;
   }
+  if (kind == "requantizer") return requantizer_inputs();
   std::vector<Input> list;
   list.push_back(input("a run of two layers", gaussian({12, 10}, seed + 10, 0.25F)));
   return list;
@@ -197,6 +209,7 @@ Record exercise(Context& context, const Case& c, registry::Instance& instance, c
   if (kind == "norm") return exercise_norm(context, c, instance, input, round);
   if (kind == "rounding") return exercise_rounding(context, c, instance, input, round);
   if (kind == "accumulator") return exercise_accumulator(context, c, instance, input, round);
+  if (kind == "requantizer") return exercise_requantizer(context, c, instance, input, round);
   return exercise_procedure(context, c, instance, input, round);
 }
 

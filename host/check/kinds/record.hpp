@@ -77,6 +77,9 @@ Record exercise_norm(Context&, const Case&, registry::Instance&, const Input&, s
 Record exercise_rounding(Context&, const Case&, registry::Instance&, const Input&, std::uint64_t);
 Record exercise_accumulator(Context&, const Case&, registry::Instance&, const Input&,
                             std::uint64_t);
+/// input.name: which task (requantizer.hpp).
+Record exercise_requantizer(Context&, const Case&, registry::Instance&, const Input&,
+                            std::uint64_t);
 Record exercise_procedure(Context&, const Case&, registry::Instance&, const Input&, std::uint64_t);
 /// The round after which a procedure's run is over.
 inline constexpr std::uint64_t kLastRound = 2;

@@ -14,6 +14,7 @@
 #include <qloom/kinds/procedure.hpp>
 #include <qloom/kinds/quantizer.hpp>
 #include <qloom/kinds/range.hpp>
+#include <qloom/kinds/requantizer.hpp>
 #include <qloom/kinds/rounding.hpp>
 #include <qloom/support.hpp>
 #include <qloom/uniform_grid.hpp>
