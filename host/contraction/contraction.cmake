@@ -4,7 +4,7 @@ if(TARGET DNNL::dnnl)
   set(primitives slice_primitive.cpp)
 endif()
 qloom_add_floor(contraction
-  SOURCES codes.cpp contraction.cpp contraction_bytes.cpp contraction_exact.cpp
+  SOURCES byte_products.cpp codes.cpp contraction.cpp contraction_bytes.cpp contraction_exact.cpp
     contraction_real.cpp contraction_state.cpp contraction_wide.cpp modelled.cpp padded_input.cpp
     source.cpp ${primitives}
   LIBRARIES qloom_kernels qloom_tensor qloom_abi)

@@ -199,10 +199,12 @@ memory::desc SlicePrimitive::Made::any_byte_weights() const {
 /// From (out_channel, kernel_h, kernel_w, in_channel) in the order of the primitive's axes.
 void SlicePrimitive::Made::make_byte_reorder() {
   const ContractionShape& s = key_.shape;
-  const memory::dim place = s.in_c, row = s.kernel_w * place, kernel = s.kernel_h * row;
+  const memory::dim place = s.in_c / s.groups, row = s.kernel_w * place, kernel = s.kernel_h * row;
   constexpr auto kS8 = memory::data_type::s8;
+  memory::dims strides{kernel, 1, row, place};
+  if (s.groups > 1) strides.insert(strides.begin(), s.out_c / s.groups * kernel);
   plain_weights_ = key_.role == Role::kForward
-                       ? memory::desc(weight_dims(s), kS8, memory::dims{kernel, 1, row, place})
+                       ? memory::desc(weight_dims(s), kS8, strides)
                        : memory::desc({s.in_c, s.out_c, s.kernel_h, s.kernel_w}, kS8,
                                       memory::dims{1, kernel, row, place});
   has_reorder_ = true;  // also sums the weights, which the shift needs

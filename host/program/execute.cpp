@@ -167,8 +167,11 @@ void run(const Op& op, const Parts& parts) {
   }
 }
 
-void require_input(const Tensor& tensor, std::span<const std::int64_t> input,
+}  // namespace
+
+void require_input(const Program& program, std::span<const std::int64_t> input,
                    std::int64_t samples) {
+  const Tensor& tensor = program.tensor(program.input);
   if (input.size() != static_cast<std::size_t>(samples * tensor.size())) {
     throw RunError(fmt::format("input \"{}\": {} values, expected {} samples of {}", tensor.name,
                                input.size(), samples, tensor.size()));
@@ -184,11 +187,17 @@ void require_input(const Tensor& tensor, std::span<const std::int64_t> input,
                              held.lo, held.hi, tensor.type.text()));
 }
 
-}  // namespace
+void execute(const Program& program, const Op& op, const std::vector<std::int64_t*>& tensors) {
+  Parts parts;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    parts.push_back({program.tensors[i], tensors[i]});
+  }
+  run(op, parts);
+}
 
 std::vector<Values> execute(const Program& program, std::span<const std::int64_t> input,
                             std::int64_t samples) {
-  require_input(program.tensor(program.input), input, samples);
+  require_input(program, input, samples);
   std::vector<Values> values;
   for (const Tensor& tensor : program.tensors) {
     values.emplace_back(static_cast<std::size_t>(samples * tensor.size()));

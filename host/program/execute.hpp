@@ -21,4 +21,12 @@ using Values = std::vector<std::int64_t>;
                                           std::span<const std::int64_t> input,
                                           std::int64_t samples);
 
+/// One operation on one sample, in the same plain loops: `tensors` holds the memory of the sample's
+/// tensors, of which those that the operation reads and writes are looked at.
+void execute(const Program& program, const Op& op, const std::vector<std::int64_t*>& tensors);
+
+/// RunError unless these are `samples` inputs of the program's type.
+void require_input(const Program& program, std::span<const std::int64_t> input,
+                   std::int64_t samples);
+
 }  // namespace qloom::program

@@ -23,37 +23,41 @@ struct DiffCommand {
   std::vector<fs::path> sides;
   std::string input;
   fs::path pipeline;
+  bool is_reference = false;
 };
 
 /// One of the two things that are compared.
 struct Side {
   enum class What { kProgram, kRun, kTrace } what;
   fs::path path;
-  std::optional<program::Program> program;  ///< kProgram
-  std::unique_ptr<Simulation> simulation;   ///< kRun
-  std::vector<Values> trace;  ///< kTrace, by tensor of the program it is compared with
+  std::unique_ptr<program::Program> program{};  ///< kProgram
+  std::unique_ptr<Runner> runner{};             ///< kProgram
+  std::unique_ptr<Simulation> simulation{};     ///< kRun
+  std::vector<Values> trace{};  ///< kTrace, by tensor of the program it is compared with
 
   /// The program that its tensors belong to; null for a trace.
   [[nodiscard]] const program::Program* names() const {
     if (simulation != nullptr) return &simulation->compiled().program;
-    return program ? &*program : nullptr;
+    return program.get();
   }
 };
 
-Side open_side(const fs::path& path, const fs::path& pipeline, const registry::Registry& registry) {
+Side open_side(const fs::path& path, const DiffCommand& options,
+               const registry::Registry& registry) {
   if (fs::exists(path / "program.json")) {
-    return {Side::What::kProgram, path, program::read(path), nullptr, {}};
+    Side side{.what = Side::What::kProgram, .path = path};
+    side.program = std::make_unique<program::Program>(program::read(path));
+    side.runner = std::make_unique<Runner>(*side.program, options.is_reference);
+    return side;
   }
   if (fs::exists(path / "report.json")) {
-    return {Side::What::kRun,
-            path,
-            std::nullopt,
-            std::make_unique<Simulation>(path, pipeline, registry),
-            {}};
+    return {.what = Side::What::kRun,
+            .path = path,
+            .simulation = std::make_unique<Simulation>(path, options.pipeline, registry)};
   }
   const bool is_file = path.extension() == ".npz" || path.extension() == ".bin";
   if ((is_file && fs::exists(path)) || exchange::verilog::is_export(path)) {
-    return {Side::What::kTrace, path, std::nullopt, nullptr, {}};
+    return {.what = Side::What::kTrace, .path = path};
   }
   throw InputError(fmt::format(
       "{}: expected the folder of a program (program.json) or of a run "
@@ -141,9 +145,8 @@ void compare_on_test_set(Side& a, Side& b, const std::string& input, program::Di
     const auto values_of = [&](Side& side) {
       if (side.simulation.get() == &simulation) return simulated;
       if (side.simulation != nullptr) return side.simulation->batch(i);
-      return program::execute(*side.program,
-                              simulated[static_cast<std::size_t>(side.program->input)],
-                              simulation.size());
+      return side.runner->trace(simulated[static_cast<std::size_t>(side.program->input)],
+                                simulation.size());
     };
     const std::vector<Values> left = values_of(a), right = values_of(b);
     diff.add(first, simulation.size(), left, right);
@@ -163,16 +166,15 @@ void compare_on_array(Side& a, Side& b, const std::string& input, program::Diff&
   if (x.empty()) x = read_input(input, program, samples);
   samples = static_cast<std::int64_t>(x.size()) / program.tensor(program.input).size();
   const auto values_of = [&](const Side& side) {
-    return side.what == Side::What::kTrace ? side.trace
-                                           : program::execute(*side.program, x, samples);
+    return side.what == Side::What::kTrace ? side.trace : side.runner->trace(x, samples);
   };
   diff.add(0, samples, values_of(a), values_of(b));
 }
 
 void diff_sides(const DiffCommand& options) {
   const registry::Registry registry = open_registry_to_run();
-  Side a = open_side(options.sides[0], options.pipeline, registry);
-  Side b = open_side(options.sides[1], options.pipeline, registry);
+  Side a = open_side(options.sides[0], options, registry);
+  Side b = open_side(options.sides[1], options, registry);
   const bool has_run = a.simulation != nullptr || b.simulation != nullptr;
   const bool has_trace = a.what == Side::What::kTrace || b.what == Side::What::kTrace;
   if (a.names() == nullptr && b.names() == nullptr) {
@@ -224,6 +226,8 @@ void add_diff(CLI::App& app, Action& action) {
       ->add_option("--pipeline", options->pipeline,
                    "The run's pipeline file. Default: where it was when the run was made")
       ->type_name("PIPELINE.json");
+  command->add_flag("--reference", options->is_reference,
+                    "Runs programs in the plain loops that define what they compute");
   command->callback([options, &action] { action = [options] { diff_sides(*options); }; });
 }
 

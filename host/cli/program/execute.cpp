@@ -17,15 +17,16 @@ namespace fs = std::filesystem;
 
 struct ExecuteCommand {
   fs::path program, input, output, trace;
+  bool is_reference = false;
 };
 
 /// All outputs in a .npz by name, or the first one in a .npy.
-void write_outputs(const program::Program& program, const std::vector<program::Values>& tensors,
+void write_outputs(const program::Program& program, const std::vector<program::Values>& outputs,
                    const fs::path& file, bool is_npz) {
   data::Arrays arrays;
-  for (const int output : program.outputs) {
-    const program::Tensor& tensor = program.tensor(output);
-    data::Array array = array_of(tensor, tensors[static_cast<std::size_t>(output)]);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const program::Tensor& tensor = program.tensor(program.outputs[i]);
+    data::Array array = array_of(tensor, outputs[i]);
     if (!is_npz) return data::write_bytes(file, data::npy_bytes(array));
     arrays[tensor.name] = std::move(array);
   }
@@ -49,10 +50,19 @@ void execute_program(const ExecuteCommand& options) {
   const program::Program program = program::read(options.program);
   std::int64_t samples = 0;
   const program::Values input = read_input(options.input, program, samples);
-  const std::vector<program::Values> tensors = program::execute(program, input, samples);
+  const Runner runner(program, options.is_reference);
+  std::vector<program::Values> tensors, results;
+  if (options.trace.empty()) {
+    results = runner.outputs(input, samples);
+  } else {
+    tensors = runner.trace(input, samples);
+    for (const int output : program.outputs) {
+      results.push_back(tensors[static_cast<std::size_t>(output)]);
+    }
+  }
   const bool is_npz = options.output.extension() == ".npz";
   outputs.set("--output",
-              [&](const fs::path& file) { write_outputs(program, tensors, file, is_npz); });
+              [&](const fs::path& file) { write_outputs(program, results, file, is_npz); });
   outputs.set("--trace", [&](const fs::path& file) { write_trace(program, tensors, file); });
   outputs.commit();
   data::print("{} samples\n", samples);
@@ -80,6 +90,8 @@ void add_execute(CLI::App& app, Action& action) {
       ->type_name("FILE");
   command->add_option("--trace", options->trace, "Every tensor of the program by name")
       ->type_name("FILE.npz");
+  command->add_flag("--reference", options->is_reference,
+                    "Plain loops, which define what a program computes; the same numbers, slowly");
   command->callback([options, &action] { action = [options] { execute_program(*options); }; });
 }
 

@@ -96,6 +96,26 @@ std::vector<Values> Simulation::batch(std::uint64_t i) {
   return tensors;
 }
 
+Runner::Runner(const program::Program& program, bool is_reference)
+    : program_(program),
+      executor_(is_reference ? nullptr : std::make_unique<program::Executor>(program)) {}
+
+std::vector<program::Values> Runner::trace(const program::Values& input,
+                                           std::int64_t samples) const {
+  return executor_ == nullptr ? program::execute(program_, input, samples)
+                              : executor_->trace(input, samples);
+}
+
+std::vector<program::Values> Runner::outputs(const program::Values& input,
+                                             std::int64_t samples) const {
+  if (executor_ != nullptr) return executor_->outputs(input, samples);
+  std::vector<program::Values> tensors = program::execute(program_, input, samples), outputs;
+  for (const int output : program_.outputs) {
+    outputs.push_back(std::move(tensors[static_cast<std::size_t>(output)]));
+  }
+  return outputs;
+}
+
 Samples samples_of(const std::string& text, std::int64_t count) {
   Samples samples;
   const std::size_t dots = text.find("..");

@@ -13,7 +13,7 @@
 
 #include "host/compile/simulate.hpp"
 #include "host/data/arrays/array_file.hpp"
-#include "host/program/execute.hpp"
+#include "host/program/fast/executor.hpp"
 #include "host/run/finished.hpp"
 
 namespace qloom::cli {
@@ -41,6 +41,24 @@ class Simulation {
   run::Walk walk_;
   compile::Pixels pixels_;
   compile::Compiled compiled_;
+};
+
+/// Runs a program: the fast executor, or the plain loops that define what it computes. The program
+/// has to live as long.
+class Runner {
+ public:
+  Runner(const program::Program& program, bool is_reference);
+
+  /// Every tensor.
+  [[nodiscard]] std::vector<program::Values> trace(const program::Values& input,
+                                                   std::int64_t samples) const;
+  /// The program's outputs, in its order.
+  [[nodiscard]] std::vector<program::Values> outputs(const program::Values& input,
+                                                     std::int64_t samples) const;
+
+ private:
+  const program::Program& program_;
+  std::unique_ptr<program::Executor> executor_;  ///< null: the plain loops
 };
 
 /// Samples of the test set: "test:0..99".
