@@ -44,6 +44,8 @@ if [[ $target == all ]]; then
   packages+=(gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user)
   # and simulate what is exported as Verilog
   packages+=(iverilog verilator)
+  # and compare with runtimes that come from PyPI
+  packages+=(python3-venv)
 fi
 
 tell_what_is_needed() {
@@ -54,7 +56,7 @@ tell_what_is_needed() {
      xtensor 0.24, xsimd 8 to 13, Eigen 3.4, oneDNN 2.6 to 3.7 (optional), libzip 1.7, zlib
      Fashion-MNIST as IDX files, Chart.js 3
      for the tests: GoogleTest 1.12, Google Benchmark, Chromium, clang-format 14, Python 3, Icarus Verilog 11,
-       Verilator 5, arm-linux-gnueabihf-gcc with its C library, qemu-arm
+       Verilator 5, arm-linux-gnueabihf-gcc with its C library, qemu-arm; venv and PyPI for the label oracle
 EOF
 }
 
@@ -97,3 +99,7 @@ cmake --preset release
 echo "== build: preset release, ${targets[*]}"
 cmake --build --preset release --parallel "$(nproc)" --target "${targets[@]}"
 echo "== built: $root/build/release/qloom"
+if [[ $target == all ]]; then
+  echo "== what the tests of label oracle compare with: build/oracles"
+  tests/oracles/make_venv.sh || echo "== without it these tests fail, and no others"
+fi

@@ -12,3 +12,16 @@ if(Python3_FOUND)
     endforeach()
   endif()
 endif()
+
+# Requantizers beside runtimes that people deploy with, in an environment of pinned versions that is made
+# once (make_venv.sh) and kept.
+add_executable(qloom_runtime_maker oracles/runtimes/maker.cpp)
+target_link_libraries(qloom_runtime_maker PRIVATE qloom::methods qloom::program qloom::data qloom_warnings)
+add_dependencies(qloom_runtime_maker qloom qloom_plugin_requantizer_multiplier)
+foreach(runtime litert)
+  add_test(NAME oracle_runtime_${runtime} COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/oracles/make_venv.sh"
+    "${CMAKE_CURRENT_SOURCE_DIR}/oracles/runtimes/${runtime}_test.py" "$<TARGET_FILE:qloom_runtime_maker>"
+    "$<TARGET_FILE:qloom>")
+  set_tests_properties(oracle_runtime_${runtime} PROPERTIES LABELS oracle TIMEOUT 900
+    ENVIRONMENT "QLOOM_PLUGIN_PATH=${PROJECT_BINARY_DIR}/plugins")
+endforeach()

@@ -43,6 +43,12 @@ def double_rounding(away):
     return scaled
 
 
+def single(v, factor):
+    """One rounding, a half up."""
+    q, e = multiplier_of(factor)
+    return half_up(v * q, 31 - e)
+
+
 REFERENCE = double_rounding(away=True)
 RUY = double_rounding(away=False)
 
