@@ -29,9 +29,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   add_executable(qloom_bench_worker
     benchmarks/worker/main.cpp benchmarks/worker/limits.cpp benchmarks/worker/kernels.cpp
     benchmarks/worker/sites.cpp benchmarks/worker/norms.cpp benchmarks/worker/contractions.cpp
-    benchmarks/worker/steps.cpp)
+    benchmarks/worker/programs.cpp benchmarks/worker/steps.cpp)
   target_link_libraries(qloom_bench_worker PRIVATE
-    qloom_bench_stepper qloom_kernels $<TARGET_NAME_IF_EXISTS:DNNL::dnnl> OpenMP::OpenMP_CXX qloom_warnings)
+    qloom_bench_stepper qloom_program qloom_kernels $<TARGET_NAME_IF_EXISTS:DNNL::dnnl> OpenMP::OpenMP_CXX qloom_warnings)
   list(APPEND programs qloom_bench_worker)
 else()
   message(STATUS "qloom_bench_worker is left out: it is for x86-64")

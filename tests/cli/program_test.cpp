@@ -226,6 +226,15 @@ TEST_F(IntegerProgram, ExecutesWhatItIsGivenAndLeavesATrace) {
   const data::Arrays outputs = data::read_npz(folder_ / "y.npz");
   EXPECT_EQ(outputs.at("class").shape, (Shape{2, 1, 1, 1}));
   EXPECT_EQ(outputs.at("logits").shape, (Shape{2, 1, 1, 10}));
+  for (const std::vector<std::string>& loops : {std::vector<std::string>{"--reference"}, {}}) {
+    std::vector<std::string> words{"execute", "program", "--input", "x.npy", "--output", "z.npz"};
+    words.insert(words.end(), loops.begin(), loops.end());
+    ASSERT_EQ(qloom(words).status, 0);
+    for (const auto& [name, array] : data::read_npz(folder_ / "z.npz")) {
+      EXPECT_EQ(array.values, outputs.at(name).values) << name;
+    }
+  }
+  EXPECT_EQ(qloom({"diff", "program", "t.npz", "--reference"}).status, 0);
   EXPECT_EQ(qloom({"diff", "program", "t.npz"}).status, 0);
   EXPECT_EQ(qloom({"diff", "program", "t.npz", "--input", "x.npy"}).status, 2);
   data::Arrays none = data::read_npz(folder_ / "t.npz");

@@ -198,6 +198,19 @@ TEST(FastExecutor, JoinsBytes) {
   }
 }
 
+TEST(FastExecutor, TakesAndGivesValuesAsNarrowAsTheirTypes) {
+  Program made = small_conv();
+  made.outputs = {1, 0};
+  const std::vector<std::uint8_t> input{0, 1, 2, 3, 4, 255, 254, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8};
+  const std::vector<Values> expected = execute(made, Values(input.begin(), input.end()), 2);
+  std::vector<std::int16_t> sums(8);
+  std::vector<std::uint8_t> same(18);
+  const std::array<void*, 2> outputs{sums.data(), same.data()};
+  Executor(made).run(input.data(), 2, outputs);
+  EXPECT_EQ(Values(sums.begin(), sums.end()), expected[1]);
+  EXPECT_EQ(same, input);
+}
+
 TEST(FastExecutor, RefusesInputsBeyondTheirType) {
   const Program made = small_conv();
   Executor executor(made);

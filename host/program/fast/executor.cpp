@@ -52,23 +52,38 @@ class Executor::Plan {
   /// `wanted`: tensors, in this order.
   std::vector<Values> run(std::span<const std::int64_t> input, std::int64_t samples,
                           const std::vector<int>& wanted, bool is_traced) {
-    const Program& program = facts_.program;
-    require_input(program, input, samples);
+    require_input(program(), input, samples);
     std::vector<Values> values;
-    for (const int tensor : wanted) {
-      values.emplace_back(static_cast<std::size_t>(samples * program.tensor(tensor).size()));
-    }
-    prepare(samples);
-    contraction::for_each_slice(
-        (samples + size_ - 1) / size_, [&](std::int64_t i, std::size_t slot) {
-          const std::int64_t first = i * size_, end = std::min(samples, first + size_);
-          const std::int64_t together = end - first == size_ ? size_ : 1;
-          for (std::int64_t at = first; at < end; at += together) {
-            const fast::Batch batch{facts_, work_[slot], slot, together, is_traced};
-            run_batch(batch, input.data(), at, wanted, values);
-          }
-        });
+    for (const int tensor : wanted)
+      values.emplace_back(static_cast<std::size_t>(samples * size(tensor)));
+    const int from = program().input;
+    for_each_batch(samples, is_traced, [&](const fast::Batch& batch, std::int64_t first) {
+      fast::store(input.data() + first * size(from), batch.samples * size(from), batch.tensor(from),
+                  facts_.storage(from));
+      run_operations(batch);
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        fast::load(batch.tensor(wanted[i]), facts_.storage(wanted[i]),
+                   batch.samples * size(wanted[i]), values[i].data() + first * size(wanted[i]));
+      }
+    });
     return values;
+  }
+
+  /// The outputs as they are stored.
+  void run(const std::byte* input, std::int64_t samples, std::span<void* const> outputs) {
+    const auto bytes = [this](int tensor) {
+      return size(tensor) * fast::bytes_of(facts_.storage(tensor));
+    };
+    const int from = program().input;
+    for_each_batch(samples, false, [&](const fast::Batch& batch, std::int64_t first) {
+      std::copy_n(input + first * bytes(from), batch.samples * bytes(from), batch.tensor(from));
+      run_operations(batch);
+      for (std::size_t i = 0; i < outputs.size(); ++i) {
+        const int output = program().outputs[i];
+        std::copy_n(batch.tensor(output), batch.samples * bytes(output),
+                    static_cast<std::byte*>(outputs[i]) + first * bytes(output));
+      }
+    });
   }
 
  private:
@@ -116,19 +131,24 @@ class Executor::Plan {
     }
   }
 
-  void run_batch(const fast::Batch& batch, const std::int64_t* input, std::int64_t first,
-                 const std::vector<int>& wanted, std::vector<Values>& values) const {
-    const Program& program = facts_.program;
-    const auto size = [&](int tensor) { return program.tensor(tensor).size(); };
-    const int from = program.input;
-    fast::store(input + first * size(from), batch.samples * size(from), batch.tensor(from),
-                facts_.storage(from));
+  [[nodiscard]] std::int64_t size(int tensor) const { return program().tensor(tensor).size(); }
+
+  void run_operations(const fast::Batch& batch) const {
     for (const auto& operation : operations_) operation->run(batch);
-    for (std::size_t i = 0; i < wanted.size(); ++i) {
-      const int tensor = wanted[i];
-      fast::load(batch.tensor(tensor), facts_.storage(tensor), batch.samples * size(tensor),
-                 values[i].data() + first * size(tensor));
-    }
+  }
+
+  /// body(batch, its first sample) on all threads.
+  template <class Body>
+  void for_each_batch(std::int64_t samples, bool is_traced, const Body& body) {
+    prepare(samples);
+    const std::int64_t count = (samples + size_ - 1) / size_;
+    contraction::for_each_slice(count, [&](std::int64_t i, std::size_t slot) {
+      const std::int64_t first = i * size_, end = std::min(samples, first + size_);
+      const std::int64_t together = end - first == size_ ? size_ : 1;
+      for (std::int64_t at = first; at < end; at += together) {
+        body(fast::Batch{facts_, work_[slot], slot, together, is_traced}, at);
+      }
+    });
   }
 
   fast::Facts facts_;
@@ -149,6 +169,10 @@ std::vector<Values> Executor::trace(std::span<const std::int64_t> input, std::in
 
 std::vector<Values> Executor::outputs(std::span<const std::int64_t> input, std::int64_t samples) {
   return plan_->run(input, samples, plan_->program().outputs, false);
+}
+
+void Executor::run(const void* input, std::int64_t samples, std::span<void* const> outputs) {
+  plan_->run(static_cast<const std::byte*>(input), samples, outputs);
 }
 
 }  // namespace qloom::program

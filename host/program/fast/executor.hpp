@@ -29,6 +29,10 @@ class Executor {
   /// The program's outputs alone, in its order: less is written.
   [[nodiscard]] std::vector<Values> outputs(std::span<const std::int64_t> input,
                                             std::int64_t samples);
+  /// The same without a copy into 64-bit integers: values as narrow as their types, 8 bits unsigned
+  /// or signed, else 16, 32 or 64 bits signed. outputs: room for each of the program's. The input's
+  /// values are of its type; nobody looks.
+  void run(const void* input, std::int64_t samples, std::span<void* const> outputs);
 
  private:
   class Plan;

@@ -6,8 +6,6 @@
 #include <limits>
 #include <utility>
 
-#include "host/kernels/vectorized.hpp"
-
 namespace qloom::program::fast {
 namespace {
 
@@ -55,10 +53,7 @@ void Map::run_form(const std::byte* in, std::int64_t n, std::byte* out) const {
       const std::int64_t place = first % period;
       count = std::min({kTile, period - place, n - first});
       form_->run({in + first * in_size, place, count}, tile.data());
-      kernels::vectorized([to = as<Out>(out) + first, from = tile.data(), count] {
-        QLOOM_INDEPENDENT_STEPS
-        for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<Out>(from[i]);
-      });
+      convert(tile.data(), count, as<Out>(out) + first);
     }
   });
 }

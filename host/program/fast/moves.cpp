@@ -217,7 +217,8 @@ class Pool : public Operation {
       for (std::int64_t i = 0; i < batch.samples; ++i, from += in_size) {
         for (std::int64_t pixel = 0; pixel < s.out_h() * s.out_w(); ++pixel) {
           start(batch, row);
-          add_window(as<In>(from), pixel / s.out_w(), pixel % s.out_w(), row.data());
+          kernels::vectorized(
+              [&] { add_window(as<In>(from), pixel / s.out_w(), pixel % s.out_w(), row.data()); });
           store(row.data(), s.in_c, to, out);
           to += s.in_c * bytes_of(out);
         }

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
+#include "host/kernels/vectorized.hpp"
 #include "host/program/program.hpp"
 #include "host/tensor/tensor.hpp"
 
@@ -68,14 +70,34 @@ class Memory {
   qloom::Tensor held_;
 };
 
+/// to[i] = from[i], of other types; every value fits in both.
+template <class From, class To>
+void convert(const From* from, std::int64_t n, To* to) {
+  kernels::vectorized([from, n, to] {
+    const From* const x =
+        from;  // what a byte is written to may be anything, a captured pointer too
+    To* const y = to;
+    const std::int64_t count = n;
+    QLOOM_INDEPENDENT_STEPS
+    for (std::int64_t i = 0; i < count; ++i) y[i] = static_cast<To>(x[i]);
+  });
+}
+
 /// n values as 64-bit integers, and back.
 inline void load(const std::byte* from, Storage storage, std::int64_t n, std::int64_t* to) {
-  with_type(storage, [&](auto one) { std::copy_n(as<decltype(one)>(from), n, to); });
+  with_type(storage, [&](auto one) { convert(as<decltype(one)>(from), n, to); });
 }
 inline void store(const std::int64_t* from, std::int64_t n, std::byte* to, Storage storage) {
   with_type(storage, [&](auto one) {
-    using T = decltype(one);
-    std::transform(from, from + n, as<T>(to), [](std::int64_t v) { return static_cast<T>(v); });
+    using To = decltype(one);
+    if constexpr (sizeof(To) > 2) return convert(from, n, as<To>(to));
+    constexpr std::int64_t kTogether = 512;  // compilers narrow well by steps only
+    std::array<std::int32_t, kTogether> tile;
+    for (std::int64_t first = 0; first < n; first += kTogether) {
+      const std::int64_t count = std::min(kTogether, n - first);
+      convert(from + first, count, tile.data());
+      convert(tile.data(), count, as<To>(to) + first);
+    }
   });
 }
 

@@ -12,7 +12,8 @@ from . import growth, output, sections, whole
 from .measure import Workers, measure, rows_of
 
 SECTIONS = ["fake_quantize", "rounding", "formats", "backward", "observers", "norms",
-            "accumulators", "contractions", "steps", "growth", "instruction_sets", "memory", "plugins"]
+            "accumulators", "contractions", "programs", "steps", "growth", "instruction_sets",
+            "memory", "plugins"]
 SLOW = 1.0  # seconds of one round; above it --quick measures three rounds in place of seven
 
 

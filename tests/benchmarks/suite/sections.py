@@ -245,6 +245,30 @@ def contractions(_arrays):
                      for peer in ("onednn", "onnx")])
 
 
+LAYERS = [("vgg_small conv2", 8, 32, 128, 128, 1), ("vgg_small conv4", 8, 16, 256, 256, 1),
+          ("vgg_small conv6", 8, 8, 512, 512, 1), ("resnet8 s1b1_conv1", 32, 32, 16, 16, 1),
+          ("resnet8 s2b1_conv1", 32, 32, 16, 32, 2), ("resnet8 s3b1_conv2", 32, 8, 64, 64, 1)]
+
+
+def programs(_arrays):
+    """Integer programs, codes in and codes out, on one thread."""
+    for name, batch, size, inputs, outputs, stride in LAYERS:
+        layer = {"batch": batch, "size": size, "in": inputs, "out": outputs, "stride": stride,
+                 "threads": 1}
+        jobs = {"ours": Job("qloom", "program_convolution", layer),
+                "onnx": Job("peers", "onnx_int8_convolution", layer, "ONNX Runtime QLinearConv")}
+        yield Group("integer programs", f"3x3, {inputs} to {outputs}, {size}x{size}, batch {batch}",
+                    jobs, [Comparison(f"{name}, 8 bits, multiplier", "ours", "onnx", "",
+                                      (("peer", 0.8),))], threads=1)
+    for batch in (1, 32):
+        whole = {"batch": batch, "threads": 1}
+        jobs = {"ours": Job("qloom", "program_resnet8", whole),
+                "onnx": Job("peers", "onnx_int8_resnet8", whole, "ONNX Runtime int8")}
+        yield Group("integer programs", f"resnet8, batch {batch}", jobs,
+                    [Comparison("resnet8, 8 bits, multiplier", "ours", "onnx", "",
+                                (("peer", 1.0),))], threads=1)
+
+
 def steps(network, quick=False):
     """Training steps of one network, all in one group."""
     model = {"model": str(ROOT / f"examples/models/{network}.json"), "input": NETWORKS[network]}
@@ -294,4 +318,5 @@ def kernel_groups(arrays):
     return {"fake_quantize": fake_quantize(arrays), "rounding": rounding(arrays),
             "formats": formats(arrays), "backward": backward(arrays),
             "observers": observers(arrays), "norms": norms(arrays),
-            "accumulators": accumulators(arrays), "contractions": contractions(arrays)}
+            "accumulators": accumulators(arrays), "contractions": contractions(arrays),
+            "programs": programs(arrays)}

@@ -35,6 +35,7 @@ void add_kernels(Cases& cases);       ///< affine, minifloat, accumulate_*: the 
 void add_sites(Cases& cases);         ///< site_forward, site_backward, observe: through plugins
 void add_norms(Cases& cases);         ///< norm_forward, norm_backward and oneDNN's
 void add_contractions(Cases& cases);  ///< contraction, onednn_int8_convolution
+void add_programs(Cases& cases);      ///< program_convolution, program_resnet8: integer programs
 void add_steps(Cases& cases);         ///< step: one training step; load_plugin
 
 }  // namespace qloom::bench

@@ -64,6 +64,7 @@ class Worker {
     add_sites(known_);
     add_norms(known_);
     add_contractions(known_);
+    add_programs(known_);
     add_steps(known_);
   }
 
