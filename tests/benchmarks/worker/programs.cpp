@@ -177,12 +177,17 @@ Case execution(program::Program made, std::int64_t samples) {
     held->input.push_back(static_cast<std::uint8_t>(engine() % 256));
   }
   const std::size_t results = size(held->program.outputs[0]);
+  double products = 0;
+  for (const Op& op : held->program.ops) {
+    if (op.weights.empty()) continue;
+    products += static_cast<double>(samples * op.window.y_size() * op.window.fan_in());
+  }
   return {[held, samples, results] {
             std::vector<std::uint8_t> output(results);  // the peer's results are new too
             void* const to = output.data();
             held->executor.run(held->input.data(), samples, std::span(&to, 1));
           },
-          1};
+          products};
 }
 
 }  // namespace
