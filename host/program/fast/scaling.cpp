@@ -15,6 +15,7 @@
 #include <array>
 #include <limits>
 #include <optional>
+#include <span>
 
 #include "host/kernels/vectorized.hpp"
 #include "host/program/fast/map.hpp"
@@ -78,7 +79,8 @@ __extension__ using Wide = __int128;
 class Reader {
  public:
   [[nodiscard]] bool take(const steps::Step& step, std::uint64_t channel) {
-    const std::int64_t c = step.of(channel)[0];
+    const std::span<const std::int64_t> constants = step.of(channel);
+    const std::int64_t c = constants.empty() ? 0 : constants[0];
     switch (step.op) {
       case steps::Op::kAdd:
         return take_sum(c);
@@ -89,7 +91,7 @@ class Reader {
       case steps::Op::kShiftRight:
         return take_shift(shift_of(c, step.rounding));
       case steps::Op::kClamp:
-        return take_bounds({c, step.of(channel)[1]});
+        return take_bounds({c, constants[1]});
       case steps::Op::kSaturate:
         return take_bounds(Type{.is_signed = true, .bits = static_cast<int>(c)}.values());
       case steps::Op::kCount:

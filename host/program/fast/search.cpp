@@ -131,11 +131,11 @@ class Search : public Form {
 
 /// The steps before a channel's thresholds as one product and one sum. False where they are others.
 bool take(const steps::Step& step, std::uint64_t c, Thresholds& channel) {
+  if (step.op != steps::Op::kAdd && step.op != steps::Op::kMultiply) return false;
   const std::int64_t constant = step.of(c)[0];
   if (step.op == steps::Op::kAdd) {
     return !__builtin_add_overflow(channel.offset, constant, &channel.offset);
   }
-  if (step.op != steps::Op::kMultiply) return false;
   return !__builtin_mul_overflow(channel.offset, constant, &channel.offset) &&
          !__builtin_mul_overflow(channel.factor, constant, &channel.factor);
 }
