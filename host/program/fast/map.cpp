@@ -11,6 +11,21 @@ namespace {
 
 constexpr std::int64_t kTile = 512;  // 2 KiB of 32-bit results: stay in the L1 with their constants
 
+/// out[i] = in[i], clamped, which fits.
+template <class Out>
+void clamp(const std::int32_t* in, std::int64_t n, std::int32_t lo, std::int32_t hi, Out* out) {
+  kernels::vectorized([=] {
+    const std::int32_t *const x = in, low = lo, high = hi;  // as in convert()
+    Out* const y = out;
+    const std::int64_t count = n;
+    QLOOM_INDEPENDENT_STEPS
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int32_t up = x[i] < low ? low : x[i];
+      y[i] = static_cast<Out>(up > high ? high : up);
+    }
+  });
+}
+
 std::unique_ptr<Form> form_of(const MapTask& task) {
   const auto [lo, hi] = whole(behind(task.chain, task.channels, task.values));
   if (lo < std::numeric_limits<std::int32_t>::min()) return nullptr;
@@ -46,6 +61,8 @@ void Map::run(const std::byte* in, std::int64_t pixels, std::byte* out) const {
 
 void Map::run_form(const std::byte* in, std::int64_t n, std::byte* out) const {
   const std::int64_t period = form_->period(), in_size = bytes_of(task_.in);
+  const auto lo = static_cast<std::int32_t>(form_->bounds().lo);
+  const auto hi = static_cast<std::int32_t>(form_->bounds().hi);
   alignas(64) std::array<std::int32_t, kTile> tile;
   with_type(out_, [&](auto one) {
     using Out = decltype(one);
@@ -53,7 +70,7 @@ void Map::run_form(const std::byte* in, std::int64_t n, std::byte* out) const {
       const std::int64_t place = first % period;
       count = std::min({kTile, period - place, n - first});
       form_->run({in + first * in_size, place, count}, tile.data());
-      convert(tile.data(), count, as<Out>(out) + first);
+      clamp(tile.data(), count, lo, hi, as<Out>(out) + first);
     }
   });
 }

@@ -23,6 +23,8 @@ class Form {
   virtual ~Form() = default;
   /// Elements after which the channels' constants come again: a multiple of the channels.
   [[nodiscard]] virtual std::int64_t period() const = 0;
+  /// What the results of run() have to be clamped to.
+  [[nodiscard]] virtual Interval bounds() const { return {INT32_MIN, INT32_MAX}; }
   virtual void run(const Stretch& stretch, std::int32_t* out) const = 0;
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// clamp(round((round((x + a) * m + b, n) + c), k) + z): the chains of multipliers and of shifts.
+// clamp(round(round((x + a) * m + b, n) + c, k)): the chains of multipliers and of shifts. What is
+// added behind a shift is added before it, as so many times 2^n.
 //
 // All six roundings of v / 2^n are floor((v + add + (v < 0 ? sign : 0) + (bit n of v ? even : 0)) /
 // 2^n):
@@ -68,7 +69,7 @@ Shift shift_of(std::int64_t bits, Rounding rounding) {
 struct Constants {
   std::int64_t a = 0, m = 1;
   std::array<Shift, 2> shifts{};
-  std::int64_t z = 0;
+  std::int64_t k = 0;  ///< a * m + what the first shift adds
   Interval bounds{std::numeric_limits<std::int64_t>::min(),
                   std::numeric_limits<std::int64_t>::max()};
 };
@@ -105,19 +106,15 @@ class Reader {
   /// With bounds of 32 bits, if values of this interval pass through the form within 64 bits and
   /// leave the shifts within 32.
   [[nodiscard]] std::optional<Constants> result(Interval values) const {
-    Wide lo = (Wide{values.lo} + made_.a) * made_.m, hi = (Wide{values.hi} + made_.a) * made_.m;
-    if (lo > hi) std::swap(lo, hi);
-    for (const Shift& shift : made_.shifts) {
-      const Wide reach = abs(shift.add) + abs(shift.sign) + shift.even;
-      if (lo - reach <= -kMost || hi + reach >= kMost) return std::nullopt;
-      lo = (lo - reach) >> shift.bits;
-      hi = (hi + reach) >> shift.bits;
-    }
-    if (lo < k32.lo || hi > k32.hi || lo + made_.z < k32.lo || hi + made_.z > k32.hi) {
-      return std::nullopt;
-    }
-    if (made_.z < k32.lo || made_.z > k32.hi) return std::nullopt;
     Constants made = made_;
+    Shift& last = made.shifts[shifts_ == made.shifts.size() ? 1 : 0];
+    const Wide add = Wide{last.add} + Wide{z_} * (Wide{1} << last.bits);
+    const Wide k =
+        Wide{made.a} * made.m + (shifts_ == made.shifts.size() ? made.shifts[0].add : add);
+    if (magnitude(add) >= kMost || magnitude(k) >= kMost) return std::nullopt;
+    last.add = static_cast<std::int64_t>(add);
+    made.k = static_cast<std::int64_t>(k);
+    if (!passes(made, values)) return std::nullopt;
     made.bounds = {std::clamp(made.bounds.lo, k32.lo, k32.hi),
                    std::clamp(made.bounds.hi, k32.lo, k32.hi)};
     return made;
@@ -128,25 +125,45 @@ class Reader {
                                 std::numeric_limits<std::int32_t>::max()};
   static constexpr Interval k64{std::numeric_limits<std::int64_t>::min(),
                                 std::numeric_limits<std::int64_t>::max()};
-  static Wide abs(std::int64_t v) { return v < 0 ? -Wide{v} : Wide{v}; }
+  static Wide magnitude(Wide v) { return v < 0 ? -v : v; }
+
+  /// No value leaves 64 bits on its way, in either order of sums, and none 32 bits behind the
+  /// shifts.
+  static bool passes(const Constants& made, Interval values) {
+    Wide lo = Wide{values.lo} * made.m, hi = Wide{values.hi} * made.m;
+    if (lo > hi) std::swap(lo, hi);
+    if (lo <= -kMost || hi >= kMost) return false;
+    lo += Wide{made.a} * made.m;
+    hi += Wide{made.a} * made.m;
+    for (const Shift& shift : made.shifts) {
+      const Wide reach = magnitude(shift.sign) + shift.even;
+      lo += shift.add - reach;
+      hi += shift.add + reach;
+      if (lo <= -kMost || hi >= kMost) return false;
+      lo >>= shift.bits;
+      hi >>= shift.bits;
+    }
+    return lo >= k32.lo && hi <= k32.hi;
+  }
+
   static bool add_to(std::int64_t& sum, std::int64_t c) {
     return !__builtin_add_overflow(sum, c, &sum);
   }
 
   bool take_sum(std::int64_t c) {
     if (is_bounded_) {  // the bounds move along
-      return add_to(made_.z, c) && add_to(made_.bounds.lo, c) && add_to(made_.bounds.hi, c);
+      return add_to(z_, c) && add_to(made_.bounds.lo, c) && add_to(made_.bounds.hi, c);
     }
-    return add_to(is_multiplied_ || shifts_ > 0 ? made_.z : made_.a, c);
+    return add_to(is_multiplied_ || shifts_ > 0 ? z_ : made_.a, c);
   }
   bool take_product(std::int64_t c) {
-    if (is_bounded_ || shifts_ > 0 || made_.z != 0) return false;
+    if (is_bounded_ || shifts_ > 0 || z_ != 0) return false;
     is_multiplied_ = true;
     return !__builtin_mul_overflow(made_.m, c, &made_.m);
   }
   bool take_shift(Shift shift) {
-    if (is_bounded_ || shifts_ == made_.shifts.size() || !add_to(shift.add, made_.z)) return false;
-    made_.z = 0;
+    if (is_bounded_ || shifts_ == made_.shifts.size() || !add_to(shift.add, z_)) return false;
+    z_ = 0;
     made_.shifts[shifts_++] = shift;
     return true;
   }
@@ -160,6 +177,7 @@ class Reader {
   }
 
   Constants made_{.bounds = k64};
+  std::int64_t z_ = 0;  ///< added behind all that was taken, before the bounds
   bool is_multiplied_ = false, is_bounded_ = false;
   std::size_t shifts_ = 0;
 };
@@ -209,9 +227,7 @@ struct ShiftRow {
         sign(columns.sign.data() + place),
         even(columns.even.data() + place),
         bits(columns.bits.data() + place) {}
-  template <bool kIsPlain>
   [[nodiscard]] std::int64_t shifted(std::int64_t v, std::int64_t i) const {
-    if constexpr (kIsPlain) return (v + add[i]) >> bits[i];
     return (v + add[i] + ((v >> 63) & sign[i]) + ((v >> bits[i]) & even[i])) >> bits[i];
   }
 };
@@ -222,11 +238,15 @@ class Scaling : public Form {
       : in_(in), period_(static_cast<std::int64_t>(channels.size())) {
     period_ *= (kShortest + period_ - 1) / period_;
     a_ = repeated<std::int64_t>(channels, period_, [](const Constants& c) { return c.a; });
+    k_ = repeated<std::int64_t>(channels, period_, [](const Constants& c) { return c.k; });
     m_ = repeated<std::int64_t>(channels, period_, [](const Constants& c) { return c.m; });
     first_ = columns_of<0>(channels, period_);
     second_ = columns_of<1>(channels, period_);
-    z_ = repeated<std::int32_t>(channels, period_,
-                                [](const Constants& c) { return static_cast<std::int32_t>(c.z); });
+    bounds_ = channels[0].bounds;
+    has_one_bound_ = std::all_of(channels.begin(), channels.end(),
+                                 [&](const Constants& c) { return c.bounds == bounds_; });
+    if (has_one_bound_) return;
+    bounds_ = Form::bounds();
     lo_ = repeated<std::int32_t>(channels, period_, [](const Constants& c) {
       return static_cast<std::int32_t>(c.bounds.lo);
     });
@@ -236,6 +256,7 @@ class Scaling : public Form {
   }
 
   [[nodiscard]] std::int64_t period() const override { return period_; }
+  [[nodiscard]] Interval bounds() const override { return bounds_; }
 
   void run(const Stretch& stretch, std::int32_t* out) const override {
     with_type(in_, [&](auto one) {
@@ -247,15 +268,7 @@ class Scaling : public Form {
       return first_.is_plain ? scale<In, true, true>(stretch, out)
                              : scale<In, false, true>(stretch, out);
     });
-    const std::int64_t place = stretch.place;
-    kernels::vectorized([n = stretch.count, out, z = z_.data() + place, lo = lo_.data() + place,
-                         hi = hi_.data() + place] {
-      QLOOM_INDEPENDENT_STEPS
-      for (std::int64_t i = 0; i < n; ++i) {
-        const std::int32_t v = out[i] + z[i], up = v < lo[i] ? lo[i] : v;
-        out[i] = up > hi[i] ? hi[i] : up;
-      }
-    });
+    if (!has_one_bound_) clamp(stretch, out);
   }
 
  private:
@@ -263,22 +276,36 @@ class Scaling : public Form {
   void scale(const Stretch& stretch, std::int32_t* out) const {
     const std::int64_t place = stretch.place;
     kernels::vectorized([x = as<In>(stretch.in), n = stretch.count, out, a = a_.data() + place,
-                         m = m_.data() + place, first = ShiftRow(first_, place),
-                         second = ShiftRow(second_, place)] {
+                         k = k_.data() + place, m = m_.data() + place,
+                         first = ShiftRow(first_, place), second = ShiftRow(second_, place)] {
       QLOOM_INDEPENDENT_STEPS
       for (std::int64_t i = 0; i < n; ++i) {
-        std::int64_t v = first.template shifted<kIsPlain>((std::int64_t{x[i]} + a[i]) * m[i], i);
-        if constexpr (kIsTwice) v = second.template shifted<false>(v, i);
+        std::int64_t v = kIsPlain ? (std::int64_t{x[i]} * m[i] + k[i]) >> first.bits[i]
+                                  : first.shifted((std::int64_t{x[i]} + a[i]) * m[i], i);
+        if constexpr (kIsTwice) v = second.shifted(v, i);
         out[i] = static_cast<std::int32_t>(v);
       }
     });
   }
 
+  void clamp(const Stretch& stretch, std::int32_t* out) const {
+    kernels::vectorized(
+        [n = stretch.count, out, lo = lo_.data() + stretch.place, hi = hi_.data() + stretch.place] {
+          QLOOM_INDEPENDENT_STEPS
+          for (std::int64_t i = 0; i < n; ++i) {
+            const std::int32_t up = out[i] < lo[i] ? lo[i] : out[i];
+            out[i] = up > hi[i] ? hi[i] : up;
+          }
+        });
+  }
+
   Storage in_;
   std::int64_t period_;
-  std::vector<std::int64_t> a_, m_;
+  std::vector<std::int64_t> a_, k_, m_;
   ShiftColumns first_, second_;
-  std::vector<std::int32_t> z_, lo_, hi_;
+  Interval bounds_;  ///< for who stores the results, if all channels have the same
+  bool has_one_bound_ = true;
+  std::vector<std::int32_t> lo_, hi_;  ///< otherwise
 };
 
 }  // namespace
