@@ -42,7 +42,7 @@ Json row_of(const Compiled& compiled, std::size_t index) {
     }
   }
   std::uint64_t constants = 0;
-  for (const steps::Step& step : op.steps) constants += step.constants.size();
+  for (const steps::Step& step : op.steps) constants += step.constants.size() + step.factors.size();
   if (constants > 0) row["constants"] = constants;
   return row;
 }
@@ -84,7 +84,7 @@ Json summary_of(const Compiled& compiled) {
     products += products_of(op);
     weights += bytes_of(static_cast<std::int64_t>(op.weights.size()), op.weight_type.bits);
     for (const steps::Step& step : op.steps) {
-      constants += static_cast<std::int64_t>(step.constants.size());
+      constants += static_cast<std::int64_t>(step.constants.size() + step.factors.size());
     }
     activations = std::max(activations, bytes_of(out.size(), out.type.bits));
     summary["layers"].push_back(row_of(compiled, i));
@@ -93,6 +93,12 @@ Json summary_of(const Compiled& compiled) {
                        {"weight_bytes", weights},
                        {"constants", constants},
                        {"largest_tensor_bytes", activations}};
+  for (const std::string& name : program::float_operations(compiled.program)) {
+    summary["float"].push_back({{"tensor", name},
+                                {"what", "its requantizer multiplies in float32"},
+                                {"needed_for", "its codes"}});
+  }
+  summary["is_integer"] = summary["float"].empty();
   if (compiled.has_float_logits) {
     summary["float"].push_back(
         {{"tensor", "logits"},
@@ -127,6 +133,7 @@ std::string summary_text(const Json& summary) {
   text += fmt::format("{} products, {} bytes of weights, {} constants of steps\n",
                       totals["products"].dump(), totals["weight_bytes"].dump(),
                       totals["constants"].dump());
+  text += fmt::format("integer program: {}\n", summary["is_integer"].get<bool>() ? "yes" : "no");
   text += summary["float"].empty() ? "float remains: none\n" : "float remains: ";
   for (const Json& entry : summary["float"]) {
     text += fmt::format("{}: {}\n", entry["tensor"].get<std::string>(),

@@ -9,7 +9,8 @@
 
 namespace qloom::compile {
 
-/// What was found, as compile.json has it: "layers", "totals", "float".
+/// What was found, as compile.json has it: "layers", "totals", "float",
+/// "is_integer".
 [[nodiscard]] json::Json summary_of(const Compiled& compiled);
 /// The same as a table for people.
 [[nodiscard]] std::string summary_text(const json::Json& summary);

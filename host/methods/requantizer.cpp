@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include "host/methods/requantizer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
@@ -20,8 +21,9 @@ using steps::Op;
 constexpr std::uint64_t kMostSteps = 64;
 constexpr std::uint64_t kMostConstants = std::uint64_t{1} << 26;  // of a step: half a gigabyte
 
-constexpr std::array kOps = {Op::kAdd,   Op::kMultiply, Op::kShiftLeft, Op::kShiftRight, Op::kClamp,
-                             Op::kCount, Op::kWrap,     Op::kSaturate,  Op::kTable};
+constexpr std::array kOps = {Op::kAdd,   Op::kMultiply,  Op::kShiftLeft, Op::kShiftRight,
+                             Op::kClamp, Op::kCount,     Op::kWrap,      Op::kSaturate,
+                             Op::kTable, Op::kFloatScale};
 
 /// The answer as the plugin wrote it, without a step that does not have the form of one.
 class Answer {
@@ -65,7 +67,11 @@ class Answer {
             "constants for {} channels, expected 1 or {}", s.groups, task_.channels);
     require(s.per_channel > 0 && s.per_channel <= kMostConstants / s.groups, number,
             "{} constants per channel, expected 1 to {}", s.per_channel, kMostConstants / s.groups);
-    require(s.constants != nullptr, number, "its constants are NULL");
+    const bool is_float = kOps[s.op] == Op::kFloatScale;
+    require((s.constants == nullptr) == is_float, number, "its constants are {}",
+            is_float ? "there, expected factors" : "NULL");
+    require((s.factors != nullptr) == is_float, number, "its factors are {}",
+            is_float ? "NULL" : "there, expected constants");
   }
   [[nodiscard]] static steps::Step read(const qloom_step& s) {
     steps::Step step;
@@ -73,8 +79,13 @@ class Answer {
     if (step.op == Op::kShiftRight) {
       step.rounding = static_cast<steps::Rounding>(s.rounding - QLOOM_ROUND_NEAREST_EVEN);
     }
-    step.constants.assign(s.constants, s.constants + s.groups * s.per_channel);
     step.per_channel = s.per_channel;
+    const std::uint64_t size = s.groups * s.per_channel;
+    if (step.op == Op::kFloatScale) {
+      step.factors.assign(s.factors, s.factors + size);
+    } else {
+      step.constants.assign(s.constants, s.constants + size);
+    }
     return step;
   }
 
@@ -153,6 +164,26 @@ void require_sound(const RequantizeTask& task) {
   throw RunError("a scale or a bias between two layers is not finite");
 }
 
+/// The task with factors that are quotients in float32; offset / factor stays what it is.
+RequantizeTask with_float32_factors(RequantizeTask task) {
+  if (task.unit.size() != task.factor.size() || task.code_scale == 0) return task;
+  for (std::size_t i = 0; i < task.factor.size(); ++i) {
+    const double before = task.factor[i];
+    task.factor[i] = static_cast<float>(task.unit[i]) / static_cast<float>(task.code_scale);
+    if (i < task.channels && before != 0) task.offset[i] *= task.factor[i] / before;
+  }
+  return task;
+}
+
+/// Do the parameters have these values?
+bool have(const Json& params, const Json& values) {
+  const auto holds = [&params](const auto& entry) {
+    return params.contains(entry.key()) && params[entry.key()] == entry.value();
+  };
+  const auto items = values.items();
+  return std::all_of(items.begin(), items.end(), holds);
+}
+
 struct Sums {
   std::vector<std::int64_t> lo, hi;
 };
@@ -185,9 +216,14 @@ qloom_requantize_task as_written(const RequantizeTask& task, const Sums& ends) {
 
 Requantizer::Requantizer(const registry::Registry& registry, const MethodSpec& spec,
                          const qloom_site* site, std::string place)
-    : Driver(create(registry, spec, site), std::move(place)) {}
+    : Driver(create(registry, spec, site), std::move(place)) {
+  const Json& manifest = method().manifest;
+  wants_float32_ =
+      manifest.contains("float32_factor") && have(spec.params, manifest["float32_factor"]);
+}
 
-Requantization Requantizer::derive(const RequantizeTask& task) const {
+Requantization Requantizer::derive(const RequantizeTask& asked) const {
+  const RequantizeTask task = wants_float32_ ? with_float32_factors(asked) : asked;
   const std::string of =
       fmt::format("requantizer \"{}\"{}{}: ", method().id, place().empty() ? "" : " at ", place());
   try {

@@ -25,6 +25,10 @@ struct RequantizeTask {
   steps::Interval codes;              ///< code_min .. code_max, relu and the like folded in; int32
   std::int32_t zero_point = 0;
   std::uint32_t rounding = QLOOM_ROUND_NEAREST_EVEN;  ///< of the rule, without random words
+  /// Where factor comes from, for methods that form it in float32: the real value of one unit of v
+  /// (inputs x channels) over that of a code. Empty and 0: unknown, and factor is rounded once.
+  std::vector<double> unit;
+  double code_scale = 0;
 };
 
 /// code = behind(sum over i of before[i](v_i)); `before` is empty for one input.
@@ -45,6 +49,9 @@ class Requantizer : public Driver {
   /// of the task and that the codes lie in task.codes. RunError with method, place, step and
   /// channel where it does not; registry::Refusal where the method says that it cannot.
   [[nodiscard]] Requantization derive(const RequantizeTask& task) const;
+
+ private:
+  bool wants_float32_ = false;  ///< "float32_factor" of the manifest holds for its parameters
 };
 
 /// The code of one value of each input, which lies in the task's sums.

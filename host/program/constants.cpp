@@ -65,6 +65,11 @@ void ConstantsWriter::add(const std::string& name, const Shape& shape,
   members_[name] = npy_of<double>("<f8", shape, values);
 }
 
+void ConstantsWriter::add(const std::string& name, const Shape& shape,
+                          const std::vector<float>& values) {
+  members_[name] = npy_of<float>("<f4", shape, values);
+}
+
 data::Bytes ConstantsWriter::bytes() const { return data::zip_bytes(members_); }
 
 data::FileHash hash_of(const data::Bytes& bytes) {
@@ -136,6 +141,17 @@ std::vector<double> ConstantsReader::reals(const std::string& name, const std::s
   auto* values = std::get_if<std::vector<double>>(&array.values);
   if (values != nullptr && array.shape.size() == 1) return std::move(*values);
   throw InputError(fmt::format("{}: shape {}, expected a list of float64 ({})", place(name),
+                               data::shape_text(array.shape), where));
+}
+
+std::vector<float> ConstantsReader::factors(const std::string& name, const std::string& where) {
+  data::Array array =
+      data::to_array(data::parse_npy(member(name, where), place(name)), place(name));
+  auto* values = std::get_if<std::vector<float>>(&array.values);
+  if (values != nullptr && array.shape.size() == 2 && array.shape[1] == 1) {
+    return std::move(*values);
+  }
+  throw InputError(fmt::format("{}: shape {}, expected (n, 1) of float32 ({})", place(name),
                                data::shape_text(array.shape), where));
 }
 

@@ -28,6 +28,7 @@ class ConstantsWriter {
   /// As the narrowest of int8, int16, int32 and int64 that holds all values.
   void add(const std::string& name, const Shape& shape, const std::vector<std::int64_t>& values);
   void add(const std::string& name, const Shape& shape, const std::vector<double>& values);
+  void add(const std::string& name, const Shape& shape, const std::vector<float>& values);
   [[nodiscard]] data::Bytes bytes() const;
 
  private:
@@ -58,6 +59,8 @@ class ConstantsReader {
                                                    const std::string& where);
   /// A list of float64.
   [[nodiscard]] std::vector<double> reals(const std::string& name, const std::string& where);
+  /// An array (n, 1) of float32.
+  [[nodiscard]] std::vector<float> factors(const std::string& name, const std::string& where);
   /// InputError for an array that nobody asked for.
   void require_all_read() const;
 

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "host/tensor/error.hpp"
+
 namespace qloom::program {
 namespace {
 
@@ -55,6 +57,25 @@ const char* name_of(Overflow overflow) { return kOverflows[static_cast<std::size
 bool find(const std::string& name, Kind& kind) { return find_in(kKinds, name, kind); }
 bool find(const std::string& name, Overflow& overflow) {
   return find_in(kOverflows, name, overflow);
+}
+
+std::vector<std::string> float_operations(const Program& program) {
+  std::vector<std::string> names;
+  for (const Op& op : program.ops) {
+    const bool are_integer =
+        std::all_of(op.input_steps.begin(), op.input_steps.end(), steps::is_integer);
+    if (!are_integer || !steps::is_integer(op.steps)) names.push_back(op.name);
+  }
+  return names;
+}
+
+void require_integer(const Program& program, const std::string& what) {
+  const std::vector<std::string> names = float_operations(program);
+  if (names.empty()) return;
+  std::string text = fmt::format("{}: {} operation{} in floating point, expected integers alone",
+                                 what, names.size(), names.size() == 1 ? " computes" : "s compute");
+  for (const std::string& name : names) text += fmt::format("\n  {}: step float_scale", name);
+  throw InputError(text);
 }
 
 std::vector<Interval> sums_of(const Op& op, Interval codes) {

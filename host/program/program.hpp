@@ -122,6 +122,11 @@ struct Program {
 [[nodiscard]] bool find(const std::string& name, Kind& kind);
 [[nodiscard]] bool find(const std::string& name, Overflow& overflow);
 
+/// Names of the operations that have a step in floating point. Of an integer program: none.
+[[nodiscard]] std::vector<std::string> float_operations(const Program& program);
+/// InputError that names them all; `what` is only for integer programs: "the export to C".
+void require_integer(const Program& program, const std::string& what);
+
 /// Smallest and largest sum of each output channel of a conv or dense, whatever the codes of its
 /// input are: from the signs of the weights. `codes`: of the input, its padding included, zero
 /// point taken off. Every partial sum lies between the two and 0, if in `codes` is 0.

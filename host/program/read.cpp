@@ -47,10 +47,20 @@ class ProgramReader {
       const std::string at = fmt::format("/outputs/{}", program_.outputs.size());
       program_.outputs.push_back(tensor_named(output, at));
     }
+    if (text_["is_integer"].get<bool>() != float_operations(program_).empty()) {
+      refuse("/is_integer", fmt::format("{}, but {}", text_["is_integer"].dump(), steps_text()));
+    }
     return std::move(program_);
   }
 
  private:
+  /// What speaks against "is_integer".
+  [[nodiscard]] std::string steps_text() const {
+    const std::vector<std::string> floats = float_operations(program_);
+    if (floats.empty()) return "no operation has a step float_scale";
+    return fmt::format("\"{}\" has a step float_scale", floats.front());
+  }
+
   [[noreturn]] void refuse(const std::string& at, const std::string& why) const {
     throw InputError(fmt::format("{}{}: {}", where_, at, why));
   }
@@ -170,7 +180,9 @@ class ProgramReader {
     if (text.contains("constants") == (text.contains("value") || text.contains("low"))) {
       refuse(at, "expected either \"constants\" or the numbers themselves");
     }
-    if (text.contains("constants")) {
+    if (step.op == steps::Op::kFloatScale) {
+      step.factors = constants_.factors(text["constants"], where_ + at + "/constants");
+    } else if (text.contains("constants")) {
       const auto found =
           constants_.integers_of_rank(2, text["constants"], where_ + at + "/constants");
       step.constants = found.values;

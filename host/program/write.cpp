@@ -31,6 +31,7 @@ class Writer {
             {"made_from",
              {{"configuration", program_.origin.configuration},
               {"checkpoint", program_.origin.checkpoint}}},
+            {"is_integer", float_operations(program_).empty()},
             {"input", name(program_.input)},
             {"outputs", outputs},
             {"tensors", tensors},
@@ -107,13 +108,14 @@ class Writer {
   Json step_json(const steps::Step& step, const std::string& array) {
     Json text = {{"do", name_of(step.op)}};
     if (step.op == steps::Op::kShiftRight) text["rounding"] = name_of(step.rounding);
+    const auto groups = static_cast<std::int64_t>(step.groups());
     const bool is_list = step.op == steps::Op::kCount || step.op == steps::Op::kTable;
-    if (is_list || step.groups() > 1) {
+    if (step.op == steps::Op::kFloatScale) {
       text["constants"] = array;
-      constants_.add(
-          array,
-          {static_cast<std::int64_t>(step.groups()), static_cast<std::int64_t>(step.per_channel)},
-          step.constants);
+      constants_.add(array, {groups, 1}, step.factors);
+    } else if (is_list || step.groups() > 1) {
+      text["constants"] = array;
+      constants_.add(array, {groups, static_cast<std::int64_t>(step.per_channel)}, step.constants);
     } else if (step.op == steps::Op::kClamp) {
       text["low"] = step.constants[0];
       text["high"] = step.constants[1];

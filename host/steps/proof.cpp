@@ -3,6 +3,7 @@
 #include "host/steps/proof.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -29,6 +30,16 @@ std::optional<Interval> multiplied(Interval values, Wide factor) {
   return narrowed(std::min(a, b), std::max(a, b));
 }
 
+/// A product in float32 never falls, or never rises: it is tight at the ends.
+std::optional<Interval> scaled_ends(float factor, Interval values) {
+  constexpr float kMost = 0x1p62F;
+  float lo = scaled(values.lo, factor), hi = scaled(values.hi, factor);
+  if (lo > hi) std::swap(lo, hi);
+  if (lo < -kMost || hi > kMost) return std::nullopt;
+  return Interval{static_cast<std::int64_t>(std::nearbyint(lo)),
+                  static_cast<std::int64_t>(std::nearbyint(hi))};
+}
+
 std::optional<Interval> looked_up(std::span<const std::int64_t> table, Interval values) {
   if (values.lo < 0 || values.hi >= static_cast<std::int64_t>(table.size())) return std::nullopt;
   const auto [lo, hi] =
@@ -50,6 +61,7 @@ std::uint64_t count_of(Op op) {
       return 2;
     case Op::kCount:
     case Op::kTable:
+    case Op::kFloatScale:
       return 0;
   }
   return 0;
@@ -68,6 +80,27 @@ std::string fault_in(Op op, std::span<const std::int64_t> c) {
   return fmt::format("{} before {}, expected ascending constants", fall[0], fall[1]);
 }
 
+/// The same for factors.
+std::string fault_of_factors(const Step& step, std::uint64_t channels) {
+  if (!step.constants.empty() || step.per_channel != 1) {
+    return "constants, expected one factor per channel and no constants";
+  }
+  if (step.factors.size() != 1 && step.factors.size() != channels) {
+    return fmt::format("factors for {} channels, expected 1 or {}", step.factors.size(), channels);
+  }
+  for (std::size_t channel = 0; channel < step.factors.size(); ++channel) {
+    if (std::isfinite(step.factors[channel])) continue;
+    return fmt::format("channel {}: {}, expected a finite factor", channel, step.factors[channel]);
+  }
+  return {};
+}
+
+/// What the values leave where a step has no answer.
+const char* bounds_of(Op op) {
+  if (op == Op::kTable) return "the table";
+  return op == Op::kFloatScale ? "-2^62 to 2^62" : "64 bits";
+}
+
 }  // namespace
 
 Interval join(Interval a, Interval b) { return {std::min(a.lo, b.lo), std::max(a.hi, b.hi)}; }
@@ -83,6 +116,8 @@ int bits_of(Interval values) {
 }
 
 std::string fault_of(const Step& step, std::uint64_t channels) {
+  if (step.op == Op::kFloatScale) return fault_of_factors(step, channels);
+  if (!step.factors.empty()) return "factors, expected constants alone";
   const std::uint64_t count = count_of(step.op);
   if (step.per_channel == 0 || step.constants.empty() ||
       step.constants.size() % step.per_channel != 0) {
@@ -123,6 +158,8 @@ std::optional<Interval> behind(const Step& step, std::uint64_t channel, Interval
     }
     case Op::kTable:
       return looked_up(c, values);
+    case Op::kFloatScale:
+      return scaled_ends(step.factor_of(channel), values);
   }
   return std::nullopt;
 }
@@ -141,9 +178,9 @@ Proof prove(const Chain& chain, std::uint64_t channels, const std::vector<Interv
     for (std::size_t i = 0; i < chain.size(); ++i) {
       const std::optional<Interval> next = behind(chain[i], channel, now);
       if (!next) {
-        proof.fault = fmt::format("step {} ({}) of channel {}: {} to {} leave {}", i + 1,
-                                  name_of(chain[i].op), channel, now.lo, now.hi,
-                                  chain[i].op == Op::kTable ? "the table" : "64 bits");
+        proof.fault =
+            fmt::format("step {} ({}) of channel {}: {} to {} leave {}", i + 1,
+                        name_of(chain[i].op), channel, now.lo, now.hi, bounds_of(chain[i].op));
         return proof;
       }
       proof.behind[i] = channel == 0 ? *next : join(proof.behind[i], *next);

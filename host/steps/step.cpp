@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -15,15 +16,16 @@ struct Name {
   const char* sign;  ///< for text_of()
 };
 
-constexpr std::array<Name, 9> kOps = {{{"add", "+"},
-                                       {"multiply", "*"},
-                                       {"shift_left", "<<"},
-                                       {"shift_right", ">>"},
-                                       {"clamp", "clamp"},
-                                       {"count", "count"},
-                                       {"wrap", "wrap"},
-                                       {"saturate", "saturate"},
-                                       {"table", "table"}}};
+constexpr std::array<Name, 10> kOps = {{{"add", "+"},
+                                        {"multiply", "*"},
+                                        {"shift_left", "<<"},
+                                        {"shift_right", ">>"},
+                                        {"clamp", "clamp"},
+                                        {"count", "count"},
+                                        {"wrap", "wrap"},
+                                        {"saturate", "saturate"},
+                                        {"table", "table"},
+                                        {"float_scale", "float *"}}};
 constexpr std::array<const char*, 6> kRoundings = {"nearest_even",    "nearest_away",
                                                    "nearest_up",      "toward_zero",
                                                    "toward_negative", "toward_positive"};
@@ -89,6 +91,8 @@ std::int64_t apply(const Step& step, std::uint64_t channel, std::int64_t v) {
       return saturated(v, c[0]);
     case Op::kTable:
       return c[static_cast<std::size_t>(v)];
+    case Op::kFloatScale:  // of a tie to the even one, as the processor rounds
+      return static_cast<std::int64_t>(std::nearbyint(scaled(v, step.factor_of(channel))));
   }
   return v;  // every operation is above
 }
@@ -96,6 +100,13 @@ std::int64_t apply(const Step& step, std::uint64_t channel, std::int64_t v) {
 std::int64_t apply(const Chain& chain, std::uint64_t channel, std::int64_t v) {
   for (const Step& step : chain) v = apply(step, channel, v);
   return v;
+}
+
+float scaled(std::int64_t v, float factor) { return static_cast<float>(v) * factor; }
+
+bool is_integer(const Chain& chain) {
+  return std::none_of(chain.begin(), chain.end(),
+                      [](const Step& step) { return step.op == Op::kFloatScale; });
 }
 
 const char* name_of(Op op) { return kOps[static_cast<std::size_t>(op)].name; }
@@ -123,6 +134,8 @@ std::string text_of(const Chain& chain, std::uint64_t channel) {
     const bool is_list = step.op == Op::kCount || step.op == Op::kTable;
     if (is_list && c.size() > 4) {
       text += fmt::format(" {} .. {} ({} constants)", c.front(), c.back(), c.size());
+    } else if (step.op == Op::kFloatScale) {
+      text += fmt::format(" {}", step.factor_of(channel));
     } else {
       text += fmt::format(" {}", fmt::join(c, " "));
     }

@@ -163,6 +163,14 @@ TEST(C, ArenaIsSeldomLargerThanItsBound) {
   EXPECT_LE(bytes * 10, bound * 11);
 }
 
+TEST(C, IsForIntegerProgramsAlone) {
+  std::uint64_t seed = 0;
+  while (float_operations(random_program(seed, {.has_floats = true})).empty()) ++seed;
+  EXPECT_THROW(
+      static_cast<void>(exchange::c::print(random_program(seed, {.has_floats = true}), {})),
+      InputError);
+}
+
 TEST(C, ObjectNeedsNoFunctionAndHoldsNoFloatingPoint) {
   const Folder folder;
   for (std::uint64_t seed = 0; seed < 8; ++seed) {

@@ -12,6 +12,7 @@
 #include "host/data/hash.hpp"
 #include "host/json/json.hpp"
 #include "host/program/document.hpp"
+#include "host/tensor/error.hpp"
 #include "tests/data/files.hpp"
 #include "tests/program/small.hpp"
 #include "tests/support/random_program.hpp"
@@ -94,7 +95,7 @@ class ProgramFiles : public data::Files {
 TEST_F(ProgramFiles, GiveBackWhatWasWritten) {
   EXPECT_EQ(program::read(folder_), made_);
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
-    const program::Program random = random_program(seed);
+    const program::Program random = random_program(seed, {.has_floats = seed % 2 == 1});
     write(random, folder_);
     EXPECT_EQ(program::read(folder_), random) << "seed " << seed;
   }
@@ -163,6 +164,8 @@ TEST_F(ProgramFiles, NameThePlaceInTheText) {
        [](Json& d) { d["tensors"][0]["zero_point"] = 9223372036854775808U; }},
       {"/tensors/0/zero_point: ", [](Json& d) { d["tensors"][0]["zero_point"] = 0.5; }},
       {"/tensors/0/shape", [](Json& d) { d["tensors"][0]["shape"] = {9}; }},
+      {"/is_integer: false, but no operation has a step float_scale",
+       [](Json& d) { d["is_integer"] = false; }},
       {"/input: no tensor \"xx\", did you mean \"x\"?", [](Json& d) { d["input"] = "xx"; }},
       {"/outputs/0: no tensor \"q\"", [](Json& d) { d["outputs"][0] = "q"; }},
       {"/ops/1/in/0: no tensor", [](Json& d) { d["ops"][1]["in"][0] = "why"; }},
@@ -191,6 +194,28 @@ TEST_F(ProgramFiles, NameThePlaceInTheText) {
   for (const Refused& one : cases) {
     const std::string message = refusal_of(one.edit);
     EXPECT_TRUE(message.starts_with(text().string() + ": " + one.message)) << message;
+  }
+}
+
+TEST_F(ProgramFiles, SayWhetherAllStepsAreOnIntegers) {
+  steps::Step scale;
+  scale.op = steps::Op::kFloatScale;
+  scale.factors = {0.25F};
+  made_.ops[1].steps.insert(made_.ops[1].steps.begin(), scale);
+  write(made_, folder_);
+  EXPECT_EQ(program::read(folder_), made_);
+  const Edit edit = [](Json& d) { d.erase("is_integer"); };  // as files of before: true
+  EXPECT_TRUE(refusal_of(edit).starts_with(text().string() + ": /is_integer: true, but \"" +
+                                           made_.ops[1].name + "\" has a step float_scale"))
+      << refusal_of(edit);
+  try {
+    require_integer(made_, "--require-integer");
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_EQ(error.what(),
+              "--require-integer: 1 operation computes in floating point, expected "
+              "integers alone\n  " +
+                  made_.ops[1].name + ": step float_scale");
   }
 }
 

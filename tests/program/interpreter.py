@@ -18,11 +18,11 @@ import zipfile
 from fractions import Fraction
 from math import ceil, floor, prod, trunc
 
-LETTERS = {"i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B"}
+LETTERS = {"i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "f4": "f"}
 
 
 class Array:
-    """Integers in C order."""
+    """Integers, or factors of float32, in C order."""
 
     def __init__(self, shape, values):
         self.shape, self.values = tuple(shape), list(values)
@@ -80,7 +80,7 @@ def require_digests(folder, text):
 
 def half(v, n, tie):
     """v / 2^n to the nearest integer; of a half tie(v / 2^n) is the answer."""
-    exact = Fraction(v, 2 ** n)
+    exact = Fraction(v) / 2 ** n
     low = floor(exact)
     distance = exact - low
     if distance == Fraction(1, 2):
@@ -107,6 +107,22 @@ def saturate(v, bits):
     return min(max(v, -2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
+def float32(exact):
+    """The nearest number of float32 to a Fraction; of two as near the one with an even last bit."""
+    if exact == 0:
+        return exact
+    exponent = -126
+    while abs(exact) >= Fraction(2) ** (exponent + 1):
+        exponent += 1
+    step = Fraction(2) ** (exponent - 23)
+    return ROUND["nearest_even"](exact / step, 0) * step
+
+
+def float_scale(v, factor):
+    product = float32(float32(Fraction(v)) * Fraction(factor))
+    return ROUND["nearest_even"](product, 0)
+
+
 def looked_up(v, table):
     assert 0 <= v < len(table), f"{v} is no place of a table of {len(table)}"
     return table[v]
@@ -122,6 +138,7 @@ DO = {
     "wrap": lambda v, c, step: wrap(v, c[0]),
     "saturate": lambda v, c, step: saturate(v, c[0]),
     "table": lambda v, c, step: looked_up(v, c),
+    "float_scale": lambda v, c, step: float_scale(v, c[0]),
 }
 
 
@@ -264,6 +281,9 @@ def differences(folder):
     """Values compared, and a line for each tensor that differs."""
     text = json.loads((folder / "program.json").read_text())
     require_digests(folder, text)
+    has_floats = any(step["do"] == "float_scale" for op in text["ops"]
+                     for steps in [op.get("steps", []), *op.get("input_steps", [])] for step in steps)
+    assert text["is_integer"] != has_floats, folder
     arrays, trace = read_npz(folder / "program.npz"), read_npz(folder / "trace.npz")
     assert set(trace) == {tensor["name"] for tensor in text["tensors"]}
     samples = trace[text["input"]].shape[0]

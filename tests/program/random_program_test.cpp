@@ -22,7 +22,7 @@ TEST(RandomProgram, IsSoundAndHasAllKindsOfOperationsAndSteps) {
   std::set<steps::Rounding> roundings;
   std::set<int> widths;
   for (std::uint64_t seed = 0; seed < kPrograms; ++seed) {
-    const program::Program made = random_program(seed);
+    const program::Program made = random_program(seed, {.has_floats = seed % 4 == 3});
     ASSERT_EQ(fault_of(made), "") << "seed " << seed;
     for (const program::Tensor& tensor : made.tensors) {
       widths.insert(tensor.type.bits);
@@ -39,7 +39,7 @@ TEST(RandomProgram, IsSoundAndHasAllKindsOfOperationsAndSteps) {
   }
   EXPECT_EQ(kinds.size(), 9U);
   EXPECT_EQ(overflows.size(), 3U);
-  EXPECT_EQ(ops.size(), 9U);
+  EXPECT_EQ(ops.size(), 10U);
   EXPECT_EQ(roundings.size(), 6U);
   EXPECT_EQ(widths.size(), 32U);
 }
@@ -68,7 +68,7 @@ void expect_in_range(const program::Program& made, const std::vector<program::Va
 
 TEST(RandomProgram, StaysInItsRanges) {
   for (std::uint64_t seed = 0; seed < kPrograms; ++seed) {
-    const program::Program made = random_program(seed);
+    const program::Program made = random_program(seed, {.has_floats = seed % 4 == 3});
     expect_in_range(made, execute(made, random_input(made, seed, 5), 5), seed);
   }
 }

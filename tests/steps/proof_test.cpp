@@ -187,13 +187,44 @@ TEST(Prove, JoinsWhatChannelsReach) {
   EXPECT_EQ(proof.behind, (std::vector<Interval>{{-8, 3}, {2, 13}}));
 }
 
+Step factor_step(std::vector<float> factors) {
+  Step step;
+  step.op = Op::kFloatScale;
+  step.factors = std::move(factors);
+  return step;
+}
+
+TEST(Prove, KnowsTheEndsOfAProductInFloatingPoint) {
+  EXPECT_EQ(behind(factor_step({0.5F}), 0, {-7, 5}), (Interval{-4, 2}));
+  EXPECT_EQ(behind(factor_step({-0.5F}), 0, {-7, 5}), (Interval{-2, 4}));
+  EXPECT_EQ(behind(factor_step({0x1p61F, 0x1p62F}), 0, {0, 2}), (Interval{0, INT64_C(1) << 62}));
+  EXPECT_EQ(behind(factor_step({0x1p61F, 0x1p62F}), 1, {0, 2}), std::nullopt);
+  EXPECT_EQ(behind(factor_step({1e30F}), 0, {-1, 0}), std::nullopt);
+  EXPECT_EQ(steps::prove({factor_step({1.0F, 1e30F})}, 2, {{0, 9}}).fault,
+            "step 1 (float_scale) of channel 1: 0 to 9 leave -2^62 to 2^62");
+}
+
+TEST(Prove, WantsOneFiniteFactorAChannelAndNoConstants) {
+  const auto fault = [](const Step& step) { return steps::prove({step}, 2, {{0, 2}}).fault; };
+  EXPECT_EQ(fault(factor_step({1.0F})), "");
+  EXPECT_EQ(fault(factor_step({1.0F, INFINITY})),
+            "step 1 (float_scale): channel 1: inf, expected a finite factor");
+  EXPECT_EQ(fault(factor_step({})),
+            "step 1 (float_scale): factors for 0 channels, expected 1 or 2");
+  Step both = factor_step({1.0F});
+  both.constants = {1};
+  EXPECT_NE(fault(both), "");
+  both.op = Op::kAdd;
+  EXPECT_EQ(fault(both), "step 1 (add): factors, expected constants alone");
+}
+
 /// Whatever the chain, no value of the interval goes where the proof does not say.
 TEST(Prove, HoldsForAllValuesOfRandomChains) {
   std::set<Op> seen;
   for (std::uint64_t seed = 0; seed < 2000; ++seed) {
     Dice dice(seed);
     const std::int64_t lo = dice.in(-300, 300), hi = dice.in(lo, 400);
-    const Chain chain = random_chain(dice, 2, {{lo, hi}}, 6, 32);
+    const Chain chain = random_chain(dice, 2, {{lo, hi}}, 6, 32, true);
     const steps::Proof proof = steps::prove(chain, 2, {{lo, hi}});
     ASSERT_TRUE(proof.holds()) << proof.fault << ", seed " << seed;
     for (std::uint64_t channel = 0; channel < 2; ++channel) {
@@ -208,7 +239,7 @@ TEST(Prove, HoldsForAllValuesOfRandomChains) {
       }
     }
   }
-  EXPECT_EQ(seen.size(), 9U);
+  EXPECT_EQ(seen.size(), 10U);
 }
 
 }  // namespace

@@ -121,8 +121,26 @@ TEST(Step, OfAChainComesAfterTheOneBefore) {
   EXPECT_EQ(apply(steps::Chain{}, 0, 4), 4);
 }
 
+TEST(Step, OfFloatScaleRoundsThreeTimes) {
+  const auto scaled = [](std::int64_t v, float factor) {
+    steps::Step step;
+    step.op = Op::kFloatScale;
+    step.factors = {7.0F, factor};
+    return apply(step, 1, v);
+  };
+  EXPECT_EQ(scaled(5, 0.5F), 2);  // halves to the even one
+  EXPECT_EQ(scaled(7, 0.5F), 4);
+  EXPECT_EQ(scaled(-5, 0.5F), -2);
+  EXPECT_EQ(scaled(-3, -0.5F), 2);
+  EXPECT_EQ(scaled((1 << 24) + 1, 1.0F), 1 << 24);  // no float32: to the even one below
+  EXPECT_EQ(scaled((1 << 24) + 3, 1.0F), (1 << 24) + 4);
+  // 2950 * 0.0299999993 = 88.499998 and in float32 88.5, which goes to 88
+  EXPECT_EQ(scaled(-2950, 0.03F), -88);
+  EXPECT_EQ(scaled(0, 3e38F), 0);
+}
+
 TEST(StepNames, AreFoundAgain) {
-  for (int i = 0; i <= static_cast<int>(Op::kTable); ++i) {
+  for (int i = 0; i <= static_cast<int>(Op::kFloatScale); ++i) {
     Op op{};
     EXPECT_TRUE(find(name_of(static_cast<Op>(i)), op));
     EXPECT_EQ(static_cast<int>(op), i);

@@ -3,6 +3,7 @@
 #include "tests/support/random_chain.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace qloom::test {
@@ -17,8 +18,11 @@ using Range = std::vector<Interval>;
 /// Steps that a proof accepts, one after the other.
 class ChainMaker {
  public:
-  ChainMaker(Dice& dice, std::int64_t channels, Range range)
-      : dice_(dice), channels_(static_cast<std::uint64_t>(channels)), range_(std::move(range)) {}
+  ChainMaker(Dice& dice, std::int64_t channels, Range range, bool has_floats)
+      : dice_(dice),
+        channels_(static_cast<std::uint64_t>(channels)),
+        range_(std::move(range)),
+        has_floats_(has_floats) {}
 
   /// Some steps, and one more where the values do not fit in so many bits.
   Chain make(int most_steps, int bits) {
@@ -79,8 +83,20 @@ class ChainMaker {
     });
   }
 
+  /// Factors of all signs and many magnitudes; some of a few bits, so that ties come up.
+  Step float_step() {
+    Step step;
+    step.op = StepOp::kFloatScale;
+    const std::uint64_t groups = dice_.once_in(2) ? 1 : channels_;
+    for (std::uint64_t i = 0; i < groups; ++i) {
+      const auto significand = static_cast<float>(dice_.of_bits(dice_.once_in(3) ? 3 : 24));
+      step.factors.push_back(std::ldexp(significand, -dice_.small(0, 40)));
+    }
+    return step;
+  }
+
   Step random_step() {
-    const auto op = static_cast<StepOp>(dice_.in(0, 8));
+    const auto op = static_cast<StepOp>(dice_.in(0, has_floats_ ? 9 : 8));
     switch (op) {
       case StepOp::kAdd:
         return step_of_one(op, [&] { return dice_.of_bits(40); });
@@ -104,6 +120,8 @@ class ChainMaker {
         return step_of_one(op, [&] { return dice_.in(1, dice_.once_in(8) ? 64 : 40); });
       case StepOp::kTable:
         return table_step();
+      case StepOp::kFloatScale:
+        return float_step();
     }
     return {};
   }
@@ -116,14 +134,15 @@ class ChainMaker {
   Dice& dice_;
   std::uint64_t channels_;
   Range range_;
+  bool has_floats_;
   Chain chain_;
 };
 
 }  // namespace
 
 steps::Chain random_chain(Dice& dice, std::int64_t channels, const Range& range, int most_steps,
-                          int bits) {
-  return ChainMaker(dice, channels, range).make(most_steps, bits);
+                          int bits, bool has_floats) {
+  return ChainMaker(dice, channels, range, has_floats).make(most_steps, bits);
 }
 
 steps::Interval behind_all(const steps::Chain& chain, std::int64_t channels, const Range& range) {

@@ -45,10 +45,10 @@ class Dice {
 
 /// Steps of all kinds on values that lie in `range` (one interval for all channels or one each):
 /// at most `most_steps`, and one more where the values would not fit in so many bits. prove()
-/// accepts them.
+/// accepts them. has_floats: float_scale among them.
 [[nodiscard]] steps::Chain random_chain(Dice& dice, std::int64_t channels,
                                         const std::vector<steps::Interval>& range, int most_steps,
-                                        int bits);
+                                        int bits, bool has_floats = false);
 
 /// The values behind all steps, over all channels.
 [[nodiscard]] steps::Interval behind_all(const steps::Chain& chain, std::int64_t channels,

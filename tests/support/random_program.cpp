@@ -234,7 +234,8 @@ class ProgramMaker {
     op.kind = Kind::kMap;
     op.inputs = {random_tensor()};
     const Tensor& in = program_.tensor(op.inputs[0]);
-    op.steps = random_chain(dice_, in.channels, range_of(op.inputs[0]), 5, size_.bits);
+    op.steps =
+        random_chain(dice_, in.channels, range_of(op.inputs[0]), 5, size_.bits, size_.has_floats);
     append(op, new_tensor("", in.height, in.width, in.channels), true);
   }
 
@@ -263,11 +264,12 @@ class ProgramMaker {
       const Tensor& in = program_.tensor(input);
       Range values = range_of(input);
       for (Interval& one : values) one = {one.lo - in.zero_point, one.hi - in.zero_point};
-      op.input_steps.push_back(random_chain(dice_, in.channels, values, 3, size_.bits));
+      op.input_steps.push_back(
+          random_chain(dice_, in.channels, values, 3, size_.bits, size_.has_floats));
       const Interval one = behind_all(op.input_steps.back(), in.channels, values);
       sum = {sum.lo + one.lo, sum.hi + one.hi};
     }
-    op.steps = random_chain(dice_, first.channels, {sum}, 4, size_.bits);
+    op.steps = random_chain(dice_, first.channels, {sum}, 4, size_.bits, size_.has_floats);
     append(op, new_tensor("", first.height, first.width, first.channels), true);
   }
 

@@ -16,6 +16,7 @@ struct ProgramSize {
   int ops = 10;                           ///< at most, without the class at the end
   int bits = 32;                          ///< of a tensor's type and a register, at most
   std::int64_t extent = 6, channels = 6;  ///< of a tensor, at most
+  bool has_floats = false;                ///< steps in floating point too
 };
 
 /// fault_of() accepts it. Outputs are what nobody reads, and some more.

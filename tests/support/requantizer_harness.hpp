@@ -41,7 +41,10 @@ inline RequantizeTask join_task(std::vector<double> factor, std::int32_t zero_po
 
 inline Requantization derive(const std::string& id, const std::string& params,
                              const RequantizeTask& task, const std::string& place = "") {
-  return methods::Requantizer(create("requantizer", id, params), place).derive(task);
+  Json rule = Json::parse(params);
+  rule["plugin"] = id;
+  const methods::MethodSpec spec = methods::resolve(registry(), "requantizer", rule, "test");
+  return methods::Requantizer(registry(), spec, nullptr, place).derive(task);
 }
 
 /// What derive() refuses with; empty where it does not.

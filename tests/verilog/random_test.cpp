@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "host/exchange/verilog/folder.hpp"
+#include "host/tensor/error.hpp"
 #include "tests/support/random_program.hpp"
 #include "tests/verilog/bench.hpp"
 
@@ -22,6 +24,15 @@ void expect_recomputed(const std::string& simulator, std::uint64_t seed, const P
   EXPECT_EQ(outcome.status, 0) << "seed " << seed << '\n' << outcome.text;
   EXPECT_EQ(outcome.text.find("arning"), std::string::npos) << "seed " << seed << '\n'
                                                             << outcome.text;
+}
+
+TEST(RandomPrograms, WithStepsInFloatingPointAreRefused) {
+  std::uint64_t seed = 0;
+  while (float_operations(random_program(seed, {.has_floats = true})).empty()) ++seed;
+  const program::Program program = random_program(seed, {.has_floats = true});
+  EXPECT_THROW(static_cast<void>(exchange::verilog::files_of(
+                   program, random_input(program, seed, 3), 3, {.lanes = 1})),
+               InputError);
 }
 
 TEST(RandomPrograms, AreRecomputedInIcarus) {

@@ -15,7 +15,8 @@ namespace qloom::check {
 struct NamedTask {
   std::string name;
   methods::RequantizeTask task;
-  bool is_ordinary = false;  ///< factors are powers of two, sums narrow: no method may refuse it
+  bool is_ordinary =
+      false;  ///< one sum, factors are powers of two, sums narrow: no method may refuse it
 };
 /// One input and joins; negative, zero, tiny and huge factors; narrow and wide sums.
 [[nodiscard]] const std::vector<NamedTask>& requantize_tasks();

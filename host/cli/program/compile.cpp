@@ -22,6 +22,7 @@ struct CompileCommand {
   fs::path run, output, pipeline;
   std::int64_t samples = 256;
   std::string requantizer;
+  bool require_integer = false;
 };
 
 /// {"plugin": "multiplier", "bits": n}: what is fitted to the thresholds.
@@ -67,6 +68,9 @@ void compile_run(const CompileCommand& options) {
                     options.output.string()));
   }
   Simulation simulation(options.run, options.pipeline, registry, fitting);
+  if (options.require_integer) {
+    program::require_integer(simulation.compiled().program, "--require-integer");
+  }
   require_equal(simulation, options.samples);
   const json::Json summary = compile::summary_of(simulation.compiled());
   program::Program program = simulation.compiled().program;
@@ -104,6 +108,9 @@ void add_compile(CLI::App& app, Action& action) {
                    "{\"plugin\": \"multiplier\", \"bits\": 24}: a multiplier and a shift in place "
                    "of thresholds, in layers whose channels all have one that gives the same codes")
       ->type_name("JSON");
+  command->add_flag(
+      "--require-integer", options->require_integer,
+      "Refuses a program with a step in floating point, which a requantizer may have");
   command
       ->add_option("--samples", options->samples,
                    "Test samples on which program and simulation are compared")

@@ -24,7 +24,7 @@ struct Files {
   std::string readme;   ///< README.txt
 };
 
-/// The program is one that fault_of() accepts.
+/// The program is one that fault_of() accepts. InputError where it has steps in floating point.
 [[nodiscard]] Files print(const program::Program& program, const Options& options);
 
 /// All or none.

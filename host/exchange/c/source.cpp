@@ -167,6 +167,7 @@ std::string source_of(const Program& program, const Options& options) {
 }  // namespace
 
 Files print(const program::Program& program, const Options& options) {
+  program::require_integer(program, "the export to C");
   return {header_of(program, options), source_of(program, options), harness_of(program),
           readme_of(program)};
 }

@@ -136,6 +136,8 @@ Expression expression(const Printing& p) {
       return saturate(p);
     case steps::Op::kTable:
       return table(p);
+    case steps::Op::kFloatScale:  // print() refuses it
+      break;
   }
   return {};
 }

@@ -97,6 +97,7 @@ std::vector<Text> files_of(const program::Program& program, std::span<const std:
   if (options.lanes < 1 || options.lanes > kMostLanes) {
     throw InputError(fmt::format("lanes: {}, expected 1 to {}", options.lanes, kMostLanes));
   }
+  program::require_integer(program, "the export to Verilog");
   if (samples < 1) throw InputError(fmt::format("samples: {}, expected 1 or more", samples));
   const Design design = design_of(program, samples, options.lanes);
   require_countable(design);

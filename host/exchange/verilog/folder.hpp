@@ -24,7 +24,8 @@ struct Options {
 
 /// Every file of the export: path below its folder, text. `input` holds `samples` inputs; the
 /// golden words are of those. The program is one that program::fault_of() accepts. errors:
-/// InputError for lanes or samples out of range; RunError as of program::execute()
+/// InputError for lanes or samples out of range and for steps in floating point; RunError as of
+/// program::execute()
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> files_of(
     const program::Program& program, std::span<const std::int64_t> input, std::int64_t samples,
     const Options& options);

@@ -137,6 +137,8 @@ std::string template_of(const Step& step) {
       return step.groups() == 1
                  ? "  {o} = c{n}[{v}];\n"
                  : fmt::format("  {{o}} = c{{n}}[{} * channel + {{v}}];\n", step.per_channel);
+    case StepOp::kFloatScale:  // files_of() refuses it
+      break;
   }
   return {};
 }

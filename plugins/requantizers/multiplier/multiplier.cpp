@@ -98,19 +98,6 @@ class IntegerMultiplier {
     }
     return nearest_even(bias);
   }
-  /// The sum's bias of 32 bits.
-  [[nodiscard]] static std::int64_t narrow_bias(double offset, double factor,
-                                                std::uint64_t channel) {
-    const double about = offset / factor;
-    const std::int64_t bias =
-        std::fabs(about) < 0x1p32 ? nearest_quotient(offset, factor) : INT64_MAX;
-    if (bias < INT32_MIN || bias > INT32_MAX) {
-      refuse(channel, concat("the bias at the sum's scale, offset / factor = ", offset, " / ",
-                             factor, " = ", about, ", does not fit into 32 bits"));
-    }
-    return bias;
-  }
-
   /// Shifts of a multiplier, and where a left one is not there.
   void shift(Channel& c, int exponent, double factor, std::uint64_t channel) const {
     if (is_double()) {
@@ -147,7 +134,7 @@ class IntegerMultiplier {
     Channel c;
     c.last = task.zero_point;
     Multiplier m = multiplier(factor, most, i);
-    if (bias_in_sum_ && factor != 0) c.before = narrow_bias(offset, factor, i);
+    if (bias_in_sum_ && factor != 0) c.before = sum_bias(offset, factor, i);
     if (bias_in_sum_ && factor == 0) {
       c.last += rounded(std::clamp(offset, -0x1p32, 0x1p32), last_rounding(task));
     }
@@ -271,7 +258,7 @@ class IntegerMultiplier {
     if (factor == 0) {
       out.last += rounded(std::clamp(task.offset[c], -0x1p32, 0x1p32), last_rounding(task));
     } else {
-      out.before = narrow_bias(task.offset[c], factor, c);
+      out.before = sum_bias(task.offset[c], factor, c);
     }
     require_width(out, most, c);
     return out;

@@ -18,7 +18,7 @@ namespace {
 using namespace qloom;
 
 void make(const std::filesystem::path& folder, std::uint64_t seed, std::int64_t samples) {
-  const program::Program made = test::random_program(seed);
+  const program::Program made = test::random_program(seed, {.has_floats = seed % 4 == 3});
   write(made, folder);
   const std::vector<program::Values> values =
       execute(made, test::random_input(made, seed, samples), samples);

@@ -85,7 +85,7 @@ class Steps {
   static std::vector<T> one_of(std::vector<T> c) {
     const bool is_one =
         !c.empty() && std::all_of(c.begin(), c.end(), [&](T v) { return v == c.front(); });
-    if (is_one) c.resize(1);
+    if (is_one) return std::vector<T>(1, c.front());
     return c;
   }
   void unless_all(std::int64_t idle, std::uint32_t op, std::vector<std::int64_t> c,

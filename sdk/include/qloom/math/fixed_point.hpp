@@ -34,16 +34,16 @@ struct Multiplier {
 
 /// x as an integer, rounded as `rounding` (QLOOM_ROUND_* without random words) says. |x| < 2^63.
 [[nodiscard]] inline std::int64_t rounded(double x, std::uint32_t rounding) {
-  const double down = std::floor(x), rest = x - down;  // both exact
-  const auto low = static_cast<std::int64_t>(down);
-  const bool is_tie = rest == 0.5, is_low = rest < 0.5;
-  if (rest == 0 || rounding == QLOOM_ROUND_TOWARD_NEGATIVE) return low;
-  if (rounding == QLOOM_ROUND_TOWARD_POSITIVE) return low + 1;
-  if (rounding == QLOOM_ROUND_TOWARD_ZERO) return low + (x < 0 ? 1 : 0);
-  if (!is_tie) return low + (is_low ? 0 : 1);
-  if (rounding == QLOOM_ROUND_NEAREST_UP) return low + 1;
-  if (rounding == QLOOM_ROUND_NEAREST_AWAY) return low + (x > 0 ? 1 : 0);
-  return low + (low % 2 != 0 ? 1 : 0);
+  const double whole = std::trunc(x), rest = x - whole;  // both exact
+  const auto near = static_cast<std::int64_t>(whole);    // the one toward 0
+  const std::int64_t far = near + (x < 0 ? -1 : 1);
+  if (rest == 0 || rounding == QLOOM_ROUND_TOWARD_ZERO) return near;
+  if (rounding == QLOOM_ROUND_TOWARD_NEGATIVE) return x < 0 ? far : near;
+  if (rounding == QLOOM_ROUND_TOWARD_POSITIVE) return x < 0 ? near : far;
+  if (std::fabs(rest) != 0.5) return std::fabs(rest) < 0.5 ? near : far;
+  if (rounding == QLOOM_ROUND_NEAREST_UP) return x < 0 ? near : far;
+  if (rounding == QLOOM_ROUND_NEAREST_AWAY) return far;
+  return near % 2 == 0 ? near : far;
 }
 
 /// The integer nearest to x, half way between two the even one. |x| < 2^63.
@@ -88,6 +88,17 @@ inline Dyadic dyadic_of(double x) noexcept {
   const detail::Wide twice_rest = 2 * (above - below * k);
   if (twice_rest > below || (twice_rest == below && k % 2 != 0)) ++k;
   return (a < 0) != (b < 0) ? -k : k;
+}
+
+/// The bias at the sum's scale, offset / factor rounded half to even; Error QLOOM_E_UNSUPPORTED
+/// with the channel where 32 bits do not hold it.
+[[nodiscard]] inline std::int64_t sum_bias(double offset, double factor, std::uint64_t channel) {
+  const bool is_small = std::fabs(offset / factor) < 0x1p32;
+  const std::int64_t bias = is_small ? nearest_quotient(offset, factor) : INT64_MAX;
+  if (bias >= INT32_MIN && bias <= INT32_MAX) return bias;
+  throw Error(QLOOM_E_UNSUPPORTED,
+              concat("channel ", channel, ": the bias at the sum's scale, offset / factor = ",
+                     offset, " / ", factor, " = ", offset / factor, ", does not fit into 32 bits"));
 }
 
 }  // namespace qloom::sdk
