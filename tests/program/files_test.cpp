@@ -164,8 +164,6 @@ TEST_F(ProgramFiles, NameThePlaceInTheText) {
        [](Json& d) { d["tensors"][0]["zero_point"] = 9223372036854775808U; }},
       {"/tensors/0/zero_point: ", [](Json& d) { d["tensors"][0]["zero_point"] = 0.5; }},
       {"/tensors/0/shape", [](Json& d) { d["tensors"][0]["shape"] = {9}; }},
-      {"/is_integer: false, but no operation has a step float_scale",
-       [](Json& d) { d["is_integer"] = false; }},
       {"/input: no tensor \"xx\", did you mean \"x\"?", [](Json& d) { d["input"] = "xx"; }},
       {"/outputs/0: no tensor \"q\"", [](Json& d) { d["outputs"][0] = "q"; }},
       {"/ops/1/in/0: no tensor", [](Json& d) { d["ops"][1]["in"][0] = "why"; }},
@@ -198,6 +196,9 @@ TEST_F(ProgramFiles, NameThePlaceInTheText) {
 }
 
 TEST_F(ProgramFiles, SayWhetherAllStepsAreOnIntegers) {
+  const std::string begin = text().string() + ": /is_integer: ";
+  const Edit deny = [](Json& d) { d["is_integer"] = false; };
+  EXPECT_TRUE(refusal_of(deny).starts_with(begin + "false, but no operation has a step float"));
   steps::Step scale;
   scale.op = steps::Op::kFloatScale;
   scale.factors = {0.25F};
@@ -205,8 +206,8 @@ TEST_F(ProgramFiles, SayWhetherAllStepsAreOnIntegers) {
   write(made_, folder_);
   EXPECT_EQ(program::read(folder_), made_);
   const Edit edit = [](Json& d) { d.erase("is_integer"); };  // as files of before: true
-  EXPECT_TRUE(refusal_of(edit).starts_with(text().string() + ": /is_integer: true, but \"" +
-                                           made_.ops[1].name + "\" has a step float_scale"))
+  EXPECT_TRUE(refusal_of(edit).starts_with(begin + "true, but \"" + made_.ops[1].name +
+                                           "\" has a step float_scale"))
       << refusal_of(edit);
   try {
     require_integer(made_, "--require-integer");

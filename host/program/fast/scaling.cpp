@@ -98,6 +98,7 @@ class Reader {
       case steps::Op::kCount:
       case steps::Op::kWrap:
       case steps::Op::kTable:
+      case steps::Op::kFloatScale:
         return false;
     }
     return false;
