@@ -133,6 +133,7 @@ void add_given(CLI::App& command, ApplyCommand& o) {
           "--given", o.given,
           "Values in place of those that the method would find: a file or inline JSON. "
           R"(Quantizers: {"range": {"lo": -1, "hi": 3}}, {"scale": 0.5, "zero_point": 3}, )"
+          R"({"product_scales": 0.01}, )"
           R"(learned values by name, as {"step": 0.1}. Norms: {"gamma": 2, "beta": [0, 1]}. )"
           "One number for all groups or channels, or one for each")
       ->type_name("GIVEN");

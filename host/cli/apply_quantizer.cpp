@@ -67,9 +67,21 @@ void give_range(SiteQuantizer& node, const Request& in) {
   node.load(reader, "");
 }
 
+/// What the sums of a contraction would tell the quantizer of its bias.
+void give_products(SiteQuantizer& node, const Request& in) {
+  const Shape& shape = in.x.shape();
+  const std::size_t channels = shape.empty() ? 1 : static_cast<std::size_t>(shape[0]);
+  std::vector<double> scales = in.given.numbers("/product_scales", channels);
+  for (const double scale : scales) {
+    if (!(scale > 0)) in.given.refuse("/product_scales", "numbers above 0");
+  }
+  node.tell_products(std::move(scales));
+}
+
 /// Learned values; true where there are some.
 bool give_learned(SiteQuantizer& node, const Given& given) {
   std::vector<std::string> known{"range", "scale", "zero_point"};
+  if (node.wants_products()) known.emplace_back("product_scales");
   for (const auto& l : node.learned()) known.push_back(l.name);
   given.require_known(known);
   bool has_some = false;
@@ -210,6 +222,7 @@ Result apply_quantizer(const pipeline::Rule& rule, const registry::Registry& reg
                       .tracks_range = keeps_range});
   if (in.calibration) calibrate(node, *in.calibration);
   if (has_range) give_range(node, in);
+  if (node.wants_products()) give_products(node, in);
   Result out;
   forward(node, in, keeps_range, out);
   if (in.given.has("scale") || in.given.has("zero_point")) {

@@ -14,8 +14,8 @@
 namespace qloom::contraction {
 namespace {
 
-Sliced forward_role(const ContractionShape& s, const Operand& x, const Operand& w,
-                    const float* bias, float* y, std::int64_t* sums) {
+Sliced forward_role(const ContractionShape& s, const Operand& x, const Operand& w, const Bias& bias,
+                    float* y, std::int64_t* sums) {
   return {Role::kForward,       s,       x,          w,   bias, y, s.x_size() / s.batch,
           s.y_size() / s.batch, s.out_c, s.fan_in(), sums};
 }
@@ -26,7 +26,7 @@ Sliced input_gradient_role(const ContractionShape& s, const Operand& dy, const O
           s,
           dy,
           w,
-          nullptr,
+          {},
           dx,
           s.y_size() / s.batch,
           s.x_size() / s.batch,
@@ -59,26 +59,32 @@ void check(const ContractionShape& s) {
 
 }  // namespace
 
+bool sums_are_integers(const Operand& x, const Operand& w) {
+  return is_coded(x) && is_coded(w) && x.scale_count == 1;
+}
+
 Contraction::Contraction() : state_(std::make_unique<State>()) {}
 Contraction::~Contraction() = default;
 Contraction::Contraction(Contraction&&) noexcept = default;
 Contraction& Contraction::operator=(Contraction&&) noexcept = default;
 
 void Contraction::forward(const ContractionShape& s, const Operand& x, const Operand& w,
-                          const float* bias, float* y, const AccumulatorRef& accumulator,
+                          const Bias& bias, float* y, const AccumulatorRef& accumulator,
                           std::int64_t* sums) {
   check(s);
   if (PaddedInput::is_needed(s, x)) {
     const Padded padded = state_->padded.make(s, x);
     return forward(padded.shape, padded.x, w, bias, y, accumulator, sums);
   }
-  const bool are_coded = is_coded(x) && is_coded(w) && x.scale_count == 1;
+  const bool are_coded = sums_are_integers(x, w);
   const bool models = is_modelled(accumulator, are_coded);
-  if (sums != nullptr && (models || !are_coded)) {
-    throw RunError("there are no integer sums: an operand is real or the accumulator is modelled");
+  const bool are_whole =
+      models ? (accumulator.ops->caps & QLOOM_ACCUMULATOR_INTEGER) != 0 : are_coded;
+  if (sums != nullptr && !are_whole) {
+    throw RunError("there are no integer sums: an operand is real or the accumulator adds others");
   }
   if (models) {
-    state_->modelled.forward(s, x, w, bias, y, accumulator);
+    state_->modelled.forward(s, x, w, bias, y, accumulator, sums);
     return;
   }
   const Sliced role = forward_role(s, x, w, bias, y, sums);

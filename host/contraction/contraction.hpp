@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include <qloom/abi.h>
 
@@ -66,6 +67,17 @@ struct Operand {
   [[nodiscard]] double largest_code() const { return std::max(-code_min, code_max); }
 };
 
+/// What is added to the sums of each output channel: real values behind their scale, or integers of
+/// that scale to the integer sums, where those are there; both stand for the same.
+struct Bias {
+  Bias() = default;
+  Bias(const float* real) : values(real) {}  // NOLINT: a bias mostly is real
+  Bias(const float* real, const double* whole) : values(real), integers(whole) {}
+
+  const float* values = nullptr;     ///< null: nothing is added
+  const double* integers = nullptr;  ///< whole numbers of 32 bits; null: the values are added
+};
+
 /// A modelled accumulator; ops == nullptr: none. The call carries seed, stream, step and rounding.
 struct AccumulatorRef {
   const void* self = nullptr;
@@ -83,7 +95,8 @@ struct AccumulatorRef {
 /// Real operands: float32 sums, cut into a fixed number of shards of the batch, so that the bits do
 ///   not depend on the number of threads (they may depend on the instruction set).
 /// Two integer-coded operands whose scale is constant along the summed axes: the exact integer sum,
-///   then one multiplication: float(double(sum) * (double(scale_a) * double(scale_b))).
+///   then one multiplication: float(double(sum) * (double(scale_a) * double(scale_b))); a bias of
+///   integers is added to the sum before.
 ///   One float32 pass is used while no partial sum can exceed 2^24; otherwise the codes are split
 ///   into digits whose passes are exact, and the passes are added in 64-bit integers. Operands with
 ///   codes above kLargestCode count as real, and so does an input whose pad is no code's value.
@@ -103,9 +116,9 @@ class Contraction {
   Contraction(Contraction&&) noexcept;
   Contraction& operator=(Contraction&&) noexcept;
 
-  /// y = x * w + bias; bias may be null. `sums` gets the integer sums too, before scales and bias;
-  /// RunError where there are none: an operand is real, or an accumulator is modelled.
-  void forward(const ContractionShape&, const Operand& x, const Operand& w, const float* bias,
+  /// y = x * w + bias. `sums` gets the integer sums too, before scales and bias;
+  /// RunError where there are none: an operand is real, or an accumulator adds no codes.
+  void forward(const ContractionShape&, const Operand& x, const Operand& w, const Bias& bias,
                float* y, const AccumulatorRef& = {}, std::int64_t* sums = nullptr);
   /// dx = dy * w^T; does not read the old dx.
   void input_gradient(const ContractionShape&, const Operand& dy, const Operand& w, float* dx,
@@ -119,9 +132,15 @@ class Contraction {
   std::unique_ptr<State> state_;
 };
 
-/// y = what forward() makes of these integer sums of the two operands, (rows, out_channels); bias
-/// may be null.
-void scale_integer_sums(const Operand& x, const Operand& w, const float* bias,
+/// Are sums of products of these operands integers, of one scale for each output channel?
+[[nodiscard]] bool sums_are_integers(const Operand& x, const Operand& w);
+/// What 1 in such a sum stands for: double(scale of x) * double(scale of w), one for each output
+/// channel.
+[[nodiscard]] std::vector<double> product_scales(const Operand& x, const Operand& w,
+                                                 std::int64_t out_channels);
+
+/// y = what forward() makes of these integer sums of the two operands, (rows, out_channels).
+void scale_integer_sums(const Operand& x, const Operand& w, const Bias& bias,
                         std::int64_t out_channels, std::int64_t rows, const std::int64_t* sums,
                         float* y);
 

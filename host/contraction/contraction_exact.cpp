@@ -75,12 +75,16 @@ void set_channel_factors(double common, const Operand& w, std::int64_t channels,
 
 }  // namespace
 
-void scale_integer_sums(const Operand& x, const Operand& w, const float* bias,
-                        std::int64_t out_channels, std::int64_t rows, const std::int64_t* sums,
-                        float* y) {
+std::vector<double> product_scales(const Operand& x, const Operand& w, std::int64_t out_channels) {
   std::vector<double> factors;
   set_channel_factors(common_scale(x, w), w, out_channels, factors);
-  scale_sums(WideSums{sums}, factors, bias, rows, y);
+  return factors;
+}
+
+void scale_integer_sums(const Operand& x, const Operand& w, const Bias& bias,
+                        std::int64_t out_channels, std::int64_t rows, const std::int64_t* sums,
+                        float* y) {
+  scale_sums(WideSums{sums}, product_scales(x, w, out_channels), bias, rows, y);
 }
 
 void Contraction::State::run_exact(const Sliced& c) {

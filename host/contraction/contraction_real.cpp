@@ -21,7 +21,7 @@ void Contraction::State::set_weights(const std::array<SlicePrimitive*, 2>& primi
 
 void Contraction::State::run_real(const Sliced& c) {
   const Slices slices = output_slices(c.shape);
-  const auto primitives = slice_primitives({c.role, c.shape, c.bias != nullptr}, slices);
+  const auto primitives = slice_primitives({c.role, c.shape, c.bias.values != nullptr}, slices);
   const Source source{c.left}, weights{c.weights};
   if (scratch_->digits.empty()) scratch_->digits.resize(1);
   set_weights(primitives, 0, all_elements(weights, c.shape.w_size(), scratch_->digits[0]));
@@ -30,7 +30,7 @@ void Contraction::State::run_real(const Sliced& c) {
     const void* left = elements(source, slices.first(i) * c.left_size,
                                 slices.samples(i) * c.left_size, scratch_->areas[slot].left);
     primitives[i + 1 == slices.count ? 1 : 0]->run(
-        slot, {.left = left, .bias = c.bias, .out = c.out + slices.first(i) * c.out_size});
+        slot, {.left = left, .bias = c.bias.values, .out = c.out + slices.first(i) * c.out_size});
   });
 }
 

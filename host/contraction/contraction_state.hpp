@@ -27,7 +27,7 @@ struct Sliced {
   Role role = Role::kForward;
   ContractionShape shape;
   Operand left, weights;
-  const float* bias = nullptr;
+  Bias bias;
   float* out = nullptr;
   std::int64_t left_size = 0, out_size = 0;  ///< per sample
   std::int64_t out_channels = 0, k = 0;      ///< k: products per output
@@ -92,12 +92,32 @@ void copy_sums(Sums sum, std::int64_t channels, std::int64_t rows, std::int64_t*
   }
 }
 
-/// out[r][c] = float(sum[r][c] * factor[c]) + bias[c]; sum may be out. A sum of -0 becomes 0, as
-/// an integer's would.
+/// out[r][c] = float((sum[r][c] + bias[c]) * factor[c]).
 template <class Sums>
-void scale_sums(Sums sum, const std::vector<double>& factor, const float* bias, std::int64_t rows,
-                float* out) {
+void scale_whole_sums(Sums sum, const std::vector<double>& factor, const double* bias,
+                      std::int64_t rows, float* out) {
   const std::size_t channels = factor.size();
+  kernels::vectorized([=, scale = factor.data()] {
+    Sums from = sum;
+    float* to = out;
+    for (std::int64_t r = 0; r < rows; ++r, from = from.from(channels), to += channels) {
+      QLOOM_INDEPENDENT_STEPS
+      for (std::size_t c = 0; c < channels; ++c) {
+        to[c] = static_cast<float>((from[c] + bias[c]) * scale[c] + 0.0);
+      }
+    }
+  });
+}
+
+/// out[r][c] = float(sum[r][c] * factor[c]) + bias[c], or with a bias of integers
+/// float((sum[r][c] + bias[c]) * factor[c]); sum may be out. A sum of -0 becomes 0, as an integer's
+/// would.
+template <class Sums>
+void scale_sums(Sums sum, const std::vector<double>& factor, const Bias& added, std::int64_t rows,
+                float* out) {
+  if (added.integers != nullptr) return scale_whole_sums(sum, factor, added.integers, rows, out);
+  const std::size_t channels = factor.size();
+  const float* const bias = added.values;
   kernels::vectorized([=, scale = factor.data()] {
     Sums from = sum;
     float* to = out;

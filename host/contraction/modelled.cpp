@@ -96,13 +96,15 @@ void ModelledContraction::run(const Product& p, const AccumulatorRef& accumulato
 
 namespace {
 
-/// Writes sums to their places: out[first + r * pitch + c] = float(sum * factor[channel]) + bias.
+/// Writes sums to their places: out[first + r * pitch + c] = float(sum * factor[channel]) + bias,
+/// or with a bias of integers float((sum + bias) * factor[channel]).
 struct StoreRows {
   std::int64_t pitch, group_size;  ///< group_size: index distance of two groups
   float* out;
   const double* factor;  ///< one per channel of the row, or null: 1
   double common = 1;
-  const float* bias = nullptr;
+  Bias bias{};
+  std::int64_t* sums = nullptr;
 
   [[nodiscard]] std::int64_t index(std::int64_t group, std::int64_t row, std::int64_t col) const {
     return row * pitch + group * group_size + col;
@@ -112,6 +114,13 @@ struct StoreRows {
     const std::int64_t channel = first % pitch;
     for (std::int64_t r = 0; r < rows; ++r, sum += cols) {
       float* to = out + first + r * pitch;
+      if (sums != nullptr) std::copy_n(sum, cols, sums + first + r * pitch);
+      if (bias.integers != nullptr) {
+        for (std::int64_t c = 0; c < cols; ++c) {
+          to[c] = static_cast<float>((sum[c] + bias.integers[channel + c]) * factor[channel + c]);
+        }
+        continue;
+      }
       if (factor != nullptr) {
         for (std::int64_t c = 0; c < cols; ++c) {
           to[c] = static_cast<float>(sum[c] * factor[channel + c]);
@@ -119,8 +128,8 @@ struct StoreRows {
       } else {
         for (std::int64_t c = 0; c < cols; ++c) to[c] = static_cast<float>(sum[c] * common);
       }
-      if (bias == nullptr) continue;
-      for (std::int64_t c = 0; c < cols; ++c) to[c] += bias[channel + c];
+      if (bias.values == nullptr) continue;
+      for (std::int64_t c = 0; c < cols; ++c) to[c] += bias.values[channel + c];
     }
   }
 };
@@ -140,7 +149,8 @@ double common_factor(const AccumulatorRef& accumulator, const Operand& a, const 
 }  // namespace
 
 void ModelledContraction::forward(const ContractionShape& s, const Operand& x, const Operand& w,
-                                  const float* bias, float* y, const AccumulatorRef& accumulator) {
+                                  const Bias& bias, float* y, const AccumulatorRef& accumulator,
+                                  std::int64_t* sums) {
   factors_.assign(static_cast<std::size_t>(s.out_c), 1.0);
   if (wants_codes(accumulator)) {
     require_codes(x, true, "the input");
@@ -174,7 +184,7 @@ void ModelledContraction::forward(const ContractionShape& s, const Operand& x, c
       [&](Area&, std::int64_t group, std::int64_t col, std::int64_t) -> View {
         return {turned + group * k * outputs + col, outputs};
       },
-      StoreRows{s.out_c, outputs, y, factors_.data(), 1, bias});
+      StoreRows{s.out_c, outputs, y, factors_.data(), 1, bias, sums});
 }
 
 void ModelledContraction::input_gradient(const ContractionShape& s, const Operand& dy,

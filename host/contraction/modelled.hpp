@@ -26,8 +26,9 @@ namespace qloom::contraction {
 ///         the accumulator refuses
 class ModelledContraction {
  public:
-  void forward(const ContractionShape& s, const Operand& x, const Operand& w, const float* bias,
-               float* y, const AccumulatorRef& accumulator);
+  /// `sums` gets the integer sums too, before scales and bias; only of an integer accumulator.
+  void forward(const ContractionShape& s, const Operand& x, const Operand& w, const Bias& bias,
+               float* y, const AccumulatorRef& accumulator, std::int64_t* sums = nullptr);
   void input_gradient(const ContractionShape& s, const Operand& dy, const Operand& w, float* dx,
                       const AccumulatorRef& accumulator);
   void weight_gradient(const ContractionShape& s, const Operand& x, const Operand& dy, float* dw,

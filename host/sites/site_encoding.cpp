@@ -36,7 +36,7 @@ Json SiteQuantizer::encoding_json() const {
   Json groups = methods::encoding_groups_of(spec_.quantizer);
   // One scale may find the codes, and each channel have values of its own.
   const bool is_finer = grouping_.by == methods::Grouping::By::kTensor && e.groups > 1;
-  if (groups == "tensor" && is_finer) groups = "channel";
+  if (groups == "tensor" && (is_finer || wants_products())) groups = "channel";
   return methods::to_json(e, groups);
 }
 

@@ -30,6 +30,7 @@ SiteQuantizer::SiteQuantizer(const registry::Registry& registry, QuantizerSpec s
   if (quantizer_.has(QLOOM_QUANTIZER_GROUPS_PER_SAMPLE)) {
     grouping_.by = methods::Grouping::By::kSample;
   }
+  if (wants_products()) grouping_ = {.by = methods::Grouping::By::kChannel, .channel_axis = 0};
   grouping_.inside_samples = context_.tracks_range && range_ && context_.has_batch_axis;
   quantizer_.read_learned(learned_);
 }
@@ -183,6 +184,15 @@ void SiteQuantizer::prepare(methods::Quantizer& quantizer, const qloom_tensor& t
   if (!awaits_tensor() && !quantizer_.has(QLOOM_QUANTIZER_WANTS_TENSOR)) in.x.data = nullptr;
   const bool is_passing = !phase_.training && !context_.tracks_range;
   if (range_) in.ranges = (is_passing ? passing_ranges_ : ranges_).data();
+  if (wants_products()) {
+    if (products_.size() != t.groups) {
+      throw RunError(
+          fmt::format("{}: quantizer \"{}\" takes the scales of a contraction's products, "
+                      "one for each of {} groups; {} are known",
+                      context_.name, quantizer_.method().id, t.groups, products_.size()));
+    }
+    in.product_scales = products_.data();
+  }
   if (wants_extremes()) {
     if (seen_ != Seen::kExtremes) find_extremes(t);
     extremes_.resize(t.groups);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "host/contraction/contraction.hpp"
@@ -146,14 +147,24 @@ class SiteQuantizer {
   }
   /// Of the parameter that the coming tensors are; valid while they are quantized.
   void tell(const Stored& stored) { stored_ = stored; }
+  /// Is its grid that of its contraction's sums? Then the next forward must be told of it before:
+  /// what 1 in a sum stands for, one for each group.
+  [[nodiscard]] bool wants_products() const {
+    return quantizer_.has(QLOOM_QUANTIZER_WANTS_PRODUCTS);
+  }
+  void tell_products(std::vector<double> scales) { products_ = std::move(scales); }
+  /// Are the present tensor's values x itself, because first values are awaited?
+  [[nodiscard]] bool is_waiting() const { return present_ == Present::kWaiting; }
   /// forward() in two steps, for who takes codes: the first finds ranges and prepares the
   /// quantizer, after which is_coded() tells, the second, with the same x, gives values, codes, or
   /// both (a null takes none).
   void begin_forward(const Tensor& x, const Phase& phase);
   void end_forward(const Tensor& x, Tensor* y, CodedTensor* codes);
-  /// Is there an operand() of codes for the present tensor? An affine encoding without offset is
-  /// one, where one scale serves all or (weights) one each output channel.
+  /// Is there an operand() of codes for the present tensor? An affine encoding without offset, or
+  /// with one of half steps, is one, where one scale serves all or (weights) one each output channel.
   [[nodiscard]] bool is_coded();
+  /// How contractions take the codes; is_coded() holds.
+  [[nodiscard]] const Coding& coding() const { return coding_; }
   /// Is there one that needs no values?
   [[nodiscard]] bool is_coded_alone() { return is_coded() && coding_.has_one_scale(); }
   /// Integer codes of the last forward's x under the same random words; RunError when the encoding
@@ -323,6 +334,7 @@ class SiteQuantizer {
   Tensor first_;  ///< calibration: the first tensor, until its range is known too
   Phase phase_;
   Stored stored_;
+  std::vector<double> products_;
   std::uint64_t groups_ = 0;  ///< of the last observed tensor
   Tensor clamped_;
   // The present tensor.

@@ -51,6 +51,20 @@ TEST_F(ApplyGiven, AScaleAndAZeroPointAreTheGrid) {
   EXPECT_EQ(json("e.json")["zero_point"], Json::parse("[3]"));
 }
 
+TEST_F(ApplyGiven, ABiasTakesTheScalesOfItsProducts) {
+  constexpr const char* kProduct = R"({"quantizer": {"plugin": "product"}})";
+  write_array("x.npy", {1.26F, -0.375F});
+  apply(kProduct, {"--given", R"({"product_scales": [0.5, 0.25]})", "--codes", "c.npy",
+                   "--encoding", "e.json"});
+  EXPECT_EQ(array("y.npy"), (std::vector<float>{1.5F, -0.5F}));
+  EXPECT_EQ(codes("c.npy"), (std::vector<std::int32_t>{3, -2}));
+  EXPECT_EQ(json("e.json")["granularity"], "channel");
+  EXPECT_EQ(json("e.json")["bits"], 32);
+  expect_refusal(kProduct, {}, "product_scales");
+  expect_refusal(kProduct, {"--given", R"({"product_scales": 0})"}, "numbers above 0");
+  expect_refusal(kAffine, {"--given", R"({"product_scales": 1})"}, "product_scales");
+}
+
 TEST_F(ApplyGiven, LearnedValuesAreThoseOfTheQuantizer) {
   write_array("x.npy", {1.0F, -1.1F, 100.0F, 0.25F});
   apply(kLsq, {"--given", R"({"step": 0.5})"});  // codes -8 .. 7

@@ -124,6 +124,8 @@ void check_quantizer_tensors(Context& context, const Case& c) {
       prepare.training = 1;
       prepare.x = t;
       prepare.ranges = ranges.data();
+      const std::vector<double> products(t.groups, 0.0078);
+      prepare.product_scales = products.data();
       prepare.learning_rate = 0.125;
       const Tensor ones = uniform({static_cast<std::int64_t>(n)}, context.seed(), 0.25F, 1.0F);
       auto weights = std::make_unique<Guarded<float>>(ones.data(), n, side);
@@ -131,6 +133,7 @@ void check_quantizer_tensors(Context& context, const Case& c) {
       constexpr std::uint32_t kRanges =
           QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES;
       if ((ops.caps & kRanges) == 0) prepare.ranges = nullptr;
+      if ((ops.caps & QLOOM_QUANTIZER_WANTS_PRODUCTS) == 0) prepare.product_scales = nullptr;
       qloom_error error = registry::empty_error();
       if (ops.prepare(instance.self(), &prepare, &error) != QLOOM_OK) continue;
       if (ops.backward_prepare != nullptr) {

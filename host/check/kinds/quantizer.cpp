@@ -40,6 +40,13 @@ constexpr qloom_rounding kStochasticTable{sizeof(qloom_rounding), 0,
                                           &round_by_rule<QLOOM_ROUND_STOCHASTIC>, nullptr};
 constexpr qloom_rounding kKeepTable{sizeof(qloom_rounding), 0, &keep, nullptr};
 
+/// Scales of a contraction's products, others for each group.
+std::vector<double> products_of(const qloom_tensor& t) {
+  std::vector<double> scales(t.groups);
+  for (std::size_t g = 0; g < scales.size(); ++g) scales[g] = 0.0078 / double(1 + g % 5);
+  return scales;
+}
+
 std::vector<qloom_range> ranges_of(const qloom_tensor& t) {
   std::vector<qloom_range> ranges(t.groups, {0.0, 0.0});
   std::vector<bool> is_seen(t.groups, false);
@@ -103,7 +110,9 @@ qloom_tensor geometry_of(const Json& params, std::uint32_t caps, const Tensor& x
   qloom_tensor t{
       x.data(), shape.data(), shape.size(), x.size(), 1, 1, std::max<std::uint64_t>(1, x.size())};
   const Json granularity = params.value("granularity", Json("tensor"));
-  if ((caps & QLOOM_QUANTIZER_GROUPS_PER_SAMPLE) != 0 || granularity == "sample") {
+  constexpr std::uint32_t kByFirstAxis =
+      QLOOM_QUANTIZER_GROUPS_PER_SAMPLE | QLOOM_QUANTIZER_WANTS_PRODUCTS;
+  if ((caps & kByFirstAxis) != 0 || granularity == "sample") {
     t.groups = static_cast<std::uint64_t>(shape.at(0));
     t.inner = x.size() / t.groups;
   } else if (granularity == "channel") {
@@ -144,6 +153,7 @@ QuantizerDriver::QuantizerDriver(Context& context, const Case& c, registry::Inst
   groups_ = EncodingGroups(c.grid(), geometry_);
   if (is_wanted(QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES))
     ranges_ = ranges_of(geometry_);
+  if (is_wanted(QLOOM_QUANTIZER_WANTS_PRODUCTS)) products_ = products_of(geometry_);
 }
 
 qloom_block QuantizerDriver::block(std::uint64_t first, std::uint64_t n) const {
@@ -170,6 +180,7 @@ std::string QuantizerDriver::prepare(std::uint64_t round, bool with_data) {
     in.x.data = nullptr;
   }
   in.ranges = ranges_.empty() ? nullptr : ranges_.data();
+  if (!products_.empty()) in.product_scales = products_.data();
   in.learning_rate = is_training_ ? 0.125 : 0.0;
   in.importance = in.second_moment = weights_.data();
   in.seed = context_.seed();

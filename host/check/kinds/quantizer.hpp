@@ -101,6 +101,7 @@ class QuantizerDriver {
   qloom_tensor geometry_{};
   EncodingGroups groups_;
   std::vector<qloom_range> ranges_;
+  std::vector<double> products_;
   Tensor weights_;  // importance and second moment of the elements
   std::uint64_t round_ = 0;
   bool is_training_ = true;

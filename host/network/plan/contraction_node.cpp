@@ -46,6 +46,54 @@ Operand seen(const Execution& e, Parameter& parameter) {
   return site.operand(parameter.quantized.data(), parameter.codes);
 }
 
+/// Which operand keeps the sums from being integers.
+std::string real_operand(const Node& node) {
+  const char* const what = !node.weight_operand.codes  ? "the weights have no such codes"
+                           : !node.input_operand.codes ? "the input has no such codes"
+                                                       : "the codes are too wide";
+  return fmt::format("{}: an affine quantizer without a scale along the sum gives them", what);
+}
+
+/// Has one of the operands no codes yet, because its first values are awaited?
+bool awaits_values(const Execution& e, const Node& node) {
+  const Node& from = e.node(node.inputs[0]);
+  const auto waits = [](const SiteQuantizer* site) {
+    return site != nullptr && site->is_waiting();
+  };
+  return waits(from.site.get()) || waits(node.weight->forward.get());
+}
+
+/// Integers of the bias at the scale of the sums, where its quantizer gives them; its values else.
+/// Behind the operands.
+void see_bias(const Execution& e, Node& node) {
+  node.bias_integers.clear();
+  node.bias_values = nullptr;
+  if (node.bias == nullptr) return;
+  Parameter& bias = *node.bias;
+  const bool is_averaged = e.pass.use_shadows && !bias.shadow.empty();
+  const bool has_products =
+      !is_averaged && sees_quantized(e, bias) && bias.forward->wants_products();
+  if (!has_products) {
+    node.bias_values = seen(e, bias).values;
+    return;
+  }
+  if (!contraction::sums_are_integers(node.input_operand, node.weight_operand)) {
+    if (!awaits_values(e, node)) {
+      throw RunError(
+          fmt::format("quantizer \"{}\" needs sums of integer codes of one scale, but {}",
+                      bias.forward->spec().quantizer.method->id, real_operand(node)));
+    }
+    node.bias_values = bias.value.data();
+    return;
+  }
+  bias.forward->tell_products(contraction::product_scales(node.input_operand, node.weight_operand,
+                                                          node.out_shape.channels));
+  node.bias_values = seen(e, bias).values;
+  std::vector<std::int32_t> codes;
+  bias.forward->encode(bias.value, codes);
+  node.bias_integers.assign(codes.begin(), codes.end());
+}
+
 /// dL/dy as one of the two products of the way back reads it.
 struct Error {
   Operand operand;
@@ -74,10 +122,10 @@ void forward_contraction(Execution& e, Node& node) {
   node.input_operand = is_quantized ? from.site->operand(from.values(), from.codes)
                                     : Operand{.values = from.values()};
   node.weight_operand = seen(e, *node.weight);
-  node.bias_values = node.bias == nullptr ? nullptr : seen(e, *node.bias).values;
+  at_contraction("bias", *node.layer, [&] { see_bias(e, node); });
   at_contraction("forward", *node.layer, [&] {
     node.contraction.forward(shape_of(e, node), node.input_operand, node.weight_operand,
-                             node.bias_values, node.out.data(),
+                             node.added(), node.out.data(),
                              e.accumulators->reference(node, 0, e.pass));
   });
 }
@@ -98,8 +146,10 @@ void weight_gradients(Execution& e, Node& node, const Operand& error) {
   });
   through_quantizer(e, *node.weight);
   if (node.bias == nullptr) return;
+  const bool is_as_stored = node.bias->forward != nullptr && node.bias->forward->wants_products() &&
+                            node.bias_integers.empty();
   bias_gradient(shape, error, node.bias->gradient.data());
-  through_quantizer(e, *node.bias);
+  if (!is_as_stored) through_quantizer(e, *node.bias);
 }
 
 }  // namespace

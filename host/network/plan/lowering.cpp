@@ -174,6 +174,31 @@ void Lowering::lower_contraction(Node& node, bool has_input_gradient) {
   check_accumulators(node, has_input_gradient);
 }
 
+void Lowering::check_bias(const Node& node, const SiteKey& read, int input) const {
+  if (node.bias == nullptr || node.bias->forward == nullptr) return;
+  if (!node.bias->forward->wants_products()) return;
+  const sites::QuantizerSpec& bias = node.bias->forward->spec();
+  const auto refuse = [&](const SiteKey& key, const std::string& fault) {
+    throw InputError(fmt::format(
+        R"({}: "{}" codes the bias of "{}" by the scales of its products, but {}; expected a rule )"
+        R"(such as {{"site": "{}", "layers": ["{}"], "quantizer": {{"plugin": "affine"}}}})",
+        bias.quantizer.where, bias.quantizer.method->id, key.layer, fault, key.site->name,
+        key.layer));
+  };
+  const auto require = [&](const SiteKey& key, const SiteQuantizer* site, const char* what) {
+    if (site == nullptr) refuse(key, fmt::format("no rule quantizes its {}", what));
+    const std::string& id = site->spec().quantizer.method->id;
+    if (!site->has_codes()) refuse(key, fmt::format("\"{}\" gives its {} no codes", id, what));
+    const sites::When when = site->spec().when;
+    if (when == sites::When::kAlways || when == bias.when) return;
+    refuse(key, fmt::format("its {} are not quantized in all its passes (\"when\")", what));
+  };
+  require({at(Owner::kContraction, Value::kWeight), read.layer}, node.weight->forward.get(),
+          "weights");
+  const Node& from = *nodes_[static_cast<std::size_t>(input)];
+  require(read, from.type == Node::Type::kQuantize ? from.site.get() : nullptr, "inputs");
+}
+
 void Lowering::check_accumulators(const Node& node, bool has_input_gradient) const {
   for (const SiteKey& key : node.accumulators) {
     const Value sum = key.site->value;
@@ -251,6 +276,7 @@ void Lowering::add_layer(int index) {
     inputs[0] = add_quantize({at(Owner::kContraction, read), layer.name}, inputs[0],
                              layer.type->contraction(layer, 1).fan_in());
     lower_contraction(*node, nodes_[static_cast<std::size_t>(inputs[0])]->needs_gradient);
+    check_bias(*node, {at(Owner::kContraction, read), layer.name}, inputs[0]);
   } else if (layer.is_norm()) {
     inputs[0] = add_quantize({at(Owner::kNorm, Value::kInput), layer.name}, inputs[0]);
     lower_norm(*node, index);

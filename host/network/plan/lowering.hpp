@@ -32,6 +32,8 @@ class Lowering {
   void lower_norm(Node& node, int index);
   /// InputError when an integer accumulator would get operands without integer codes.
   void check_accumulators(const Node& node, bool has_input_gradient) const;
+  /// InputError when a bias would be coded by the scale of sums that are no integers.
+  void check_bias(const Node& node, const SiteKey& read, int input) const;
   /// InputError when groups of a weight, or of what becomes of it, reach over an output channel.
   void check_weight_groups(const Parameter& weight, const Layer& layer) const;
   void attach_update_sites(Parameter& parameter, const Layer& layer);

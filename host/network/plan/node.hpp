@@ -42,11 +42,15 @@ struct Node {
   Contraction contraction;
   Operand input_operand, weight_operand;  ///< as the last forward saw them
   const float* bias_values = nullptr;     ///< likewise; null: none
+  std::vector<double> bias_integers;      ///< likewise, at the scale of the sums; empty: it is real
   Operand dx_error, dw_error;  ///< dL/d(value) as the last backward saw it, without codes; values
                                ///< are there where all are kept
   std::array<SiteKey, 3> accumulators;  ///< of the sums forward, dx, dw
   std::vector<std::int32_t> places;     ///< what a layer keeps for its gradient
 
+  [[nodiscard]] contraction::Bias added() const {
+    return {bias_values, bias_integers.empty() ? nullptr : bias_integers.data()};
+  }
   [[nodiscard]] const float* values() const { return value == nullptr ? nullptr : value->data(); }
 };
 
