@@ -40,9 +40,9 @@ TEST(Coding, TakesOneScaleOrOneEachOutputChannel) {
   EXPECT_TRUE(grids.is_taken(2));
 }
 
-TEST(Coding, TakesNoOffsetNoOtherKindAndNoCodeTooLarge) {
+TEST(Coding, TakesNoOtherOffsetNoOtherKindAndNoCodeTooLarge) {
   Grids grids;
-  const float offset[2] = {};
+  const float offset[2] = {0, 0.125F};
   grids.encoding.grid.offset = offset;
   EXPECT_FALSE(grids.is_taken());
   grids.encoding.grid.offset = nullptr;
@@ -56,6 +56,57 @@ TEST(Coding, TakesNoOffsetNoOtherKindAndNoCodeTooLarge) {
   grids.hi[1] = INT32_MAX;  // and less its zero point it would not even be an int32
   grids.zero[1] = INT32_MIN;
   EXPECT_FALSE(grids.is_taken());
+}
+
+TEST(Coding, AnOffsetOfHalfStepsMakesOddCodes) {
+  Grids grids;
+  const float offset[2] = {-0.25F, 0.75F};  // -1 and 3 halves of 0.5
+  grids.zero = {-3, 5};
+  grids.encoding.grid.offset = offset;
+  Coding coding;
+  ASSERT_TRUE(coding.take(grids.encoding, 0));
+  const qloom_tensor geometry{nullptr, nullptr, 0, 6, 1, 2, 3};
+  const std::array<std::int32_t, 6> codes{-8, 0, 7, -8, 0, 7};
+  CodedTensor stored;
+  coding.resize(stored, 6);
+  EXPECT_TRUE(coding.store(geometry, 0, 2, codes.data(), stored));
+  EXPECT_TRUE(coding.store(geometry, 2, 4, codes.data() + 2, stored));
+  std::array<float, 6> found{};
+  kernels::load_codes(stored.view(), found.data(), found.size());
+  EXPECT_EQ(found, (std::array<float, 6>{-11, 5, 19, -23, -7, 7}));
+  EXPECT_EQ(*coding.operand(nullptr, stored).scale, 0.25F);
+  for (std::size_t i = 0; i < 6; ++i) {  // the values that the encoding states
+    const std::size_t g = i / 3;
+    EXPECT_EQ(found[i] * 0.25F, offset[g] + 0.5F * float(codes[i] - grids.zero[g])) << i;
+  }
+}
+
+TEST(Coding, AnOffsetOfWholeStepsMovesTheZeroPoint) {
+  Grids grids;
+  const float offset[2] = {-1, 2};
+  grids.encoding.grid.offset = offset;
+  Coding coding;
+  ASSERT_TRUE(coding.take(grids.encoding, 0));
+  const qloom_tensor geometry{nullptr, nullptr, 0, 2, 1, 2, 1};
+  const std::array<std::int32_t, 2> codes{7, -8};
+  CodedTensor stored;
+  coding.resize(stored, 2);
+  EXPECT_TRUE(coding.store(geometry, 0, 2, codes.data(), stored));
+  std::array<float, 2> found{};
+  kernels::load_codes(stored.view(), found.data(), found.size());
+  EXPECT_EQ(found, (std::array<float, 2>{5, -4}));
+  EXPECT_EQ(*coding.operand(nullptr, stored).scale, 0.5F);
+}
+
+TEST(Coding, AnOffsetThatLeavesValuesOffTheGridIsNone) {
+  Grids grids;
+  grids.scale = {0.1F, 0.1F};  // 7 * 0.1F - 0.05F is rounded twice
+  const float offset[2] = {-0.05F, -0.05F};
+  grids.encoding.grid.offset = offset;
+  EXPECT_FALSE(grids.is_taken());
+  grids.lo = {0, 0};
+  grids.hi = {1, 1};
+  EXPECT_TRUE(grids.is_taken()) << "one bit: -0.05 and 0.05";
 }
 
 TEST(Coding, TakesEachGroupsZeroPointOff) {
