@@ -1,3 +1,3 @@
 # Knows networks and programs: no run, no file.
-qloom_add_floor(compile SOURCES absorb.cpp compile.cpp fit.cpp logits.cpp operands.cpp repeatable.cpp route.cpp simulate.cpp summary.cpp tensors.cpp
+qloom_add_floor(compile SOURCES absorb.cpp compile.cpp cost.cpp fit.cpp logits.cpp operands.cpp register.cpp repeatable.cpp route.cpp simulate.cpp summary.cpp tensors.cpp
   LIBRARIES qloom_network qloom_program)

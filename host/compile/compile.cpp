@@ -10,6 +10,7 @@
 
 #include "host/compile/logits.hpp"
 #include "host/compile/operands.hpp"
+#include "host/compile/register.hpp"
 #include "host/compile/tensors.hpp"
 #include "host/tensor/error.hpp"
 
@@ -134,8 +135,9 @@ class Compiler {
   Reached take_contraction(const Node& node) {
     const Node& read = node_at(node.inputs[0]);
     const Reached& input = from(node);
-    auto refusals = refusals_at(
-        node, read, network_.accumulators.reference(node, 0, network_.plan.last_pass()));
+    const contraction::AccumulatorRef accumulator =
+        network_.accumulators.reference(node, 0, network_.plan.last_pass());
+    auto refusals = refusals_at(node, read, accumulator);
     for (Refusal& refusal : refusals) refuse(std::move(refusal));
     if (!refusals.empty() || input.what != Reached::What::kCodes) return {};
     Op op;
@@ -159,10 +161,12 @@ class Compiler {
         return {};
       }
     }
-    const auto sums = program::sums_of(op, codes);
+    auto sums = program::sums_of(op, codes);
     Interval all{0, 0};
     for (const Interval& sum : sums) all = steps::join(all, sum);
-    if (!take_register(all, op)) return {};
+    if (!take_register(all, accumulator, op)) return {};
+    for (Interval& sum : sums) sum = held(op.sum, sum);
+    all = held(op.sum, all);
     Reached reached{Reached::What::kRoute, -1, {}};
     reached.route.contraction = &node;
     reached.route.phase = phase();
@@ -172,10 +176,17 @@ class Compiler {
     return reached;
   }
 
-  /// The register that holds all sums; false where none does.
-  bool take_register(Interval sums, Op& op) {
+  /// The register that holds all sums, or the one that a rule models; false where none does.
+  bool take_register(Interval sums, const contraction::AccumulatorRef& accumulator, Op& op) {
     constexpr int kWidest = 62;  // of a program's registers
     op.sum.needed = std::max(2, steps::bits_of({std::min<std::int64_t>(sums.lo, -1), sums.hi}));
+    if (is_modelled(accumulator)) {
+      const int needed = op.sum.needed;
+      op.sum = *register_of(accumulator, op.window.fan_in());
+      op.sum.needed = needed;
+      if (needed <= op.sum.bits) op.sum.overflow = program::Overflow::kNever;
+      return true;
+    }
     op.sum.bits = op.sum.needed <= 32 ? 32 : kWidest;
     if (op.sum.needed <= kWidest) return true;
     refuse({op.name,

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -14,18 +15,22 @@
 namespace qloom::compile {
 namespace {
 
-/// Logits as factor * sum + offset, one a channel.
+/// Logits as factor * (sum + whole) + offset, one a channel.
 struct Linear {
   std::vector<double> factor, offset;
+  std::vector<std::int64_t> whole;  ///< bias at the scale of the sums; empty: it is real
 };
 
 Linear linear_of(const Route& route, const network::Pass& pass) {
   const Node& node = *route.contraction;
   const contraction::Operand &x = node.input_operand, &w = node.weight_operand;
   Linear linear;
+  const std::vector<double>& integers = node.bias_integers;
+  linear.whole.assign(integers.begin(), integers.end());
+  const bool is_real = integers.empty() && node.bias_values != nullptr;
   for (std::size_t c = 0; c < static_cast<std::size_t>(route.channels()); ++c) {
     linear.factor.push_back(double{*x.scale} * double{w.scale[w.scale_count == 1 ? 0 : c]});
-    linear.offset.push_back(node.bias_values == nullptr ? 0.0 : double{node.bias_values[c]});
+    linear.offset.push_back(is_real ? double{node.bias_values[c]} : 0.0);
   }
   for (const Node* next : route.nodes) {
     if (next->norm == nullptr) continue;
@@ -39,7 +44,23 @@ Linear linear_of(const Route& route, const network::Pass& pass) {
   return linear;
 }
 
-/// The sums themselves, where they are the logits at one scale.
+steps::Step add_of(std::vector<std::int64_t> constants) {
+  return {steps::Op::kAdd, steps::Rounding::kTowardNegative, std::move(constants), 1};
+}
+
+/// What sums in these ranges, one a channel, become.
+Interval values_behind(const steps::Chain& chain, const std::vector<Interval>& ranges) {
+  if (chain.empty()) {
+    Interval values = ranges[0];
+    for (const Interval& range : ranges) values = steps::join(values, range);
+    return values;
+  }
+  const steps::Proof proof = steps::prove(chain, ranges.size(), ranges);
+  if (!proof.holds()) throw RunError("logits: " + proof.fault);
+  return proof.behind.back();
+}
+
+/// The sums themselves with a whole bias, where they are the logits at one scale.
 std::optional<LinearLogits> sums_as_logits(const Linear& linear,
                                            const std::vector<Interval>& ranges) {
   const double factor = linear.factor[0];
@@ -51,8 +72,8 @@ std::optional<LinearLogits> sums_as_logits(const Linear& linear,
   }
   LinearLogits logits;
   logits.scale = factor;
-  logits.values = ranges[0];
-  for (const Interval& range : ranges) logits.values = steps::join(logits.values, range);
+  if (!linear.whole.empty()) logits.steps = {add_of(linear.whole)};
+  logits.values = values_behind(logits.steps, ranges);
   constexpr std::int64_t kDistinct = std::int64_t{1} << 23;  // times a factor, in 24 bits
   logits.rounds = logits.values.lo <= -kDistinct || logits.values.hi >= kDistinct;
   return logits;
@@ -72,6 +93,20 @@ std::vector<std::int64_t> scaled(const std::vector<double>& values, int bits) {
   return integers;
 }
 
+/// A factor far below the largest has few bits left, and its class another place among the logits.
+void require_bits(const std::vector<double>& factors, const std::vector<std::int64_t>& multipliers,
+                  int bits) {
+  constexpr std::int64_t kFewest = 1 << 15;  // 16 bits
+  for (std::size_t c = 0; c < factors.size(); ++c) {
+    const std::int64_t m = multipliers[c];
+    if (std::abs(m) >= kFewest || std::ldexp(static_cast<double>(m), -bits) == factors[c]) continue;
+    throw RunError(
+        fmt::format("logits: class {} has the factor {}, of which {} bits are left beside the "
+                    "largest one of 31 bits, fewer than 16: classes could change places",
+                    c, factors[c], steps::bits_of({0, std::abs(m)})));
+  }
+}
+
 }  // namespace
 
 bool is_linear(const Route& route) {
@@ -83,8 +118,6 @@ bool is_linear(const Route& route) {
 
 LinearLogits linear_logits(const Route& route, const network::Pass& pass,
                            const std::vector<Interval>& ranges) {
-  using steps::Op;
-  using steps::Rounding;
   const Linear linear = linear_of(route, pass);
   if (auto sums = sums_as_logits(linear, ranges)) return *sums;
   double largest = 0;
@@ -94,17 +127,15 @@ LinearLogits linear_logits(const Route& route, const network::Pass& pass,
   const int bits = 31 - exponent;  // largest * 2^bits lies in 2^30 .. 2^31
   LinearLogits logits;
   logits.scale = std::ldexp(1.0, -bits);
-  logits.steps = {
-      {Op::kMultiply, Rounding::kTowardNegative, scaled(linear.factor, bits), 1},
-      {Op::kAdd, Rounding::kTowardNegative, scaled(linear.offset, bits), 1},
-  };
+  std::vector<std::int64_t> multipliers = scaled(linear.factor, bits);
+  require_bits(linear.factor, multipliers, bits);
+  if (!linear.whole.empty()) logits.steps.push_back(add_of(linear.whole));
+  logits.steps.push_back(
+      {steps::Op::kMultiply, steps::Rounding::kTowardNegative, std::move(multipliers), 1});
   const bool has_offset = std::any_of(linear.offset.begin(), linear.offset.end(),
                                       [](double offset) { return offset != 0; });
-  if (!has_offset) logits.steps.pop_back();
-  const steps::Proof proof =
-      steps::prove(logits.steps, static_cast<std::uint64_t>(route.channels()), ranges);
-  if (!proof.holds()) throw RunError("logits: " + proof.fault);
-  logits.values = proof.behind.back();
+  if (has_offset) logits.steps.push_back(add_of(scaled(linear.offset, bits)));
+  logits.values = values_behind(logits.steps, ranges);
   return logits;
 }
 

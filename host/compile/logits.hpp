@@ -14,8 +14,9 @@ namespace qloom::compile {
 
 /// Logits at one scale, of sums in `ranges` (one a channel): steps sum * m + b with m of at most 31
 /// bits, since neither scales per channel nor real offsets leave integers that can be compared. The
-/// simulation's float32 logits are these but for their rounding. No steps where one scale serves
-/// all channels and nothing is added: the sums themselves.
+/// simulation's float32 logits are these but for their rounding. No steps but the addition of a
+/// bias of integers where one scale serves all channels and nothing else is added. RunError where a
+/// factor is so far below the largest that fewer than 16 bits of it are left.
 struct LinearLogits {
   steps::Chain steps;
   double scale = 1;  ///< of the logits; with steps a power of two

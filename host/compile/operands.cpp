@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "host/compile/register.hpp"
+
 namespace qloom::compile {
 namespace {
 
@@ -25,7 +27,7 @@ std::string uncoded(const SiteQuantizer& site) {
     return fmt::format("codes of \"{}\" do not stand for equally spaced numbers", id);
   }
   if (encoding.grid.offset != nullptr) {
-    return fmt::format("codes of \"{}\" have an offset that is no zero point", id);
+    return fmt::format("codes of \"{}\" have an offset that is no number of half steps", id);
   }
   if (encoding.groups > 1) {
     return fmt::format("\"{}\" has {} scales, one after the other along the sum", id,
@@ -81,8 +83,11 @@ std::vector<Refusal> refusals_at(const Node& contraction, const Node& from,
   check_input(contraction, from, refusals);
   check_weights(contraction, refusals);
   const std::string& layer = contraction.layer->name;
-  if (accumulator.ops != nullptr && accumulator.ops->is_exact(accumulator.self) == 0) {
-    refusals.push_back({layer, "its accumulator does not add exactly",
+  if (is_modelled(accumulator) &&
+      !register_of(accumulator,
+                   contraction.layer->type->contraction(*contraction.layer, 1).fan_in())) {
+    refusals.push_back({layer,
+                        "its accumulator is no register that wraps or saturates after each product",
                         fmt::format(R"({{"site": "accumulator.forward", "layers": ["{}"], )"
                                     R"("accumulator": null}})",
                                     layer)});
@@ -110,7 +115,9 @@ std::string fault_of(SiteQuantizer& site, const network::Phase& phase) {
         site.spec().quantizer.method->id);
   }
   const qloom_encoding e = site.encoding();
-  if (!all_equal(e.grid.scale, e.groups) || !all_equal(e.grid.zero_point, e.groups)) {
+  const bool has_one_offset = e.grid.offset == nullptr || all_equal(e.grid.offset, e.groups);
+  if (!all_equal(e.grid.scale, e.groups) || !all_equal(e.grid.zero_point, e.groups) ||
+      !has_one_offset) {
     return fmt::format("\"{}\" has {} scales and zero points", site.spec().quantizer.method->id,
                        e.groups);
   }
@@ -119,10 +126,11 @@ std::string fault_of(SiteQuantizer& site, const network::Phase& phase) {
 
 CodeSpace code_space_of(const SiteQuantizer& site) {
   const qloom_encoding e = site.encoding();
-  return {{*std::min_element(e.grid.code_min, e.grid.code_min + e.groups),
-           *std::max_element(e.grid.code_max, e.grid.code_max + e.groups)},
-          e.grid.zero_point[0],
-          double{e.grid.scale[0]}};
+  const sites::Coding& coding = site.coding();
+  return {{coding.step() * *std::min_element(e.grid.code_min, e.grid.code_min + e.groups),
+           coding.step() * *std::max_element(e.grid.code_max, e.grid.code_max + e.groups)},
+          coding.zero(),
+          double{coding.scale()}};
 }
 
 }  // namespace qloom::compile

@@ -11,7 +11,13 @@
 
 namespace qloom::compile {
 
-/// What is missing at a contraction that has run; empty where it adds integer codes exactly.
+/// Does the accumulator alone say what a sum is?
+[[nodiscard]] inline bool is_modelled(const contraction::AccumulatorRef& accumulator) {
+  return accumulator.ops != nullptr && accumulator.ops->is_exact(accumulator.self) == 0;
+}
+
+/// What is missing at a contraction that has run; empty where it adds integer codes exactly or in a
+/// register (register.hpp).
 /// `from`: the node that it reads.
 [[nodiscard]] std::vector<Refusal> refusals_at(const Node& contraction, const Node& from,
                                                const contraction::AccumulatorRef& accumulator);
@@ -19,7 +25,8 @@ namespace qloom::compile {
 /// Why the codes of a quantizer are no fixed function of a value; empty where they are.
 [[nodiscard]] std::string fault_of(SiteQuantizer& site, const network::Phase& phase);
 
-/// Codes and zero point of a quantizer whose codes are such a function.
+/// Codes and zero point of a quantizer whose codes are such a function, as contractions take them
+/// (sites::Coding).
 struct CodeSpace {
   steps::Interval codes;
   std::int64_t zero_point = 0;

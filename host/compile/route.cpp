@@ -13,8 +13,8 @@ void start_values(const Route& route, std::int64_t rows, const std::int64_t* v, 
   const std::int64_t channels = route.channels();
   if (route.contraction != nullptr) {
     const Node& from = *route.contraction;
-    return contraction::scale_integer_sums(from.input_operand, from.weight_operand,
-                                           from.bias_values, channels, rows, v, y);
+    return contraction::scale_integer_sums(from.input_operand, from.weight_operand, from.added(),
+                                           channels, rows, v, y);
   }
   for (std::int64_t i = 0; i < rows * channels; ++i) {
     y[i] = route.pixels->values[static_cast<std::size_t>(v[i] * channels + i % channels)];
@@ -22,6 +22,15 @@ void start_values(const Route& route, std::int64_t rows, const std::int64_t* v, 
 }
 
 }  // namespace
+
+void encode(SiteQuantizer& site, const Tensor& values, const network::Phase& phase,
+            std::vector<std::int32_t>& codes) {
+  site.begin_forward(values, phase);
+  site.encode(values, codes);
+  const auto step = static_cast<std::int32_t>(site.coding().step());
+  if (step == 1) return;
+  for (std::int32_t& code : codes) code *= step;
+}
 
 void pass_node(const Node& node, std::int64_t rows, std::int64_t channels, float* y) {
   if (node.norm != nullptr) return node.norm->apply(0, static_cast<std::uint64_t>(rows), y, y);
@@ -61,8 +70,7 @@ void codes_of(const Route& route, std::int64_t rows, const std::int64_t* v, std:
   values_of(route, route.nodes.size(), rows, v, values);
   network::Phase phase = route.phase;
   phase.step = step;
-  route.site->begin_forward(values, phase);
-  route.site->encode(values, codes);
+  encode(*route.site, values, phase, codes);
 }
 
 }  // namespace qloom::compile

@@ -37,6 +37,10 @@ struct Route {
   [[nodiscard]] std::size_t nodes_before_pool() const;
 };
 
+/// The codes that the site makes of values in such a pass, as contractions take them.
+void encode(SiteQuantizer& site, const Tensor& values, const network::Phase& phase,
+            std::vector<std::int32_t>& codes);
+
 /// One node in place on (rows, channels), as a pass of evaluation does it; nodes that choose or
 /// move elements leave them.
 void pass_node(const Node& node, std::int64_t rows, std::int64_t channels, float* y);

@@ -15,13 +15,13 @@ namespace {
 using program::Values;
 
 /// The integer sums of a contraction that has run, by the means by which it ran.
-Values sums_of(const Node& node) {
+Values sums_of(const Node& node, const contraction::AccumulatorRef& accumulator) {
   const std::int64_t batch = node.shape[0];
   Values sums(node.out.size());
   Tensor y(node.shape);
   contraction::Contraction again;
   again.forward(node.layer->type->contraction(*node.layer, batch), node.input_operand,
-                node.weight_operand, node.bias_values, y.data(), {}, sums.data());
+                node.weight_operand, node.added(), y.data(), accumulator, sums.data());
   if (std::memcmp(y.data(), node.out.data(), y.size() * sizeof(float)) != 0) {
     throw RunError(fmt::format("\"{}\": its sums give other values than the simulation has",
                                node.layer->name));
@@ -36,8 +36,7 @@ Values codes_of(const Source& source, const network::Phase& phase) {
     pass_node(*node, static_cast<std::int64_t>(values.size()) / channels, channels, values.data());
   }
   std::vector<std::int32_t> codes;
-  source.site->begin_forward(values, phase);
-  source.site->encode(values, codes);
+  encode(*source.site, values, phase, codes);
   return {codes.begin(), codes.end()};
 }
 
@@ -55,7 +54,7 @@ Values classes_of(const Node& node) {
 
 }  // namespace
 
-std::vector<Values> simulated(const Compiled& compiled, const network::Network& network) {
+std::vector<Values> simulated(const Compiled& compiled, network::Network& network) {
   const network::Phase& phase = network.plan.last_pass().phase;
   std::vector<Values> tensors;
   for (const Source& source : compiled.sources) {
@@ -65,7 +64,8 @@ std::vector<Values> simulated(const Compiled& compiled, const network::Network& 
         tensors.emplace_back();
         break;
       case Source::What::kSums:
-        tensors.push_back(sums_of(*source.node));
+        tensors.push_back(sums_of(*source.node, network.accumulators.reference(
+                                                    *source.node, 0, network.plan.last_pass())));
         break;
       case Source::What::kCodes:
         tensors.push_back(codes_of(source, phase));

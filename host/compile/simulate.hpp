@@ -13,6 +13,6 @@ namespace qloom::compile {
 /// last pass, which ran with fuse(false). Bytes of images, and logits that no rule makes codes of,
 /// stay empty. RunError where a sum is not what the simulation's output was made of.
 [[nodiscard]] std::vector<program::Values> simulated(const Compiled& compiled,
-                                                     const network::Network& network);
+                                                     network::Network& network);
 
 }  // namespace qloom::compile

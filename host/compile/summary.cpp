@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "host/compile/cost.hpp"
+
 namespace qloom::compile {
 namespace {
 
@@ -20,7 +22,8 @@ std::string proof_text(const Proof& proof) {
 }
 
 /// One layer: a contraction, or a map with its requantizer.
-Json row_of(const Compiled& compiled, std::size_t index) {
+Json row_of(const Compiled& compiled, const std::vector<program::Range>& ranges,
+            std::size_t index) {
   const Op& op = compiled.program.ops[index];
   const program::Tensor& out = compiled.program.tensor(op.output);
   const Finding& finding = compiled.findings[index];
@@ -32,6 +35,9 @@ Json row_of(const Compiled& compiled, std::size_t index) {
   if (!op.weights.empty()) {
     row["weights"] = {{"count", op.weights.size()}, {"type", op.weight_type.text()}};
     row["register"] = {{"bits", op.sum.bits}, {"needed", op.sum.needed}};
+    if (op.sum.overflow != program::Overflow::kNever) {
+      row["register"]["overflow"] = program::name_of(op.sum.overflow);
+    }
   }
   if (!finding.requantizer.empty()) {
     row["requantizer"] = finding.requantizer;
@@ -40,6 +46,11 @@ Json row_of(const Compiled& compiled, std::size_t index) {
       row["fitting_channels"] = *finding.fitting_channels;
       row["channels"] = out.channels;
     }
+  }
+  const Cost cost = cost_of(compiled.program, ranges, op);
+  if (const Json json = to_json(cost); !json.empty()) {
+    row["cost"] = json;
+    row["cost"]["text"] = text_of(cost);
   }
   std::uint64_t constants = 0;
   for (const steps::Step& step : op.steps) constants += step.constants.size() + step.factors.size();
@@ -61,9 +72,13 @@ std::string cell(const Json& row, const std::string& column) {
                                     : "";
   }
   if (column == "register") {
-    return row.contains("register") ? std::to_string(row["register"]["bits"].get<int>()) : "";
+    if (!row.contains("register")) return "";
+    const Json& sum = row["register"];
+    const std::string bits = std::to_string(sum["bits"].get<int>());
+    return sum.contains("overflow") ? bits + " " + sum["overflow"].get<std::string>() : bits;
   }
   if (!row.contains(column)) return "";
+  if (column == "cost") return row["cost"]["text"].get<std::string>();
   if (column == "requantizer" && row[column] == "thresholds" && row.contains("channels")) {
     return fmt::format("thresholds ({} of {} channels fit)", row["fitting_channels"].dump(),
                        row["channels"].dump());
@@ -77,6 +92,7 @@ std::string cell(const Json& row, const std::string& column) {
 
 Json summary_of(const Compiled& compiled) {
   Json summary{{"layers", Json::array()}, {"float", Json::array()}};
+  const std::vector<program::Range> ranges = program::ranges_of(compiled.program);
   std::int64_t products = 0, weights = 0, constants = 0, activations = 0;
   for (std::size_t i = 0; i < compiled.program.ops.size(); ++i) {
     const Op& op = compiled.program.ops[i];
@@ -87,7 +103,7 @@ Json summary_of(const Compiled& compiled) {
       constants += static_cast<std::int64_t>(step.constants.size() + step.factors.size());
     }
     activations = std::max(activations, bytes_of(out.size(), out.type.bits));
-    summary["layers"].push_back(row_of(compiled, i));
+    summary["layers"].push_back(row_of(compiled, ranges, i));
   }
   summary["totals"] = {{"products", products},
                        {"weight_bytes", weights},
@@ -110,7 +126,7 @@ Json summary_of(const Compiled& compiled) {
 
 std::string summary_text(const Json& summary) {
   constexpr std::array kColumns = {"name",     "op",     "products",    "weights", "sum needs",
-                                   "register", "output", "requantizer", "exact"};
+                                   "register", "output", "requantizer", "cost",    "exact"};
   std::array<std::size_t, kColumns.size()> widths{};
   for (std::size_t c = 0; c < kColumns.size(); ++c) {
     widths[c] = std::string(kColumns[c]).size();
