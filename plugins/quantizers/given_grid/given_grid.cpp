@@ -4,6 +4,7 @@
 // A uniform grid that is given, not found: the fixed configuration of a network that runs or trains
 // with the formats that another run found.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -43,6 +44,9 @@ class GivenValues {
 
 /// code = clamp(round((x - offset) * reciprocal) + zero_point, code_min, code_max)
 /// y = offset + scale * (code - zero_point)
+/// scaling divide: (x - offset) / scale in place of the product; add_zero_point before:
+/// round(t + zero_point), t and the sum in float32 each. Ties then go to even codes, and not to
+/// even numbers of steps.
 ///
 /// backward:  dx = dy where the rounded code was not clipped, else 0; ste identity: dx = dy
 /// encoding:  affine, one scale and zero point per group
@@ -60,7 +64,9 @@ class GivenGrid : public UniformGrid {
         offsets_(params, "offsets"),
         reciprocals_(params, "reciprocals"),
         bits_of_group_(params, "bits_of_group"),
-        is_clipped_(params.text("/ste") == "clipped") {
+        is_clipped_(params.text("/ste") == "clipped"),
+        divides_(params.text("/scaling") == "divide"),
+        adds_before_(params.text("/add_zero_point") == "before") {
     const bool is_signed = params.flag("/signed");
     set_codes(params.integer("/bits"), is_signed, is_signed && params.flag("/narrow_range"));
     if (least_.empty() != most_.empty()) {
@@ -91,14 +97,64 @@ class GivenGrid : public UniformGrid {
     }
   }
 
+  qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
+                     float* y) const noexcept {
+    if (is_fused()) return UniformGrid::apply(call, block, x, y);
+    return apply_by_codes(*this, call, block, x, y);
+  }
+  qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
+                      std::int32_t* code) const noexcept {
+    if (is_fused()) return UniformGrid::encode(call, block, x, code);
+    return for_each_code(call, block, x, [&](std::uint64_t i, std::size_t g, double all) {
+      const double least = code_min_[g], most = code_max_[g];
+      const double low = all > least ? all : least;  // NaN: the lowest
+      code[i] = static_cast<std::int32_t>(low < most ? low : most);
+    });
+  }
+
   qloom_status backward(const qloom_call& call, const qloom_block& block, const float* x,
                         const float* dy, float* dx, double*) const noexcept {
-    if (is_clipped_) return masked_backward(call, block, x, dy, dx);
+    if (is_clipped_ && is_fused()) return masked_backward(call, block, x, dy, dx);
+    if (is_clipped_) {
+      return for_each_code(call, block, x, [&](std::uint64_t i, std::size_t g, double code) {
+        dx[i] = code_min_[g] <= code && code <= code_max_[g] ? dy[i] : 0.0F;
+      });
+    }
     pass_through(dy, dx, block.n);
     return QLOOM_OK;
   }
 
  private:
+  /// Do the host's loops do it?
+  [[nodiscard]] bool is_fused() const noexcept { return !divides_ && !adds_before_; }
+
+  /// body(i, group, code before it is clamped) for the elements of a block, i from its first one.
+  template <class Body>
+  qloom_status for_each_code(const qloom_call& call, const qloom_block& block, const float* x,
+                             Body body) const noexcept {
+    return for_each_piece(block, [&](const qloom_block& piece, std::uint64_t at) {
+      std::array<float, kPieceElements> steps, rounded;
+      const auto for_each = [&](auto one) {
+        for_each_span(piece, [&](std::uint64_t begin, std::uint64_t count, std::uint64_t group,
+                                 bool is_columns) {
+          for (std::uint64_t k = 0; k < count; ++k) one(begin + k, group + (is_columns ? k : 0));
+        });
+      };
+      for_each([&](std::uint64_t i, std::size_t g) {
+        const float above = offset_.empty() ? x[at + i] : x[at + i] - offset_[g];
+        steps[i] = divides_ ? above / scale_[g] : above * inv_scale_[g];
+        if (adds_before_) steps[i] += static_cast<float>(zero_point_[g]);
+      });
+      const qloom_status status =
+          kernels().round(&call, piece.first, steps.data(), rounded.data(), piece.n);
+      if (status != QLOOM_OK) return status;
+      for_each([&](std::uint64_t i, std::size_t g) {
+        body(at + i, g, double{rounded[i]} + (adds_before_ ? 0.0 : double(zero_point_[g])));
+      });
+      return status;
+    });
+  }
+
   /// The widest of the groups' codes are those of the encoding.
   void take_codes() {
     double low = least_.at(0), high = most_.at(0);
@@ -163,7 +219,7 @@ class GivenGrid : public UniformGrid {
 
   GivenValues scales_, zero_points_, least_, most_, offsets_, reciprocals_, bits_of_group_;
   std::size_t count_ = 1;  // entries of the lists
-  bool is_clipped_;
+  bool is_clipped_, divides_, adds_before_;
 };
 
 }  // namespace

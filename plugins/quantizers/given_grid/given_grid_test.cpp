@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
+#include <algorithm>
+#include <cmath>
+
 #include "host/tensor/error.hpp"
 #include "tests/support/method.hpp"
 
@@ -47,6 +50,70 @@ TEST(GivenGrid, AReciprocalDecidesTheCode) {
   EXPECT_EQ(Site(given_rule(R"("scales": 1, "reciprocals": 2)")).forward(x)[0], 1.0F);
 }
 
+/// 200 values half way between two points of a grid of 0.25.
+Tensor ties() {
+  std::vector<float> x;
+  for (int k = -100; k < 100; ++k) x.push_back((static_cast<float>(k) + 0.5F) * 0.25F);
+  return tensor(x);
+}
+std::vector<std::int32_t> codes_of_ties(int zero_point, const std::string& add) {
+  Site site(given_rule(R"("scales": 0.25, "bits": 10, "zero_points": )" +
+                       std::to_string(zero_point) + R"(, "add_zero_point": ")" + add + "\""));
+  return site.encode((site.forward(ties()), ties()));
+}
+
+TEST(GivenGrid, AnOddZeroPointBeforeRoundingMovesEveryTie) {
+  for (const int zero_point : {0, 4, -6, 3, 7, -5}) {
+    const auto after = codes_of_ties(zero_point, "after");
+    const auto before = codes_of_ties(zero_point, "before");
+    int differing = 0;
+    for (std::size_t i = 0; i < after.size(); ++i) differing += after[i] != before[i];
+    EXPECT_EQ(differing, zero_point % 2 == 0 ? 0 : 200) << zero_point;
+    for (const std::int32_t code : before) EXPECT_EQ(code % 2, 0) << "half to even codes";
+  }
+}
+
+/// The definitions in float32, one operation after the other.
+std::int32_t code_by_definition(float x, float scale, int zero_point, bool divides, bool before) {
+  float t = divides ? x / scale : x * (1.0F / scale);
+  if (before) t += static_cast<float>(zero_point);
+  const double code = std::nearbyint(t) + (before ? 0 : zero_point);
+  return static_cast<std::int32_t>(std::clamp(code, -512.0, 511.0));
+}
+
+TEST(GivenGrid, ScalingAndZeroPointAreAsOtherToolsHaveThem) {
+  const float scale = 0.1F;
+  std::vector<float> x = values(gaussian({20000}, 71, 12.0F));
+  for (int k = -600; k < 600; ++k) x.push_back((static_cast<float>(k) + 0.5F) * scale);
+  int differing = 0;
+  for (const bool divides : {false, true}) {
+    for (const bool before : {false, true}) {
+      Site site(given_rule(R"("scales": 0.1, "bits": 10, "zero_points": 3, "scaling": ")" +
+                           std::string(divides ? "divide" : "inverse") +
+                           R"(", "add_zero_point": ")" + (before ? "before" : "after") + "\""));
+      const std::vector<float> y = site.forward(tensor(x));
+      const std::vector<std::int32_t> codes = site.encode(tensor(x));
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        ASSERT_EQ(codes[i], code_by_definition(x[i], scale, 3, divides, before)) << x[i];
+        ASSERT_EQ(y[i], static_cast<float>(codes[i] - 3) * scale);
+        differing +=
+            divides && !before && codes[i] != code_by_definition(x[i], scale, 3, false, false);
+      }
+    }
+  }
+  EXPECT_GT(differing, 100) << "values half way tell a division from a product";
+}
+
+TEST(GivenGrid, ADividedGridMasksWhatWasClipped) {
+  Site site(given_rule(R"("scales": 0.5, "bits": 3, "scaling": "divide")"));  // -4 .. 3 halves
+  const Tensor x = tensor({-2.2F, -2, 1.5F, 1.8F});
+  (void)site.forward(x);
+  EXPECT_EQ(site.backward(x, tensor({1, 2, 3, 4})), (std::vector<float>{1, 2, 3, 0}));
+  Site stochastic(R"({"quantizer": {"plugin": "given_grid", "scales": 1, "scaling": "divide",
+                      "offsets": 0.5}, "rounding": {"plugin": "toward_negative"}})");
+  EXPECT_EQ(stochastic.forward(tensor({1.4F, -0.6F})), (std::vector<float>{0.5F, -1.5F}));
+}
+
 TEST(GivenGrid, NeedsNoRangeAndNoCalibration) {
   Site site(given_rule(R"("scales": 0.5)"), {.name = "activation/test", .tracks_range = true});
   EXPECT_EQ(site.node.passes(), 0U);
@@ -80,6 +147,9 @@ TEST(GivenGrid, Conforms) {
   const Tensor x = gaussian({50, 301}, 6, 4.0F);
   expect_conforms(given_rule(R"("scales": 0.03, "zero_points": 11)"), x);
   expect_conforms(given_rule(R"("scales": 0.5, "bits": 4, "offsets": 0.3)"), x);
+  expect_conforms(given_rule(R"("scales": 0.03, "zero_points": 11, "scaling": "divide",
+                                "add_zero_point": "before", "granularity": "channel")"),
+                  x);
 }
 
 }  // namespace
