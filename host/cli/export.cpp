@@ -21,7 +21,7 @@ using json::Json;
 
 struct ExportCommand {
   fs::path from, output, input;
-  std::string format;
+  std::string format, style;
   std::int64_t lanes = 1;
 };
 
@@ -49,8 +49,14 @@ void refuse_options_of_verilog(const ExportCommand& options) {
   throw InputError("--lanes and --input are for --format verilog");
 }
 
+void refuse_style(const ExportCommand& options) {
+  if (options.style.empty()) return;
+  throw InputError("--style is for --format c");
+}
+
 void export_formats(const ExportCommand& options) {
   refuse_options_of_verilog(options);
+  refuse_style(options);
   const fs::path folder = options.output.empty() ? options.from : options.output;
   const Json file = results::formats_file(report_with_formats(options.from));
   data::require_writable_folder(folder);
@@ -71,8 +77,11 @@ void export_program(const ExportCommand& options) {
   }
   if (options.format == "c") {
     refuse_options_of_verilog(options);
-    return export_c(options.from, options.output);
+    return export_c(
+        options.from, options.output,
+        options.style == "calls" ? exchange::c::Style::kCalls : exchange::c::Style::kPlain);
   }
+  refuse_style(options);
   export_verilog({.program = options.from,
                   .output = options.output,
                   .input = options.input,
@@ -105,6 +114,12 @@ void add_export(CLI::App& app, Action& action) {
       ->add_option("--output", options->output,
                    "Folder of the files. Default for formats: the run's")
       ->type_name("DIR");
+  command
+      ->add_option("--style", options->style,
+                   "c: plain, all in model.c (the default), or calls: model.c calls a table of "
+                   "five functions, model_kernels.c, into which other kernels can be put")
+      ->check(one_of({"plain", "calls"}))
+      ->type_name("STYLE");
   command
       ->add_option("--lanes", options->lanes, "verilog: products of a layer in a clock. Default: 1")
       ->type_name("N");

@@ -67,6 +67,48 @@ TEST_F(ExportC, TraceOfItIsComparedWithTheProgram) {
   EXPECT_EQ(qloom({"diff", "program", "c/trace.bin"}).status, 2);
 }
 
+TEST_F(ExportC, CallsGoThroughATableOfKernels) {
+  ASSERT_EQ(
+      qloom({"export", "program", "--format", "c", "--style", "calls", "--output", "c"}).status, 0);
+  const std::string readme = text("c/README.txt");
+  const std::string command = "cc -std=c99 -O2 model.c model_kernels.c model_main.c -o model";
+  EXPECT_NE(readme.find(command), std::string::npos) << readme;
+  std::ofstream(folder_ / "c" / "samples") << "123456789";
+  const std::string at = "cd '" + (folder_ / "c").string() + "' && ";
+  ASSERT_EQ(std::system((at + command + " && ./model < samples > outputs").c_str()), 0);
+  EXPECT_EQ(text("c/outputs"), "91 93 97 99 \n");
+  // A convolution of one's own, put into the table as the README says, is what the model calls.
+  std::string main = text("c/model_main.c");
+  const std::size_t place = main.find("int main(");
+  ASSERT_NE(place, std::string::npos);
+  main.insert(place, R"(#include "model_kernels.h"
+static void my_conv(const struct model_products *layer, const struct model_tensor *x,
+                    const struct model_tensor *sums, const struct model_tensor *y) {
+  model_reference.conv(layer, x, sums, y);
+  ((int16_t *)y->values)[2] += 1;
+}
+)");
+  main.insert(main.find('{', main.find("int main(")) + 1, R"(
+  static struct model_kernels mine;
+  mine = model_reference;
+  mine.conv = my_conv;
+  model_use(&mine);
+)");
+  std::ofstream(folder_ / "c" / "model_main.c") << main;
+  const std::string traced =
+      "cc -std=c99 -O2 -DMODEL_TRACE model.c model_kernels.c model_main.c -o model_trace";
+  EXPECT_NE(readme.find(traced), std::string::npos) << readme;
+  ASSERT_EQ(std::system((at + traced + " && ./model_trace trace.bin < samples > outputs").c_str()),
+            0);
+  const Outcome o = qloom({"diff", "program", "c/trace.bin"});
+  EXPECT_EQ(o.status, 1) << o.err;
+  EXPECT_NE(o.out.find("1 of 4 differ"), std::string::npos) << o.out;
+  std::filesystem::remove_all(folder_ / "c");
+  refuses({"export", "program", "--format", "verilog", "--style", "calls", "--output", "c"},
+          "--style is for --format c");
+  refuses({"export", "program", "--format", "c", "--style", "call", "--output", "c"}, "call");
+}
+
 TEST_F(ExportC, RefusesWhatIsNoProgramAndWritesNothing) {
   refuses({"export", "program", "--format", "c"}, "--output is required with --format c");
   refuses({"export", "program", "--format", "c", "--output", "c", "--lanes", "2"}, "--lanes");

@@ -60,13 +60,15 @@ std::string text_of_file(const std::filesystem::path& file) {
 }
 
 /// The programs "plain" and "traced" in the folder; what the compiler said.
-std::string compile(const Folder& folder, const Toolchain& tools) {
+std::string compile(const Folder& folder, const Toolchain& tools, exchange::c::Style style) {
   const std::string cc = "cd '" + folder.path().string() + "' && " + tools.compiler + kStrict;
+  const std::string kernels = style == exchange::c::Style::kCalls ? " model_kernels.c" : "";
   const std::string link = tools.emulator.empty() ? "" : " -static";
   for (const std::string& command : std::vector<std::string>{
-           "model.c model_main.c -o plain" + link, "-DMODEL_TRACE -c model.c -o model.o",
-           "-DMODEL_TRACE -Dmodel_run=guarded_run model_main.c guarded.c model.o -o traced" +
-               link}) {
+           "model.c" + kernels + " model_main.c -o plain" + link,
+           "-DMODEL_TRACE -c model.c -o model.o",
+           "-DMODEL_TRACE -Dmodel_run=guarded_run model_main.c guarded.c model.o" + kernels +
+               " -o traced" + link}) {
     const Told told = tell(cc + command);
     if (told.status != 0 || !told.text.empty()) {
       return fmt::format("{}: {}\n(of package {})", command, told.text, tools.package);
@@ -148,7 +150,7 @@ std::string difference(const Program& program, const Values& input, const Toolch
   exchange::c::write(exchange::c::print(program, options), folder.path());
   std::ofstream(folder / "guarded.c") << guarded_run(program);
   write_samples(program, input, folder / "samples");
-  const std::string fault = compile(folder, tools);
+  const std::string fault = compile(folder, tools, options.style);
   if (!fault.empty()) return fault;
   const std::string run = "cd '" + folder.path().string() + "' && " + tools.emulator + "./";
   const Told told = tell(run + "plain < samples > outputs && " + tools.emulator +

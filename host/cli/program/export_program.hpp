@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "host/exchange/c/c.hpp"
+
 namespace qloom::cli {
 
 struct VerilogExport {
@@ -15,7 +17,8 @@ struct VerilogExport {
   std::int64_t lanes = 1;
 };
 
-void export_c(const std::filesystem::path& program, const std::filesystem::path& output);
+void export_c(const std::filesystem::path& program, const std::filesystem::path& output,
+              exchange::c::Style style);
 void export_verilog(const VerilogExport& options);
 
 }  // namespace qloom::cli

@@ -160,9 +160,9 @@ std::string prints_text(const program::Program& program) {
 
 constexpr const char* kReadme = R"({name}
 
-An integer program as C99: model.c and model.h need nothing but <stdint.h>.
+An integer program as C99: {needs} nothing but <stdint.h>.
 
-  cc -std=c99 -O2 model.c model_main.c -o model
+  cc -std=c99 -O2 model.c{kernels} model_main.c -o model
   ./model < samples > outputs
 
 A sample: {size} numbers of {bits} bits, little end first, one after the other in the order height,
@@ -170,8 +170,25 @@ width, channel. A line of outputs: its numbers in the program's order.
 
 Every tensor of every sample, for a comparison with the simulation:
 
-  cc -std=c99 -O2 -DMODEL_TRACE model.c model_main.c -o model_trace
+  cc -std=c99 -O2 -DMODEL_TRACE model.c{kernels} model_main.c -o model_trace
   ./model_trace trace.bin < samples > outputs
+)";
+
+/// Behind the rest, where a table of functions does the work.
+constexpr const char* kReadmeOfCalls = R"(
+model.c holds the network as data and calls five functions of a table: conv, dense, pool, map, join
+(model_kernels.h). Those of model_kernels.c are plain loops that say what each has to compute. To
+put others in their place, copy the table, change it and hand it over once:
+
+  static struct model_kernels mine;
+  mine = model_reference;
+  mine.conv = my_conv;   /* of CMSIS-NN, of a vendor's library, of one's own */
+  model_use(&mine);
+
+A function that does not know some layer's steps, widths or window hands it on to that of
+model_reference, or requantizes with model_apply(). The trace shows what others change: `qloom diff
+PROGRAM trace.bin` names the first tensor that differs. Sums that a function does not write where it
+is asked to (`sums`) stay 0 in the trace.
 )";
 
 }  // namespace
@@ -198,10 +215,15 @@ std::string harness_of(const program::Program& program) {
                      fmt::arg("call", call), fmt::arg("prints", prints_text(program)));
 }
 
-std::string readme_of(const program::Program& program) {
+std::string readme_of(const program::Program& program, const Options& options) {
   const program::Tensor& input = program.tensor(program.input);
+  const bool calls = options.style == Style::kCalls;
   return fmt::format(kReadme, fmt::arg("name", program.origin.name), fmt::arg("size", input.size()),
-                     fmt::arg("bits", stored(input).bits));
+                     fmt::arg("bits", stored(input).bits),
+                     fmt::arg("needs", calls ? "model.c, model_kernels.c and their headers need"
+                                             : "model.c and model.h need"),
+                     fmt::arg("kernels", calls ? " model_kernels.c" : "")) +
+         (calls ? kReadmeOfCalls : "");
 }
 
 }  // namespace qloom::exchange::c

@@ -31,6 +31,6 @@ struct Output {
 
 [[nodiscard]] std::string header_of(const program::Program& program, const Options& options);
 [[nodiscard]] std::string harness_of(const program::Program& program);
-[[nodiscard]] std::string readme_of(const program::Program& program);
+[[nodiscard]] std::string readme_of(const program::Program& program, const Options& options);
 
 }  // namespace qloom::exchange::c

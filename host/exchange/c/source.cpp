@@ -7,6 +7,7 @@
 #include "host/data/arrays/array_file.hpp"
 #include "host/exchange/c/arena.hpp"
 #include "host/exchange/c/c.hpp"
+#include "host/exchange/c/calls/calls.hpp"
 #include "host/exchange/c/fusion.hpp"
 #include "host/exchange/c/interface.hpp"
 #include "host/exchange/c/ops.hpp"
@@ -34,10 +35,30 @@ void model_trace(void (*see)(const char *tensor, const void *values, uint32_t co
 
 )";
 
+/// The same where functions of a table get memory for sums.
+constexpr const char* kTraceOfCalls = R"(#ifdef MODEL_TRACE
+static void (*tell)(const char *, const void *, uint32_t, uint32_t, int32_t);
+void model_trace(void (*see)(const char *tensor, const void *values, uint32_t count, uint32_t bits,
+                             int32_t is_signed)) {
+  tell = see;
+}
+#define SEE(tensor, values, count, bits, is_signed) \
+  if (tell) tell(tensor, values, count, bits, is_signed)
+#define SUMS(...) \
+  const struct model_tensor all = {__VA_ARGS__}; \
+  const struct model_tensor *const sums = &all
+{sums}#else
+#define SEE(tensor, values, count, bits, is_signed) ((void)0)
+#define SUMS(...) const struct model_tensor *const sums = 0
+#endif
+
+)";
+
 /// Prints model_run_in: tensors as pointers, one call an operation.
 class Body {
  public:
-  explicit Body(const Program& program) : program_(program), memory_(plan(program)) {}
+  Body(const Program& program, Style style)
+      : program_(program), style_(style), memory_(plan(program)) {}
 
   std::string text() {
     const int returned = returned_output(program_);
@@ -102,7 +123,15 @@ class Body {
 
   void call(int index) {
     const Op& op = program_.ops[static_cast<std::size_t>(index)];
-    if (op.kind != Kind::kReshape && !is_fused(program_, index)) {
+    if (style_ == Style::kCalls && is_called(program_, index)) {
+      text_.put(fmt::format("/* {} */", commented(op.name)));
+      text_.open("");
+      for (const std::string& line :
+           kernel_call(program_, index, [this](int tensor) { return pointer(tensor); })) {
+        text_.put(line);
+      }
+      text_.close();
+    } else if (op.kind != Kind::kReshape && !is_fused(program_, index)) {
       const program::Op* map = fused_map(program_, index);
       std::string arguments;
       for (const int input : op.inputs) arguments += pointer(input) + ", ";
@@ -121,6 +150,7 @@ class Body {
   }
 
   const Program& program_;
+  const Style style_;
   const Memory memory_;
   Text text_;
 };
@@ -143,8 +173,8 @@ std::string run_text(const Program& program) {
 }
 
 /// What only a build with -DMODEL_TRACE has, arrays for sums that go into a map one by one too.
-std::string trace_text(const Program& program) {
-  std::string sums, text = kTrace;
+std::string trace_text(const Program& program, Style style) {
+  std::string sums, text = style == Style::kCalls ? kTraceOfCalls : kTrace;
   for (std::size_t i = 0; i < program.tensors.size(); ++i) {
     const program::Tensor& tensor = program.tensors[i];
     if (!is_passing(program, static_cast<int>(i))) continue;
@@ -157,26 +187,39 @@ std::string trace_text(const Program& program) {
 std::string source_of(const Program& program, const Options& options) {
   Source source;
   const std::vector<program::Range> ranges = program::ranges_of(program);
+  const bool calls = options.style == Style::kCalls;
   for (std::size_t i = 0; i < program.ops.size(); ++i) {
-    print_op({program, ranges, static_cast<int>(i), options.is_packed, source});
+    const auto index = static_cast<int>(i);
+    if (calls && is_called(program, index)) {
+      source.arrays += layer_data(program, index);
+    } else {
+      print_op({program, ranges, index, options.is_packed, source});
+    }
   }
-  return "#include \"model.h\"\n\n" + trace_text(program) + source.helpers() + source.arrays +
-         "\n" + source.functions + Body(program).text() + run_text(program);
+  const std::string head = calls ? "#include \"model_kernels.h\"\n" : "";
+  return "#include \"model.h\"\n" + head + "\n" + trace_text(program, options.style) +
+         source.helpers() + source.arrays + "\n" + (calls ? table_text() : "") + source.functions +
+         Body(program, options.style).text() + run_text(program);
 }
 
 }  // namespace
 
 Files print(const program::Program& program, const Options& options) {
   program::require_integer(program, "the export to C");
-  return {header_of(program, options), source_of(program, options), harness_of(program),
-          readme_of(program)};
+  Files files{header_of(program, options), source_of(program, options), harness_of(program),
+              readme_of(program, options)};
+  if (options.style == Style::kCalls) files.kernels = kernel_files();
+  return files;
 }
 
 void write(const Files& files, const std::filesystem::path& folder) {
-  data::write_texts({{folder / "model.h", files.header},
-                     {folder / "model.c", files.source},
-                     {folder / "model_main.c", files.harness},
-                     {folder / "README.txt", files.readme}});
+  std::vector<std::pair<std::filesystem::path, std::string>> all{
+      {folder / "model.h", files.header},
+      {folder / "model.c", files.source},
+      {folder / "model_main.c", files.harness},
+      {folder / "README.txt", files.readme}};
+  for (const auto& [name, text] : files.kernels) all.emplace_back(folder / name, text);
+  data::write_texts(all);
 }
 
 }  // namespace qloom::exchange::c
