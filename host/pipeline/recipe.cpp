@@ -2,6 +2,9 @@
 // Copyright the qloom authors
 #include "host/pipeline/recipe.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "host/json/names.hpp"
@@ -28,6 +31,25 @@ Json fragment_schema() {
             {"loss", at((train + "/loss").c_str())}}}};
 }
 
+/// Does the recipe, with these parameters, have an entry that is there only for some? What says so
+/// is taken off it. A name or a value that no parameter has makes the recipe unsound.
+bool is_there(Json& entry, const Json& parameters, const std::string& where) {
+  if (!entry.is_object() || !entry.contains("only_for")) return true;
+  const Json only_for = entry["only_for"];
+  entry.erase("only_for");
+  bool is_there = only_for.is_object();
+  for (const auto& [name, values] : only_for.items()) {
+    if (!parameters.contains(name) || !values.is_array()) {
+      throw InputError(
+          fmt::format("{}/only_for: \"{}\", expected parameters of the recipe that have "
+                      "a value, and lists of values",
+                      where, name));
+    }
+    is_there &= std::find(values.begin(), values.end(), parameters[name]) != values.end();
+  }
+  return is_there;
+}
+
 /// The text with "$name" replaced by the parameter's value.
 Json filled_in(Json text, const Json& parameters, const std::string& where) {
   if (text.is_string()) {
@@ -41,6 +63,13 @@ Json filled_in(Json text, const Json& parameters, const std::string& where) {
                                  where, word, json::nearest_or_known(name, known)));
   }
   if (!text.is_structured()) return text;
+  if (text.is_array()) {
+    Json kept = Json::array();
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (is_there(text[i], parameters, fmt::format("{}/{}", where, i))) kept.push_back(text[i]);
+    }
+    text = std::move(kept);
+  }
   for (const auto& [key, value] : text.items()) {
     value = filled_in(value, parameters, where + json::pointer_part(key));
   }
