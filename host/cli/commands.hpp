@@ -48,6 +48,21 @@ void add_apply(CLI::App& app, Action& action);
       "");
 }
 
+/// At least 1.
+[[nodiscard]] inline CLI::Validator count() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        const std::string largest = "9223372036854775807";
+        const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+        const bool fits =
+            text.size() < largest.size() || (text.size() == largest.size() && text <= largest);
+        const bool is_zero = text.find_first_not_of('0') == text.npos;
+        return digits && fits && !is_zero ? ""
+                                          : text + " is not a whole number from 1 to " + largest;
+      },
+      "");
+}
+
 /// One of these words.
 [[nodiscard]] inline CLI::Validator one_of(const std::vector<std::string>& words) {
   return CLI::Validator(

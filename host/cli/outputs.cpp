@@ -28,6 +28,10 @@ void Outputs::plan(const std::string& option, const fs::path& file) {
   if (!file.empty()) entries_.push_back({option, file, {}});
 }
 
+void Outputs::reads(const std::string& option, const fs::path& file) {
+  read_.push_back({option, file, {}});
+}
+
 void Outputs::check() const {
   for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
     const fs::path& file = entry->file;
@@ -35,11 +39,25 @@ void Outputs::check() const {
       throw InputError(fmt::format("{}: \"{}\" is a folder; expected a file name", entry->option,
                                    file.string()));
     }
+    if (fs::exists(file) && !fs::is_regular_file(file)) {
+      throw InputError(fmt::format("{}: \"{}\" is a special file; expected a regular one or none",
+                                   entry->option, file.string()));
+    }
     if (!fs::is_directory(folder_of(file))) {
       throw InputError(fmt::format("{}: \"{}\": the folder \"{}\" does not exist", entry->option,
                                    file.string(), folder_of(file).string()));
     }
     data::require_writable_folder(folder_of(file));
+    for (const Entry& input : read_) {
+      std::error_code ignored;
+      const bool is_same =
+          place_of(input.file) == place_of(file) || fs::equivalent(input.file, file, ignored);
+      if (!is_same) continue;
+      throw InputError(
+          fmt::format("{}: \"{}\" is what {} names, and would be replaced; expected "
+                      "another file",
+                      entry->option, file.string(), input.option));
+    }
     const auto twin = std::find_if(entries_.begin(), entry, [&](const Entry& other) {
       return place_of(other.file) == place_of(file);
     });

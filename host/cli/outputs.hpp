@@ -18,8 +18,11 @@ class Outputs {
 
   /// Plans a file; `option` names it in messages. An empty path plans nothing.
   void plan(const std::string& option, const std::filesystem::path& file);
+  /// A file that the command reads; `option` names it in messages.
+  void reads(const std::string& option, const std::filesystem::path& file);
   /// InputError for a file that cannot be written: no such folder, not writable, a folder itself,
-  /// named twice. Nothing stays behind.
+  /// a device or another special file, which a renamed file would replace, named twice, one that
+  /// the command reads. Nothing stays behind.
   void check() const;
   /// What will be in the planned file; ignored when the option was not given.
   void set(const std::string& option, Writer writer);
@@ -33,7 +36,7 @@ class Outputs {
     std::filesystem::path file;
     Writer writer;
   };
-  std::vector<Entry> entries_;
+  std::vector<Entry> entries_, read_;
 };
 
 }  // namespace qloom::cli

@@ -81,7 +81,7 @@ Json timing_of(const RunFacts& facts) {
 }  // namespace
 
 Json report_of(const RunFacts& facts) {
-  Json report{{"format", 1},
+  Json report{{"format", kReportFormat},
               {"name", facts.name},
               {"host_version", registry::version()},
               {"seed", facts.seed},

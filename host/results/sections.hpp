@@ -10,6 +10,8 @@
 
 namespace qloom::results {
 
+/// Of the report itself.
+inline constexpr int kReportFormat = 1;
 /// What this version writes; page/page.js draws these.
 inline constexpr int kStorageRevision = 1, kTableRevision = 1, kFormatsRevision = 1,
                      kOriginRevision = 1;

@@ -7,6 +7,7 @@
 #include "host/data/arrays/array_file.hpp"
 #include "host/data/json_file.hpp"
 #include "host/results/reuse/inputs.hpp"
+#include "host/results/sections.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::run {
@@ -35,6 +36,21 @@ void require_same_data(const pipeline::Pipeline& pipeline, const Json& report,
                   where));
 }
 
+/// A newer program's report may mean something else by what this one reads.
+void require_known_form(const Json& report, const std::string& where) {
+  const auto require = [&](const char* pointer, int known) {
+    const Json::json_pointer place(pointer);
+    if (!report.contains(place)) return;
+    const Json& found = report[place];
+    if (found.is_number_integer() && found >= 1 && found <= known) return;
+    throw InputError(fmt::format(
+        "{}: {}: {}, expected {}{}", where, pointer, found.dump(), known,
+        found.is_number() && found > known ? "; the run is a newer program's: use that one" : ""));
+  };
+  require("/format", results::kReportFormat);
+  require("/sections/origin/revision", results::kOriginRevision);
+}
+
 pipeline::Pipeline pipeline_of(const fs::path& folder, const fs::path& pipeline_file,
                                const registry::Registry& registry) {
   const fs::path report = folder / "report.json";
@@ -48,7 +64,14 @@ pipeline::Pipeline pipeline_of(const fs::path& folder, const fs::path& pipeline_
     throw InputError(report.string() +
                      ": /configuration/pipeline is missing; expected the report of a run");
   }
+  require_known_form(text, report.string());
   fs::path file = pipeline_file;
+  if (!file.empty() && !fs::is_regular_file(file)) {
+    throw InputError(
+        fmt::format("--pipeline: \"{}\" is no file; expected the run's pipeline file, "
+                    "from whose folder its paths start",
+                    file.string()));
+  }
   const Json::json_pointer place("/sections/origin/pipeline_file");
   if (file.empty() && text.contains(place) && text[place].is_string()) {
     file = text[place].get<std::string>();

@@ -100,8 +100,10 @@ void add_compile(CLI::App& app, Action& action) {
       ->required()
       ->type_name("DIR");
   command
-      ->add_option("--pipeline", options->pipeline,
-                   "The run's pipeline file. Default: where it was when the run was made")
+      ->add_option(
+          "--pipeline", options->pipeline,
+          "Where the run's pipeline file lies now: paths of the run start from its folder; what it "
+          "holds is not read, the report has it. Default: where it lay then")
       ->type_name("PIPELINE.json");
   command
       ->add_option("--requantizer", options->requantizer,
@@ -114,7 +116,7 @@ void add_compile(CLI::App& app, Action& action) {
   command
       ->add_option("--samples", options->samples,
                    "Test samples on which program and simulation are compared")
-      ->check(CLI::PositiveNumber)
+      ->check(count())
       ->capture_default_str();
   command->callback([options, &action] { action = [options] { compile_run(*options); }; });
 }

@@ -223,8 +223,10 @@ void add_diff(CLI::App& app, Action& action) {
                    "or a .npy file for two programs")
       ->type_name("SAMPLES");
   command
-      ->add_option("--pipeline", options->pipeline,
-                   "The run's pipeline file. Default: where it was when the run was made")
+      ->add_option(
+          "--pipeline", options->pipeline,
+          "Where the run's pipeline file lies now: paths of the run start from its folder; what it "
+          "holds is not read, the report has it. Default: where it lay then")
       ->type_name("PIPELINE.json");
   command->add_flag("--reference", options->is_reference,
                     "Runs programs in the plain loops that define what they compute");

@@ -46,6 +46,10 @@ void execute_program(const ExecuteCommand& options) {
   Outputs outputs;
   outputs.plan("--output", options.output);
   outputs.plan("--trace", options.trace);
+  outputs.reads("--input", options.input);
+  for (const char* file : {"program.json", "program.npz"}) {
+    outputs.reads("the program", options.program / file);
+  }
   outputs.check();
   const program::Program program = program::read(options.program);
   std::int64_t samples = 0;

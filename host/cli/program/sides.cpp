@@ -46,19 +46,16 @@ Shape without_ones(Shape shape) {
   return shape;
 }
 
-Values integers_of(const data::Array& array, const std::string& where) {
-  Values values;
-  std::visit(
-      [&](const auto& from) {
-        using T = typename std::decay_t<decltype(from)>::value_type;
-        if constexpr (std::is_floating_point_v<T>) {
-          throw InputError(where + ": floats, expected integers: codes or bytes");
-        } else {
-          values.assign(from.begin(), from.end());
-        }
-      },
-      array.values);
-  return values;
+/// InputError where an activation is quantized that nothing has found a range for: compiling
+/// evaluates the network, which evaluation alone cannot.
+void require_ranges(network::Network& network, const std::string& run) {
+  for (const auto& node : network.plan.nodes()) {
+    if (node->type != network::Node::Type::kQuantize || node->site->is_known()) continue;
+    throw InputError(fmt::format(
+        "{}: {}: no range is known: the rule acts on no stage that trains or calibrates; expected "
+        "a stage {{\"calibrate\": {{}}}} behind the one from which it acts",
+        run, node->keys[0].text()));
+  }
 }
 
 }  // namespace
@@ -69,6 +66,7 @@ Simulation::Simulation(const std::filesystem::path& run, const std::filesystem::
       walk_(run_.batches().test()),
       pixels_(pixels_of(run_.batches())) {
   walk_.load(0);
+  require_ranges(run_.network(), run.string());
   std::vector<compile::Refusal> random =
       compile::random_places(run_.network(), walk_.images(), run_.evaluation(0));
   compiled_ = compile::compile(run_.network(), pixels_, options);
@@ -136,9 +134,9 @@ Samples samples_of(const std::string& text, std::int64_t count) {
 
 Values read_input(const std::filesystem::path& file, const program::Program& program,
                   std::int64_t& samples) {
-  const data::Array array = data::read_npy_any(file);
+  const data::Array array = data::read_npy_integers(file);
   const program::Tensor& input = program.tensor(program.input);
-  Values values = integers_of(array, file.string());
+  Values values = std::get<Values>(array.values);
   const auto size = static_cast<std::size_t>(input.size());
   const Shape sample =
       array.shape.empty() ? Shape() : Shape(array.shape.begin() + 1, array.shape.end());

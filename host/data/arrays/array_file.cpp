@@ -36,6 +36,12 @@ Array read_npy_any(const fs::path& file) {
   return to_array(parse_npy(bytes, file.string()), file.string());
 }
 
+Array read_npy_integers(const fs::path& file) {
+  const Bytes bytes = read_bytes(file);
+  const RawArray raw = parse_npy(bytes, file.string());
+  return {raw.shape, to_integers(raw, file.string())};
+}
+
 void write_npy(const fs::path& file, const Tensor& tensor) {
   const std::string header = npy_header("<f4", tensor.shape());
   Bytes bytes(header.size() + tensor.size() * sizeof(float));

@@ -31,6 +31,8 @@ using Arrays = std::map<std::string, Array>;
 [[nodiscard]] Tensor read_npy(const std::filesystem::path& file);
 /// Any of Array's element types; others are an InputError.
 [[nodiscard]] Array read_npy_any(const std::filesystem::path& file);
+/// Of any integer type, as int64; other types are an InputError.
+[[nodiscard]] Array read_npy_integers(const std::filesystem::path& file);
 void write_npy(const std::filesystem::path& file, const Tensor& tensor);
 void write_npy(const std::filesystem::path& file, const Shape& shape,
                const std::vector<std::int32_t>& values);
