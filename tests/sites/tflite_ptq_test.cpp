@@ -48,9 +48,8 @@ TEST(TflitePtq, EachModeQuantizesWhatItsConverterDoes) {
     EXPECT_EQ(at(dynamic, "bias/" + layer), "") << "stays float";
     EXPECT_EQ(at(whole, read + layer), "affine8");
     EXPECT_EQ(at(wide, read + layer), "affine16");
-    const std::string bias = layer == "conv1" ? "" : "product32";  // which has none
-    EXPECT_EQ(at(whole, "bias/" + layer), bias);
-    EXPECT_EQ(at(wide, "bias/" + layer), bias);
+    EXPECT_EQ(at(whole, "bias/" + layer), "product32");
+    EXPECT_EQ(at(wide, "bias/" + layer), "product32");
   }
   EXPECT_EQ(at(whole, "logits/fc"), "affine8");
   EXPECT_EQ(at(dynamic, "logits/fc"), "");

@@ -52,7 +52,8 @@ class IntegerMultiplier {
       : bits_(static_cast<int>(params.integer("/bits"))),
         rounding_(params.text("/rounding")),
         bias_in_sum_(params.text("/bias_scale") == "sum"),
-        left_shift_(params.flag("/left_shift")) {}
+        left_shift_(params.flag("/left_shift")),
+        is_below_(params.text("/approximation") == "below") {}
 
   void derive(const qloom_requantize_task& task, Steps& steps) const {
     if (task.inputs == 1) return of_sum(task, steps);
@@ -71,7 +72,7 @@ class IntegerMultiplier {
   /// The factor's multiplier; {0, 0} for one that a right shift of 62 bits makes 0, which
   /// TensorFlow Lite does too. `most`: the largest magnitude that it is multiplied with.
   [[nodiscard]] Multiplier multiplier(double factor, double most, std::uint64_t channel) const {
-    const Multiplier m = multiplier_of(factor, bits_);
+    const Multiplier m = is_below_ ? below(factor, bits_) : multiplier_of(factor, bits_);
     if (m.exponent >= bits_ - kMostShift) return m;
     if (std::fabs(factor) * most > 0.5) {
       refuse(channel, concat("factor ", factor, " needs a right shift of ", bits_ - m.exponent,
@@ -79,13 +80,26 @@ class IntegerMultiplier {
     }
     return {};
   }
+  /// factor = q / 2^k from below: k = floor(log2((2^bits - 1) / factor)), q = floor(2^k factor).
+  [[nodiscard]] static Multiplier below(double factor, int bits) {
+    Multiplier m;
+    double f = std::ldexp(std::frexp(factor, &m.exponent), bits);
+    if (factor == 0) return {};
+    if (std::fabs(f) > std::ldexp(1.0, bits) - 1.0) {
+      f /= 2;
+      ++m.exponent;
+    }
+    m.q = static_cast<std::int64_t>(f);  // toward 0
+    return m;
+  }
   /// The same with fewer bits where those of the bias do not fit beside all.
   [[nodiscard]] Multiplier beside_bias(Multiplier m, double factor, double offset) const {
     const int before = m.exponent;
     const auto bias = [&] { return std::fabs(std::ldexp(offset, bits_ - m.exponent)); };
     while (m.exponent < 0 && bias() >= kWidestBias) ++m.exponent;
     if (m.exponent != before) {
-      m.q = static_cast<std::int64_t>(std::round(std::ldexp(factor, bits_ - m.exponent)));
+      const double q = std::ldexp(factor, bits_ - m.exponent);
+      m.q = static_cast<std::int64_t>(is_below_ ? std::trunc(q) : std::round(q));
     }
     return m;
   }
@@ -273,7 +287,7 @@ class IntegerMultiplier {
 
   int bits_;
   std::string rounding_;
-  bool bias_in_sum_, left_shift_;
+  bool bias_in_sum_, left_shift_, is_below_;
 };
 
 }  // namespace

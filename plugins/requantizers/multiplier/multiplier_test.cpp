@@ -96,6 +96,33 @@ TEST(Multiplier, DoryDropsTheBitsBelow) {
   }
 }
 
+/// Q is about A / 2^k, never above: k = floor(log2((2^m - 1) / Q)), A = floor(2^k Q).
+TEST(Multiplier, DistillerApproximatesScalesFromBelow) {
+  const auto rule = [](int bits) {
+    return R"({"preset": "distiller", "bits": )" + std::to_string(bits) + "}";
+  };
+  const RequantizeTask task = sum_task({.0123}, {0}, 10000);
+  const Requantization known = derive("multiplier", rule(8), task);
+  EXPECT_EQ(steps::text_of(known.behind, 0).substr(0, 10), "* 201, >> ") << "A of the handbook";
+  EXPECT_EQ(code_of(known, 0, {8192}), 100) << "201 / 2^14 * 2^13 = 100.5 to the even one";
+  EXPECT_EQ(code_of(known, 0, {-4000}), -49) << "-49.07";
+  for (const int bits : {4, 8, 15}) {
+    for_random_sums(9, [&](const RequantizeTask& one, std::int64_t bias, const auto& sums) {
+      const Requantization r = derive("multiplier", rule(bits), one);
+      const double q = one.factor[0];
+      const int k = static_cast<int>(std::floor(std::log2((std::exp2(bits) - 1) / q)));
+      const auto a = static_cast<std::int64_t>(std::floor(std::ldexp(q, k)));
+      ASSERT_LE(std::ldexp(static_cast<double>(a), -k), q);
+      for (const std::int64_t s : sums) {
+        const double exact = std::ldexp(static_cast<double>((s + bias) * a), -k);
+        ASSERT_EQ(code_of(r, 0, {s}),
+                  clamped(static_cast<std::int64_t>(std::nearbyint(exact)) + one.zero_point))
+            << s << " " << bias << " " << q << " " << bits;
+      }
+    });
+  }
+}
+
 /// The two sums of docs/program.md that tell the schemes apart; scales in float32 as there.
 TEST(Multiplier, PresetsPartWhereThePageSaysSo) {
   const auto factor = [](float x, float w, float y) {
