@@ -88,6 +88,16 @@ void export_program(const ExportCommand& options) {
                   .lanes = options.lanes});
 }
 
+/// --style of C.
+void add_style(CLI::App& command, ExportCommand& options) {
+  command
+      .add_option("--style", options.style,
+                  "c: plain, all in model.c (the default), or calls: model.c calls a table of "
+                  "five functions, model_kernels.c, into which other kernels can be put")
+      ->check(one_of({"plain", "calls"}))
+      ->type_name("STYLE");
+}
+
 }  // namespace
 
 void add_export(CLI::App& app, Action& action) {
@@ -114,12 +124,7 @@ void add_export(CLI::App& app, Action& action) {
       ->add_option("--output", options->output,
                    "Folder of the files. Default for formats: the run's")
       ->type_name("DIR");
-  command
-      ->add_option("--style", options->style,
-                   "c: plain, all in model.c (the default), or calls: model.c calls a table of "
-                   "five functions, model_kernels.c, into which other kernels can be put")
-      ->check(one_of({"plain", "calls"}))
-      ->type_name("STYLE");
+  add_style(*command, *options);
   command
       ->add_option("--lanes", options->lanes, "verilog: products of a layer in a clock. Default: 1")
       ->type_name("N");

@@ -166,12 +166,11 @@ class Compiler {
     for (const Interval& sum : sums) all = steps::join(all, sum);
     if (!take_register(all, accumulator, op)) return {};
     for (Interval& sum : sums) sum = held(op.sum, sum);
-    all = held(op.sum, all);
     Reached reached{Reached::What::kRoute, -1, {}};
     reached.route.contraction = &node;
     reached.route.phase = phase();
     reached.tensor =
-        add(std::move(op), sum_tensor_of(node, all), {Source::What::kSums, &node, nullptr});
+        add(op, sum_tensor_of(node, held(op.sum, all)), {Source::What::kSums, &node, nullptr});
     sums_.push_back({reached.tensor, sums});
     return reached;
   }

@@ -161,7 +161,8 @@ class SiteQuantizer {
   void begin_forward(const Tensor& x, const Phase& phase);
   void end_forward(const Tensor& x, Tensor* y, CodedTensor* codes);
   /// Is there an operand() of codes for the present tensor? An affine encoding without offset, or
-  /// with one of half steps, is one, where one scale serves all or (weights) one each output channel.
+  /// with one of half steps, is one, where one scale serves all or (weights) one each output
+  /// channel.
   [[nodiscard]] bool is_coded();
   /// How contractions take the codes; is_coded() holds.
   [[nodiscard]] const Coding& coding() const { return coding_; }
