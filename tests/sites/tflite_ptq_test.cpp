@@ -13,7 +13,7 @@ namespace qloom::test {
 namespace {
 
 Json recipe_of(const std::string& mode) {
-  return {{"recipe", {{"plugin", "tflite_ptq"}, {"mode", mode}}}};
+  return {{"recipe", {{"plugin", "tflite_ptq"}, {"variant", mode}}}};
 }
 sites::Placement placement_of(const std::string& mode) {
   const pipeline::Pipeline pipeline = bench_pipeline(Json::array(), recipe_of(mode));

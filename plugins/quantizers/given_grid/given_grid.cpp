@@ -44,7 +44,7 @@ class GivenValues {
 
 /// code = clamp(round((x - offset) * reciprocal) + zero_point, code_min, code_max)
 /// y = offset + scale * (code - zero_point)
-/// scaling divide: (x - offset) / scale in place of the product; add_zero_point before:
+/// quotient divide: (x - offset) / scale in place of the product; add_zero_point before:
 /// round(t + zero_point), t and the sum in float32 each. Ties then go to even codes, and not to
 /// even numbers of steps.
 ///
@@ -65,7 +65,7 @@ class GivenGrid : public UniformGrid {
         reciprocals_(params, "reciprocals"),
         bits_of_group_(params, "bits_of_group"),
         is_clipped_(params.text("/ste") == "clipped"),
-        divides_(params.text("/scaling") == "divide"),
+        divides_(params.text("/quotient") == "divide"),
         adds_before_(params.text("/add_zero_point") == "before") {
     const bool is_signed = params.flag("/signed");
     set_codes(params.integer("/bits"), is_signed, is_signed && params.flag("/narrow_range"));

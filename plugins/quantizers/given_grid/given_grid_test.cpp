@@ -88,7 +88,7 @@ TEST(GivenGrid, ScalingAndZeroPointAreAsOtherToolsHaveThem) {
   int differing = 0;
   for (const bool divides : {false, true}) {
     for (const bool before : {false, true}) {
-      Site site(given_rule(R"("scales": 0.1, "bits": 10, "zero_points": 3, "scaling": ")" +
+      Site site(given_rule(R"("scales": 0.1, "bits": 10, "zero_points": 3, "quotient": ")" +
                            std::string(divides ? "divide" : "inverse") +
                            R"(", "add_zero_point": ")" + (before ? "before" : "after") + "\""));
       const std::vector<float> y = site.forward(tensor(x));
@@ -105,11 +105,11 @@ TEST(GivenGrid, ScalingAndZeroPointAreAsOtherToolsHaveThem) {
 }
 
 TEST(GivenGrid, ADividedGridMasksWhatWasClipped) {
-  Site site(given_rule(R"("scales": 0.5, "bits": 3, "scaling": "divide")"));  // -4 .. 3 halves
+  Site site(given_rule(R"("scales": 0.5, "bits": 3, "quotient": "divide")"));  // -4 .. 3 halves
   const Tensor x = tensor({-2.2F, -2, 1.5F, 1.8F});
   (void)site.forward(x);
   EXPECT_EQ(site.backward(x, tensor({1, 2, 3, 4})), (std::vector<float>{1, 2, 3, 0}));
-  Site stochastic(R"({"quantizer": {"plugin": "given_grid", "scales": 1, "scaling": "divide",
+  Site stochastic(R"({"quantizer": {"plugin": "given_grid", "scales": 1, "quotient": "divide",
                       "offsets": 0.5}, "rounding": {"plugin": "toward_negative"}})");
   EXPECT_EQ(stochastic.forward(tensor({1.4F, -0.6F})), (std::vector<float>{0.5F, -1.5F}));
 }
@@ -147,7 +147,7 @@ TEST(GivenGrid, Conforms) {
   const Tensor x = gaussian({50, 301}, 6, 4.0F);
   expect_conforms(given_rule(R"("scales": 0.03, "zero_points": 11)"), x);
   expect_conforms(given_rule(R"("scales": 0.5, "bits": 4, "offsets": 0.3)"), x);
-  expect_conforms(given_rule(R"("scales": 0.03, "zero_points": 11, "scaling": "divide",
+  expect_conforms(given_rule(R"("scales": 0.03, "zero_points": 11, "quotient": "divide",
                                 "add_zero_point": "before", "granularity": "channel")"),
                   x);
 }
