@@ -68,8 +68,8 @@ TEST(RandomC, UnpackedWeightsGiveTheSame) {
 }
 TEST(RandomC, CallsGiveTheSame) {
   const exchange::c::Options calls{.style = exchange::c::Style::kCalls};
-  expect_equal_c({0, 24}, gcc_fast(), calls);
-  expect_equal_c({20, 24}, clang_checking(), calls);
+  expect_equal_c({0, 12}, gcc_fast(), calls);
+  expect_equal_c({20, 8}, clang_checking(), calls);
 }
 TEST(RandomC, EqualsTheExecutorOn32Bits) { expect_equal_c({100, 12}, arm_emulated()); }
 

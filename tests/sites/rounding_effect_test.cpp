@@ -39,6 +39,7 @@ std::vector<float> quantized(const registry::Method& method, Json parameters,
   // Late, as with Adam: a quantizer that training fades in is all there.
   const std::vector<float> moment(x.size(), 1.0F);
   site.tell({.second_moment = moment.data()});
+  if (site.wants_products()) site.tell_products(std::vector<double>(16, 0.01));
   site.forward(x, y, {.step = 1000, .epoch = 10, .training = true, .learning_rate = 1});
   return values(y);
 }

@@ -30,7 +30,8 @@ TEST(Product, CodesAreTheBiasOverTheScaleOfTheProducts) {
   BiasSite site({0.5, 0.25, 3, 1e-3}, "}");
   const Tensor x = tensor({1.26F, 0.375F, -4.5F, 20000});
   EXPECT_EQ(site.forward(x), (std::vector<float>{1.5F, 0.5F, -6, 20000}));
-  EXPECT_EQ(site.encode(x), (std::vector<std::int32_t>{3, 2, -2, 20000000})) << "ties to even";
+  EXPECT_EQ(site.encode(x), (std::vector<std::int32_t>{3, 2, -2, 19999999}))
+      << "ties to even; of the scale in float32, which is above 0.001";
 }
 
 TEST(Product, CodesOfThirtyTwoBitsSaturate) {
