@@ -244,7 +244,8 @@ TEST(Multiplier, APresetStandsForItsParametersAndForNoOthers) {
   };
   const Json full = resolved(R"({"preset": "ruy"})");
   EXPECT_EQ(full, Json::parse(R"({"preset": "ruy", "bits": 31, "rounding": "double_up",
-                                  "bias_scale": "sum", "left_shift": true})"));
+                                  "bias_scale": "sum", "left_shift": true,
+                                  "approximation": "nearest"})"));
   EXPECT_EQ(resolved(full.dump()), full);
   EXPECT_EQ(resolved(R"({"preset": "dory", "bits": 8})")["bits"], 8);
   try {
