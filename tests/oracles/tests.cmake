@@ -17,8 +17,9 @@ endif()
 # once (make_venv.sh) and kept.
 add_executable(qloom_runtime_maker oracles/runtimes/maker.cpp)
 target_link_libraries(qloom_runtime_maker PRIVATE qloom::methods qloom::program qloom::data qloom_warnings)
-add_dependencies(qloom_runtime_maker qloom qloom_plugin_requantizer_multiplier)
-foreach(runtime litert)
+add_dependencies(qloom_runtime_maker qloom qloom_plugin_requantizer_multiplier
+  qloom_plugin_requantizer_float_scale)
+foreach(runtime litert onnx_runtime)
   add_test(NAME oracle_runtime_${runtime} COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/oracles/make_venv.sh"
     "${CMAKE_CURRENT_SOURCE_DIR}/oracles/runtimes/${runtime}_test.py" "$<TARGET_FILE:qloom_runtime_maker>"
     "$<TARGET_FILE:qloom>")

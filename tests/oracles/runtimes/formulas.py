@@ -53,6 +53,12 @@ REFERENCE = double_rounding(away=True)
 RUY = double_rounding(away=False)
 
 
+def float32(v, factor):
+    """float32(v) * factor in float32, half to even: an array of factors, one for each channel."""
+    product = numpy.asarray(v).astype(numpy.float32) * numpy.asarray(factor, numpy.float32)
+    return numpy.rint(product).astype(numpy.int64)
+
+
 def add(a, b, scales, zero_points, out_scale, out_zero_point, scaled):
     """TFLite's ADD: both inputs at 2^20 / (2 * the larger scale), then at the output's scale."""
     twice = 2 * max(float(s) for s in scales)
