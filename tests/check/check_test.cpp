@@ -186,6 +186,14 @@ const Fault kFaults[] = {
     {"accumulator", "ignores_pitch", "bounds", "without space between the rows"},
     {"accumulator", "ignores_place", "random", "all elements the same random value"},
     {"accumulator", "claims_exactness", "sums", "the exact sum"},
+    {"requantizer", "prints_output", "process", "wrote to standard output"},
+    {"requantizer", "far_codes", "steps", "expected -6.5 within 1.5"},
+    {"requantizer", "keeps_a_count", "steps", "the second answer of one instance is another one"},
+    {"requantizer", "wide_codes", "steps", "expected -128 to 127"},
+    {"requantizer", "frees_constants", "steps", "its process was ended by signal 11"},
+    {"requantizer", "null_constants", "steps", "its constants are NULL"},
+    {"requantizer", "too_many_steps", "steps", "1000 steps, expected at most 64"},
+    {"requantizer", "leaves_64_bits", "steps", "(multiply) of channel 0"},
     {"procedure", "prints_output", "process", "wrote to standard output"},
     {"procedure", "starts_thread", "process", "started a thread of its own"},
     {"procedure", "forks", "process", "started a process of its own"},
@@ -224,8 +232,8 @@ TEST(SoundPlugin, PassesEveryCheckAtTheStrictestLevel) {
 
 /// The copies without a fault: of every kind, so that no check finds what is not there.
 TEST(SoundPlugin, OfEveryKindPassesEveryCheck) {
-  for (const char* group :
-       {"quantizer", "codebook", "rounding", "range", "norm", "accumulator", "procedure"}) {
+  for (const char* group : {"quantizer", "codebook", "rounding", "range", "norm", "accumulator",
+                            "requantizer", "procedure"}) {
     const Report report = run_all(unsound(group, "sound"));
     EXPECT_TRUE(report.is_sound()) << table(report);
   }
@@ -256,7 +264,7 @@ TEST(Tree, HasMethodsOfEveryKind) {
   std::set<std::string> kinds;
   for (const registry::Method& method : registry.methods()) kinds.insert(method.kind);
   EXPECT_EQ(kinds, (std::set<std::string>{"accumulator", "norm", "procedure", "quantizer", "range",
-                                          "recipe", "rounding"}));
+                                          "recipe", "requantizer", "rounding"}));
 }
 
 TEST(Cases, ComeFromTheSchemaAlone) {

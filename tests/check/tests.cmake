@@ -65,6 +65,8 @@ qloom_add_faults(norm norm unsound_norm prints_errors leaks_in_prepare keeps_poi
 qloom_add_faults(accumulator accumulator unsound_accumulator opens_files counts_calls rounds_late
   adds_to_c assigns_overflows changes_operand races_in_library races_in_instance ignores_stream
   ignores_pitch ignores_place claims_exactness sound)
+qloom_add_faults(requantizer requantizer unsound_requantizer prints_output far_codes keeps_a_count
+  wide_codes frees_constants null_constants too_many_steps leaves_64_bits sound)
 qloom_add_faults(procedure procedure unsound_procedure prints_output starts_thread forks leaks
   rounds_late writes_outside keeps_a_count gives_nan forgets_state sound)
 
