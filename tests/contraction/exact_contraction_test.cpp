@@ -47,6 +47,35 @@ TEST(ExactContraction, ScalesPerOutputChannelMultiplyTheExactSum) {
   }
 }
 
+/// float((sum + bias) * (double(scale) * double(scale))), by whichever way the sum is reached.
+void check_whole_bias(const ContractionShape& s, std::int64_t x_limit, std::int64_t w_limit) {
+  const Coded x(random_codes(s.x_size(), 1, 0, x_limit), kOdd);
+  const Coded w(random_codes(s.w_size(), 2, -w_limit, w_limit),
+                random_values(s.out_c, 9, 0.001F, 0.1F), s.fan_in());
+  const Codes whole = random_codes(s.out_c, 3, INT32_MIN, INT32_MAX);
+  const std::vector<double> bias(whole.begin(), whole.end());
+  const std::vector<float> other(static_cast<std::size_t>(s.out_c), 1.0F);
+  const Codes sum = sums(s, Target::kY, x.codes, w.codes);
+  std::vector<float> y(sum.size());
+  Contraction().forward(s, x.operand(), w.operand(), {other.data(), bias.data()}, y.data());
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const std::size_t c = i % whole.size();
+    const double exact = static_cast<double>(sum[i] + whole[c]);
+    ASSERT_EQ(y[i], static_cast<float>(exact * (double{kOdd[0]} * double{w.scale[c]}))) << i;
+  }
+}
+
+TEST(ExactContraction, ABiasOfIntegersIsAddedToTheSum) {
+  for (const auto& [name, shape] : small_shapes()) {
+    SCOPED_TRACE(name);
+    check_whole_bias(shape, 255, 127);
+    check_whole_bias(shape, 65535, 32767);
+  }
+  check_whole_bias(
+      {.batch = 3, .in_h = 5, .in_w = 5, .in_c = 512, .out_c = 32, .kernel_h = 3, .kernel_w = 3},
+      255, 127);  // sums beyond 2^24 in bytes
+}
+
 /// All codes at their limits: the largest sums there are.
 void check_extremes(const ContractionShape& s, std::int64_t x_code, std::int64_t w_code) {
   const Coded x(Codes(static_cast<std::size_t>(s.x_size()), x_code), kOdd);
