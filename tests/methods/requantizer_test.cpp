@@ -136,13 +136,13 @@ TEST(Float32Factors, AreQuotientsOfRoundedScalesWhereTheScalesAreKnown) {
   };
   const std::string once =
       fmt::format("+ 12345, float * {}, clamp -128 127", static_cast<float>(task.factor[0]));
-  EXPECT_EQ(text(R"({"quotient": "float32"})"), once);  // no scales
+  EXPECT_EQ(text(R"({"factor_rounding": "float32"})"), once);  // no scales
   task.unit = {0.1 * 0.07};
   task.code_scale = 0.7;
-  EXPECT_EQ(text(R"({"quotient": "float32"})"),
+  EXPECT_EQ(text(R"({"factor_rounding": "float32"})"),
             fmt::format("+ 12345, float * {}, clamp -128 127",
                         static_cast<float>(0.1 * 0.07) / static_cast<float>(0.7)));
-  EXPECT_EQ(text(R"({"quotient": "double"})"), once);
+  EXPECT_EQ(text(R"({"factor_rounding": "double"})"), once);
   EXPECT_NE(static_cast<float>(0.1 * 0.07) / static_cast<float>(0.7),
             static_cast<float>(0.1 * 0.07 / 0.7));
 }

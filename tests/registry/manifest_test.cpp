@@ -92,6 +92,35 @@ TEST_F(Manifests, AMarkOfAMethodInsideStandsAtAParameter) {
   expect_refusal("range.a/plugin.json", "/parameters/properties/q/x-qloom-kind: ");
 }
 
+TEST_F(Manifests, PresetsAreTheValuesOfAParameterAndSetOthers) {
+  const auto with = [this](const std::string& presets, const std::string& names) {
+    write("range.a", manifest("range", "a",
+                              R"(, "presets": )" + presets +
+                                  R"(, "parameters": {"type": "object", "properties": {
+                                       "preset": {"type": "string", "enum": [)" +
+                                  names + R"(]}, "n": {"type": "integer", "default": 1}}})"));
+  };
+  with(R"({"x": {"n": 5}, "y": {"n": 6}})", R"("y", "x")");
+  const Registry registry({root_});
+  const Method& a = *registry.find("range", "a");
+  const auto resolved = [&](const char* text) {
+    return registry.resolve_parameters(a, Json::parse(text), "here");
+  };
+  EXPECT_EQ(resolved("{}"), Json::parse(R"({"n": 1})"));
+  EXPECT_EQ(resolved(R"({"preset": "y"})"), Json::parse(R"({"preset": "y", "n": 6})"));
+  EXPECT_EQ(resolved(R"({"preset": "y", "n": 6})"), resolved(R"({"preset": "y"})"));
+  EXPECT_THROW(resolved(R"({"preset": "y", "n": 5})"), InputError);
+  EXPECT_THROW(resolved(R"({"preset": "z"})"), InputError);
+  with(R"({"x": {"n": 5}})", R"("y", "x")");
+  expect_refusal("range.a/plugin.json", "/presets: expected a parameter \"preset\" whose values");
+  with(R"({"x": {"m": 5}})", R"("x")");
+  expect_refusal("range.a/plugin.json", "/presets/x/m: \"m\" is no parameter that a preset");
+  with(R"({"x": {"preset": "x"}})", R"("x")");
+  expect_refusal("range.a/plugin.json", "/presets/x/preset: ");
+  with(R"({"x": {"n": "many"}})", R"("x")");
+  expect_refusal("range.a/plugin.json", "/presets/x/n: ");
+}
+
 TEST_F(Manifests, FoldersWithoutManifestAreSkipped) {
   fs::create_directories(root_ / "empty");
   std::ofstream(root_ / "file.txt") << "x";
