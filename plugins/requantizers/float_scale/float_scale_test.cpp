@@ -42,6 +42,16 @@ TEST(FloatScale, AddsTheBiasToTheSumAndTheZeroPointBehindTheRounding) {
   EXPECT_EQ(code_of(r, 1, {77}), 3);
 }
 
+TEST(FloatScale, BiasesHalfWayBetweenTwoIntegersGoToTheEvenOne) {
+  for (const auto& [offset, bias] : {std::pair{2.5, 2}, {3.5, 4}, {-2.5, -2}, {-3.5, -4}}) {
+    for (const double factor : {1.0, -1.0, 3.0}) {  // offset / factor is half way
+      const RequantizeTask task = sum_task({factor}, {offset * factor}, 100);
+      const std::string text = text_of(derive("float_scale", "{}", task).behind, 0);
+      EXPECT_TRUE(text.starts_with("+ " + std::to_string(bias) + ",")) << text << offset;
+    }
+  }
+}
+
 TEST(FloatScale, RefusesJoinsAndWhatItDoesNotHold) {
   EXPECT_NE(refusal_of("float_scale", "{}", join_task({0.5, 0.5})).find("a join: "),
             std::string::npos);
