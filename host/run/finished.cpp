@@ -51,6 +51,8 @@ void require_known_form(const Json& report, const std::string& where) {
   require("/sections/origin/revision", results::kOriginRevision);
 }
 
+}  // namespace
+
 pipeline::Pipeline pipeline_of(const fs::path& folder, const fs::path& pipeline_file,
                                const registry::Registry& registry) {
   const fs::path report = folder / "report.json";
@@ -86,8 +88,6 @@ pipeline::Pipeline pipeline_of(const fs::path& folder, const fs::path& pipeline_
   require_same_data(pipeline, text, report.string());
   return pipeline;
 }
-
-}  // namespace
 
 Finished::Finished(const fs::path& folder, const fs::path& pipeline_file,
                    const registry::Registry& registry)

@@ -10,6 +10,13 @@
 
 namespace qloom::run {
 
+/// The pipeline of a run's folder, its data as they were. `pipeline_file`: where it lies now;
+/// empty: where it lay. InputError when the folder holds no report, or pipeline or data are others
+/// now.
+[[nodiscard]] pipeline::Pipeline pipeline_of(const std::filesystem::path& folder,
+                                             const std::filesystem::path& pipeline_file,
+                                             const registry::Registry& registry);
+
 class Finished {
  public:
   /// Reads the folder's report and checkpoint. `pipeline_file`: where the run's pipeline lies now;

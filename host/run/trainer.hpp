@@ -34,6 +34,7 @@ class Trainer {
 
   [[nodiscard]] const Setup& setup() const { return setup_; }
   [[nodiscard]] RunState& state() { return state_; }
+  [[nodiscard]] Services& services() { return services_; }
   [[nodiscard]] network::Network& network() { return *state_.network; }
   [[nodiscard]] const Cursor& cursor() const { return state_.cursor; }
   [[nodiscard]] const results::RunFacts& facts() const { return state_.facts; }

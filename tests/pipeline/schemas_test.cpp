@@ -34,7 +34,7 @@ void expect_described(const Json& schema, const std::string& where) {
 
 TEST(Schemas, DescribeEveryPropertyAndRefuseUnknownKeys) {
   for (const char* name :
-       {"pipeline", "model", "report", "sweep", "checkpoint", "formats", "program"}) {
+       {"pipeline", "model", "report", "sweep", "checkpoint", "formats", "program", "step"}) {
     const Json schema =
         read(fs::path(QLOOM_SOURCE_DIR) / "schemas" / (std::string(name) + ".schema.json"));
     EXPECT_EQ(schema["$schema"], "http://json-schema.org/draft-07/schema#") << name;

@@ -41,7 +41,7 @@ TEST(Elementary, MethodsLossesAndInitialWeightsAreRoundedOnceFromDouble) {
       {"host/network/parameter.cpp", "Adam's corrections"},
       {"host/registry/services.cpp", "none: log() takes messages"},
       {"host/results/layer_statistics.cpp", "none: a figure of a report, in decibels"},
-      {"host/run/stages/train.cpp", "the optimizer's learning rate"},
+      {"host/run/steps/training_step.cpp", "the optimizer's learning rate"},
       {"host/tensor/normal.hpp", "the sample"},
       {"plugins/norms/range_bn/range_bn.cpp", "the scale of a channel"},
       {"plugins/quantizers/qil/qil.cpp", "the transformed value; the gradient"},

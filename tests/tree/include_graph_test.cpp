@@ -16,7 +16,7 @@ namespace {
 /// Floors from the top down: first column of the table in host/README.md.
 std::vector<std::string> floors() {
   std::ifstream page(kRoot / "host" / "README.md");
-  const std::regex row(R"(^\| `([a-z]+)/` \|.*)");
+  const std::regex row(R"(^\| `([a-z_]+)/` \|.*)");
   std::vector<std::string> names;
   for (std::string line; std::getline(page, line);) {
     std::smatch found;

@@ -4,6 +4,7 @@
 
 #include "host/cli/commands.hpp"
 #include "host/cli/program/sides.hpp"
+#include "host/cli/program/step.hpp"
 #include "host/compile/summary.hpp"
 #include "host/data/claim.hpp"
 #include "host/data/hash.hpp"
@@ -23,6 +24,7 @@ struct CompileCommand {
   std::int64_t samples = 256;
   std::string requantizer;
   bool require_integer = false;
+  bool is_step = false;
 };
 
 /// {"plugin": "multiplier", "bits": n}: what is fitted to the thresholds.
@@ -60,6 +62,12 @@ void require_equal(Simulation& simulation, std::int64_t samples) {
 }
 
 void compile_run(const CompileCommand& options) {
+  if (options.is_step) {
+    if (!options.requantizer.empty()) {
+      throw InputError("--requantizer: not together with --step, whose codes are shifts");
+    }
+    return compile_step_command({options.run, options.output, options.pipeline});
+  }
   const compile::Options fitting = options_of(options.requantizer);
   const registry::Registry registry = open_registry_to_run();
   if (fs::exists(options.output / "report.json")) {
@@ -118,6 +126,9 @@ void add_compile(CLI::App& app, Action& action) {
                    "Test samples on which program and simulation are compared")
       ->check(count())
       ->capture_default_str();
+  command->add_flag("--step", options->is_step,
+                    "One step of its training in place of its network: forward, backward and "
+                    "update on integers");
   command->callback([options, &action] { action = [options] { compile_run(*options); }; });
 }
 

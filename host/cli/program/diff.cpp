@@ -6,6 +6,7 @@
 
 #include "host/cli/commands.hpp"
 #include "host/cli/program/sides.hpp"
+#include "host/cli/program/step.hpp"
 #include "host/data/streams.hpp"
 #include "host/exchange/c/trace.hpp"
 #include "host/exchange/verilog/trace.hpp"
@@ -24,6 +25,7 @@ struct DiffCommand {
   std::string input;
   fs::path pipeline;
   bool is_reference = false;
+  std::int64_t steps = 0;
 };
 
 /// One of the two things that are compared.
@@ -171,7 +173,22 @@ void compare_on_array(Side& a, Side& b, const std::string& input, program::Diff&
   diff.add(0, samples, values_of(a), values_of(b));
 }
 
+/// Is one of the sides a step program? Then the other is its run.
+bool diff_steps(const DiffCommand& options) {
+  const std::vector<fs::path>& sides = options.sides;
+  if (!is_step_program(sides[0]) && !is_step_program(sides[1])) {
+    if (options.steps != 0) throw InputError("--steps: neither side is a step program");
+    return false;
+  }
+  if (!options.input.empty()) {
+    throw InputError("--input: expected none beside a step program, which takes a run's batches");
+  }
+  diff_steps_command({sides[0], sides[1], options.pipeline, options.steps});
+  return true;
+}
+
 void diff_sides(const DiffCommand& options) {
+  if (diff_steps(options)) return;
   const registry::Registry registry = open_registry_to_run();
   Side a = open_side(options.sides[0], options, registry);
   Side b = open_side(options.sides[1], options, registry);
@@ -230,6 +247,11 @@ void add_diff(CLI::App& app, Action& action) {
       ->type_name("PIPELINE.json");
   command->add_flag("--reference", options->is_reference,
                     "Runs programs in the plain loops that define what they compute");
+  command
+      ->add_option("--steps", options->steps,
+                   "Of a run and its step program: so many steps of training. Default: all")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
   command->callback([options, &action] { action = [options] { diff_sides(*options); }; });
 }
 

@@ -5,6 +5,7 @@
 #include "host/cli/commands.hpp"
 #include "host/cli/outputs.hpp"
 #include "host/cli/program/sides.hpp"
+#include "host/cli/program/step.hpp"
 #include "host/data/arrays/npy.hpp"
 #include "host/data/streams.hpp"
 #include "host/program/files.hpp"
@@ -16,8 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ExecuteCommand {
-  fs::path program, input, output, trace;
+  fs::path program, input, output, trace, run, pipeline;
   bool is_reference = false;
+  std::int64_t steps = 0;
 };
 
 /// All outputs in a .npz by name, or the first one in a .npy.
@@ -42,7 +44,23 @@ void write_trace(const program::Program& program, const std::vector<program::Val
   data::write_npz(file, arrays);
 }
 
+void execute_steps(const ExecuteCommand& options) {
+  if (options.run.empty()) {
+    throw InputError("--run is required: a step program takes the batches of a run");
+  }
+  if (!options.input.empty() || !options.trace.empty()) {
+    throw InputError("--input and --trace are for integer programs, not for step programs");
+  }
+  execute_steps_command(
+      {options.program, options.run, options.output, options.pipeline, options.steps});
+}
+
 void execute_program(const ExecuteCommand& options) {
+  if (is_step_program(options.program)) return execute_steps(options);
+  if (!options.run.empty() || options.steps != 0 || !options.pipeline.empty()) {
+    throw InputError("--run, --steps and --pipeline are for step programs (step.json)");
+  }
+  if (options.input.empty()) throw InputError("--input is required");
   Outputs outputs;
   outputs.plan("--output", options.output);
   outputs.plan("--trace", options.trace);
@@ -75,27 +93,40 @@ void execute_program(const ExecuteCommand& options) {
 }  // namespace
 
 void add_execute(CLI::App& app, Action& action) {
-  CLI::App* command =
-      app.add_subcommand("execute", "Runs an integer program, in integers alone, on an array.");
+  CLI::App* command = app.add_subcommand(
+      "execute",
+      "Runs an integer program, in integers alone, on an array, or the steps of a training.");
   auto options = std::make_shared<ExecuteCommand>();
-  command->add_option("program", options->program, "Folder of a program (qloom compile)")
+  command
+      ->add_option("program", options->program,
+                   "Folder of a program or of a step program (qloom compile)")
       ->required()
       ->type_name("PROGRAM");
   command
       ->add_option("--input", options->input,
                    "Integers, (samples, height, width, channels): bytes of images, or codes where "
                    "the program begins with codes")
-      ->required()
       ->type_name("FILE.npy");
   command
-      ->add_option("--output", options->output,
-                   ".npy: the first output, the logits; .npz: all outputs by name")
+      ->add_option(
+          "--output", options->output,
+          ".npy: the first output, the logits; .npz: all outputs by name; of a step program: the "
+          "weights behind the last step")
       ->required()
       ->type_name("FILE");
   command->add_option("--trace", options->trace, "Every tensor of the program by name")
       ->type_name("FILE.npz");
   command->add_flag("--reference", options->is_reference,
                     "Plain loops, which define what a program computes; the same numbers, slowly");
+  command->add_option("--run", options->run, "Of a step program: the run whose batches it takes")
+      ->type_name("RUN");
+  command->add_option("--steps", options->steps, "How many of them. Default: all of the run")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  command
+      ->add_option("--pipeline", options->pipeline,
+                   "The run's pipeline file. Default: where it was when the run was made")
+      ->type_name("PIPELINE.json");
   command->callback([options, &action] { action = [options] { execute_program(*options); }; });
 }
 

@@ -17,7 +17,26 @@ namespace {
 
 using program::Values;
 
-/// Every byte as the network's input has it, by the function that makes batches.
+/// A shape without its axes of length 1.
+Shape without_ones(Shape shape) {
+  std::erase(shape, 1);
+  return shape;
+}
+
+/// InputError where an activation is quantized that nothing has found a range for: compiling
+/// evaluates the network, which evaluation alone cannot.
+void require_ranges(network::Network& network, const std::string& run) {
+  for (const auto& node : network.plan.nodes()) {
+    if (node->type != network::Node::Type::kQuantize || node->site->is_known()) continue;
+    throw InputError(fmt::format(
+        "{}: {}: no range is known: the rule acts on no stage that trains or calibrates; expected "
+        "a stage {{\"calibrate\": {{}}}} behind the one from which it acts",
+        run, node->keys[0].text()));
+  }
+}
+
+}  // namespace
+
 compile::Pixels pixels_of(const run::Batches& batches) {
   const data::Split& test = batches.dataset.test;
   compile::Pixels pixels;
@@ -39,26 +58,6 @@ compile::Pixels pixels_of(const run::Batches& batches) {
                    pixels.values.data(), labels.data());
   return pixels;
 }
-
-/// A shape without its axes of length 1.
-Shape without_ones(Shape shape) {
-  std::erase(shape, 1);
-  return shape;
-}
-
-/// InputError where an activation is quantized that nothing has found a range for: compiling
-/// evaluates the network, which evaluation alone cannot.
-void require_ranges(network::Network& network, const std::string& run) {
-  for (const auto& node : network.plan.nodes()) {
-    if (node->type != network::Node::Type::kQuantize || node->site->is_known()) continue;
-    throw InputError(fmt::format(
-        "{}: {}: no range is known: the rule acts on no stage that trains or calibrates; expected "
-        "a stage {{\"calibrate\": {{}}}} behind the one from which it acts",
-        run, node->keys[0].text()));
-  }
-}
-
-}  // namespace
 
 Simulation::Simulation(const std::filesystem::path& run, const std::filesystem::path& pipeline_file,
                        const registry::Registry& registry, const compile::Options& options)

@@ -18,6 +18,10 @@
 
 namespace qloom::cli {
 
+/// Every byte as the network's input has it, by the function that makes batches; empty where images
+/// are no bytes.
+[[nodiscard]] compile::Pixels pixels_of(const run::Batches& batches);
+
 /// A finished run, and the program that its network is.
 class Simulation {
  public:

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "host/run/stages/stage.hpp"
+#include "host/run/steps/training_step.hpp"
 #include "host/run/stop.hpp"
 #include "host/tensor/error.hpp"
 

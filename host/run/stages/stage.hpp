@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "host/layers/common/losses.hpp"
 #include "host/run/keeper.hpp"
 #include "host/run/progress.hpp"
 #include "host/run/reload.hpp"
@@ -42,17 +41,5 @@ inline constexpr const char* kBeginsAnew =
 /// All of them, in the order of the files.
 [[nodiscard]] std::span<const Action* const> table();
 [[nodiscard]] const Action& action_of(const pipeline::StageType& type);
-
-/// The loss of this name of a batch of logits; its gradient too where `gradient` is not null.
-/// RunError where there is none: a checkpoint may be a newer program's.
-[[nodiscard]] inline layers::Loss loss_of(const std::string& name, const Tensor& logits,
-                                          const std::vector<std::int32_t>& labels,
-                                          float* gradient) {
-  const auto batch = static_cast<std::int64_t>(labels.size());
-  const std::int64_t classes = static_cast<std::int64_t>(logits.size()) / batch;
-  const layers::LossFunction loss = layers::find_loss(name);
-  if (loss == nullptr) throw RunError("no loss is called \"" + name + "\"");
-  return loss(logits.data(), labels.data(), batch, classes, gradient);
-}
 
 }  // namespace qloom::run::stages

@@ -2,9 +2,6 @@
 // Copyright the qloom authors
 //
 // Epochs and steps of training, checkpoints inside an epoch.
-#include <algorithm>
-#include <cmath>
-#include <numbers>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,45 +9,11 @@
 #include "host/registry/calls/call_record.hpp"
 #include "host/results/formats/formats.hpp"
 #include "host/run/stages/stage.hpp"
+#include "host/run/steps/training_step.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::run::stages {
 namespace {
-
-network::OptimizerSettings settings_of(const pipeline::Optimizer& o, double rate) {
-  network::OptimizerSettings s;
-  s.type = o.type == "adam" ? network::OptimizerSettings::Type::kAdam
-                            : network::OptimizerSettings::Type::kSgd;
-  s.learning_rate = rate;
-  s.momentum = o.momentum;
-  s.weight_decay = o.weight_decay;
-  s.nesterov = o.nesterov;
-  s.beta1 = o.beta1;
-  s.beta2 = o.beta2;
-  s.epsilon = o.epsilon;
-  return s;
-}
-
-/// Before procedures change it; `step`: of the stage.
-double scheduled_rate(const pipeline::Stage& stage, std::uint64_t step,
-                      std::uint64_t steps_per_epoch) {
-  const pipeline::Schedule& s = stage.schedule;
-  double rate = stage.optimizer.learning_rate;
-  if (s.type == "step") {
-    const auto epoch = static_cast<std::int64_t>(step / steps_per_epoch);
-    for (const std::int64_t at : s.epochs) {
-      if (epoch >= at) rate *= s.factor;
-    }
-  } else if (s.type == "cosine") {  // Loshchilov, Hutter, 2017, eq. 5
-    const std::uint64_t total = steps_per_epoch * static_cast<std::uint64_t>(stage.epochs);
-    const double t = double(step) / double(std::max<std::uint64_t>(total, 1));
-    rate = s.final_rate + 0.5 * (rate - s.final_rate) * (1.0 + std::cos(std::numbers::pi * t));
-  }
-  if (static_cast<std::int64_t>(step) < s.warmup_steps) {
-    rate *= double(step + 1) / double(s.warmup_steps);
-  }
-  return rate;
-}
 
 /// "training diverged" only where values are not finite: a method that merely refuses is told as it
 /// is, whatever a buffer holds that nobody has written yet.
@@ -88,7 +51,8 @@ class Training {
         state_(work.run.state),
         cursor_(work.run.state.cursor),
         stage_(stage),
-        steps_(setup_.batches.per_epoch()) {}
+        steps_(setup_.batches.per_epoch()),
+        step_(work.run, stage) {}
 
   void run() {
     const auto epochs = static_cast<std::uint64_t>(stage_.epochs);
@@ -154,7 +118,7 @@ class Training {
   /// step(); what goes wrong says at which.
   layers::Loss named_step(const Walk& batch) try {
     registry::set_present_step(cursor_.steps);
-    const layers::Loss loss = step(batch);
+    const layers::Loss loss = step_.run(batch);
     state_.step = {};
     require_floating_point(state_.facts.methods);
     registry::set_present_step(registry::kNoStep);
@@ -164,52 +128,13 @@ class Training {
     throw RunError(fmt::format("step {}: {}", cursor_.steps, cause_of(error, *state_.network)));
   }
 
-  layers::Loss step(const Walk& batch) {
-    network::Network& network = *state_.network;
-    state_.step = {.phase = Step::Phase::kUnderWay};
-    cursor_.learning_rate =
-        scheduled_rate(stage_, cursor_.epoch_of_stage * steps_ + cursor_.step_of_epoch, steps_);
-    emit(work_.run, QLOOM_EVENT_BEFORE_STEP);
-    cursor_.learning_rate *= state_.step.rate_factor;
-    network::Pass pass;
-    pass.phase = {cursor_.steps, cursor_.epochs, true, cursor_.learning_rate};
-    pass.rules = stage_.apply_rules ? network::Pass::Rules::kOn : network::Pass::Rules::kOff;
-    pass.norms_train = true;
-    const layers::Loss loss = at_loss(network.plan.forward(batch.images(), pass), batch);
-    network.plan.backward(logits_gradient_);
-    emit(work_.run, QLOOM_EVENT_AFTER_BACKWARD);
-    network.update(settings_of(stage_.optimizer, cursor_.learning_rate), pass.phase,
-                   cursor_.steps - cursor_.optimizer_start);
-    emit(work_.run, QLOOM_EVENT_AFTER_STEP);
-    return loss;
-  }
-
-  /// The loss and its gradient, which procedures may change.
-  layers::Loss at_loss(const Tensor& logits, const Walk& batch) {
-    const std::int64_t classes = static_cast<std::int64_t>(logits.size()) / batch.size();
-    logits_gradient_.resize({batch.size(), classes});
-    layers::Loss loss = loss_of(stage_.loss, logits, batch.labels(), logits_gradient_.data());
-    if (cursor_.loss != stage_.loss) loss = loss_of(cursor_.loss, logits, batch.labels(), nullptr);
-    if (!std::isfinite(loss.sum)) throw NotFinite(fmt::format("the loss is {}", loss.sum));
-    Step& step = state_.step;
-    step = {.phase = Step::Phase::kAtLoss,
-            .logits = logits.data(),
-            .gradient = logits_gradient_.data(),
-            .labels = batch.labels().data(),
-            .batch = batch.size(),
-            .classes = classes};
-    emit(work_.run, QLOOM_EVENT_LOSS);
-    step = {.phase = Step::Phase::kUnderWay};
-    return loss;
-  }
-
   Work& work_;
   const Setup& setup_;
   RunState& state_;
   Cursor& cursor_;
   const pipeline::Stage& stage_;
   std::uint64_t steps_;  ///< of an epoch
-  Tensor logits_gradient_;
+  TrainingStep step_;
 };
 
 Json train(Work& work, const pipeline::Stage& stage) {

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include "host/compile/training/weights.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "host/tensor/random.hpp"
+
+namespace qloom::compile {
+namespace {
+
+constexpr std::int64_t kFarAway = std::int64_t{1} << 20;  // of w: beyond any bounds of codes
+constexpr int kRounds = 24;  // in which updates of all elements are compared
+
+/// Values and gradients of all parameters while updates are tried, put back at the end.
+class TriedUpdates {
+ public:
+  explicit TriedUpdates(const Training& training) : training_(training) {
+    for (network::Parameter* p : training.network.parameters.list()) {
+      kept_.push_back({p, p->value, p->gradient, std::move(p->on_gradient)});
+      p->on_gradient = nullptr;
+    }
+  }
+  TriedUpdates(const TriedUpdates&) = delete;
+  TriedUpdates& operator=(const TriedUpdates&) = delete;
+  ~TriedUpdates() {
+    for (Kept& kept : kept_) {
+      kept.parameter->value = kept.value;
+      kept.parameter->gradient = kept.gradient;
+      kept.parameter->on_gradient = std::move(kept.on_gradient);
+    }
+    training_.network.reset_optimizer();
+  }
+
+  /// The update at this step of w(element) and u(element), in units of 2^exponent.
+  template <class W, class U>
+  const Tensor& run(network::Parameter& p, int exponent, std::uint64_t step, const W& w,
+                    const U& u) {
+    for (std::size_t i = 0; i < p.value.size(); ++i) {
+      p.value[i] = static_cast<float>(std::ldexp(static_cast<double>(w(i)), exponent));
+      p.gradient[i] = static_cast<float>(std::ldexp(static_cast<double>(u(i)), exponent));
+    }
+    training_.update(step);
+    return p.value;
+  }
+
+ private:
+  struct Kept {
+    network::Parameter* parameter;
+    Tensor value, gradient;
+    std::shared_ptr<SiteQuantizer> on_gradient;
+  };
+  const Training& training_;
+  std::vector<Kept> kept_;
+};
+
+std::optional<std::int64_t> integer(float value, int exponent) {
+  const double v = std::ldexp(double{value}, -exponent);
+  if (v != std::nearbyint(v) || std::fabs(v) > 0x1p40) return std::nullopt;
+  return static_cast<std::int64_t>(v);
+}
+
+/// Largest magnitude of what the gradient's quantizer gives.
+std::int64_t largest_update(const Stochastic& gradient) {
+  const int shift = *std::max_element(gradient.shifts.begin(), gradient.shifts.end());
+  return step_program::largest_stochastic(shift);
+}
+
+/// Is every update of this parameter w - u, clamped to the bounds?
+std::string fault_of_update(TriedUpdates& tried, const Training& training, Weights& weights) {
+  network::Parameter& p = *weights.parameter;
+  const int e = weights.exponent;
+  const auto end = [&](std::int64_t far) {
+    return integer(tried.run(
+                       p, e, 0, [=](std::size_t) { return far; },
+                       [](std::size_t) { return std::int64_t{0}; })[0],
+                   e);
+  };
+  const auto low = end(-kFarAway), high = end(kFarAway);
+  if (!low || !high || *low > *high || *low <= -kFarAway || *high >= kFarAway) {
+    return "its stored weights have no bounds on the grid of the updates";
+  }
+  weights.bounds = {*low, *high};
+  const std::int64_t most = largest_update(weights.gradient);
+  const auto span = static_cast<std::uint64_t>(*high - *low + 1);
+  const std::uint64_t last = training.epochs * training.steps_per_epoch - 1;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto word = [&](std::size_t i, std::uint64_t which) {
+      return random_word(static_cast<std::uint64_t>(round), which, 0, i);
+    };
+    const auto w = [&](std::size_t i) {
+      return *low + static_cast<std::int64_t>(word(i, 0) % span);
+    };
+    const auto u = [&](std::size_t i) {
+      return static_cast<std::int64_t>(word(i, 1) % static_cast<std::uint64_t>(2 * most + 1)) -
+             most;
+    };
+    const std::uint64_t step = last * static_cast<std::uint64_t>(round) / (kRounds - 1);
+    const Tensor& y = tried.run(p, e, step, w, u);
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const std::int64_t expected = std::clamp(w(i) - u(i), *low, *high);
+      if (integer(y[i], e) == expected) continue;
+      return fmt::format("the update of {} by {} at step {} gives {}, not {} (units of 2^{})", w(i),
+                         u(i), step, std::ldexp(double{y[i]}, -e), expected, e);
+    }
+  }
+  return {};
+}
+
+/// The weights as integers; what is wrong with the first that is none.
+std::string take_initial(Weights& weights) {
+  const Tensor& value = weights.parameter->value;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const auto v = integer(value[i], weights.exponent);
+    const bool fits = v && *v >= weights.bounds.lo && *v <= weights.bounds.hi;
+    if (!fits) {
+      return fmt::format(
+          "its weights begin off the grid of the updates: element {} is {}, expected a multiple of "
+          "2^{} from {} to {}",
+          i, value[i], weights.exponent, std::ldexp(double(weights.bounds.lo), weights.exponent),
+          std::ldexp(double(weights.bounds.hi), weights.exponent));
+    }
+    weights.initial.push_back(*v);
+  }
+  return {};
+}
+
+std::string fault_of_gradient(const Training& training, Weights& weights) {
+  network::Parameter& p = *weights.parameter;
+  if (p.on_gradient == nullptr) return "its gradient is real: no rule at site gradient";
+  network::Phase phase{.step = 3, .epoch = 0, .training = true, .learning_rate = 1};
+  for (const int exponent : {0, -40}) {
+    const auto found = find_stochastic({*p.on_gradient, p.shape, exponent, phase}, training.epochs);
+    if (!found) {
+      return fmt::format(
+          "gradient: \"{}\" gives no integers that a power of two of the largest magnitude and "
+          "random words make (at most 24 random bits)",
+          p.on_gradient->spec().quantizer.method->id);
+    }
+    weights.gradient = *found;
+  }
+  weights.exponent = weights.gradient.exponent;
+  return {};
+}
+
+}  // namespace
+
+WeightsByLayer weights_of(const Training& training, std::vector<Refusal>& refusals) {
+  WeightsByLayer all;
+  for (network::Parameter* p : training.network.parameters.list()) {
+    if (p->role != QLOOM_ROLE_WEIGHT) {
+      refusals.push_back(
+          {p->layer,
+           fmt::format("has a {}: a step holds weights alone", network::role_name(p->role)),
+           {}});
+      continue;
+    }
+    Weights weights{.parameter = p, .gradient = {}, .bounds = {}, .initial = {}};
+    std::string fault = fault_of_gradient(training, weights);
+    if (fault.empty() && (p->on_update != nullptr || p->on_momentum != nullptr)) {
+      fault = "has a rule at site update or momentum: only the clamp of a procedure is known";
+    }
+    if (fault.empty()) {
+      TriedUpdates tried(training);
+      fault = fault_of_update(tried, training, weights);
+    }
+    if (fault.empty()) fault = take_initial(weights);
+    if (fault.empty()) {
+      all.emplace(p->layer, std::move(weights));
+    } else {
+      refusals.push_back({p->layer, fault, {}});
+    }
+  }
+  return all;
+}
+
+}  // namespace qloom::compile

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+#include <span>
+
+#include <fmt/format.h>
+
+#include "host/data/arrays/array_file.hpp"
+#include "host/program/constants.hpp"
+#include "host/program/document.hpp"
+#include "host/step_program/files.hpp"
+
+namespace qloom::step_program {
+namespace {
+
+using json::Json;
+
+/// What json and npz get of a step program, in its order.
+class StepWriter {
+ public:
+  explicit StepWriter(const Program& program) : program_(program) {}
+
+  Json document() {
+    Json tensors = Json::array(), parameters = Json::array();
+    for (const Tensor& tensor : program_.tensors) tensors.push_back(tensor_json(tensor));
+    for (const Parameter& parameter : program_.parameters) {
+      const Tensor& weights = program_.tensor(parameter.tensor);
+      const std::string array = weights.name + ".initial";
+      arrays_.add(array, weights.shape, parameter.initial);
+      parameters.push_back(
+          {{"tensor", weights.name}, {"next", name(parameter.next)}, {"initial", array}});
+    }
+    Json text = {{"format", kStepFormat},
+                 {"name", program_.name},
+                 {"made_from", {{"configuration", program_.configuration}}},
+                 {"batch", program_.batch},
+                 {"seed", fmt::format("{:016x}", program_.seed)},
+                 {"images", name(program_.images)},
+                 {"logits", name(program_.logits)},
+                 {"tensors", tensors},
+                 {"parameters", parameters}};
+    for (const Section section : {Section::kForward, Section::kBackward, Section::kUpdate}) {
+      Json& ops = text[name_of(section)] = Json::array();
+      for (const Op& op : program_.ops) {
+        if (op.section == section) ops.push_back(op_json(op));
+      }
+    }
+    return text;
+  }
+  [[nodiscard]] data::Bytes arrays() const { return arrays_.bytes(); }
+
+ private:
+  [[nodiscard]] const std::string& name(int tensor) const { return program_.tensor(tensor).name; }
+
+  static Json tensor_json(const Tensor& tensor) {
+    Json text = {{"name", tensor.name},
+                 {"each", name_of(tensor.each)},
+                 {"shape", tensor.shape},
+                 {"type", tensor.type.text()}};
+    if (tensor.exponent) text["exponent"] = *tensor.exponent;
+    return text;
+  }
+
+  Json op_json(const Op& op) {
+    Json text = {{"name", op.name}, {"op", name_of(op.kind)}, {"out", name(op.output)}};
+    for (const int input : op.inputs) text["in"].push_back(name(input));
+    const Traits traits = traits_of(op.kind);
+    if (traits.has_window) {
+      const ContractionShape& w = op.window;
+      text["kernel"] = {w.kernel_h, w.kernel_w};
+      text["stride"] = {w.stride_h, w.stride_w};
+      text["pad"] = {w.pad_top, w.pad_bottom, w.pad_left, w.pad_right};
+      if (traits.is_product) text["dilation"] = {w.dilation_h, w.dilation_w};
+      if (traits.is_product) text["groups"] = w.groups;
+    }
+    add_numbers(op, text);
+    return text;
+  }
+
+  void add_numbers(const Op& op, Json& text) {
+    const bool is_normalise = op.kind == Kind::kNormalise;
+    if (op.kind == Kind::kMap) {
+      text["steps"] = Json::array();
+      for (std::size_t i = 0; i < op.steps.size(); ++i) {
+        text["steps"].push_back(step_json(op.steps[i], fmt::format("{}.steps.{}", op.name, i)));
+      }
+    }
+    if (op.kind == Kind::kSubtractLabel) text["one"] = op.one;
+    if (op.kind == Kind::kSignificant || is_normalise) text["bits"] = op.bits;
+    if (is_normalise) text["rounding"] = steps::name_of(op.rounding);
+    if (op.kind == Kind::kUpdate || is_normalise) {
+      text["low"] = op.low;
+      text["high"] = op.high;
+    }
+    if (op.kind != Kind::kStochastic) return;
+    text["stream"] = fmt::format("{:016x}", op.stream);
+    text["random_bits"] = op.random_bits;
+    for (const Rate& rate : op.rates) {
+      text["rates"].push_back({{"step", rate.step}, {"shift", rate.shift}});
+    }
+  }
+
+  /// One constant for all channels stands in the text, several are an array.
+  Json step_json(const steps::Step& step, const std::string& array) {
+    Json text = {{"do", steps::name_of(step.op)}};
+    if (step.op == steps::Op::kShiftRight) text["rounding"] = steps::name_of(step.rounding);
+    const bool is_list = step.op == steps::Op::kCount || step.op == steps::Op::kTable;
+    if (is_list || step.groups() > 1) {
+      text["constants"] = array;
+      arrays_.add(
+          array,
+          {static_cast<std::int64_t>(step.groups()), static_cast<std::int64_t>(step.per_channel)},
+          step.constants);
+    } else if (step.op == steps::Op::kClamp) {
+      text["low"] = step.constants[0];
+      text["high"] = step.constants[1];
+    } else {
+      text["value"] = step.constants[0];
+    }
+    return text;
+  }
+
+  const Program& program_;
+  program::ConstantsWriter arrays_;
+};
+
+}  // namespace
+
+void write(const Program& program, const std::filesystem::path& folder) {
+  StepWriter writer(program);
+  Json document = writer.document();
+  const data::Bytes arrays = writer.arrays();
+  const data::FileHash hash = program::hash_of(arrays);
+  document["constants"] = {{"file", kArraysFile}, {"bytes", hash.bytes}, {"digest", hash.digest}};
+  document["digest"] = program::digest_of(document);
+  const std::string text = document.dump(2) + "\n";
+  data::require_writable_folder(folder);
+  data::StagedFile staged_arrays(folder / kArraysFile, arrays);
+  data::StagedFile staged_text(
+      folder / kStepFile,
+      std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  staged_arrays.commit();
+  staged_text.commit();
+}
+
+}  // namespace qloom::step_program
