@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct ExecuteCommand {
-  fs::path program, input, output, trace, run, pipeline;
+  fs::path program, input, output, trace, run, batches, pipeline;
   bool is_reference = false;
   std::int64_t steps = 0;
 };
@@ -51,14 +51,15 @@ void execute_steps(const ExecuteCommand& options) {
   if (!options.input.empty() || !options.trace.empty()) {
     throw InputError("--input and --trace are for integer programs, not for step programs");
   }
-  execute_steps_command(
-      {options.program, options.run, options.output, options.pipeline, options.steps});
+  execute_steps_command({options.program, options.run, options.output, options.batches,
+                         options.pipeline, options.steps});
 }
 
 void execute_program(const ExecuteCommand& options) {
   if (is_step_program(options.program)) return execute_steps(options);
-  if (!options.run.empty() || options.steps != 0 || !options.pipeline.empty()) {
-    throw InputError("--run, --steps and --pipeline are for step programs (step.json)");
+  if (!options.run.empty() || options.steps != 0 || !options.pipeline.empty() ||
+      !options.batches.empty()) {
+    throw InputError("--run, --steps, --batches and --pipeline are for step programs (step.json)");
   }
   if (options.input.empty()) throw InputError("--input is required");
   Outputs outputs;
@@ -120,6 +121,10 @@ void add_execute(CLI::App& app, Action& action) {
                     "Plain loops, which define what a program computes; the same numbers, slowly");
   command->add_option("--run", options->run, "Of a step program: the run whose batches it takes")
       ->type_name("RUN");
+  command
+      ->add_option("--batches", options->batches,
+                   "Of a step program: the batches, as the harness of its C reads them")
+      ->type_name("FILE");
   command->add_option("--steps", options->steps, "How many of them. Default: all of the run")
       ->check(CLI::PositiveNumber)
       ->type_name("N");

@@ -119,6 +119,17 @@ Values bytes_of(const data::Split& split, const std::vector<std::int32_t>& order
   return values;
 }
 
+/// The letter t, the number of samples in four bytes, little end first, images, labels.
+void add_record(const Values& images, const std::vector<std::int32_t>& labels,
+                data::Bytes& records) {
+  records.push_back('t');
+  for (int shift = 0; shift < 32; shift += 8) {
+    records.push_back(static_cast<std::uint8_t>(labels.size() >> shift));
+  }
+  for (const std::int64_t byte : images) records.push_back(static_cast<std::uint8_t>(byte));
+  for (const std::int32_t label : labels) records.push_back(static_cast<std::uint8_t>(label));
+}
+
 std::uint64_t steps_of(std::int64_t asked, std::uint64_t there) {
   if (asked <= 0) return there;
   if (static_cast<std::uint64_t>(asked) <= there) return static_cast<std::uint64_t>(asked);
@@ -171,18 +182,19 @@ StepsBesideRun::StepsBesideRun(const Program& program, const fs::path& run,
                   run.string(), configuration_of(run_.setup()), program.configuration));
 }
 
-void StepsBesideRun::take(const run::Walk& batch) {
+void StepsBesideRun::take(const run::Walk& batch, data::Bytes* records) {
   const results::Cursor& cursor = run_.state().cursor;
   const run::Batches& batches = run_.setup().batches;
   const std::vector<std::int32_t> order =
       data::shuffled_order(batches.dataset.train.count, batches.seed, cursor.epochs);
   const auto first = static_cast<std::int64_t>(cursor.step_of_epoch) * batches.size;
   const Values images = bytes_of(batches.dataset.train, order, first, batch.size());
+  if (records != nullptr) add_record(images, batch.labels(), *records);
   step_program::execute_step(program_, state_, images, batch.labels());
 }
 
-void StepsBesideRun::execute() {
-  take(run_.next_batch());
+void StepsBesideRun::execute(data::Bytes* records) {
+  take(run_.next_batch(), records);
   run_.advance();
 }
 
@@ -230,18 +242,23 @@ void compile_step_command(const CompileStep& options) {
 void execute_steps_command(const ExecuteSteps& options) {
   Outputs outputs;
   outputs.plan("--output", options.output);
+  outputs.plan("--batches", options.batches);
   outputs.check();
   const registry::Registry registry = open_registry_to_run();
   const Program program = step_program::read(options.program);
   StepsBesideRun steps(program, options.run, options.pipeline, registry);
   const std::uint64_t count = steps_of(options.steps, steps.steps_of_run());
-  for (std::uint64_t i = 0; i < count; ++i) steps.execute();
+  data::Bytes records;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    steps.execute(options.batches.empty() ? nullptr : &records);
+  }
   data::Arrays arrays;
   for (std::size_t i = 0; i < program.parameters.size(); ++i) {
     const step_program::Tensor& tensor = program.tensor(program.parameters[i].tensor);
     arrays[tensor.name] = {tensor.shape, steps.state().weights[i]};
   }
   outputs.set("--output", [&](const fs::path& file) { data::write_npz(file, arrays); });
+  outputs.set("--batches", [&](const fs::path& file) { data::write_bytes(file, records); });
   outputs.commit();
   data::print("{} steps\n", count);
 }

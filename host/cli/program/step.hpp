@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 
+#include "host/data/file.hpp"
 #include "host/registry/registry.hpp"
 #include "host/run/steps/begun.hpp"
 #include "host/step_program/execute.hpp"
@@ -32,13 +33,14 @@ class StepsBesideRun {
 
   [[nodiscard]] std::uint64_t steps_of_run() const { return run_.steps(); }
   [[nodiscard]] const step_program::State& state() const { return state_; }
-  /// The next step of the executor alone, on the run's next batch.
-  void execute();
+  /// The next step of the executor alone, on the run's next batch; adds the batch to `records`, as
+  /// the harness of an exported C program reads it, where it is not null.
+  void execute(data::Bytes* records = nullptr);
   /// The same of both; the first stored weight that differs, or nothing.
   [[nodiscard]] std::string compare();
 
  private:
-  void take(const run::Walk& batch);
+  void take(const run::Walk& batch, data::Bytes* records = nullptr);
 
   const step_program::Program& program_;
   run::Begun run_;
@@ -52,7 +54,7 @@ struct CompileStep {
 void compile_step_command(const CompileStep& options);
 
 struct ExecuteSteps {
-  std::filesystem::path program, run, output, pipeline;
+  std::filesystem::path program, run, output, batches, pipeline;
   std::int64_t steps = 0;
 };
 /// `qloom execute PROGRAM --run RUN --steps N`: the weights behind N steps.
