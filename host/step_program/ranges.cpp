@@ -122,6 +122,10 @@ class Bounds {
   }
   [[nodiscard]] Interval mapped(const Op& op, Interval x, const std::string& at) const {
     const auto channels = static_cast<std::uint64_t>(program_.tensor(op.output).shape.back());
+    const bool is_whole =
+        std::none_of(op.steps.begin(), op.steps.end(),
+                     [](const steps::Step& step) { return step.op == steps::Op::kFloatScale; });
+    program::require(is_whole, at + "/steps", "a step in floating point");
     const steps::Proof proof = steps::prove(op.steps, channels, {x});
     program::require(proof.holds(), at + "/steps", "{}", proof.fault);
     return proof.behind.empty() ? x : proof.behind.back();

@@ -42,8 +42,12 @@ TEST_F(StepCommands, StepsGiveTheWeightsOfTheSimulation) {
   const Outcome diff = qloom({"diff", "run", "step", "--steps", "20"});
   ASSERT_EQ(diff.status, 0) << diff.err << diff.out;
   EXPECT_EQ(diff.out, "0 of 1272 weights differ behind each of 20 steps\n");
-  const Outcome o = qloom({"execute", "step", "--run", "run", "--output", "w.npz"});
+  const Outcome o =
+      qloom({"execute", "step", "--run", "run", "--output", "w.npz", "--batches", "batches"});
   ASSERT_EQ(o.status, 0) << o.err;
+  EXPECT_EQ(std::filesystem::file_size(folder_ / "batches"), 21U * 5 + 600 * (28 * 28 + 1));
+  ASSERT_EQ(qloom({"export", "step", "--format", "c", "--output", "c"}).status, 0);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "c" / "model.c"));
   EXPECT_EQ(o.out, "21 steps\n");
   const auto checkpoint = data::read_npz(folder_ / "run" / "checkpoint.npz");
   const auto weights = data::read_npz(folder_ / "w.npz");

@@ -13,3 +13,8 @@ foreach(pipeline IN LISTS pipelines)
     "${pipeline}")
   set_tests_properties(deploy_${name} PROPERTIES LABELS slow TIMEOUT 3600 RESOURCE_LOCK deploy)
 endforeach()
+# A whole epoch of training: simulation, executor and C end with the same weights.
+add_test(NAME deploy_training COMMAND "${Python3_EXECUTABLE}" -B "${CMAKE_CURRENT_LIST_DIR}/trained.py"
+  "$<TARGET_FILE:qloom>" "${PROJECT_BINARY_DIR}/deploy/training"
+  "${PROJECT_SOURCE_DIR}/examples/train_on_device/pipeline.json")
+set_tests_properties(deploy_training PROPERTIES LABELS slow TIMEOUT 3600 RESOURCE_LOCK deploy)

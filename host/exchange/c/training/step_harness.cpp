@@ -63,11 +63,7 @@ constexpr const char* kStepHarness =
      t  trains a step
      c  prints the class of each image
    At the end it prints every stored weight. */
-#include <stdio.h>
-
-#include "model.h"
-
-static uint8_t images[(uint32_t)MODEL_BATCH * MODEL_IMAGE_SIZE], labels[MODEL_BATCH];
+$includestatic uint8_t images[(uint32_t)MODEL_BATCH * MODEL_IMAGE_SIZE], labels[MODEL_BATCH];
 
 static int refused(const char *what) {
   fprintf(stderr, "standard input: %s\n", what);
@@ -137,7 +133,8 @@ std::string step_harness(const step_program::Program& program) {
         upper_identifier(name), identifier(name));
   }
   std::string text = kStepHarness;
-  return text.replace(text.find("$print"), 6, print);
+  text.replace(text.find("$print"), 6, print);
+  return text.replace(text.find("$include"), 8, "#include <stdio.h>\n\n#include \"model.h\"\n\n");
 }
 
 std::string step_readme(const step_program::Program& program) {
