@@ -114,7 +114,7 @@ class Compiler {
     const layers::LayerType& type = *node.layer->type;
     const bool is_pointwise = type.is_norm || type.elementwise.forward != nullptr;
     const bool continues =
-        node.inputs.size() == 1 && (is_pointwise || type.takes_largest || type.same_bytes);
+        node.inputs.size() == 1 && (is_pointwise || type.takes_largest() || type.same_bytes);
     if (!continues || before.what == Reached::What::kCodes) {
       refuse({node.name, fmt::format("works on real values ({})", type.name), {}});
       return {};
@@ -279,7 +279,7 @@ class Compiler {
     std::vector<const Node*> movers;
     for (const Node* node : route.nodes) {
       const layers::LayerType& type = *node->layer->type;
-      if (type.takes_largest || type.same_bytes) movers.push_back(node);
+      if (type.takes_largest() || type.same_bytes) movers.push_back(node);
     }
     return movers;
   }
@@ -294,7 +294,7 @@ class Compiler {
     Op op;
     op.inputs = {input};
     op.name = mover.name;
-    op.kind = mover.layer->type->takes_largest ? Kind::kMaxPool : Kind::kReshape;
+    op.kind = mover.layer->type->takes_largest() ? Kind::kMaxPool : Kind::kReshape;
     if (op.kind == Kind::kMaxPool) op.window = window_of(*mover.layer);
     program::Tensor tensor = code_tensor_of(name, mover.out_shape, *source.site);
     return add(std::move(op), std::move(tensor), std::move(source));

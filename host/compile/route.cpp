@@ -46,7 +46,7 @@ std::int64_t Route::channels() const {
 
 std::size_t Route::nodes_before_pool() const {
   const auto pool = std::find_if(nodes.begin(), nodes.end(), [](const Node* node) {
-    return node->type == Node::Type::kLayer && node->layer->type->takes_largest;
+    return node->type == Node::Type::kLayer && node->layer->type->takes_largest();
   });
   return static_cast<std::size_t>(pool - nodes.begin());
 }

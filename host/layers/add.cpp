@@ -21,6 +21,7 @@ constinit const LayerType kAdd{.name = "add",
                                .least_inputs = 2,
                                .most_inputs = 2,
                                .read = read,
-                               .elementwise = {.forward = forward}};
+                               .elementwise = {.forward = forward},
+                               .of_codes = OfCodes::kSum};
 
 }  // namespace qloom::layers

@@ -23,6 +23,7 @@ constinit const LayerType kAveragePool{.name = "average_pool",
                                        .read = read_pool,
                                        .whole = {forward, gradient},
                                        .sign = Sign::kOfInputs,
+                                       .of_codes = OfCodes::kMean,
                                        .hands_input_on = true};
 
 }  // namespace qloom::layers

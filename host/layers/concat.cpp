@@ -49,6 +49,7 @@ constinit const LayerType kConcat{.name = "concat",
                                   .most_inputs = LayerType::kMany,
                                   .read = read,
                                   .whole = {forward, gradient},
-                                  .sign = Sign::kOfInputs};
+                                  .sign = Sign::kOfInputs,
+                                  .of_codes = OfCodes::kBeside};
 
 }  // namespace qloom::layers

@@ -53,6 +53,7 @@ constinit const LayerType kDropout{.name = "dropout",
                                    .read = read,
                                    .elementwise = {forward, gradient},
                                    .sign = Sign::kOfInputs,
+                                   .acts_in_training_only = true,
                                    .hands_input_on = true};
 
 }  // namespace qloom::layers

@@ -14,6 +14,7 @@ constinit const LayerType kFlatten{.name = "flatten",
                                    .read = read,
                                    .same_bytes = true,
                                    .sign = Sign::kOfInputs,
+                                   .of_codes = OfCodes::kMoved,
                                    .hands_input_on = true};
 
 }  // namespace qloom::layers

@@ -27,6 +27,7 @@ extern const LayerType kGlobalAveragePool;
 constinit const LayerType kGlobalAveragePool{.name = "global_average_pool",
                                              .read = read,
                                              .whole = {forward, gradient},
-                                             .sign = Sign::kOfInputs};
+                                             .sign = Sign::kOfInputs,
+                                             .of_codes = OfCodes::kMean};
 
 }  // namespace qloom::layers

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -97,6 +98,21 @@ struct Whole {
   bool reads_inputs = false;  ///< the gradient reads the inputs' values
 };
 
+/// y = min(max(x, low), high)
+struct Clamp {
+  double low = 0, high = 0;
+};
+
+/// What a layer makes of integer codes, where all that it reads has them.
+enum class OfCodes {
+  kValues,  ///< real values
+  kChosen,  ///< the largest code of each window
+  kMoved,   ///< the same codes in another shape
+  kBeside,  ///< those of its inputs side by side, where they have one scale
+  kSum,     ///< their sum, where they have one scale
+  kMean     ///< the sum of each window over the number of its elements
+};
+
 /// What one layer type is. It does its work in one of five ways: `contraction`, `is_norm`,
 /// `elementwise`, `whole`, `same_bytes`; tests/layers/table_test.cpp holds them to one.
 struct LayerType {
@@ -118,8 +134,13 @@ struct LayerType {
   bool same_bytes = false;  ///< the input's values in another shape
 
   Sign sign = Sign::kAny;
-  bool takes_largest = false;   ///< each output is the largest value of a window
-  bool hands_input_on = false;  ///< a contraction behind it still reads the network's input
+  OfCodes of_codes = OfCodes::kValues;
+  std::optional<Clamp> clamp{};        ///< all that an element-wise type does
+  bool acts_in_training_only = false;  ///< hands its input on otherwise
+  bool hands_input_on = false;         ///< a contraction behind it still reads the network's input
+
+  /// Each output is the largest value of a window.
+  [[nodiscard]] constexpr bool takes_largest() const { return of_codes == OfCodes::kChosen; }
 };
 
 inline bool Layer::is_contraction() const { return type->contraction != nullptr; }

@@ -25,7 +25,7 @@ constinit const LayerType kMaxPool{.name = "max_pool",
                                    .read = read_pool,
                                    .whole = {forward, gradient},
                                    .sign = Sign::kOfInputs,
-                                   .takes_largest = true,
+                                   .of_codes = OfCodes::kChosen,
                                    .hands_input_on = true};
 
 }  // namespace qloom::layers

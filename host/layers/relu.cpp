@@ -25,6 +25,7 @@ void gradient(const Layer&, const Step&, Chunk chunk, const float* y, const floa
 extern const LayerType kRelu;
 constinit const LayerType kRelu{.name = "relu",
                                 .elementwise = {forward, gradient, Elementwise::Reads::kOutput},
-                                .sign = Sign::kNotNegative};
+                                .sign = Sign::kNotNegative,
+                                .clamp = Clamp{0, kCeiling}};
 
 }  // namespace qloom::layers

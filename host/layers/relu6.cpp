@@ -23,6 +23,7 @@ void gradient(const Layer&, const Step&, Chunk chunk, const float* y, const floa
 extern const LayerType kRelu6;
 constinit const LayerType kRelu6{.name = "relu6",
                                  .elementwise = {forward, gradient, Elementwise::Reads::kOutput},
-                                 .sign = Sign::kNotNegative};
+                                 .sign = Sign::kNotNegative,
+                                 .clamp = Clamp{0, kCeiling}};
 
 }  // namespace qloom::layers

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/json/names.hpp"
+#include "host/network/groups.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/error.hpp"
 
@@ -70,8 +71,15 @@ std::string wanted(const Rule& rule) {
   return (rule.sites.size() == 1 ? "the site " : "one of the sites ") + list;
 }
 
+/// What a message names in place of a site that a layer has not.
+std::string instead_of(const std::string& site, const Names& sites) {
+  if (sites::find(site)->owner != Owner::kLayer) return json::nearest_or_known(site, sites);
+  return ": what it hands on are the logits; expected the site \"logits\"";
+}
+
 /// The entry names a layer, and one that has a place for the rule.
 void check_entry(const Rule& rule, const Written& entry, const std::vector<Candidate>& layers) {
+  const Site& output = sites::at(Owner::kLayer, Value::kOutput);
   Names known, with_place;
   bool matches = false;
   for (const Candidate& c : layers) {
@@ -87,7 +95,10 @@ void check_entry(const Rule& rule, const Written& entry, const std::vector<Candi
                                  entry.name, json::nearest_or_known(entry.name, known)));
   }
   throw InputError(fmt::format("{}: \"{}\" matches no layer with {}{}", entry.where, entry.name,
-                               wanted(rule), json::nearest_or_known(entry.name, with_place)));
+                               wanted(rule),
+                               writes(rule, output.name) && rule.sites.size() == 1
+                                   ? instead_of(output.name, {})
+                                   : json::nearest_or_known(entry.name, with_place)));
 }
 
 /// A layer that is written out has every site that is written out.
@@ -98,7 +109,7 @@ void check_named(const Rule& rule, const Written& entry, const std::vector<Candi
     for (const Written& site : rule.site_names) {
       if (serves(c, rule, site.name)) continue;
       throw InputError(fmt::format("{}: layer \"{}\" has no site \"{}\"{}", site.where, entry.name,
-                                   site.name, json::nearest_or_known(site.name, sites_of(c))));
+                                   site.name, instead_of(site.name, sites_of(c))));
     }
   }
 }
@@ -130,12 +141,15 @@ std::vector<Candidate> candidates(const pipeline::Pipeline& pipeline, const netw
     if (first == nullptr) first = &layer;
     last = &layer;
   }
+  const std::vector<int> last_of = network::last_of_groups(model);
   for (const Layer& layer : model.layers) {
+    const Layer& output = model.layers[static_cast<std::size_t>(last_of[list.size()])];
     const bool contracts = layer.is_contraction();
     list.push_back({.layer = &layer,
                     .names = {layer.name, layer.type->name, &layer == first, &layer == last},
                     .reads_input = contracts && reads_input(model, layer),
                     .gives_logits = &layer == &model.layers.back(),
+                    .output = &output == &model.layers.back() ? nullptr : &output,
                     .has_bias = contracts && (layer.has_bias || may_fold)});
   }
   return list;
@@ -147,6 +161,8 @@ bool has_site(const Candidate& c, const Site& site) {
       return c.layer->is_norm();
     case Owner::kNetwork:
       return c.gives_logits;
+    case Owner::kLayer:
+      return c.output != nullptr;
     case Owner::kContraction:
       break;
   }

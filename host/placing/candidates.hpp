@@ -18,7 +18,9 @@ struct Candidate {
   pipeline::NamedLayer names;
   bool reads_input = false;   ///< the network's input reaches it without a contraction between
   bool gives_logits = false;  ///< the model's last layer
-  bool has_bias = false;      ///< or may get one when a norm is folded
+  const network::Layer* output = nullptr;  ///< the last layer of its group; null: that is the
+                                           ///< model's last, whose output is the logits
+  bool has_bias = false;                   ///< or may get one when a norm is folded
 };
 
 /// One for each layer of the model, in its order.

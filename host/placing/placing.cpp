@@ -43,7 +43,8 @@ class Placer {
  private:
   void place(const Candidate& c, const Site& site) {
     if (!has_site(c, site)) return;
-    const std::string& layer = c.layer->name;
+    const bool is_of_group = site.owner == Owner::kLayer;  // whichever member the rule names
+    const std::string& layer = is_of_group ? c.output->name : c.layer->name;
     if (site.takes_accumulator()) return place_accumulator({site, layer});
     const bool is_clamp_only = rule_->body.contains("clamp") && !rule_->body.contains("quantizer");
     if (!rule_->body.contains("quantizer") && !is_clamp_only) return;
@@ -119,6 +120,38 @@ class Placer {
   std::map<const Site*, std::optional<sites::QuantizerSpec>> quantizers_;
 };
 
+/// The layer whose output the contraction reads, moved or chosen from.
+const network::Layer* read_by(const network::Layer& contraction, const network::Model& model,
+                              const sites::Placement& placement) {
+  for (int i = contraction.inputs[0]; i >= 0;) {
+    const network::Layer& layer = model.layers[static_cast<std::size_t>(i)];
+    if (placement.quantizers.contains({sites::at(Owner::kLayer, Value::kOutput), layer.name})) {
+      return &layer;
+    }
+    if (!layer.type->takes_largest() && !layer.type->same_bytes) return nullptr;
+    i = layer.inputs[0];
+  }
+  return nullptr;
+}
+
+/// InputError where a rule codes for one reader what another rule has coded for all.
+void check_readers(const network::Model& model, const sites::Placement& placement) {
+  for (const auto& [key, spec] : placement.quantizers) {
+    if (!key.site->is_read_by_contraction()) continue;
+    const auto is_reader = [&key](const network::Layer& l) { return l.name == key.layer; };
+    const auto reader = std::find_if(model.layers.begin(), model.layers.end(), is_reader);
+    const network::Layer* const read = read_by(*reader, model, placement);
+    if (read == nullptr) continue;
+    const auto& output =
+        placement.quantizers.at({sites::at(Owner::kLayer, Value::kOutput), read->name});
+    throw InputError(fmt::format(
+        "{}: \"{}\" reads codes that the rule at site output of \"{}\" has made ({}); expected one "
+        "of the two rules, or a later one with \"quantizer\": null at site {} of \"{}\"",
+        spec.quantizer.where, key.layer, read->name, output.quantizer.where, key.site->name,
+        key.layer));
+  }
+}
+
 }  // namespace
 
 sites::Placement place(const pipeline::Pipeline& pipeline, const network::Model& model,
@@ -139,6 +172,7 @@ sites::Placement place(const pipeline::Pipeline& pipeline, const network::Model&
     if (is_active) placer.apply(rule, layers);
   }
   for (const pipeline::Rule& rule : added) placer.apply(rule, layers);
+  check_readers(model, placement);
   return placement;
 }
 

@@ -58,12 +58,13 @@ std::vector<TensorFact> activation_facts(const network::Network& network) {
   for (const auto& node : nodes) {
     if (node->weight == nullptr) continue;
     const network::Node& from = *nodes[static_cast<std::size_t>(node->inputs[0])];
-    const bool is_quantized = from.type == network::Node::Type::kQuantize;
+    const sites::SiteQuantizer* site =
+        from.type == network::Node::Type::kQuantize ? from.site.get() : from.grid;
     TensorFact fact;
     fact.name = "input of " + node->name;
     fact.elements = from.out_shape.size();
-    if (is_quantized) fact.bits = methods::mean_bits(from.site->encoding());
-    fact.storage = storage_at(is_quantized ? from.site.get() : nullptr, fact.elements, true);
+    if (site != nullptr) fact.bits = methods::mean_bits(site->encoding());
+    fact.storage = storage_at(site, fact.elements, true);
     facts.push_back(std::move(fact));
   }
   return facts;

@@ -28,6 +28,7 @@ constexpr Site kTable[] = {
     {"norm.input", Owner::kNorm, Value::kInput, QLOOM_SITE_ACTIVATION, false, "activation"},
     {"norm.output", Owner::kNorm, Value::kOutput, QLOOM_SITE_ACTIVATION, false, "activation"},
     {"norm.error", Owner::kNorm, Value::kError, QLOOM_SITE_ERROR, false, "error"},
+    {"output", Owner::kLayer, Value::kOutput, QLOOM_SITE_ACTIVATION, false, "activation"},
 };
 
 /// The name as its texts are ordered: in them '/' follows it.

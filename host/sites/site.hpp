@@ -19,7 +19,8 @@ namespace qloom::sites {
 enum class Owner {
   kContraction,  ///< layers that add products
   kNorm,
-  kNetwork  ///< the model's last layer stands for it
+  kNetwork,  ///< the model's last layer stands for it
+  kLayer     ///< any layer; the last one of its group stands for all of them (network/groups.hpp)
 };
 
 /// Which of its owner's values passes there.

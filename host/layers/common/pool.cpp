@@ -146,9 +146,10 @@ class InsideRow {
   PoolShape s_;
 };
 
-void mean_of_window(const PoolShape& s, const float* x, std::int64_t sample, const Window& area,
-                    float* y) {
-  const auto count = static_cast<double>(std::max<std::int64_t>(area.count(), 1));
+/// body(channel, sum) of one window, added in row-major order.
+template <class Body>
+void sums_of_window(const PoolShape& s, const float* x, std::int64_t sample, const Window& area,
+                    const Body& body) {
   for (std::int64_t c0 = 0; c0 < s.channels; c0 += kChannelBlock) {
     const auto n = static_cast<std::size_t>(std::min(kChannelBlock, s.channels - c0));
     std::array<double, kChannelBlock> sum{};
@@ -158,10 +159,12 @@ void mean_of_window(const PoolShape& s, const float* x, std::int64_t sample, con
         for (std::size_t c = 0; c < n; ++c) sum[c] += from[c];
       }
     }
-    for (std::size_t c = 0; c < n; ++c) {
-      y[c0 + static_cast<std::int64_t>(c)] = static_cast<float>(sum[c] / count);
-    }
+    for (std::size_t c = 0; c < n; ++c) body(c0 + static_cast<std::int64_t>(c), sum[c]);
   }
+}
+
+double count_of(const Window& area) {
+  return static_cast<double>(std::max<std::int64_t>(area.count(), 1));
 }
 
 }  // namespace
@@ -210,7 +213,34 @@ void average_pool(const PoolShape& s, const float* x, float* y) {
   for_each_output_row(s, [&](std::int64_t sample, std::int64_t oh) {
     for (std::int64_t ow = 0; ow < s.out_w(); ++ow) {
       const std::int64_t at = ((sample * s.out_h() + oh) * s.out_w() + ow) * s.channels;
-      mean_of_window(s, x, sample, window(s, oh, ow), y + at);
+      const Window area = window(s, oh, ow);
+      const double count = count_of(area);
+      sums_of_window(s, x, sample, area, [y = y + at, count](std::int64_t c, double sum) {
+        y[c] = static_cast<float>(sum / count);
+      });
+    }
+  });
+}
+
+void sum_pool(const PoolShape& s, const float* x, std::int64_t* sums) {
+  for_each_output_row(s, [&](std::int64_t sample, std::int64_t oh) {
+    for (std::int64_t ow = 0; ow < s.out_w(); ++ow) {
+      const std::int64_t at = ((sample * s.out_h() + oh) * s.out_w() + ow) * s.channels;
+      sums_of_window(s, x, sample, window(s, oh, ow), [to = sums + at](std::int64_t c, double sum) {
+        to[c] = static_cast<std::int64_t>(sum);
+      });
+    }
+  });
+}
+
+void mean_of_sums(const PoolShape& s, const std::int64_t* sums, double scale, float* y) {
+  for_each_output_row(s, [&](std::int64_t sample, std::int64_t oh) {
+    for (std::int64_t ow = 0; ow < s.out_w(); ++ow) {
+      const std::int64_t at = ((sample * s.out_h() + oh) * s.out_w() + ow) * s.channels;
+      const double factor = scale / count_of(window(s, oh, ow));
+      for (std::int64_t i = at; i < at + s.channels; ++i) {
+        y[i] = static_cast<float>(static_cast<double>(sums[i]) * factor);
+      }
     }
   });
 }

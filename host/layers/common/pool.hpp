@@ -33,6 +33,10 @@ void max_pool_gradient(const PoolShape&, const float* dy, const std::int32_t* ar
 /// Mean of the elements inside the image (padding is not counted). A global average pool has the
 /// image's size as kernel.
 void average_pool(const PoolShape&, const float* x, float* y);
+/// Sums of integers whose sums double holds, exactly; padding counts as 0.
+void sum_pool(const PoolShape&, const float* x, std::int64_t* sums);
+/// The mean of integers at a scale, of their sums: float(double(sum) * (scale / count)).
+void mean_of_sums(const PoolShape&, const std::int64_t* sums, double scale, float* y);
 void average_pool_gradient(const PoolShape&, const float* dy, float* dx);
 
 }  // namespace qloom::layers

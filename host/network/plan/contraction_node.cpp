@@ -118,9 +118,7 @@ Error quantize(Execution& e, const Node& node, SiteQuantizer& site, const Tensor
 
 void forward_contraction(Execution& e, Node& node) {
   const Node& from = e.node(node.inputs[0]);
-  const bool is_quantized = from.type == Node::Type::kQuantize && e.pass.rules == Pass::Rules::kOn;
-  node.input_operand = is_quantized ? from.site->operand(from.values(), from.codes)
-                                    : Operand{.values = from.values()};
+  node.input_operand = handed_on(e, from);
   node.weight_operand = seen(e, *node.weight);
   at_contraction("bias", *node.layer, [&] { see_bias(e, node); });
   at_contraction("forward", *node.layer, [&] {

@@ -25,6 +25,7 @@ struct Execution {
   std::vector<CodedTensor*> run_codes;     ///< and its codes, where readers take them
   std::vector<const float*> input_values;  ///< of inputs_of()
   std::vector<SampleShape> input_shapes;
+  std::array<Tensor, 2> code_numbers;      ///< of codes that the present layer adds
   std::array<CodedTensor, 2> error_codes;  ///< of the present layer's errors, for dx and for dw
 
   [[nodiscard]] Node& node(int index) const { return *nodes[static_cast<std::size_t>(index)]; }
@@ -47,6 +48,16 @@ struct Execution {
 std::size_t forward_run(Execution& e, std::size_t first);
 /// Element-wise nodes from `last` downwards in one pass, two with a norm; returns how many.
 std::size_t backward_run(Execution& e, std::size_t last);
+
+// codes.cpp: layers that read codes of an output site.
+
+/// What the node hands on, with its codes where it has them.
+[[nodiscard]] Operand handed_on(const Execution& e, const Node& node);
+/// After the forward of a layer that chooses, moves or joins: the codes of what it hands on, where
+/// its inputs have them.
+void forward_codes(Execution& e, Node& node);
+/// The forward of a layer that adds codes; false where they have no scale in common.
+bool forward_sums(Execution& e, Node& node);
 
 // contraction_node.cpp
 

@@ -68,21 +68,27 @@ Nodes Lowering::run() {
   add_quantize({at(Owner::kNetwork, Value::kOutput), model.layers.back().name},
                node_of_layer_.back());
   parameters_.order(model);
-  for (const auto& node : nodes_) {
-    for (const int i : node->inputs) {
-      Node& from = *nodes_[static_cast<std::size_t>(i)];
-      ++from.readers;
-      if (node->weight != nullptr) ++from.code_readers;
-    }
-  }
+  count_readers();
   sites_.finish();
   norms_.finish();
   return std::move(nodes_);
 }
 
+void Lowering::count_readers() {
+  for (const auto& node : nodes_) {
+    for (const int i : node->inputs) {
+      Node& from = *nodes_[static_cast<std::size_t>(i)];
+      ++from.readers;
+      if (node->weight != nullptr) ++from.lone_code_readers;
+      if (node->weight != nullptr || node->reads_codes) ++from.code_readers;
+    }
+  }
+}
+
 bool Lowering::is_after_relu(int node) const {
   const Node& n = *nodes_[static_cast<std::size_t>(node)];
-  if (n.type == Node::Type::kQuantizeError) return is_after_relu(n.inputs[0]);
+  const bool is_quantize = n.type == Node::Type::kQuantize || n.type == Node::Type::kQuantizeError;
+  if (is_quantize) return is_after_relu(n.inputs[0]);
   if (n.type != Node::Type::kLayer) return false;
   switch (n.layer->sign) {
     case layers::Sign::kAny:
@@ -99,6 +105,7 @@ bool Lowering::is_after_relu(int node) const {
 bool Lowering::is_network_input(int node) const {
   const Node& n = *nodes_[static_cast<std::size_t>(node)];
   if (n.type == Node::Type::kInput) return true;
+  if (n.type == Node::Type::kQuantize) return is_network_input(n.inputs[0]);
   return n.type == Node::Type::kLayer && n.layer->type->hands_input_on &&
          is_network_input(n.inputs[0]);
 }
@@ -127,6 +134,7 @@ int Lowering::add_quantize(const SiteKey& key, int input, std::int64_t fan_in) {
   node->site = sites_.make(key, read.out_shape.channels, fan_in, !is_error && is_after_relu(input));
   check_groups(*spec, node->out_shape.size(), "a sample");
   node->needs_gradient = read.needs_gradient || (!is_error && node->site->learns());
+  if (key.site->owner == Owner::kLayer) node->grid = node->site.get();
   nodes_.push_back(std::move(node));
   return static_cast<int>(nodes_.size()) - 1;
 }
@@ -149,7 +157,7 @@ void Lowering::attach_update_sites(Parameter& p, const Layer& layer) {
   p.on_momentum = place(Value::kMomentum);
 }
 
-void Lowering::lower_contraction(Node& node, bool has_input_gradient) {
+void Lowering::lower_contraction(Node& node) {
   const Layer& layer = *node.layer;
   const ContractionShape s = layer.type->contraction(layer, 1);
   const std::int64_t fan_in = s.fan_in();
@@ -171,7 +179,7 @@ void Lowering::lower_contraction(Node& node, bool has_input_gradient) {
   for (std::size_t i = 0; i < node.accumulators.size(); ++i) {
     node.accumulators[i] = {at(Owner::kContraction, kSums[i]), layer.name};
   }
-  check_accumulators(node, has_input_gradient);
+  check_accumulators(node);
 }
 
 void Lowering::check_bias(const Node& node, const SiteKey& read, int input) const {
@@ -196,15 +204,16 @@ void Lowering::check_bias(const Node& node, const SiteKey& read, int input) cons
   require({at(Owner::kContraction, Value::kWeight), read.layer}, node.weight->forward.get(),
           "weights");
   const Node& from = *nodes_[static_cast<std::size_t>(input)];
-  require(read, from.type == Node::Type::kQuantize ? from.site.get() : nullptr, "inputs");
+  require(read, from.type == Node::Type::kQuantize ? from.site.get() : from.grid, "inputs");
 }
 
-void Lowering::check_accumulators(const Node& node, bool has_input_gradient) const {
+void Lowering::check_accumulators(const Node& node) const {
+  const Node& input = *nodes_[static_cast<std::size_t>(node.inputs[0])];
   for (const SiteKey& key : node.accumulators) {
     const Value sum = key.site->value;
     const auto found = placement_.accumulators.find(key);
     if (found == placement_.accumulators.end()) continue;
-    if (sum == Value::kSumDx && !has_input_gradient) continue;  // never computed
+    if (sum == Value::kSumDx && !input.needs_gradient) continue;  // never computed
     const MethodSpec& spec = found->second.accumulator;
     const registry::Instance probe = probe_of(registry_, spec, &key);
     if ((probe.ops<qloom_accumulator>().caps & QLOOM_ACCUMULATOR_INTEGER) == 0) continue;
@@ -213,7 +222,8 @@ void Lowering::check_accumulators(const Node& node, bool has_input_gradient) con
     };
     const bool is_dx = sum == Value::kSumDx;
     const bool weight = sum == Value::kSumDw || has(Value::kWeight);
-    const bool data = is_dx || has(Value::kNetworkInput) || has(Value::kInput);
+    const bool data =
+        is_dx || input.grid != nullptr || has(Value::kNetworkInput) || has(Value::kInput);
     const bool error = sum == Value::kSumForward || has(Value::kError) ||
                        has(is_dx ? Value::kErrorDx : Value::kErrorDw);
     if (!weight || !data || !error) {
@@ -264,7 +274,7 @@ void Lowering::add_layer(int index) {
     inputs.push_back(i < 0 ? 0 : node_of_layer_[static_cast<std::size_t>(i)]);
   }
   if (graph_.is_removed(index)) {
-    node_of_layer_.push_back(inputs[0]);
+    node_of_layer_.push_back(add_output(layer, inputs[0]));
     return;
   }
   auto node = std::make_unique<Node>();
@@ -275,13 +285,15 @@ void Lowering::add_layer(int index) {
     const Value read = is_network_input(inputs[0]) ? Value::kNetworkInput : Value::kInput;
     inputs[0] = add_quantize({at(Owner::kContraction, read), layer.name}, inputs[0],
                              layer.type->contraction(layer, 1).fan_in());
-    lower_contraction(*node, nodes_[static_cast<std::size_t>(inputs[0])]->needs_gradient);
+    node->inputs = inputs;
+    lower_contraction(*node);
     check_bias(*node, {at(Owner::kContraction, read), layer.name}, inputs[0]);
   } else if (layer.is_norm()) {
     inputs[0] = add_quantize({at(Owner::kNorm, Value::kInput), layer.name}, inputs[0]);
     lower_norm(*node, index);
   }
   node->inputs = inputs;
+  find_grid(*node);
   node->needs_gradient = layer.is_contraction() || (node->norm && node->norm->has_affine) ||
                          std::any_of(inputs.begin(), inputs.end(), [this](int i) {
                            return nodes_[static_cast<std::size_t>(i)]->needs_gradient;
@@ -293,7 +305,25 @@ void Lowering::add_layer(int index) {
       last = add_quantize({at(Owner::kNorm, value), layer.name}, last);
     }
   }
-  node_of_layer_.push_back(last);
+  node_of_layer_.push_back(add_output(layer, last));
+}
+
+int Lowering::add_output(const Layer& layer, int last) {
+  return add_quantize({at(Owner::kLayer, Value::kOutput), layer.name}, last);
+}
+
+void Lowering::find_grid(Node& node) const {
+  const auto has_grid = [this](int i) {
+    return nodes_[static_cast<std::size_t>(i)]->grid != nullptr;
+  };
+  const layers::OfCodes of_codes = node.layer->type->of_codes;
+  node.reads_codes = of_codes != layers::OfCodes::kValues &&
+                     std::all_of(node.inputs.begin(), node.inputs.end(), has_grid);
+  const bool hands_on = of_codes == layers::OfCodes::kChosen ||
+                        of_codes == layers::OfCodes::kMoved || of_codes == layers::OfCodes::kBeside;
+  if (node.reads_codes && hands_on) {
+    node.grid = nodes_[static_cast<std::size_t>(node.inputs[0])]->grid;
+  }
 }
 
 }  // namespace qloom::network

@@ -28,10 +28,15 @@ class Lowering {
   /// it, for one reader; `input` without a rule.
   int add_quantize(const SiteKey& key, int input, std::int64_t fan_in = 0);
   void add_layer(int index);
-  void lower_contraction(Node& node, bool has_input_gradient);
+  /// Node `last` of the layer, or behind it the one that codes it for all readers.
+  int add_output(const Layer& layer, int last);
+  /// Whose codes a layer's node may hand on, and whether it reads codes.
+  void find_grid(Node& node) const;
+  void count_readers();
+  void lower_contraction(Node& node);
   void lower_norm(Node& node, int index);
   /// InputError when an integer accumulator would get operands without integer codes.
-  void check_accumulators(const Node& node, bool has_input_gradient) const;
+  void check_accumulators(const Node& node) const;
   /// InputError when a bias would be coded by the scale of sums that are no integers.
   void check_bias(const Node& node, const SiteKey& read, int input) const;
   /// InputError when groups of a weight, or of what becomes of it, reach over an output channel.

@@ -25,14 +25,20 @@ struct Node {
   SampleShape out_shape;
   bool needs_gradient = true;  ///< false: nothing trainable lies below
   int readers = 0;             ///< nodes that read the value
-  int code_readers = 0;        ///< those of them that take codes as well: contractions
+  int code_readers = 0;        ///< those of them that take codes as well
+  int lone_code_readers = 0;   ///< and those that take codes alone: contractions
   Shape shape;                 ///< (batch, height, width, channels) of the present pass
   Tensor out;
   const Tensor* value = nullptr;  ///< out, the input's value where the node does nothing, or the
                                   ///< reader's where one pass computed both and only that is kept;
                                   ///< null where readers take the codes
-  CodedTensor codes;              ///< kQuantize: of the value, where readers take them
-  Gradient gradient;              ///< dL/d(value), pending
+  CodedTensor codes;              ///< of the value, where readers take them
+  const SiteQuantizer* grid = nullptr;  ///< whose codes all readers get, of an output site, moved
+                                        ///< or chosen from; null: values
+  bool reads_codes = false;  ///< kLayer: all inputs have a grid, and the type makes something of it
+  std::vector<std::int64_t> sums;  ///< exact ones of the last forward, where it made them
+  Operand coded;                   ///< kLayer: as `codes` in the last forward; without codes: none
+  Gradient gradient;               ///< dL/d(value), pending
 
   std::shared_ptr<SiteQuantizer> site;  ///< kQuantize, kQuantizeError
   std::vector<SiteKey> keys;            ///< kQuantize: of each reader

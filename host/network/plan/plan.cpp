@@ -55,6 +55,10 @@ const Tensor& Plan::forward(const Tensor& x, const Pass& pass) {
   for (std::size_t i = 0; i < e_.nodes.size();) {
     computed_ = i;
     Node& node = *e_.nodes[i];
+    if (node.reads_codes && forward_sums(e_, node)) {
+      ++i;
+      continue;
+    }
     if (is_elementwise(e_, node)) {
       i += forward_run(e_, i);
       continue;
@@ -62,28 +66,38 @@ const Tensor& Plan::forward(const Tensor& x, const Pass& pass) {
     ++i;
     if (node.type == Node::Type::kInput) {
       node.value = &x;
-      continue;
-    }
-    const Tensor* in = e_.node(node.inputs[0]).value;
-    if (node.type == Node::Type::kQuantize) {
-      if (pass.rules == Pass::Rules::kObserve && node.site->is_observing()) node.site->observe(*in);
-      node.codes.clear();
-      node.value = in;
-    } else if (node.type == Node::Type::kQuantizeError || node.layer->type->same_bytes) {
-      node.value = in;
     } else {
-      node.out.resize(node.shape);
-      node.value = &node.out;
-      if (node.layer->is_contraction()) {
-        forward_contraction(e_, node);
-      } else {
-        node.layer->type->whole.forward(*node.layer, e_.inputs_of(node), node.out.data(),
-                                        node.places);
-      }
+      forward_alone(node);
     }
   }
   computed_ = e_.nodes.size();
   return *e_.nodes.back()->value;
+}
+
+/// A node that no run takes: one that hands its input on in this pass, or a whole tensor's layer.
+void Plan::forward_alone(Node& node) {
+  const Tensor* in = e_.node(node.inputs[0]).value;
+  if (node.type == Node::Type::kQuantize) {
+    if (e_.pass.rules == Pass::Rules::kObserve && node.site->is_observing()) {
+      node.site->observe(*in);
+    }
+    node.codes.clear();
+    node.value = in;
+    return;
+  }
+  if (node.type == Node::Type::kQuantizeError) {
+    node.value = in;
+    return;
+  }
+  if (node.layer->type->same_bytes) {
+    node.value = in;
+    return forward_codes(e_, node);
+  }
+  node.out.resize(node.shape);
+  node.value = &node.out;
+  if (node.layer->is_contraction()) return forward_contraction(e_, node);
+  node.layer->type->whole.forward(*node.layer, e_.inputs_of(node), node.out.data(), node.places);
+  forward_codes(e_, node);
 }
 
 void Plan::backward(const Tensor& logits_gradient) {

@@ -42,6 +42,7 @@ class Plan {
   [[nodiscard]] std::string first_non_finite() const;
 
  private:
+  void forward_alone(Node& node);
   void backward_layer(Node& node);
   void backward_quantize(Node& node, Buffer* dy);
   void backward_same_bytes(Node& input, Buffer* dy);

@@ -73,6 +73,7 @@ bool continues_run(const Execution& e, std::size_t index) {
   if (!e.fuses || index >= e.nodes.size()) return false;
   const Node &node = *e.nodes[index], &before = *e.nodes[index - 1];
   if (!is_elementwise(e, node) || node.norm != nullptr || before.readers != 1) return false;
+  if (node.reads_codes) return false;  // all of them first
   const auto reads =
       std::count(node.inputs.begin(), node.inputs.end(), static_cast<int>(index) - 1);
   if (reads != 1) return false;
@@ -81,7 +82,7 @@ bool continues_run(const Execution& e, std::size_t index) {
 
 /// Do its readers take the codes of a quantize node whose forward has begun, and need no values?
 bool hands_on_codes_alone(const Execution& e, const Node& node) {
-  return e.fuses && node.readers > 0 && node.code_readers == node.readers &&
+  return e.fuses && node.readers > 0 && node.lone_code_readers == node.readers &&
          node.site->is_coded_alone();
 }
 
