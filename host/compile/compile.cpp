@@ -8,9 +8,11 @@
 
 #include <fmt/format.h>
 
-#include "host/compile/logits.hpp"
+#include "host/compile/codes.hpp"
+#include "host/compile/draft.hpp"
 #include "host/compile/operands.hpp"
 #include "host/compile/register.hpp"
+#include "host/compile/routes/logits.hpp"
 #include "host/compile/tensors.hpp"
 #include "host/tensor/error.hpp"
 
@@ -31,7 +33,8 @@ struct Reached {
     kRoute,    ///< real values, on their way from the tensor to a code
     kCodes     ///< the tensor
   } what = What::kNothing;
-  int tensor = -1;
+  int tensor = -1;           ///< none: real images, or an add that waits for its requantizer
+  std::vector<int> added{};  ///< tensors of codes that the add on the route reads
   Route route;
 };
 
@@ -43,13 +46,7 @@ class Compiler {
   Compiled run() {
     for (const auto& node : nodes_) reached_.push_back(take(*node));
     finish_logits();
-    if (!out_.refusals.empty()) {
-      out_.program = {};
-      return std::move(out_);
-    }
-    const std::string fault = program::fault_of(out_.program);
-    if (!fault.empty()) throw RunError("the compiled program is none: " + fault);
-    return std::move(out_);
+    return draft_.take();
   }
 
  private:
@@ -74,62 +71,100 @@ class Compiler {
   }
   [[nodiscard]] network::Phase phase() const { return network_.plan.last_pass().phase; }
 
-  int add(program::Tensor tensor, Source source) {
-    tensor.name = unused(tensor.name);
-    out_.program.tensors.push_back(std::move(tensor));
-    out_.sources.push_back(std::move(source));
-    return static_cast<int>(out_.program.tensors.size()) - 1;
-  }
-  /// The operation makes the tensor; returns the tensor's number.
-  int add(Op op, program::Tensor tensor, Source source, Finding finding = {}) {
-    op.name = unused_op(op.name.empty() ? tensor.name : op.name);
-    op.output = add(std::move(tensor), std::move(source));
-    out_.program.ops.push_back(std::move(op));
-    out_.findings.push_back(std::move(finding));
-    return out_.program.ops.back().output;
-  }
-  /// Said once where two nodes find the same.
-  void refuse(Refusal refusal) {
-    const auto is_same = [&](const Refusal& other) {
-      return other.layer == refusal.layer && other.reason == refusal.reason;
-    };
-    if (std::none_of(out_.refusals.begin(), out_.refusals.end(), is_same)) {
-      out_.refusals.push_back(std::move(refusal));
-    }
+  /// What a node hands on that its reader takes for input number i.
+  [[nodiscard]] const Reached& from(const Node& node, std::size_t i) const {
+    return reached_[static_cast<std::size_t>(node.inputs[i])];
   }
 
   Reached take_image(const Node& node) {
-    Reached image{Reached::What::kRoute, -1, {}};
+    Reached image{Reached::What::kRoute, -1, {}, {}};
     image.route.phase = phase();
     if (pixels_.values.empty()) return image;  // real images: the program begins at their codes
     image.route.pixels = &pixels_;
-    image.tensor = add(tensor_of("image", node.out_shape, {false, 8}), {});
+    image.tensor = draft_.add(tensor_of("image", node.out_shape, {false, 8}), {});
     return image;
   }
 
-  /// A layer that works on values: on the route as far as it works element by element, takes the
-  /// largest of some, or moves them.
+  /// A layer behind integers: it works on their codes, or on values on the route from them.
   Reached take_layer(const Node& node) {
-    const Reached& before = from(node);
     const layers::LayerType& type = *node.layer->type;
+    const bool is_of_codes = type.of_codes != layers::OfCodes::kValues;
+    const bool reads_codes = std::all_of(node.inputs.begin(), node.inputs.end(), [this](int i) {
+      return reached_[static_cast<std::size_t>(i)].what == Reached::What::kCodes;
+    });
+    if (is_of_codes && reads_codes) return take_codes(node);
     const bool is_pointwise = type.is_norm || type.elementwise.forward != nullptr;
     const bool continues =
         node.inputs.size() == 1 && (is_pointwise || type.takes_largest() || type.same_bytes);
-    if (!continues || before.what == Reached::What::kCodes) {
-      refuse({node.name, fmt::format("works on real values ({})", type.name), {}});
+    if (!continues) {
+      refuse_real(node);
       return {};
     }
-    if (before.what == Reached::What::kNothing) return {};
+    Reached now = from(node);
+    if (now.what == Reached::What::kNothing) return {};
+    if (now.what == Reached::What::kCodes) now = route_from_codes(node);
     const bool is_moved = std::any_of(
-        before.route.nodes.begin(), before.route.nodes.end(),
+        now.route.nodes.begin(), now.route.nodes.end(),
         [](const Node* n) { return n->type == Node::Type::kLayer && n->layer->type->same_bytes; });
     if (type.is_norm && is_moved) {
-      refuse({node.name, "is a norm behind a layer that moves channels", {}});
+      draft_.refuse({node.name, "is a norm behind a layer that moves channels", {}});
       return {};
     }
-    Reached now = before;
     now.route.nodes.push_back(&node);
     return now;
+  }
+
+  /// A layer that chooses, moves or adds codes.
+  Reached take_codes(const Node& node) {
+    std::vector<int> inputs;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) inputs.push_back(from(node, i).tensor);
+    const layers::OfCodes of_codes = node.layer->type->of_codes;
+    if (of_codes != layers::OfCodes::kSum && of_codes != layers::OfCodes::kMean) {
+      const int tensor = add_chosen(draft_, node, inputs);
+      if (tensor < 0) return {};
+      return {Reached::What::kCodes, tensor, {}, {}};
+    }
+    Reached reached{Reached::What::kRoute, -1, {}, {}};
+    reached.route.start = &node;
+    reached.route.phase = phase();
+    if (of_codes == layers::OfCodes::kSum) {
+      reached.added = inputs;
+      return reached;
+    }
+    reached.tensor = add_sums(draft_, node, inputs);
+    if (reached.tensor < 0) return {};
+    reached.route.scale = draft_.tensor(reached.tensor).scale.at(0);
+    return reached;
+  }
+
+  /// The inputs that keep a layer from working on codes, or the layer itself.
+  void refuse_real(const Node& node) {
+    const layers::LayerType& type = *node.layer->type;
+    if (type.of_codes == layers::OfCodes::kValues) {
+      draft_.refuse({node.name, fmt::format("works on real values ({})", type.name), {}});
+      return;
+    }
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const Node& input = node_at(node.inputs[i]);
+      if (from(node, i).what == Reached::What::kCodes || input.grid != nullptr) continue;
+      const std::string layer = input.type == Node::Type::kLayer   ? input.layer->name
+                                : input.type == Node::Type::kInput ? "input"
+                                                                   : input.keys[0].layer;
+      draft_.refuse({node.name, fmt::format("reads \"{}\", which is real", layer),
+                     input.type == Node::Type::kInput ? "" : rule_for("output", layer)});
+    }
+  }
+
+  /// Values that begin at the codes that the node reads.
+  [[nodiscard]] Reached route_from_codes(const Node& node) const {
+    Reached reached{Reached::What::kRoute, from(node).tensor, {}, {}};
+    const program::Tensor& codes = draft_.tensor(reached.tensor);
+    reached.route.start = &node_at(node.inputs[0]);
+    reached.route.begins_at_codes = true;
+    reached.route.scale = codes.scale.at(0);
+    reached.route.zero_point = codes.zero_point;
+    reached.route.phase = phase();
+    return reached;
   }
 
   Reached take_contraction(const Node& node) {
@@ -138,7 +173,7 @@ class Compiler {
     const contraction::AccumulatorRef accumulator =
         network_.accumulators.reference(node, 0, network_.plan.last_pass());
     auto refusals = refusals_at(node, read, accumulator);
-    for (Refusal& refusal : refusals) refuse(std::move(refusal));
+    for (Refusal& refusal : refusals) draft_.refuse(std::move(refusal));
     if (!refusals.empty() || input.what != Reached::What::kCodes) return {};
     Op op;
     op.name = node.layer->name;
@@ -147,67 +182,59 @@ class Compiler {
     const bool pads = op.window.pads();
     op.kind = op.window.in_h * op.window.in_w == 1 && !pads ? Kind::kDense : Kind::kConv;
     take_weights(node, op);
-    const program::Tensor& x = out_.program.tensor(input.tensor);
+    const program::Tensor& x = draft_.tensor(input.tensor);
     const Interval codes{x.type.values().lo - x.zero_point, x.type.values().hi - x.zero_point};
     if (op.kind == Kind::kConv) {
       const auto pad = static_cast<std::int64_t>(double{node.input_operand.pad} /
                                                  double{*node.input_operand.scale});
       op.pad = x.zero_point + pad;
       if (pads && (pad < codes.lo || pad > codes.hi)) {
-        refuse({op.name,
-                fmt::format("pads with {}, which its input's codes do not reach",
-                            node.input_operand.pad),
-                {}});
+        draft_.refuse({op.name,
+                       fmt::format("pads with {}, which its input's codes do not reach",
+                                   node.input_operand.pad),
+                       {}});
         return {};
       }
     }
     auto sums = program::sums_of(op, codes);
     Interval all{0, 0};
     for (const Interval& sum : sums) all = steps::join(all, sum);
-    if (!take_register(all, accumulator, op)) return {};
+    if (!take_register(draft_, all, accumulator, op)) return {};
     for (Interval& sum : sums) sum = held(op.sum, sum);
-    Reached reached{Reached::What::kRoute, -1, {}};
+    Reached reached{Reached::What::kRoute, -1, {}, {}};
     reached.route.contraction = &node;
     reached.route.phase = phase();
-    reached.tensor =
-        add(op, sum_tensor_of(node, held(op.sum, all)), {Source::What::kSums, &node, nullptr});
-    sums_.push_back({reached.tensor, sums});
+    reached.tensor = draft_.add(op, sum_tensor_of(node, held(op.sum, all)),
+                                {Source::What::kSums, &node, nullptr});
+    draft_.set_ranges(reached.tensor, sums);
     return reached;
   }
 
-  /// The register that holds all sums, or the one that a rule models; false where none does.
-  bool take_register(Interval sums, const contraction::AccumulatorRef& accumulator, Op& op) {
-    constexpr int kWidest = 62;  // of a program's registers
-    op.sum.needed = std::max(2, steps::bits_of({std::min<std::int64_t>(sums.lo, -1), sums.hi}));
-    if (is_modelled(accumulator)) {
-      const int needed = op.sum.needed;
-      op.sum = *register_of(accumulator, op.window.fan_in());
-      op.sum.needed = needed;
-      if (needed <= op.sum.bits) op.sum.overflow = program::Overflow::kNever;
-      return true;
-    }
-    op.sum.bits = op.sum.needed <= 32 ? 32 : kWidest;
-    if (op.sum.needed <= kWidest) return true;
-    refuse({op.name,
-            fmt::format("its sums need {} bits, at most {} are there", op.sum.needed, kWidest),
-            {}});
-    return false;
-  }
-
   Reached take_quantize(const Node& node) {
-    const Reached& before = from(node);
+    Reached before = from(node);
     if (!node.site->acts(phase())) return before;
     const std::string& layer = node.keys[0].layer;
     const bool is_logits = &node == nodes_.back().get();
+    const bool is_output = node.keys[0].site->owner == sites::Owner::kLayer;
     const std::string fault = fault_of(*node.site, phase());
-    if (!fault.empty()) refuse({layer, "its input: " + fault, {}});
-    if (before.what == Reached::What::kCodes) {
-      refuse({layer, "quantizes values that are quantized already", {}});
+    if (!fault.empty()) {
+      draft_.refuse({layer, (is_output ? "its output: " : "its input: ") + fault, {}});
     }
-    if (!fault.empty() || before.what != Reached::What::kRoute) return {};
-    const std::string name = is_logits ? "logits" : layer + ".in";
+    if (!fault.empty() || before.what == Reached::What::kNothing) return {};
+    if (before.what == Reached::What::kCodes) before = route_from_codes(node);
+    const std::string name = is_logits ? "logits" : is_output ? layer : layer + ".in";
+    if (node.requantized != nullptr && node.requantized->acts) {
+      const std::vector<int> inputs =
+          before.added.empty() ? std::vector<int>{before.tensor} : before.added;
+      return {Reached::What::kCodes, add_requantized(draft_, node, name, inputs), {}, {}};
+    }
     Route route = before.route;
     route.site = node.site.get();
+    if (!before.added.empty()) {
+      before.tensor = add_sums(draft_, *route.start, before.added);
+      if (before.tensor < 0) return {};
+      route.scale = draft_.tensor(before.tensor).scale.at(0);
+    }
     if (before.tensor < 0) return take_real_image(node, name, route);
     return absorb_route(node, name, before.tensor, route);
   }
@@ -216,51 +243,61 @@ class Compiler {
   Reached take_real_image(const Node& node, const std::string& name, const Route& route) {
     const bool moves_alone = std::all_of(route.nodes.begin(), route.nodes.end(),
                                          [](const Node* n) { return n->layer->type->same_bytes; });
-    if (!moves_alone || out_.program.tensors.size() > 0) {
-      refuse({node.keys[0].layer, "works on real images before a quantizer has seen them", {}});
+    if (!moves_alone || !draft_.is_empty()) {
+      draft_.refuse(
+          {node.keys[0].layer, "works on real images before a quantizer has seen them", {}});
       return {};
     }
     const Source source{Source::What::kCodes, &node_at(node.inputs[0]), node.site.get()};
-    return {
-        Reached::What::kCodes, add(code_tensor_of(name, node.out_shape, *node.site), source), {}};
+    return {Reached::What::kCodes,
+            draft_.add(code_tensor_of(name, node.out_shape, *node.site), source),
+            {},
+            {}};
   }
 
   Reached absorb_route(const Node& node, const std::string& name, int from_tensor,
                        const Route& route) {
-    Absorbed absorbed =
-        route.contraction == nullptr ? absorb_bytes(route) : absorb(route, ranges_of(from_tensor));
+    Absorbed absorbed = absorbed_of(route, from_tensor);
     if (!absorbed.fault.empty()) {
-      refuse({node.keys[0].layer, "its input: " + absorbed.fault, {}});
+      draft_.refuse({node.keys[0].layer, "its input: " + absorbed.fault, {}});
       return {};
     }
     Op map;
     map.kind = Kind::kMap;
     map.inputs = {from_tensor};
-    const Finding finding = take_steps(absorbed, route, map);
+    const Finding finding = take_steps(absorbed, map);
     const std::vector<const Node*> movers = movers_of(route);
-    const Node* const start = route.contraction == nullptr ? nodes_[0].get() : route.contraction;
+    const Node* const start =
+        route.begins_with() == nullptr ? nodes_[0].get() : route.begins_with();
     const Node* made = movers.empty() ? &node_at(node.inputs[0]) : &node_at(movers[0]->inputs[0]);
-    const std::string first = movers.empty() ? name : unused(start_name(*made, *start) + ".codes");
+    const std::string first =
+        movers.empty() ? name : draft_.unused(start_name(*made, *start) + ".codes");
     const layers::SampleShape shape = start->out_shape;
-    int tensor = add(
+    int tensor = draft_.add(
         std::move(map), code_tensor_of(first, movers.empty() ? node.out_shape : shape, *node.site),
         {Source::What::kCodes, made, node.site.get(), behind(route, movers, 0)}, finding);
     for (std::size_t i = 0; i < movers.size(); ++i) {
       const bool is_last = i + 1 == movers.size();
-      const std::string next = is_last ? name : unused(movers[i]->name + ".codes");
+      const std::string next = is_last ? name : draft_.unused(movers[i]->name + ".codes");
       const Node* const values = is_last ? &node_at(node.inputs[0]) : movers[i];
       tensor = add_mover(*movers[i], tensor, next,
                          {Source::What::kCodes, values, node.site.get(),
                           is_last ? std::vector<const Node*>() : behind(route, movers, i)});
     }
-    return {Reached::What::kCodes, tensor, {}};
+    return {Reached::What::kCodes, tensor, {}, {}};
+  }
+
+  [[nodiscard]] Absorbed absorbed_of(const Route& route, int from_tensor) const {
+    if (route.pixels != nullptr) return absorb_bytes(route);
+    if (route.begins_at_codes) return absorb_codes(route, draft_.tensor(from_tensor).type.values());
+    return absorb(route, draft_.ranges_of(from_tensor));
   }
 
   /// The steps of a map: multipliers where they were asked for and all channels have one.
-  Finding take_steps(Absorbed& absorbed, const Route& route, Op& map) const {
+  Finding take_steps(Absorbed& absorbed, Op& map) const {
     Finding finding{"table", absorbed.proof, {}};
     map.steps = std::move(absorbed.steps);
-    if (route.contraction == nullptr) return finding;
+    if (absorbed.is_table) return finding;
     finding.requantizer = "thresholds";
     if (options_.multiplier_bits == 0) return finding;
     Fitted fitted = fit(absorbed.thresholds, options_.multiplier_bits);
@@ -274,22 +311,6 @@ class Compiler {
   static std::string start_name(const Node& made, const Node& start) {
     return &made == &start && start.type == Node::Type::kInput ? "image" : made.name;
   }
-  /// Nodes of a route that choose or move elements.
-  static std::vector<const Node*> movers_of(const Route& route) {
-    std::vector<const Node*> movers;
-    for (const Node* node : route.nodes) {
-      const layers::LayerType& type = *node->layer->type;
-      if (type.takes_largest() || type.same_bytes) movers.push_back(node);
-    }
-    return movers;
-  }
-  /// Nodes of a route from mover number i on.
-  static std::vector<const Node*> behind(const Route& route, const std::vector<const Node*>& movers,
-                                         std::size_t i) {
-    if (i >= movers.size()) return {};
-    return {std::find(route.nodes.begin(), route.nodes.end(), movers[i]), route.nodes.end()};
-  }
-
   int add_mover(const Node& mover, int input, const std::string& name, Source source) {
     Op op;
     op.inputs = {input};
@@ -297,35 +318,7 @@ class Compiler {
     op.kind = mover.layer->type->takes_largest() ? Kind::kMaxPool : Kind::kReshape;
     if (op.kind == Kind::kMaxPool) op.window = window_of(*mover.layer);
     program::Tensor tensor = code_tensor_of(name, mover.out_shape, *source.site);
-    return add(std::move(op), std::move(tensor), std::move(source));
-  }
-
-  /// The name, with a number behind it where it is taken.
-  [[nodiscard]] std::string unused(const std::string& name) const {
-    if (program::find_tensor(out_.program, name) < 0) return name;
-    for (int i = 2;; ++i) {
-      std::string other = fmt::format("{}.{}", name, i);
-      if (program::find_tensor(out_.program, other) < 0) return other;
-    }
-  }
-
-  /// The same for the name of an operation.
-  [[nodiscard]] std::string unused_op(const std::string& name) const {
-    const auto is_taken = [this](const std::string& other) {
-      return std::any_of(out_.program.ops.begin(), out_.program.ops.end(),
-                         [&](const Op& op) { return op.name == other; });
-    };
-    if (!is_taken(name)) return name;
-    for (int i = 2;; ++i) {
-      std::string other = fmt::format("{}.{}", name, i);
-      if (!is_taken(other)) return other;
-    }
-  }
-
-  [[nodiscard]] const std::vector<Interval>& ranges_of(int tensor) const {
-    const auto found = std::find_if(sums_.begin(), sums_.end(),
-                                    [&](const auto& entry) { return entry.first == tensor; });
-    return found->second;
+    return draft_.add(std::move(op), std::move(tensor), std::move(source));
   }
 
   void finish_logits() {
@@ -336,27 +329,28 @@ class Compiler {
       try {
         logits = add_logits(last.route, last.tensor);
       } catch (const RunError& error) {
-        return refuse({node.name, error.what(), kLogitsRule});
+        return draft_.refuse({node.name, error.what(), kLogitsRule});
       }
     } else if (last.what == Reached::What::kNothing) {
       return;  // refused already
     } else if (last.what != Reached::What::kCodes) {
-      refuse({node.name, "the logits are no sums of a contraction and no rule makes codes of them",
-              kLogitsRule});
+      draft_.refuse({node.name,
+                     "the logits are no sums of a contraction and no rule makes codes of them",
+                     kLogitsRule});
       return;
     }
     Op argmax;
     argmax.kind = Kind::kArgmax;
     argmax.inputs = {logits};
-    const std::int64_t classes = out_.program.tensor(logits).size();
+    const std::int64_t classes = draft_.tensor(logits).size();
     const int index =
-        add(std::move(argmax), tensor_of("class", {}, program::type_of({0, classes - 1})),
-            {Source::What::kClass, &node, nullptr});
-    out_.program.outputs = {logits, index};
+        draft_.add(std::move(argmax), tensor_of("class", {}, program::type_of({0, classes - 1})),
+                   {Source::What::kClass, &node, nullptr});
+    draft_.set_outputs({logits, index});
   }
 
   int add_logits(const Route& route, int sums) {
-    LinearLogits linear = linear_logits(route, network_.plan.last_pass(), ranges_of(sums));
+    LinearLogits linear = linear_logits(route, network_.plan.last_pass(), draft_.ranges_of(sums));
     Op map;
     const bool are_sums = linear.steps.empty();
     map.kind = are_sums ? Kind::kReshape : Kind::kMap;
@@ -367,9 +361,9 @@ class Compiler {
         "logits", node.out_shape,
         program::type_of({std::min<std::int64_t>(linear.values.lo, -1), linear.values.hi}));
     tensor.scale = {linear.scale};
-    out_.has_float_logits = linear.rounds;
+    draft_.set_float_logits(linear.rounds);
     const auto what = are_sums ? Source::What::kSums : Source::What::kLogits;
-    return add(std::move(map), std::move(tensor), {what, &node, nullptr});
+    return draft_.add(std::move(map), std::move(tensor), {what, &node, nullptr});
   }
 
   network::Network& network_;
@@ -377,9 +371,7 @@ class Compiler {
   const Pixels& pixels_;
   Options options_;
   std::vector<Reached> reached_;  ///< of each node
-  std::vector<std::pair<int, std::vector<Interval>>>
-      sums_;  ///< of each tensor of sums, per channel
-  Compiled out_;
+  Draft draft_;
 };
 
 }  // namespace

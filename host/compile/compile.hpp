@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "host/compile/absorb.hpp"
+#include "host/compile/routes/absorb.hpp"
 #include "host/network/network.hpp"
 #include "host/program/program.hpp"
 
@@ -23,11 +23,13 @@ struct Refusal {
 /// What stands in the simulation for a tensor of the program.
 struct Source {
   enum class What {
-    kBytes,   ///< the image
-    kSums,    ///< integer sums of the contraction `node`
-    kCodes,   ///< codes that `site` makes of the values of `node`, after the layers `behind`
-    kLogits,  ///< the sums of the last contraction at one scale: no tensor of the simulation
-    kClass    ///< index of the largest logit
+    kBytes,    ///< the image
+    kSums,     ///< integer sums of the contraction `node`
+    kHanded,   ///< codes whose values the node hands on
+    kOwnSums,  ///< exact sums of codes that the node made: an add or an average pool
+    kCodes,    ///< codes that `site` makes of the values of `node`, after the layers `behind`
+    kLogits,   ///< the sums of the last contraction at one scale: no tensor of the simulation
+    kClass     ///< index of the largest logit
   } what = What::kBytes;
   const Node* node = nullptr;
   SiteQuantizer* site = nullptr;
@@ -37,9 +39,11 @@ struct Source {
 
 /// What was found for one operation, beside the operation itself.
 struct Finding {
-  std::string requantizer;  ///< "thresholds", "table", "multiplier"; empty: there is none
+  std::string requantizer;  ///< "thresholds", "table", "multiplier", or the rule's method; empty:
+                            ///< there is none
   Proof proof;
   std::optional<std::uint64_t> fitting_channels;  ///< where a multiplier was looked for
+  bool is_simulated = false;                      ///< the simulation computes with these very steps
 };
 
 struct Compiled {

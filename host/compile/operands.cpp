@@ -11,13 +11,6 @@
 namespace qloom::compile {
 namespace {
 
-/// A rule that would put integer codes there.
-std::string rule_for(const std::string& site, const std::string& layer) {
-  return fmt::format(
-      R"({{"site": "{}", "layers": ["{}"], "quantizer": {{"plugin": "affine", "bits": 8}}}})", site,
-      layer);
-}
-
 /// Why the values of a quantize node came without codes.
 std::string uncoded(const SiteQuantizer& site) {
   const std::string& id = site.spec().quantizer.method->id;
@@ -38,12 +31,18 @@ std::string uncoded(const SiteQuantizer& site) {
 
 void check_input(const Node& node, const Node& from, std::vector<Refusal>& refusals) {
   const std::string& layer = node.layer->name;
-  if (from.type != Node::Type::kQuantize) {
-    const char* site = from.type == Node::Type::kInput ? "input" : "activation";
+  const bool is_quantized = from.type == Node::Type::kQuantize;
+  const SiteQuantizer* const site = is_quantized ? from.site.get() : from.grid;
+  if (site == nullptr) {
+    const char* name = from.type == Node::Type::kInput ? "input" : "activation";
     refusals.push_back(
-        {layer, fmt::format("reads real values: no rule at site {}", site), rule_for(site, layer)});
+        {layer, fmt::format("reads real values: no rule at site {}", name), rule_for(name, layer)});
   } else if (!node.input_operand.codes) {
-    refusals.push_back({layer, "its input: " + uncoded(*from.site), {}});
+    const bool is_beside = !is_quantized && from.layer->type->of_codes == layers::OfCodes::kBeside;
+    refusals.push_back(
+        {layer,
+         "its input: " + (is_beside ? "codes of several scales side by side" : uncoded(*site)),
+         {}});
   } else if (node.input_operand.scale_count != 1) {
     refusals.push_back({layer, "its input has several scales along the sum", {}});
   }
@@ -76,6 +75,12 @@ bool all_equal(const T* values, std::uint64_t count) {
 }
 
 }  // namespace
+
+std::string rule_for(const std::string& site, const std::string& layer) {
+  return fmt::format(
+      R"({{"site": "{}", "layers": ["{}"], "quantizer": {{"plugin": "affine", "bits": 8}}}})", site,
+      layer);
+}
 
 std::vector<Refusal> refusals_at(const Node& contraction, const Node& from,
                                  const contraction::AccumulatorRef& accumulator) {

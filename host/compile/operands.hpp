@@ -11,6 +11,9 @@
 
 namespace qloom::compile {
 
+/// A rule that would put integer codes there.
+[[nodiscard]] std::string rule_for(const std::string& site, const std::string& layer);
+
 /// Does the accumulator alone say what a sum is?
 [[nodiscard]] inline bool is_modelled(const contraction::AccumulatorRef& accumulator) {
   return accumulator.ops != nullptr && accumulator.ops->is_exact(accumulator.self) == 0;

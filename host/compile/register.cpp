@@ -2,10 +2,14 @@
 // Copyright the qloom authors
 #include "host/compile/register.hpp"
 
+#include "host/compile/operands.hpp"
+
 #include <algorithm>
 
 #include "host/program/ranges.hpp"
 #include "host/tensor/random.hpp"
+
+#include <fmt/format.h>
 
 namespace qloom::compile {
 namespace {
@@ -95,6 +99,25 @@ std::optional<Register> register_of(const contraction::AccumulatorRef& accumulat
 steps::Interval held(const Register& sum, steps::Interval exact) {
   const steps::Interval values = program::values_of(sum);
   return exact.lo >= values.lo && exact.hi <= values.hi ? exact : values;
+}
+
+bool take_register(Draft& draft, Interval sums, const contraction::AccumulatorRef& accumulator,
+                   program::Op& op) {
+  constexpr int kWidest = 62;  // of a program's registers
+  op.sum.needed = std::max(2, steps::bits_of({std::min<std::int64_t>(sums.lo, -1), sums.hi}));
+  if (is_modelled(accumulator)) {
+    const int needed = op.sum.needed;
+    op.sum = *register_of(accumulator, op.window.fan_in());
+    op.sum.needed = needed;
+    if (needed <= op.sum.bits) op.sum.overflow = program::Overflow::kNever;
+    return true;
+  }
+  op.sum.bits = op.sum.needed <= 32 ? 32 : kWidest;
+  if (op.sum.needed <= kWidest) return true;
+  draft.refuse({op.name,
+                fmt::format("its sums need {} bits, at most {} are there", op.sum.needed, kWidest),
+                {}});
+  return false;
 }
 
 }  // namespace qloom::compile

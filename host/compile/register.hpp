@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "host/compile/draft.hpp"
 #include "host/contraction/contraction.hpp"
 #include "host/program/program.hpp"
 
@@ -21,5 +22,10 @@ namespace qloom::compile {
 
 /// What sums are in the register that without any limit lie in `exact`.
 [[nodiscard]] steps::Interval held(const program::Register& sum, steps::Interval exact);
+
+/// The register of an operation: the one that holds all sums, or the one that a rule models; false,
+/// refused, where none does.
+[[nodiscard]] bool take_register(Draft& draft, Interval sums,
+                                 const contraction::AccumulatorRef& accumulator, program::Op& op);
 
 }  // namespace qloom::compile

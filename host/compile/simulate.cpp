@@ -3,6 +3,7 @@
 #include "host/compile/simulate.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -40,6 +41,17 @@ Values codes_of(const Source& source, const network::Phase& phase) {
   return {codes.begin(), codes.end()};
 }
 
+/// The codes whose values a node hands on, at the tensor's scale.
+Values handed_by(const Node& node, const program::Tensor& tensor) {
+  const double scale = tensor.scale.at(0);
+  Values codes;
+  codes.reserve(node.value->size());
+  for (const float value : *node.value) {
+    codes.push_back(std::llrint(double{value} / scale) + tensor.zero_point);
+  }
+  return codes;
+}
+
 /// Index of the largest value of each sample, the smallest among equals.
 Values classes_of(const Node& node) {
   const auto batch = static_cast<std::size_t>(node.shape[0]);
@@ -57,7 +69,8 @@ Values classes_of(const Node& node) {
 std::vector<Values> simulated(const Compiled& compiled, network::Network& network) {
   const network::Phase& phase = network.plan.last_pass().phase;
   std::vector<Values> tensors;
-  for (const Source& source : compiled.sources) {
+  for (std::size_t i = 0; i < compiled.sources.size(); ++i) {
+    const Source& source = compiled.sources[i];
     switch (source.what) {
       case Source::What::kBytes:
       case Source::What::kLogits:
@@ -66,6 +79,12 @@ std::vector<Values> simulated(const Compiled& compiled, network::Network& networ
       case Source::What::kSums:
         tensors.push_back(sums_of(*source.node, network.accumulators.reference(
                                                     *source.node, 0, network.plan.last_pass())));
+        break;
+      case Source::What::kHanded:
+        tensors.push_back(handed_by(*source.node, compiled.program.tensors[i]));
+        break;
+      case Source::What::kOwnSums:
+        tensors.push_back(source.node->sums);
         break;
       case Source::What::kCodes:
         tensors.push_back(codes_of(source, phase));

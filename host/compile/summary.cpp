@@ -41,7 +41,7 @@ Json row_of(const Compiled& compiled, const std::vector<program::Range>& ranges,
   }
   if (!finding.requantizer.empty()) {
     row["requantizer"] = finding.requantizer;
-    row["exact"] = proof_text(finding.proof);
+    row["exact"] = finding.is_simulated ? "simulated" : proof_text(finding.proof);
     if (finding.fitting_channels) {
       row["fitting_channels"] = *finding.fitting_channels;
       row["channels"] = out.channels;

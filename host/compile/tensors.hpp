@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "host/compile/route.hpp"
+#include "host/compile/routes/route.hpp"
 #include "host/program/program.hpp"
 
 namespace qloom::compile {

@@ -192,6 +192,8 @@ SiteTable::Map SiteTable::renewed(const std::set<const registry::Method*>& metho
   std::map<const SiteQuantizer*, std::shared_ptr<SiteQuantizer>> renewed;  // readers stay together
   for (auto& [key, site] : sites) {
     const QuantizerSpec& spec = site->spec();
+    // Lowering creates it anew; a refusal must come before anything changes.
+    if (is_in(spec.requantizer)) static_cast<void>(probe_of(*registry_, spec.requantizer, &key));
     if (!is_in(spec.quantizer) && !is_in(spec.range) && !is_in(spec.rounding)) continue;
     auto& fresh = renewed[site.get()];
     if (fresh == nullptr) {

@@ -80,7 +80,7 @@ Json rule_of(const Json& entry, const std::string& where) {
   if (own.contains("rounding") && own["rounding"] != Json{{"plugin", "nearest_even"}}) {
     rule["rounding"] = own["rounding"];
   }
-  for (const char* key : {"clamp", "when", "pad"}) {
+  for (const char* key : {"clamp", "when", "pad", "requantizer"}) {
     if (own.contains(key)) rule[key] = own[key];
   }
   if (entry["use"] == "grid") {

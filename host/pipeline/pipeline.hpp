@@ -53,8 +53,8 @@ struct Rule {
   std::uint64_t from_epoch = 0;     ///< active once this many epochs are done
   std::uint64_t from_step = 0;      ///< and this many steps
   std::optional<std::string> slot;  ///< site norm: only this internal, e.g. "inv_scale"
-  Json body;  ///< "quantizer" (object, or null: none), "range", "rounding", "clamp", "when", "pad",
-              ///< "dynamic", "accumulator" (object or null), "norm" (object)
+  Json body;  ///< "quantizer" (object, or null: none), "range", "rounding", "requantizer", "clamp",
+              ///< "when", "pad", "dynamic", "accumulator" (object or null), "norm" (object)
   std::string where;  ///< "<file>: /rules/2"; "<file>: " or "RULE: " for a rule on its own
   Notes notes;
 };

@@ -23,7 +23,8 @@ namespace {
 
 /// Keys of a rule beside methods and places.
 constexpr const char* kPlainKeys[] = {"clamp", "when", "pad", "dynamic"};
-constexpr const char* kMethodKinds[] = {"quantizer", "range", "rounding", "accumulator", "norm"};
+constexpr const char* kMethodKinds[] = {"quantizer",   "range",       "rounding",
+                                        "requantizer", "accumulator", "norm"};
 
 bool is_accumulator(const std::string& site) { return sites::find(site)->takes_accumulator(); }
 
@@ -160,7 +161,7 @@ class Resolver {
     // A clamp alone is a setting of the quantizer that earlier rules placed.
     const bool lone_clamp = use_ == RuleUse::kPipeline && has("clamp") && !has("quantizer");
     if (!has("quantizer") && !has("accumulator") && !has("norm") && !lone_rounding && !lone_clamp) {
-      for (const char* part : {"range", "rounding", "clamp", "pad", "dynamic"}) {
+      for (const char* part : {"range", "rounding", "requantizer", "clamp", "pad", "dynamic"}) {
         if (has(part)) refuse(part, "acts inside a quantizer; expected \"quantizer\" in this rule");
       }
       refuse("", "the rule has nothing in it; expected \"quantizer\", \"accumulator\" or \"norm\"");
@@ -170,28 +171,33 @@ class Resolver {
              "a quantizer and an accumulator have no site in common; expected two rules");
     }
     if (has("norm")) {
-      for (const char* part : {"site", "slot", "quantizer", "range", "rounding", "clamp", "when",
-                               "pad", "dynamic", "accumulator"}) {
+      for (const char* part : {"site", "slot", "quantizer", "range", "rounding", "requantizer",
+                               "clamp", "when", "pad", "dynamic", "accumulator"}) {
         if (has(part))
           refuse(part, "has no meaning beside \"norm\", which stands with \"layers\" and \"from\"");
       }
       return;
     }
-    for (const char* part : {"range", "clamp", "when", "pad", "dynamic"}) {
+    for (const char* part : {"range", "requantizer", "clamp", "when", "pad", "dynamic"}) {
       if (has(part) && !is_set("quantizer") && !(lone_clamp && std::string_view(part) == "clamp"))
         refuse(part, "acts inside a quantizer, and this rule has none");
     }
     if (has("rounding") && !is_set("quantizer") && !is_set("accumulator") && !lone_rounding) {
       refuse("rounding", "acts inside a quantizer or accumulator, and this rule has none");
     }
-    if (has("clamp")) {
-      const double low = text_["clamp"]["low"].get<double>();
-      const double high = text_["clamp"]["high"].get<double>();
-      if (!(low < high)) {
-        refuse("clamp", fmt::format("low {} is not below high {}", text_["clamp"]["low"].dump(),
-                                    text_["clamp"]["high"].dump()));
-      }
+    if (has("clamp")) check_clamp();
+  }
+
+  void check_clamp() const {
+    if (has("requantizer")) {
+      refuse("clamp",
+             "clips real values, and a requantizer has none; expected a narrower quantizer");
     }
+    const double low = text_["clamp"]["low"].get<double>();
+    const double high = text_["clamp"]["high"].get<double>();
+    if (low < high) return;
+    refuse("clamp", fmt::format("low {} is not below high {}", text_["clamp"]["low"].dump(),
+                                text_["clamp"]["high"].dump()));
   }
 
   void check_sites() const {
@@ -210,7 +216,7 @@ class Resolver {
       }
     }
     if (use_ == RuleUse::kAlone) {
-      for (const char* key : {"when", "pad", "dynamic"}) {
+      for (const char* key : {"when", "pad", "dynamic", "requantizer"}) {
         if (has(key)) refuse(key, "has a meaning in a run alone");
       }
     }
@@ -225,6 +231,12 @@ class Resolver {
       refuse("when", fmt::format("is for stored parameters, not for \"{}\"; expected the sites "
                                  "\"weight\" or \"bias\"",
                                  site.name));
+    }
+    if (has("requantizer") && !site.stands_behind_sums()) {
+      refuse("requantizer",
+             fmt::format("makes codes out of sums, which \"{}\" has not in front of it; expected "
+                         "the sites \"output\" or \"logits\"",
+                         site.name));
     }
     if (has("pad") && !site.is_read_by_contraction()) {
       refuse("pad", fmt::format("{} pads what a contraction reads, not \"{}\"; expected the sites "

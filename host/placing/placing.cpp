@@ -93,6 +93,12 @@ class Placer {
       throw InputError(fmt::format("{}/clamp: no earlier rule puts a quantizer at \"{}\"",
                                    rule_->where, key.text()));
     }
+    if (found->second.requantizer.method != nullptr) {
+      throw InputError(
+          fmt::format("{}/clamp: the codes at \"{}\" are those of a requantizer, which "
+                      "has no real values to clip",
+                      rule_->where, key.text()));
+    }
     const Json& bounds = rule_->body["clamp"];
     found->second.clamp = {bounds.at("low").get<double>(), bounds.at("high").get<double>()};
   }

@@ -19,13 +19,15 @@ std::string text_of(const sites::MethodSpec& spec) {
   return has_bits ? fmt::format("{}, bits {}", spec.method->id, spec.params["bits"].dump())
                   : spec.method->id;
 }
+std::string text_of(const sites::QuantizerSpec& spec) {
+  const std::string text = text_of(spec.quantizer);
+  if (spec.requantizer.method == nullptr) return text;
+  return text + ", requantizer " + spec.requantizer.method->id;
+}
+std::string text_of(const sites::AccumulatorSpec& spec) { return text_of(spec.accumulator); }
 /// Where, as the report names it: norms are kept by layer.
 std::string text_of(const sites::SiteKey& key) { return key.text(); }
 std::string text_of(const std::string& norm) { return "norm/" + norm; }
-
-const sites::MethodSpec& main_method(const sites::QuantizerSpec& s) { return s.quantizer; }
-const sites::MethodSpec& main_method(const sites::AccumulatorSpec& s) { return s.accumulator; }
-const sites::MethodSpec& main_method(const sites::MethodSpec& s) { return s; }
 
 /// One row per key whose method differs; "none" where there is no method.
 template <class Specs>
@@ -36,14 +38,14 @@ void add_changes(const Specs& before, const Specs& after, Json& rows) {
   for (const auto& [key, spec] : after) {
     const auto old = before.find(key);
     if (old == before.end()) {
-      add(key, "none", text_of(main_method(spec)));
+      add(key, "none", text_of(spec));
     } else if (!(old->second == spec)) {
-      const std::string from = text_of(main_method(old->second)), to = text_of(main_method(spec));
+      const std::string from = text_of(old->second), to = text_of(spec);
       add(key, from, from == to ? to + ", changed" : to);
     }
   }
   for (const auto& [key, spec] : before) {
-    if (!after.contains(key)) add(key, text_of(main_method(spec)), "none");
+    if (!after.contains(key)) add(key, text_of(spec), "none");
   }
 }
 

@@ -34,7 +34,9 @@ void collect_methods(const sites::Placement& placement, const registry::Registry
     if (spec.method != nullptr) methods::add_methods(registry, spec, methods);
   };
   for (const auto& [key, spec] : placement.quantizers) {
-    for (const auto* part : {&spec.quantizer, &spec.range, &spec.rounding}) add(*part);
+    for (const auto* part : {&spec.quantizer, &spec.range, &spec.rounding, &spec.requantizer}) {
+      add(*part);
+    }
   }
   for (const auto& [key, spec] : placement.accumulators) {
     for (const auto* part : {&spec.accumulator, &spec.rounding}) add(*part);

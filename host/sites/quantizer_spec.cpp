@@ -39,6 +39,10 @@ QuantizerSpec resolve_quantizer(const registry::Registry& registry, const Json& 
   spec.quantizer = methods::resolve(registry, "quantizer", quantizer, where + "/quantizer");
   const Json rounding = rule.value("rounding", Json{{"plugin", "nearest_even"}});
   spec.rounding = methods::resolve(registry, "rounding", rounding, where + "/rounding");
+  if (rule.contains("requantizer")) {
+    spec.requantizer =
+        methods::resolve(registry, "requantizer", rule["requantizer"], where + "/requantizer");
+  }
   read_keys(rule, spec);
   // Whether a range is wanted is known to the instance alone (it may depend on its parameters).
   const registry::Instance probe = probe_of(registry, spec.quantizer, at);

@@ -60,6 +60,10 @@ struct Site {
     return owner == Owner::kContraction &&
            (value == Value::kInput || value == Value::kNetworkInput);
   }
+  /// A layer's output, which may be codes of the sums that the layer makes.
+  [[nodiscard]] bool stands_behind_sums() const {
+    return owner == Owner::kLayer || owner == Owner::kNetwork;
+  }
   /// Is it one of the two uses that the site "error" stands for?
   [[nodiscard]] bool is_use_of_error() const {
     return value == Value::kErrorDx || value == Value::kErrorDw;

@@ -135,6 +135,22 @@ void SiteQuantizer::end_forward(const Tensor& x, Tensor* y, CodedTensor* codes) 
   forward_end();
 }
 
+void SiteQuantizer::end_forward(const Tensor& x, const MakeCodes& make, Tensor* y,
+                                CodedTensor* codes) {
+  if (y != nullptr) y->resize(x.shape());
+  if (codes != nullptr) resize(*codes);
+  for_each_tile(x.size(), [&](std::uint64_t first, std::uint64_t n) {
+    if (seen_ == Seen::kNothing) non_finite_ += count_non_finite(x.data() + first, n);
+    std::array<std::int32_t, kTileElements> tile;
+    make(first, n, tile.data());
+    if (codes != nullptr && !coding_.store(geometry_, first, n, tile.data(), *codes)) {
+      has_misfits_ = true;
+    }
+    if (y != nullptr) acting().decode(first, n, tile.data(), y->data() + first);
+  });
+  forward_end();
+}
+
 /// One pass over x, from which those who ask for extremes also get them.
 void SiteQuantizer::require_finite_tensor(const Tensor& x) {
   set_shape(x.shape());

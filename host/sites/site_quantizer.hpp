@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -36,6 +37,7 @@ enum class When { kAlways, kTraining, kEvaluation };
 /// The methods of one rule that make up a quantize node.
 struct QuantizerSpec {
   MethodSpec quantizer, range, rounding;  ///< range.method is null when the quantizer wants none
+  MethodSpec requantizer;  ///< makes the codes out of integer sums; method null: the quantizer does
   std::optional<std::pair<double, double>> clamp;  ///< values are clipped to it before quantizing
   When when = When::kAlways;
   double pad = 0;           ///< what pads a contraction that reads the values
@@ -43,12 +45,12 @@ struct QuantizerSpec {
   bool operator==(const QuantizerSpec&) const = default;
 };
 
-/// Resolves {"quantizer": {...}, "range": {...}, "rounding": {...}} and the keys "clamp", "when",
-/// "pad", "dynamic" of a rule against the registry. A missing range is min_max where the quantizer
-/// wants one, a missing rounding is nearest_even. The range inherits the quantizer's granularity;
-/// two different ones are an InputError. `where` is the file and pointer of the rule. `at`: for
-/// which site, null outside a network; a quantizer with parts has the site's where the rule leaves
-/// it out.
+/// Resolves {"quantizer": {...}, "range": {...}, "rounding": {...}, "requantizer": {...}} and the
+/// keys "clamp", "when", "pad", "dynamic" of a rule against the registry. A missing range is
+/// min_max where the quantizer wants one, a missing rounding is nearest_even. The range inherits
+/// the quantizer's granularity; two different ones are an InputError. `where` is the file and
+/// pointer of the rule. `at`: for which site, null outside a network; a quantizer with parts has
+/// the site's where the rule leaves it out.
 [[nodiscard]] QuantizerSpec resolve_quantizer(const registry::Registry& registry,
                                               const json::Json& rule, const std::string& where,
                                               const SiteKey* at = nullptr);
@@ -160,6 +162,10 @@ class SiteQuantizer {
   /// both (a null takes none).
   void begin_forward(const Tensor& x, const Phase& phase);
   void end_forward(const Tensor& x, Tensor* y, CodedTensor* codes);
+  /// The same with codes of somebody else: make(first, n, codes) gives those of a tile, on any
+  /// thread. is_coded() holds.
+  using MakeCodes = std::function<void(std::uint64_t, std::uint64_t, std::int32_t*)>;
+  void end_forward(const Tensor& x, const MakeCodes& make, Tensor* y, CodedTensor* codes);
   /// Is there an operand() of codes for the present tensor? An affine encoding without offset, or
   /// with one of half steps, is one, where one scale serves all or (weights) one each output
   /// channel.
@@ -227,6 +233,8 @@ class SiteQuantizer {
     const std::uint32_t rule = rounding_.ref().rule;
     return rule == QLOOM_ROUND_STOCHASTIC || rule == QLOOM_ROUND_STOCHASTIC_EQUAL;
   }
+  /// QLOOM_ROUND_*.
+  [[nodiscard]] std::uint32_t rounding_rule() const { return rounding_.ref().rule; }
   /// Does each sample of a batch have values of its own?
   [[nodiscard]] bool is_per_sample() const {
     return grouping_.by == methods::Grouping::By::kSample;

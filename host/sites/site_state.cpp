@@ -44,6 +44,9 @@ enum Part : std::size_t { kQuantizer = 0, kRange = 1, kRounding = 2 };
 Json to_json(const QuantizerSpec& spec) {
   Json rule{{"quantizer", methods::to_json(spec.quantizer)},
             {"rounding", methods::to_json(spec.rounding)}};
+  if (spec.requantizer.method != nullptr) {
+    rule["requantizer"] = methods::to_json(spec.requantizer);
+  }
   if (spec.range.method != nullptr) rule["range"] = methods::to_json(spec.range);
   if (spec.clamp) rule["clamp"] = {{"low", spec.clamp->first}, {"high", spec.clamp->second}};
   if (spec.when != When::kAlways) {
@@ -62,6 +65,7 @@ QuantizerSpec quantizer_spec_of(const registry::Registry& registry, const Json& 
   take("quantizer", spec.quantizer);
   take("range", spec.range);
   take("rounding", spec.rounding);
+  take("requantizer", spec.requantizer);
   read_keys(rule, spec);
   return spec;
 }

@@ -1,2 +1,2 @@
 # Integers alone: knows nothing of tensors, JSON or plugins.
-qloom_add_floor(steps SOURCES proof.cpp step.cpp LIBRARIES qloom_tensor fmt::fmt)
+qloom_add_floor(steps SOURCES block.cpp proof.cpp step.cpp LIBRARIES qloom_tensor fmt::fmt)

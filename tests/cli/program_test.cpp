@@ -88,7 +88,8 @@ TEST_F(IntegerProgram, RefusesLayersThatWorkOnRealValues) {
   Json p = pipeline();
   p["model"]["inline"]["layers"][6]["type"] = "average_pool";
   run(p);
-  expect_refused("p2: works on real values (average_pool)");
+  expect_refused(
+      "p2: reads \"r2\", which is real\n    rule: {\"site\": \"output\", \"layers\": [\"r2\"]");
 }
 
 TEST_F(IntegerProgram, NamesEachReasonOnceAndThoseBehindTheFirstToo) {
@@ -101,8 +102,8 @@ TEST_F(IntegerProgram, NamesEachReasonOnceAndThoseBehindTheFirstToo) {
   run(p);
   const Outcome o = compile();
   EXPECT_EQ(o.status, 2);
-  for (const char* reason : {"3 places", "c2: its input: the scale of", "p2: works on real values",
-                             "d: its input: the scale of"}) {
+  for (const char* reason : {"3 places", "c2: its input: the scale of",
+                             "p2: reads \"r2\", which is real", "d: its input: the scale of"}) {
     EXPECT_NE(o.err.find(reason), std::string::npos) << reason << "\n" << o.err;
   }
 }

@@ -4,7 +4,7 @@
 // Multipliers that are fitted to thresholds: each that is found gives every code of the range.
 #include <algorithm>
 
-#include "host/compile/fit.hpp"
+#include "host/compile/routes/fit.hpp"
 #include "host/tensor/random.hpp"
 
 namespace qloom::test {

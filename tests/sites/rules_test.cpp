@@ -201,7 +201,7 @@ TEST(Rules, ALayerThatIsWrittenOutHasEverySiteThatIs) {
   EXPECT_EQ(rules_refusal({"weight", "bias"}, {"conv2", "conv1"}),
             "/rules/0/site/1: layer \"conv1\" has no site \"bias\"; known: \"weight\", \"error\", "
             "\"error.dx\", \"error.dw\", \"gradient\", \"update\", \"momentum\", \"input\", "
-            "\"accumulator.forward\", \"accumulator.dx\", \"accumulator.dw\"");
+            "\"accumulator.forward\", \"accumulator.dx\", \"accumulator.dw\", \"output\"");
   EXPECT_TRUE(begins(rules_refusal({"activation", "weight"}, "conv1"),
                      "/rules/0/site/0: layer \"conv1\" has no site \"activation\"; known: \""));
   EXPECT_TRUE(begins(rules_refusal("input", {"conv1", "fc"}),

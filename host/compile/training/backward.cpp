@@ -114,7 +114,7 @@ void StepCompiler::backward(const Node& node, Held gradient) {
   const layers::LayerType& type = *node.layer->type;
   if (node.layer->is_contraction()) return backward_contraction(node, gradient);
   if (type.same_bytes) return deliver(node, gradient);
-  if (type.takes_largest) return backward_pool(node, gradient);
+  if (type.takes_largest()) return backward_pool(node, gradient);
   if (type.elementwise.forward != nullptr) return backward_elementwise(node, gradient);
   backward_norm(node, gradient);
 }

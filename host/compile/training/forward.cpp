@@ -49,7 +49,7 @@ StepCompiler::Value StepCompiler::forward(const Node& node) {
     return {};
   }
   if (type.same_bytes) return in;
-  if (type.takes_largest) return forward_pool(node);
+  if (type.takes_largest()) return forward_pool(node);
   if (type.elementwise.forward != nullptr) return forward_elementwise(node);
   refuse(node.name, fmt::format("has no integer form ({})", type.name));
   return {};

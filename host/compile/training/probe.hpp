@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "host/compile/route.hpp"
+#include "host/compile/routes/route.hpp"
 #include "host/step_program/step_program.hpp"
 
 namespace qloom::compile {

@@ -114,6 +114,14 @@ Error quantize(Execution& e, const Node& node, SiteQuantizer& site, const Tensor
   return error;
 }
 
+/// Are there exact integer sums?
+bool has_sums(const Node& node, const AccumulatorRef& accumulator) {
+  const Operand& x = node.input_operand;
+  const bool is_exact =
+      accumulator.ops == nullptr || accumulator.ops->is_exact(accumulator.self) != 0;
+  return is_exact && x.codes && x.scale_count == 1 && node.weight_operand.codes;
+}
+
 }  // namespace
 
 void forward_contraction(Execution& e, Node& node) {
@@ -121,10 +129,13 @@ void forward_contraction(Execution& e, Node& node) {
   node.input_operand = handed_on(e, from);
   node.weight_operand = seen(e, *node.weight);
   at_contraction("bias", *node.layer, [&] { see_bias(e, node); });
+  const AccumulatorRef accumulator = e.accumulators->reference(node, 0, e.pass);
+  node.sums.clear();
+  if (node.makes_sums && has_sums(node, accumulator)) node.sums.resize(node.out.size());
   at_contraction("forward", *node.layer, [&] {
     node.contraction.forward(shape_of(e, node), node.input_operand, node.weight_operand,
-                             node.added(), node.out.data(),
-                             e.accumulators->reference(node, 0, e.pass));
+                             node.added(), node.out.data(), accumulator,
+                             node.sums.empty() ? nullptr : node.sums.data());
   });
 }
 

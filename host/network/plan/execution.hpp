@@ -40,6 +40,10 @@ struct Execution {
 
 // runs.cpp: element-wise nodes that follow each other.
 
+/// Do its readers take the codes of a quantize node whose forward has begun, and need no values?
+[[nodiscard]] bool hands_on_codes_alone(const Execution& e, const Node& node);
+/// Room for the codes of a quantize node whose forward has begun, if readers take them, or null.
+CodedTensor* place_codes(Node& node);
 /// Does the node work element by element in this pass?
 [[nodiscard]] bool is_elementwise(const Execution& e, const Node& node);
 /// Does its gradient too?

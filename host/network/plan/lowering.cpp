@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "host/network/plan/lowering.hpp"
+#include "host/network/plan/requantize.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::network {
@@ -135,6 +136,10 @@ int Lowering::add_quantize(const SiteKey& key, int input, std::int64_t fan_in) {
   check_groups(*spec, node->out_shape.size(), "a sample");
   node->needs_gradient = read.needs_gradient || (!is_error && node->site->learns());
   if (key.site->owner == Owner::kLayer) node->grid = node->site.get();
+  if (spec->requantizer.method != nullptr) {
+    node->requantized = requantized_group(registry_, *node, nodes_);
+    node->requantized->start->makes_sums = true;
+  }
   nodes_.push_back(std::move(node));
   return static_cast<int>(nodes_.size()) - 1;
 }

@@ -12,6 +12,7 @@
 #include "host/network/norm_layer.hpp"
 #include "host/network/parameter.hpp"
 #include "host/network/plan/gradients.hpp"
+#include "host/network/plan/requantized.hpp"
 
 namespace qloom::network {
 
@@ -36,9 +37,11 @@ struct Node {
   const SiteQuantizer* grid = nullptr;  ///< whose codes all readers get, of an output site, moved
                                         ///< or chosen from; null: values
   bool reads_codes = false;  ///< kLayer: all inputs have a grid, and the type makes something of it
-  std::vector<std::int64_t> sums;  ///< exact ones of the last forward, where it made them
-  Operand coded;                   ///< kLayer: as `codes` in the last forward; without codes: none
-  Gradient gradient;               ///< dL/d(value), pending
+  std::vector<std::int64_t> sums;            ///< exact ones of the last forward, where it made them
+  bool makes_sums = false;                   ///< a contraction whose sums somebody reads
+  std::unique_ptr<Requantized> requantized;  ///< kQuantize: where a requantizer makes the codes
+  Operand coded;      ///< kLayer: as `codes` in the last forward; without codes: none
+  Gradient gradient;  ///< dL/d(value), pending
 
   std::shared_ptr<SiteQuantizer> site;  ///< kQuantize, kQuantizeError
   std::vector<SiteKey> keys;            ///< kQuantize: of each reader

@@ -8,6 +8,7 @@
 
 #include "host/layers/common/elementwise.hpp"
 #include "host/network/plan/execution.hpp"
+#include "host/network/plan/requantize.hpp"
 #include "host/tensor/parallel.hpp"
 
 namespace qloom::network {
@@ -73,25 +74,11 @@ bool continues_run(const Execution& e, std::size_t index) {
   if (!e.fuses || index >= e.nodes.size()) return false;
   const Node &node = *e.nodes[index], &before = *e.nodes[index - 1];
   if (!is_elementwise(e, node) || node.norm != nullptr || before.readers != 1) return false;
-  if (node.reads_codes) return false;  // all of them first
+  if (node.reads_codes || node.requantized != nullptr) return false;  // all of them first
   const auto reads =
       std::count(node.inputs.begin(), node.inputs.end(), static_cast<int>(index) - 1);
   if (reads != 1) return false;
   return node.type != Node::Type::kQuantize || has_whole_tiles(node);
-}
-
-/// Do its readers take the codes of a quantize node whose forward has begun, and need no values?
-bool hands_on_codes_alone(const Execution& e, const Node& node) {
-  return e.fuses && node.readers > 0 && node.lone_code_readers == node.readers &&
-         node.site->is_coded_alone();
-}
-
-/// Room for the codes of a quantize node whose forward has begun, if readers take them, or null.
-CodedTensor* place_codes(Node& node) {
-  node.codes.clear();
-  if (node.code_readers == 0 || !node.site->is_coded()) return nullptr;
-  node.site->resize(node.codes);
-  return &node.codes;
 }
 
 /// Where the values of a run go: into the node's own tensor where backward() or a later node reads
@@ -256,6 +243,18 @@ void finish_backward_run(Execution& e, const BackwardRun& run, Buffer* dx) {
 
 }  // namespace
 
+bool hands_on_codes_alone(const Execution& e, const Node& node) {
+  return e.fuses && node.readers > 0 && node.lone_code_readers == node.readers &&
+         node.site->is_coded_alone();
+}
+
+CodedTensor* place_codes(Node& node) {
+  node.codes.clear();
+  if (node.code_readers == 0 || !node.site->is_coded()) return nullptr;
+  node.site->resize(node.codes);
+  return &node.codes;
+}
+
 bool is_elementwise(const Execution& e, const Node& node) {
   if (node.type == Node::Type::kQuantize) return e.pass.rules == Pass::Rules::kOn;
   return node.norm != nullptr || elementwise(node) != nullptr;
@@ -269,6 +268,10 @@ bool has_elementwise_gradient(const Execution& e, const Node& node) {
 std::size_t forward_run(Execution& e, std::size_t first) {
   Node& head = *e.nodes[first];
   const Tensor& x = *e.node(head.inputs[0]).value;
+  if (head.requantized != nullptr) {
+    forward_requantized(e, head);
+    return 1;
+  }
   if (head.type == Node::Type::kQuantize &&
       (head.site->needs_tensor(e.pass.phase) || !has_whole_tiles(head))) {
     quantize_alone(e, x, head);

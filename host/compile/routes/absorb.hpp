@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "host/compile/fit.hpp"
-#include "host/compile/route.hpp"
+#include "host/compile/routes/fit.hpp"
+#include "host/compile/routes/route.hpp"
 #include "host/steps/step.hpp"
 
 namespace qloom::compile {
@@ -28,7 +28,8 @@ struct Absorbed {
   std::string
       fault;  ///< why there are none: "the codes of channel 3 fall and rise again"; or empty
   Proof proof;
-  Thresholds thresholds;  ///< those of the steps; none of bytes
+  Thresholds thresholds;  ///< those of the steps; none of a table
+  bool is_table = false;
 };
 
 /// Steps from v to codes for v in ranges[channel]. Where no channel's range has more than 2^20
@@ -38,5 +39,7 @@ struct Absorbed {
 
 /// The same as a table of each channel's codes; v in 0 .. 255.
 [[nodiscard]] Absorbed absorb_bytes(const Route& route);
+/// The same of codes of at most 16 bits; wider ones get thresholds. v in `codes`.
+[[nodiscard]] Absorbed absorb_codes(const Route& route, Interval codes);
 
 }  // namespace qloom::compile

@@ -22,15 +22,24 @@ struct Pixels {
   std::int64_t channels = 1;
 };
 
-/// From the sums of a contraction, or from the bytes of the image, over nodes that work element by
-/// element, to the codes of a quantizer. Nodes that only choose or move elements are passed over.
+/// From the sums of a contraction, an add or an average pool, from codes that one of them has
+/// become, or from the bytes of the image, over nodes that work element by element, to the codes of
+/// a quantizer. Nodes that only choose or move elements are passed over.
 struct Route {
-  const Node* contraction = nullptr;  ///< null: begins at the image
+  const Node* contraction = nullptr;  ///< whose sums it begins with
+  const Node* start = nullptr;        ///< or the add, pool or node of codes
+  bool begins_at_codes = false;       ///< of start
+  double scale = 0;                   ///< of the integers of start, less zero_point
+  std::int64_t zero_point = 0;
   const Pixels* pixels = nullptr;
   std::vector<const Node*> nodes;  ///< in order
   SiteQuantizer* site = nullptr;
   network::Phase phase;  ///< of the evaluation that the program stands for
 
+  /// The node whose integers it begins with; null: the image.
+  [[nodiscard]] const Node* begins_with() const {
+    return contraction != nullptr ? contraction : start;
+  }
   /// Channels of what it begins with.
   [[nodiscard]] std::int64_t channels() const;
   /// Number of the first node behind a pool, or that of all nodes.
@@ -40,6 +49,13 @@ struct Route {
 /// The codes that the site makes of values in such a pass, as contractions take them.
 void encode(SiteQuantizer& site, const Tensor& values, const network::Phase& phase,
             std::vector<std::int32_t>& codes);
+
+/// Nodes of a route that choose or move elements.
+[[nodiscard]] std::vector<const Node*> movers_of(const Route& route);
+/// Nodes of a route from mover number i on.
+[[nodiscard]] std::vector<const Node*> behind(const Route& route,
+                                              const std::vector<const Node*>& movers,
+                                              std::size_t i);
 
 /// One node in place on (rows, channels), as a pass of evaluation does it; nodes that choose or
 /// move elements leave them.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/compile/route.hpp"
+#include "host/compile/routes/route.hpp"
 
 #include <algorithm>
 
@@ -15,6 +15,12 @@ void start_values(const Route& route, std::int64_t rows, const std::int64_t* v, 
     const Node& from = *route.contraction;
     return contraction::scale_integer_sums(from.input_operand, from.weight_operand, from.added(),
                                            channels, rows, v, y);
+  }
+  if (route.start != nullptr) {
+    for (std::int64_t i = 0; i < rows * channels; ++i) {
+      y[i] = static_cast<float>(static_cast<double>(v[i] - route.zero_point) * route.scale);
+    }
+    return;
   }
   for (std::int64_t i = 0; i < rows * channels; ++i) {
     y[i] = route.pixels->values[static_cast<std::size_t>(v[i] * channels + i % channels)];
@@ -32,6 +38,21 @@ void encode(SiteQuantizer& site, const Tensor& values, const network::Phase& pha
   for (std::int32_t& code : codes) code *= step;
 }
 
+std::vector<const Node*> movers_of(const Route& route) {
+  std::vector<const Node*> movers;
+  for (const Node* node : route.nodes) {
+    const layers::LayerType& type = *node->layer->type;
+    if (type.takes_largest() || type.same_bytes) movers.push_back(node);
+  }
+  return movers;
+}
+
+std::vector<const Node*> behind(const Route& route, const std::vector<const Node*>& movers,
+                                std::size_t i) {
+  if (i >= movers.size()) return {};
+  return {std::find(route.nodes.begin(), route.nodes.end(), movers[i]), route.nodes.end()};
+}
+
 void pass_node(const Node& node, std::int64_t rows, std::int64_t channels, float* y) {
   if (node.norm != nullptr) return node.norm->apply(0, static_cast<std::uint64_t>(rows), y, y);
   if (node.type != Node::Type::kLayer) return;
@@ -41,7 +62,7 @@ void pass_node(const Node& node, std::int64_t rows, std::int64_t channels, float
 }
 
 std::int64_t Route::channels() const {
-  return contraction == nullptr ? pixels->channels : contraction->out_shape.channels;
+  return begins_with() == nullptr ? pixels->channels : begins_with()->out_shape.channels;
 }
 
 std::size_t Route::nodes_before_pool() const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/compile/absorb.hpp"
+#include "host/compile/routes/absorb.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -283,25 +283,55 @@ Absorbed absorb(const Route& route, const std::vector<Interval>& ranges) {
   return result;
 }
 
-Absorbed absorb_bytes(const Route& route) {
-  constexpr std::int64_t kBytes = 256;
+namespace {
+
+/// A step for each channel, or one for all where they are the same.
+void share_constants(steps::Step& step, std::int64_t channels) {
+  const auto n = static_cast<std::ptrdiff_t>(step.per_channel);
+  const auto first = step.constants.begin();
+  for (std::int64_t c = 1; c < channels; ++c) {
+    if (!std::equal(first, first + n, first + c * n)) return;
+  }
+  step.constants.resize(step.per_channel);
+}
+
+Absorbed table_of(const Route& route, Interval range) {
+  const std::int64_t count = range.hi - range.lo + 1;
   Evaluation evaluation(route);
   const std::int64_t channels = route.channels();
   const std::vector<std::int32_t>& codes =
-      evaluation.codes(kBytes, 0, [](std::int64_t row, std::int64_t) { return row; });
+      evaluation.codes(count, 0, [&](std::int64_t row, std::int64_t) { return range.lo + row; });
   steps::Step table{steps::Op::kTable, steps::Rounding::kTowardNegative, Integers(codes.size()),
-                    kBytes};
-  for (std::int64_t v = 0; v < kBytes; ++v) {
+                    static_cast<std::uint64_t>(count)};
+  for (std::int64_t v = 0; v < count; ++v) {
     for (std::int64_t c = 0; c < channels; ++c) {
-      table.constants[at(c, v, kBytes)] = codes[at(v, c, channels)];
+      table.constants[at(c, v, count)] = codes[at(v, c, channels)];
     }
   }
   Absorbed result;
+  result.is_table = true;
+  if (range.lo != 0) {
+    result.steps.push_back({steps::Op::kAdd, steps::Rounding::kTowardNegative, {-range.lo}, 1});
+  }
   result.steps.push_back(std::move(table));
-  const std::vector<Interval> ranges(static_cast<std::size_t>(channels), {0, kBytes - 1});
+  const std::vector<Interval> ranges(static_cast<std::size_t>(channels), range);
   const Points points(ranges, {});
   result.fault = compare(evaluation, result.steps, points);
   result.proof = points.proof();
+  return result;
+}
+
+}  // namespace
+
+Absorbed absorb_bytes(const Route& route) { return table_of(route, {0, 255}); }
+
+Absorbed absorb_codes(const Route& route, Interval codes) {
+  constexpr std::int64_t kMostCodes = std::int64_t{1} << 16;
+  if (codes.hi - codes.lo >= kMostCodes) {
+    return absorb(route, std::vector<Interval>(static_cast<std::size_t>(route.channels()), codes));
+  }
+  Absorbed result = table_of(route, codes);
+  if (result.fault.empty()) share_constants(result.steps.back(), route.channels());
   return result;
 }
 

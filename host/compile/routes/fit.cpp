@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include "host/compile/fit.hpp"
+#include "host/compile/routes/fit.hpp"
 
 #include <algorithm>
 #include <cmath>

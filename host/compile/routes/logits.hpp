@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "host/compile/route.hpp"
+#include "host/compile/routes/route.hpp"
 #include "host/steps/step.hpp"
 
 namespace qloom::compile {

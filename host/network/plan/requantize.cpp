@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the qloom authors
+//
+// Codes out of integer sums: the task from the present scales, the steps that the method gives, and
+// the steps on every sum.
+#include "host/network/plan/requantize.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "host/kernels/stored_codes.hpp"
+#include "host/network/plan/execution.hpp"
+#include "host/steps/block.hpp"
+#include "host/tensor/error.hpp"
+#include "host/tensor/parallel.hpp"
+
+namespace qloom::network {
+namespace {
+
+using layers::OfCodes;
+using methods::RequantizeTask;
+using steps::Interval;
+
+/// The bound of a clamp in grid steps as its code: the one that the rounding of all values gives
+/// it.
+double rounded(double t, std::uint32_t rule) {
+  if (rule == QLOOM_ROUND_NEAREST_AWAY) return std::round(t);
+  if (rule == QLOOM_ROUND_NEAREST_UP) return std::floor(t + 0.5);
+  if (rule == QLOOM_ROUND_TOWARD_ZERO) return std::trunc(t);
+  if (rule == QLOOM_ROUND_TOWARD_NEGATIVE) return std::floor(t);
+  if (rule == QLOOM_ROUND_TOWARD_POSITIVE) return std::ceil(t);
+  return std::nearbyint(t);  // NEAREST_EVEN: lowering lets no other pass
+}
+
+Interval codes_of(const Operand& x) {
+  return {static_cast<std::int64_t>(x.code_min), static_cast<std::int64_t>(x.code_max)};
+}
+
+/// What a sum of each output channel can reach, from the signs of the weights.
+std::vector<Interval> reach(const Node& node) {
+  const ContractionShape shape = node.layer->type->contraction(*node.layer, 1);
+  const Interval x = codes_of(node.input_operand);
+  const auto count = static_cast<std::uint64_t>(shape.w_size());
+  std::vector<float> weights(count);
+  kernels::load_codes(node.weight_operand.codes, weights.data(), count);
+  std::vector<Interval> sums;
+  const auto k = static_cast<std::size_t>(shape.fan_in());
+  for (std::size_t o = 0; o < static_cast<std::size_t>(shape.out_c); ++o) {
+    Interval sum{0, 0};
+    for (std::size_t i = o * k; i < (o + 1) * k; ++i) {
+      const auto w = static_cast<std::int64_t>(weights[i]);
+      sum.lo += std::min(w * x.lo, w * x.hi);
+      sum.hi += std::max(w * x.lo, w * x.hi);
+    }
+    sums.push_back(sum);
+  }
+  return sums;
+}
+
+/// Factors, offsets and reach of the sums themselves.
+void begin_task(const Execution& e, const Node& start, RequantizeTask& task) {
+  const auto channels = static_cast<std::size_t>(task.channels);
+  task.offset.assign(channels, 0);
+  if (start.weight != nullptr) {
+    const Operand &x = start.input_operand, &w = start.weight_operand;
+    task.sums = reach(start);
+    for (std::size_t c = 0; c < channels; ++c) {
+      task.factor.push_back(double{*x.scale} * double{w.scale[w.scale_count == 1 ? 0 : c]});
+      if (!start.bias_integers.empty()) {
+        task.offset[c] = start.bias_integers[c] * task.factor[c];
+      } else if (start.bias_values != nullptr) {
+        task.offset[c] = double{start.bias_values[c]};
+      }
+    }
+    return;
+  }
+  const bool is_mean = start.layer->type->of_codes == OfCodes::kMean;
+  const std::int64_t count = is_mean ? start.layer->kernel_h * start.layer->kernel_w : 1;
+  for (const int i : start.inputs) {
+    const Operand x = handed_on(e, e.node(i));
+    const Interval codes = codes_of(x);
+    task.factor.insert(task.factor.end(), channels, double{*x.scale} / static_cast<double>(count));
+    task.sums.insert(task.sums.end(), channels, {codes.lo * count, codes.hi * count});
+  }
+  task.inputs = static_cast<std::uint32_t>(start.inputs.size());
+}
+
+/// Norms and clamps between the sums and the codes.
+void take_behind(const Execution& e, const Requantized& group, double scale, std::int32_t zero,
+                 RequantizeTask& task) {
+  const auto channels = static_cast<std::size_t>(task.channels);
+  for (const Node* node : group.behind) {
+    if (node->norm != nullptr) {
+      std::vector<float> factor, shift;
+      node->norm->inference(e.pass, factor, shift);
+      for (std::size_t i = 0; i < task.factor.size(); ++i) {
+        task.factor[i] *= double{factor[i % channels]};
+      }
+      for (std::size_t c = 0; c < channels; ++c) {
+        task.offset[c] = task.offset[c] * double{factor[c]} + double{shift[c]};
+      }
+    }
+    if (!node->layer->type->clamp) continue;
+    const auto [low, high] = *node->layer->type->clamp;
+    const auto code = [&](double value) { return rounded(value / scale, task.rounding) + zero; };
+    const auto bounded = [&](double v) {
+      return std::clamp<double>(v, static_cast<double>(task.codes.lo),
+                                static_cast<double>(task.codes.hi));
+    };
+    const Interval before = task.codes;
+    task.codes.lo = static_cast<std::int64_t>(bounded(code(low)));
+    task.codes.hi = high < 1e300 ? static_cast<std::int64_t>(bounded(code(high))) : before.hi;
+  }
+}
+
+RequantizeTask task_of(const Execution& e, const Node& quantize) {
+  const Requantized& group = *quantize.requantized;
+  const qloom_encoding encoding = quantize.site->encoding();
+  RequantizeTask task;
+  task.channels = static_cast<std::uint64_t>(group.start->out_shape.channels);
+  task.zero_point = encoding.grid.zero_point[0];
+  task.codes = {encoding.grid.code_min[0], encoding.grid.code_max[0]};
+  task.rounding = quantize.site->rounding_rule();
+  begin_task(e, *group.start, task);
+  const double scale = double{encoding.grid.scale[0]};
+  take_behind(e, group, scale, task.zero_point, task);
+  for (double& factor : task.factor) factor /= scale;
+  for (double& offset : task.offset) offset /= scale;
+  return task;
+}
+
+bool is_same(const RequantizeTask& a, const RequantizeTask& b) {
+  return a.inputs == b.inputs && a.channels == b.channels && a.factor == b.factor &&
+         a.offset == b.offset && a.sums == b.sums && a.codes == b.codes &&
+         a.zero_point == b.zero_point && a.rounding == b.rounding;
+}
+
+/// Has the layer that begins the group its integers in this pass?
+bool has_integers(const Execution& e, const Node& start) {
+  if (start.layer->type->of_codes != OfCodes::kSum) return !start.sums.empty();
+  return std::all_of(start.inputs.begin(), start.inputs.end(), [&](int i) {
+    const Operand x = handed_on(e, e.node(i));
+    return x.codes && x.scale_count == 1;
+  });
+}
+
+/// The integers that the steps of a tile begin with.
+class Integers {
+ public:
+  Integers(const Execution& e, const Node& start) : start_(start) {
+    if (start.layer->type->of_codes != OfCodes::kSum) return;
+    for (const int i : start.inputs) inputs_.push_back(handed_on(e, e.node(i)).codes);
+  }
+  /// Steps on elements first .. first + n - 1, n at most a tile.
+  void requantize(const methods::Requantization& steps, std::uint64_t first, std::uint64_t n,
+                  std::int32_t* codes) const {
+    const auto channels = static_cast<std::uint64_t>(start_.out_shape.channels);
+    std::array<std::int64_t, kTileElements> v, sum;
+    if (inputs_.empty()) {
+      std::copy_n(start_.sums.data() + first, n, sum.data());
+    } else {
+      std::array<float, kTileElements> numbers;
+      std::fill_n(sum.data(), n, 0);
+      for (std::size_t k = 0; k < inputs_.size(); ++k) {
+        kernels::load_codes(inputs_[k].from(first), numbers.data(), n);
+        std::copy_n(numbers.data(), n, v.data());
+        steps::apply_block(steps.before[k], channels, first, n, v.data());
+        for (std::uint64_t i = 0; i < n; ++i) sum[i] += v[i];
+      }
+    }
+    steps::apply_block(steps.behind, channels, first, n, sum.data());
+    std::copy_n(sum.data(), n, codes);
+  }
+
+ private:
+  const Node& start_;
+  std::vector<CodeView> inputs_;
+};
+
+}  // namespace
+
+bool is_affine(const Requantized& group, const Pass& pass) {
+  return std::none_of(group.behind.begin(), group.behind.end(), [&](const Node* node) {
+    return (node->norm != nullptr && pass.norms_train) ||
+           (node->layer->type->acts_in_training_only && pass.phase.training);
+  });
+}
+
+void forward_requantized(Execution& e, Node& quantize) {
+  Requantized& group = *quantize.requantized;
+  const Tensor& x = *e.node(quantize.inputs[0]).value;
+  SiteQuantizer& site = *quantize.site;
+  site.begin_forward(x, e.pass.phase);
+  group.acts = is_affine(group, e.pass) && site.is_coded();
+  CodedTensor* const codes = place_codes(quantize);
+  quantize.value = hands_on_codes_alone(e, quantize) ? nullptr : &quantize.out;
+  Tensor* const y = quantize.value == nullptr ? nullptr : &quantize.out;
+  if (!group.acts) return site.end_forward(x, y, codes);
+  if (!has_integers(e, *group.start)) {
+    throw RunError(
+        fmt::format("{}: \"{}\" has no integer sums in this pass: what it reads has no "
+                    "integer codes at one scale, or its accumulator does not add exactly",
+                    site.context().name, group.start->name));
+  }
+  if (site.encoding().grid.offset != nullptr) {
+    throw RunError(
+        fmt::format("{}: codes of \"{}\" have an offset, which a requantizer cannot "
+                    "give them",
+                    site.context().name, site.spec().quantizer.method->id));
+  }
+  RequantizeTask task = task_of(e, quantize);
+  if (!is_same(task, group.task)) {
+    group.task = std::move(task);
+    group.steps = group.method.derive(group.task);
+  }
+  const Integers integers(e, *group.start);
+  site.end_forward(
+      x,
+      [&](std::uint64_t first, std::uint64_t n, std::int32_t* to) {
+        integers.requantize(group.steps, first, n, to);
+      },
+      y, codes);
+}
+
+}  // namespace qloom::network
