@@ -135,6 +135,8 @@ void add_given(CLI::App& command, ApplyCommand& o) {
           R"(Quantizers: {"range": {"lo": -1, "hi": 3}}, {"scale": 0.5, "zero_point": 3}, )"
           R"({"product_scales": 0.01}, )"
           R"(learned values by name, as {"step": 0.1}. Norms: {"gamma": 2, "beta": [0, 1]}. )"
+          R"(Requantizers: {"factor": 0.02, "offset": 1.5, "zero_point": 3, "code_min": 0, )"
+          R"("code_max": 255}, of which only the factor must be there. )"
           "One number for all groups or channels, or one for each")
       ->type_name("GIVEN");
 }
@@ -143,7 +145,8 @@ void add_given(CLI::App& command, ApplyCommand& o) {
 
 void add_apply(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "apply", "Applies the quantizer, norm, rounding or accumulator of one rule to an array.");
+      "apply",
+      "Applies the quantizer, norm, rounding, requantizer or accumulator of one rule to an array.");
   auto options = std::make_shared<ApplyCommand>();
   command
       ->add_option("rule", options->rule,

@@ -41,13 +41,17 @@ struct Result {
 /// "apply/evaluate" in that mode.
 inline constexpr const char* kApplyStream = "apply";
 
-/// Applies the rule's quantizer, norm, lone rounding or accumulator. InputError for a rule that has
-/// nothing to do to an array, and for a wish that the method cannot fulfil.
+/// Applies the rule's quantizer, norm, lone rounding, lone requantizer or accumulator. InputError
+/// for a rule that has nothing to do to an array, and for a wish that the method cannot fulfil.
 [[nodiscard]] Result apply_rule(const pipeline::Rule& rule, const registry::Registry& registry,
                                 const Request& request);
 
 /// Of a rule with a quantizer.
 [[nodiscard]] Result apply_quantizer(const pipeline::Rule& rule, const registry::Registry& registry,
                                      const Request& request);
+
+/// Of a rule with a requantizer alone: integers along the channel axis to codes.
+[[nodiscard]] Result apply_requantizer(const pipeline::Rule& rule,
+                                       const registry::Registry& registry, const Request& request);
 
 }  // namespace qloom::cli

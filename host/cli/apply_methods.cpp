@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/apply.hpp"
+#include "host/cli/channel_axis.hpp"
 #include "host/cli/json_array.hpp"
 #include "host/contraction/codes.hpp"
 #include "host/data/arrays/array_reader.hpp"
@@ -19,51 +20,6 @@ namespace qloom::cli {
 namespace {
 
 using json::Json;
-
-/// x is outer x channels x inner.
-struct ChannelAxis {
-  std::size_t outer = 1, channels = 1, inner = 1;
-
-  ChannelAxis(const Shape& shape, int axis) {
-    const auto rank = static_cast<int>(shape.size());
-    if (rank == 0 && (axis == -1 || axis == 0)) return;  // one row of one channel
-    const int a = axis < 0 ? axis + rank : axis;
-    if (a < 0 || a >= rank) {
-      throw InputError(
-          fmt::format("--channel-axis: an array of rank {} has no axis {}", rank, axis));
-    }
-    for (int i = 0; i < rank; ++i) {
-      (i < a    ? outer
-       : i == a ? channels
-                : inner) *= static_cast<std::size_t>(shape[static_cast<std::size_t>(i)]);
-    }
-  }
-  [[nodiscard]] std::size_t rows() const { return outer * inner; }
-
-  /// Rows of channels, and back.
-  [[nodiscard]] Tensor to_rows(const Tensor& x) const {
-    Tensor moved(x.shape());
-    visit([&](std::size_t from, std::size_t to) { moved[to] = x[from]; });
-    return moved;
-  }
-  [[nodiscard]] Tensor from_rows(const Tensor& moved) const {
-    Tensor x(moved.shape());
-    visit([&](std::size_t from, std::size_t to) { x[from] = moved[to]; });
-    return x;
-  }
-
- private:
-  template <class Body>
-  void visit(Body body) const {
-    for (std::size_t o = 0; o < outer; ++o) {
-      for (std::size_t c = 0; c < channels; ++c) {
-        for (std::size_t i = 0; i < inner; ++i) {
-          body((o * channels + c) * inner + i, (o * inner + i) * channels + c);
-        }
-      }
-    }
-  }
-};
 
 /// Evaluation's statistics are constants: its gradient is that of the frozen mode.
 void apply_backward(const methods::Norm& norm, qloom_norm_call call, const Tensor& x,
@@ -243,10 +199,13 @@ Result apply_rule(const pipeline::Rule& rule, const registry::Registry& registry
   if (request.calibration && !is_quantizer) {
     throw InputError("--calibrate: only quantizers are calibrated");
   }
-  if (!is_quantizer && !body.contains("norm")) request.given.require_known({});
+  if (!is_quantizer && !body.contains("norm") && !body.contains("requantizer")) {
+    request.given.require_known({});
+  }
   if (body.contains("accumulator")) return apply_accumulator(rule, registry, request);
   if (request.weight) throw InputError("--weight: only accumulators multiply");
   if (body.contains("norm")) return apply_norm(rule, registry, request);
+  if (body.contains("requantizer")) return apply_requantizer(rule, registry, request);
   if (!body.contains("quantizer")) return apply_rounding(rule, registry, request);
   if (body["quantizer"].is_null()) {
     throw InputError(rule.where +

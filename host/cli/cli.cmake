@@ -1,6 +1,6 @@
 # The program. Its source files lie in host/cli; nothing else prints or exits.
 add_executable(qloom
-  cli/main.cpp cli/apply.cpp cli/apply_given.cpp cli/apply_methods.cpp cli/apply_quantizer.cpp cli/compare.cpp cli/early_exit.cpp cli/export.cpp
+  cli/main.cpp cli/apply.cpp cli/apply_given.cpp cli/apply_methods.cpp cli/apply_quantizer.cpp cli/apply_requantizer.cpp cli/compare.cpp cli/early_exit.cpp cli/export.cpp
   cli/json_array.cpp cli/outputs.cpp cli/plugins.cpp cli/plugins_check.cpp
   cli/plugins_new.cpp cli/report.cpp
   cli/program/compile.cpp cli/program/diff.cpp cli/program/execute.cpp cli/program/export_c.cpp

@@ -26,8 +26,8 @@ struct NewCommand {
   fs::path folder;
 };
 
-constexpr std::array kKinds = {"quantizer", "rounding",    "range",
-                               "norm",      "accumulator", "procedure"};
+constexpr std::array kKinds = {"quantizer",   "rounding",  "range",      "norm",
+                               "accumulator", "procedure", "requantizer"};
 bool is_word(const std::string& text) {
   return !text.empty() && text[0] >= 'a' && text[0] <= 'z' &&
          std::all_of(text.begin(), text.end(), [](char c) {
@@ -144,8 +144,7 @@ void add_plugins_new(CLI::App& plugins, Action& action) {
   auto options = std::make_shared<NewCommand>();
   command
       ->add_option("kind", options->kind,
-                   "quantizer, rounding, range, norm, accumulator or "
-                   "procedure")
+                   "quantizer, rounding, range, norm, accumulator, procedure or requantizer")
       ->required()
       ->type_name("KIND");
   command->add_option("id", options->id, "Id: my_method, or acme.my_method")

@@ -155,12 +155,19 @@ class Resolver {
                                json::nearest_or_known(slot, known)));
   }
 
+  [[nodiscard]] bool is_lone_requantizer() const {
+    return use_ == RuleUse::kAlone && has("requantizer") && !has("quantizer") &&
+           !has("accumulator") && !has("norm");
+  }
+
   /// Which of quantizer, range, rounding, clamp, accumulator, norm may stand together.
   void check_methods() const {
     const bool lone_rounding = use_ == RuleUse::kAlone && has("rounding");
+    const bool lone_requantizer = is_lone_requantizer();
     // A clamp alone is a setting of the quantizer that earlier rules placed.
     const bool lone_clamp = use_ == RuleUse::kPipeline && has("clamp") && !has("quantizer");
-    if (!has("quantizer") && !has("accumulator") && !has("norm") && !lone_rounding && !lone_clamp) {
+    const bool is_lone = lone_rounding || lone_requantizer || lone_clamp;
+    if (!has("quantizer") && !has("accumulator") && !has("norm") && !is_lone) {
       for (const char* part : {"range", "rounding", "requantizer", "clamp", "pad", "dynamic"}) {
         if (has(part)) refuse(part, "acts inside a quantizer; expected \"quantizer\" in this rule");
       }
@@ -179,7 +186,10 @@ class Resolver {
       return;
     }
     for (const char* part : {"range", "requantizer", "clamp", "when", "pad", "dynamic"}) {
-      if (has(part) && !is_set("quantizer") && !(lone_clamp && std::string_view(part) == "clamp"))
+      const bool stands_alone = std::string_view(part) == "clamp"
+                                    ? lone_clamp
+                                    : std::string_view(part) == "requantizer" && lone_requantizer;
+      if (has(part) && !is_set("quantizer") && !stands_alone)
         refuse(part, "acts inside a quantizer, and this rule has none");
     }
     if (has("rounding") && !is_set("quantizer") && !is_set("accumulator") && !lone_rounding) {
@@ -216,8 +226,12 @@ class Resolver {
       }
     }
     if (use_ == RuleUse::kAlone) {
-      for (const char* key : {"when", "pad", "dynamic", "requantizer"}) {
+      for (const char* key : {"when", "pad", "dynamic"}) {
         if (has(key)) refuse(key, "has a meaning in a run alone");
+      }
+      if (has("requantizer") && !is_lone_requantizer()) {
+        refuse("requantizer",
+               "acts on sums, the rest of the rule on real values; expected two rules");
       }
     }
     if (has("slot") && (rule_.sites.size() != 1 || rule_.sites[0] != "norm")) {

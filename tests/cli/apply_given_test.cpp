@@ -118,5 +118,39 @@ TEST_F(ApplyGiven, WrongOnesAreRefusedWithTheirPlace) {
                  "only quantizers are calibrated");
 }
 
+constexpr const char* kMultiplier = R"({"requantizer": {"plugin": "multiplier"}})";
+
+TEST_F(ApplyGiven, ARequantizerTakesFactorOffsetAndCodes) {
+  // 0.25 v + 0.5 + 3 at 2, 6, -2 and far outside; ties go to the even code
+  write_array("x.npy", {4, 1}, {2.0F, 6.0F, -2.0F, 4000.0F});
+  apply(kMultiplier,
+        {"--given", R"({"factor": 0.25, "offset": 0.5, "zero_point": 3})", "--codes", "c.npy"});
+  EXPECT_EQ(array("y.npy"), (std::vector<float>{4.0F, 5.0F, 3.0F, 127.0F}));
+  EXPECT_EQ(codes("c.npy"), (std::vector<std::int32_t>{4, 5, 3, 127}));
+  apply(R"({"requantizer": {"plugin": "multiplier"}, "rounding": {"plugin": "toward_negative"}})",
+        {"--given", R"({"factor": [-0.25, 0.25, 0.5, 1], "code_min": 0, "code_max": 99})",
+         "--channel-axis", "0"});
+  EXPECT_EQ(array("y.npy"), (std::vector<float>{0.0F, 1.0F, 0.0F, 99.0F}));
+}
+
+TEST_F(ApplyGiven, ARequantizerRefusesWhatIsNoSumAndWhatItCannotDo) {
+  write_array("x.npy", {2.0F, 0.5F});
+  expect_refusal(kMultiplier, {"--given", R"({"factor": 0.25})"},
+                 "element [1] is 0.5, but a requantizer takes integer sums");
+  write_array("x.npy", {2.0F, 5.0F});
+  expect_refusal(kMultiplier, {}, "/factor: missing, expected a number");
+  expect_refusal(kMultiplier, {"--given", R"({"factor": 1, "code_min": 9, "code_max": 8})"},
+                 "/code_min: 9, expected at most code_max, 8");
+  expect_refusal(kMultiplier, {"--given", R"({"factor": 1, "zero_point": 0.5})"},
+                 "/zero_point: 0.5, expected an integer of 32 bits");
+  expect_refusal(kMultiplier, {"--given", R"({"factor": 1, "scale": 0.5})"}, "/scale");
+  expect_refusal(R"({"requantizer": {"plugin": "shift"}})", {"--given", R"({"factor": 0.3})"},
+                 "is no power of two");
+  expect_refusal(R"({"requantizer": {"plugin": "shift"}, "rounding": {"plugin": "stochastic"}})",
+                 {"--given", R"({"factor": 0.5})"}, "integer steps round by a fixed rule");
+  expect_refusal(R"({"quantizer": {"plugin": "affine"}, "requantizer": {"plugin": "shift"}})", {},
+                 "expected two rules");
+}
+
 }  // namespace
 }  // namespace qloom::test

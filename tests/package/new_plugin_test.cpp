@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// qloom plugins new: twelve folders, one for each kind and language, built together against the
+// qloom plugins new: fourteen folders, one for each kind and language, built together against the
 // installed package; their own tests run, and a wrong wish leaves nothing behind.
 #include <algorithm>
 #include <fstream>
@@ -13,8 +13,8 @@ namespace qloom::test {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr const char* kKinds[] = {"quantizer", "rounding",    "range",
-                                  "norm",      "accumulator", "procedure"};
+constexpr const char* kKinds[] = {"quantizer",   "rounding",  "range",      "norm",
+                                  "accumulator", "procedure", "requantizer"};
 
 class NewPlugin : public Installed {
  protected:
