@@ -22,14 +22,23 @@ fs::path folder_of(const fs::path& file) {
 /// One name for each file, however its path is written.
 fs::path place_of(const fs::path& file) { return fs::weakly_canonical(fs::absolute(file)); }
 
+void require_ending(const std::string& option, const fs::path& file,
+                    const std::vector<std::string>& endings) {
+  const std::string ending = file.extension().string();
+  if (endings.empty() || std::find(endings.begin(), endings.end(), ending) != endings.end()) return;
+  throw InputError(fmt::format("{}: \"{}\", expected a name that ends in {}", option, file.string(),
+                               fmt::join(endings, " or ")));
+}
+
 }  // namespace
 
-void Outputs::plan(const std::string& option, const fs::path& file) {
-  if (!file.empty()) entries_.push_back({option, file, {}});
+void Outputs::plan(const std::string& option, const fs::path& file,
+                   std::vector<std::string> endings) {
+  if (!file.empty()) entries_.push_back({option, file, std::move(endings), {}});
 }
 
 void Outputs::reads(const std::string& option, const fs::path& file) {
-  read_.push_back({option, file, {}});
+  read_.push_back({option, file, {}, {}});
 }
 
 void Outputs::check() const {
@@ -47,6 +56,7 @@ void Outputs::check() const {
       throw InputError(fmt::format("{}: \"{}\": the folder \"{}\" does not exist", entry->option,
                                    file.string(), folder_of(file).string()));
     }
+    require_ending(entry->option, file, entry->endings);
     data::require_writable_folder(folder_of(file));
     for (const Entry& input : read_) {
       std::error_code ignored;

@@ -16,13 +16,15 @@ class Outputs {
  public:
   using Writer = std::function<void(const std::filesystem::path&)>;
 
-  /// Plans a file; `option` names it in messages. An empty path plans nothing.
-  void plan(const std::string& option, const std::filesystem::path& file);
+  /// Plans a file; `option` names it in messages, `endings` are those that its name may have; none:
+  /// any. An empty path plans nothing.
+  void plan(const std::string& option, const std::filesystem::path& file,
+            std::vector<std::string> endings = {});
   /// A file that the command reads; `option` names it in messages.
   void reads(const std::string& option, const std::filesystem::path& file);
   /// InputError for a file that cannot be written: no such folder, not writable, a folder itself,
-  /// a device or another special file, which a renamed file would replace, named twice, one that
-  /// the command reads. Nothing stays behind.
+  /// a device or another special file, which a renamed file would replace, of another ending, named
+  /// twice, one that the command reads. Nothing stays behind.
   void check() const;
   /// What will be in the planned file; ignored when the option was not given.
   void set(const std::string& option, Writer writer);
@@ -34,6 +36,7 @@ class Outputs {
   struct Entry {
     std::string option;
     std::filesystem::path file;
+    std::vector<std::string> endings;
     Writer writer;
   };
   std::vector<Entry> entries_, read_;

@@ -69,6 +69,10 @@ TEST_F(ProgramFaults, ExecuteReplacesNothingButFilesThatItDoesNotRead) {
   refused({"execute", "program", "--input", "x.npy", "--output", "y.npz", "--trace", "/dev/full"},
           "--trace: \"/dev/full\" is a special file");
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  refused({"execute", "program", "--input", "x.npy", "--output", "y.txt"},
+          "--output: \"y.txt\", expected a name that ends in .npy or .npz");
+  refused({"execute", "program", "--input", "x.npy", "--output", "y.npz", "--trace", "t.npy"},
+          "--trace: \"t.npy\", expected a name that ends in .npz");
   EXPECT_FALSE(fs::exists(folder_ / "y.npz"));
   EXPECT_EQ(qloom({"execute", "program", "--input", "link.npy", "--output", "y.npz"}).status, 0);
 }

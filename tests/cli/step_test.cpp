@@ -75,7 +75,13 @@ TEST_F(StepCommands, RefuseWhatDoesNotBelongTogether) {
   refused({"execute", "step", "--run", "run", "--steps", "22", "--output", "w.npz"},
           "--steps: 22, expected 1 to 21");
   refused({"diff", "run", "step", "--input", "x.npy"}, "--input: expected none");
+  refused({"execute", "step", "--run", "run", "--steps", "0", "--output", "w.npz"},
+          "0 is not a whole number from 1 to");
+  refused({"execute", "step", "--run", "run", "--output", "w.npy"},
+          "--output: \"w.npy\", expected a name that ends in .npz");
   refused({"compile", "run", "--step", "--output", "run"}, "expected one for the step program");
+  refused({"compile", "run", "--output", "step"},
+          "step is the folder of a run or of a step program");
   step_program::Program program = step_program::read(folder_ / "step");
   for (step_program::Op& op : program.ops) {
     if (op.kind == step_program::Kind::kStochastic) op.stream ^= 1;

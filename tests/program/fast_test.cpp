@@ -129,6 +129,38 @@ TEST(FastExecutor, HasTheRoundingsOfMultipliers) {
   }
 }
 
+/// Small shifts, so that many values are ties, of both signs, with something added in each place.
+TEST(FastExecutor, RoundsTiesOfWhatIsAddedInFrontOfAShift) {
+  constexpr Rounding kAll[] = {Rounding::kNearestEven,    Rounding::kNearestAway,
+                               Rounding::kNearestUp,      Rounding::kTowardZero,
+                               Rounding::kTowardNegative, Rounding::kTowardPositive};
+  Dice dice(11);
+  for (const Rounding first : kAll) {
+    for (const Rounding second : kAll) {
+      steps::Chain chain;
+      chain.push_back(step_of(steps::Op::kMultiply, constants(dice, -9, 9)));
+      chain.push_back(step_of(steps::Op::kAdd, constants(dice, -40, 40)));
+      chain.push_back(step_of(steps::Op::kShiftRight, constants(dice, 0, 4), 1, first));
+      chain.push_back(step_of(steps::Op::kAdd, constants(dice, -9, 9)));
+      chain.push_back(step_of(steps::Op::kShiftRight, constants(dice, 0, 3), 1, second));
+      chain.push_back(step_of(steps::Op::kAdd, constants(dice, -5, 5)));
+      if (dice.once_in(3)) chain.erase(chain.begin() + 3, chain.begin() + 5);
+      Program made;
+      made.tensors = {tensor_of("x", {1, 30, 32}, {true, 20}, 0),
+                      tensor_of("y", {1, 30, 32}, {true, 32})};
+      Op map;
+      map.name = "map";
+      map.kind = Kind::kMap;
+      map.inputs = {0};
+      map.output = 1;
+      map.steps = chain;
+      made.ops = {map};
+      made.outputs = {1};
+      expect_same(made, 5, 9);
+    }
+  }
+}
+
 TEST(FastExecutor, CountsThresholds) {
   Dice dice(2);
   for (int round = 0; round < 20; ++round) {

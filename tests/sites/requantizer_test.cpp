@@ -322,5 +322,22 @@ TEST(Requantizer, HasNoClampByALaterRule) {
       "real values to clip");
 }
 
+TEST(Requantizer, RefusesCodesThatAreNoIntegers) {
+  for (const char* quantizer : {R"({"plugin": "lsq_plus"})", R"({"plugin": "minifloat"})",
+                                R"({"plugin": "given_grid", "scales": 0.1, "offsets": 0.013})"}) {
+    Json rules = requantized_rules("ruy");
+    rules[2]["quantizer"] = Json::parse(quantizer);
+    rules[2].erase("range");
+    std::string text = "nothing was refused";
+    try {
+      Bench bench(rules);
+      bench.train();
+    } catch (const std::exception& error) {
+      text = error.what();
+    }
+    EXPECT_NE(text.find("integer"), std::string::npos) << quantizer << "\n" << text;
+  }
+}
+
 }  // namespace
 }  // namespace qloom::test

@@ -70,10 +70,10 @@ void compile_run(const CompileCommand& options) {
   }
   const compile::Options fitting = options_of(options.requantizer);
   const registry::Registry registry = open_registry_to_run();
-  if (fs::exists(options.output / "report.json")) {
-    throw InputError(
-        fmt::format("--output: {} is the folder of a run, expected one for the program",
-                    options.output.string()));
+  if (fs::exists(options.output / "report.json") || is_step_program(options.output)) {
+    throw InputError(fmt::format(
+        "--output: {} is the folder of a run or of a step program, expected one for the program",
+        options.output.string()));
   }
   Simulation simulation(options.run, options.pipeline, registry, fitting);
   if (options.require_integer) {

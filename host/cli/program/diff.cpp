@@ -250,7 +250,7 @@ void add_diff(CLI::App& app, Action& action) {
   command
       ->add_option("--steps", options->steps,
                    "Of a run and its step program: so many steps of training. Default: all")
-      ->check(CLI::PositiveNumber)
+      ->check(count())
       ->type_name("N");
   command->callback([options, &action] { action = [options] { diff_sides(*options); }; });
 }

@@ -63,8 +63,8 @@ void execute_program(const ExecuteCommand& options) {
   }
   if (options.input.empty()) throw InputError("--input is required");
   Outputs outputs;
-  outputs.plan("--output", options.output);
-  outputs.plan("--trace", options.trace);
+  outputs.plan("--output", options.output, {".npy", ".npz"});
+  outputs.plan("--trace", options.trace, {".npz"});
   outputs.reads("--input", options.input);
   for (const char* file : {"program.json", "program.npz"}) {
     outputs.reads("the program", options.program / file);
@@ -126,7 +126,7 @@ void add_execute(CLI::App& app, Action& action) {
                    "Of a step program: the batches, as the harness of its C reads them")
       ->type_name("FILE");
   command->add_option("--steps", options->steps, "How many of them. Default: all of the run")
-      ->check(CLI::PositiveNumber)
+      ->check(count())
       ->type_name("N");
   command
       ->add_option("--pipeline", options->pipeline,

@@ -241,7 +241,7 @@ void compile_step_command(const CompileStep& options) {
 
 void execute_steps_command(const ExecuteSteps& options) {
   Outputs outputs;
-  outputs.plan("--output", options.output);
+  outputs.plan("--output", options.output, {".npz"});
   outputs.plan("--batches", options.batches);
   outputs.check();
   const registry::Registry registry = open_registry_to_run();

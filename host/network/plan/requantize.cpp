@@ -147,6 +147,24 @@ bool has_integers(const Execution& e, const Node& start) {
   });
 }
 
+/// RunError unless the requantizer has integers to begin with and codes that it can give.
+void require_integers(const Execution& e, const Node& quantize) {
+  SiteQuantizer& site = *quantize.site;
+  const std::string& start = quantize.requantized->start->name;
+  const auto require = [&](bool holds, const std::string& message) {
+    if (!holds) throw RunError(fmt::format("{}: {}", site.context().name, message));
+  };
+  require(has_integers(e, *quantize.requantized->start),
+          fmt::format("\"{}\" has no integer sums in this pass: what it reads has no integer codes "
+                      "at one scale, or its accumulator does not add exactly",
+                      start));
+  require(site.is_coded() && site.encoding().grid.offset == nullptr,
+          fmt::format("a requantizer makes integers, and codes of \"{}\" do not stand for equally "
+                      "spaced numbers of which 0 is one; expected a quantizer such as affine, lsq "
+                      "or fixed_point",
+                      site.spec().quantizer.method->id));
+}
+
 /// The integers that the steps of a tile begin with.
 class Integers {
  public:
@@ -194,23 +212,12 @@ void forward_requantized(Execution& e, Node& quantize) {
   const Tensor& x = *e.node(quantize.inputs[0]).value;
   SiteQuantizer& site = *quantize.site;
   site.begin_forward(x, e.pass.phase);
-  group.acts = is_affine(group, e.pass) && site.is_coded();
+  group.acts = is_affine(group, e.pass);
   CodedTensor* const codes = place_codes(quantize);
   quantize.value = hands_on_codes_alone(e, quantize) ? nullptr : &quantize.out;
   Tensor* const y = quantize.value == nullptr ? nullptr : &quantize.out;
   if (!group.acts) return site.end_forward(x, y, codes);
-  if (!has_integers(e, *group.start)) {
-    throw RunError(
-        fmt::format("{}: \"{}\" has no integer sums in this pass: what it reads has no "
-                    "integer codes at one scale, or its accumulator does not add exactly",
-                    site.context().name, group.start->name));
-  }
-  if (site.encoding().grid.offset != nullptr) {
-    throw RunError(
-        fmt::format("{}: codes of \"{}\" have an offset, which a requantizer cannot "
-                    "give them",
-                    site.context().name, site.spec().quantizer.method->id));
-  }
+  require_integers(e, quantize);
   RequantizeTask task = task_of(e, quantize);
   if (!is_same(task, group.task)) {
     group.task = std::move(task);

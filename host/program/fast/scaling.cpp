@@ -2,7 +2,8 @@
 // Copyright the qloom authors
 //
 // clamp(round(round((x + a) * m + b, n) + c, k)): the chains of multipliers and of shifts. What is
-// added behind a shift is added before it, as so many times 2^n.
+// added behind the last shift is added before it, as so many times 2^n: sign and bit n are those of
+// v without it. What is added in front of a shift is part of v.
 //
 // All six roundings of v / 2^n are floor((v + add + (v < 0 ? sign : 0) + (bit n of v ? even : 0)) /
 // 2^n):
@@ -31,6 +32,7 @@ constexpr std::int64_t kMost = std::int64_t{1} << 62;
 
 /// A rounded shift of one channel.
 struct Shift {
+  std::int64_t before = 0;  ///< part of v; 0 where the shift is plain, whose `add` holds it
   std::int64_t add = 0, sign = 0, even = 0, bits = 0;
 
   [[nodiscard]] bool is_plain() const { return sign == 0 && even == 0; }
@@ -138,6 +140,9 @@ class Reader {
     hi += Wide{made.a} * made.m;
     for (const Shift& shift : made.shifts) {
       const Wide reach = magnitude(shift.sign) + shift.even;
+      lo += shift.before;
+      hi += shift.before;
+      if (lo <= -kMost || hi >= kMost) return false;
       lo += shift.add - reach;
       hi += shift.add + reach;
       if (lo <= -kMost || hi >= kMost) return false;
@@ -163,7 +168,8 @@ class Reader {
     return !__builtin_mul_overflow(made_.m, c, &made_.m);
   }
   bool take_shift(Shift shift) {
-    if (is_bounded_ || shifts_ == made_.shifts.size() || !add_to(shift.add, z_)) return false;
+    if (is_bounded_ || shifts_ == made_.shifts.size()) return false;
+    if (!add_to(shift.is_plain() ? shift.add : shift.before, z_)) return false;
     z_ = 0;
     made_.shifts[shifts_++] = shift;
     return true;
@@ -196,13 +202,15 @@ std::vector<T> repeated(const std::vector<Constants>& channels, std::int64_t per
 
 /// The columns of a rounded shift.
 struct ShiftColumns {
-  std::vector<std::int64_t> add, sign, even, bits;
+  std::vector<std::int64_t> before, add, sign, even, bits;
   bool is_plain = true, is_idle = true;
 };
 
 template <std::size_t kIndex>
 ShiftColumns columns_of(const std::vector<Constants>& channels, std::int64_t period) {
   ShiftColumns made;
+  made.before = repeated<std::int64_t>(channels, period,
+                                       [](const Constants& c) { return c.shifts[kIndex].before; });
   made.add = repeated<std::int64_t>(channels, period,
                                     [](const Constants& c) { return c.shifts[kIndex].add; });
   made.sign = repeated<std::int64_t>(channels, period,
@@ -221,14 +229,16 @@ ShiftColumns columns_of(const std::vector<Constants>& channels, std::int64_t per
 
 /// Where a stretch begins in the columns of a shift.
 struct ShiftRow {
-  const std::int64_t *add, *sign, *even, *bits;
+  const std::int64_t *before, *add, *sign, *even, *bits;
 
   ShiftRow(const ShiftColumns& columns, std::int64_t place)
-      : add(columns.add.data() + place),
+      : before(columns.before.data() + place),
+        add(columns.add.data() + place),
         sign(columns.sign.data() + place),
         even(columns.even.data() + place),
         bits(columns.bits.data() + place) {}
   [[nodiscard]] std::int64_t shifted(std::int64_t v, std::int64_t i) const {
+    v += before[i];
     return (v + add[i] + ((v >> 63) & sign[i]) + ((v >> bits[i]) & even[i])) >> bits[i];
   }
 };
