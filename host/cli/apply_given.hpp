@@ -28,7 +28,7 @@ class Given {
   [[noreturn]] void refuse(const std::string& pointer, const std::string& expected) const;
 
  private:
-  std::string name_;
+  std::string name_ = "--given";
   json::Json values_ = json::Json::object();
 };
 

@@ -212,6 +212,10 @@ class Resolver {
 
   void check_sites() const {
     if (has("norm")) return;
+    if (use_ == RuleUse::kAlone && has("requantizer") && !is_lone_requantizer()) {
+      refuse("requantizer",
+             "acts on sums, the rest of the rule on real values; expected two rules");
+    }
     if (!has("site")) {
       if (use_ == RuleUse::kPipeline) refuse("", "missing key \"site\"");
       return;
@@ -228,10 +232,6 @@ class Resolver {
     if (use_ == RuleUse::kAlone) {
       for (const char* key : {"when", "pad", "dynamic"}) {
         if (has(key)) refuse(key, "has a meaning in a run alone");
-      }
-      if (has("requantizer") && !is_lone_requantizer()) {
-        refuse("requantizer",
-               "acts on sums, the rest of the rule on real values; expected two rules");
       }
     }
     if (has("slot") && (rule_.sites.size() != 1 || rule_.sites[0] != "norm")) {
