@@ -2,6 +2,7 @@
 add_executable(qloom_requantizer_samples methods/maker/requantizer_samples.cpp)
 target_link_libraries(qloom_requantizer_samples PRIVATE qloom_method_test fmt::fmt qloom_warnings)
 target_include_directories(qloom_requantizer_samples PRIVATE "${PROJECT_SOURCE_DIR}")
+add_dependencies(qloom_sanitized qloom_requantizer_samples)
 find_program(QLOOM_PYTHON NAMES python3 REQUIRED)
 foreach(part 0:20:unit 1000:1500:slow)
   string(REPLACE ":" ";" part "${part}")
