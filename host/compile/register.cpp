@@ -17,8 +17,8 @@ namespace {
 using program::Overflow;
 using program::Register;
 
-constexpr std::int64_t kRows = 4, kColumns = 3;
-constexpr int kWidest = 48;  // a double holds every sum on the way
+constexpr std::int64_t kProbeRows = 4, kProbeColumns = 3;
+constexpr int kWidestProbe = 48;  // a double holds every sum on the way
 
 /// Products of `bits` bits and less, most of one sign, so that sums leave the register again and
 /// again.
@@ -28,8 +28,8 @@ struct Products {
 
   Products(std::int64_t count, int bits, std::uint64_t seed) : k(count) {
     const int left = std::clamp(bits / 2, 1, 20), right = std::clamp(bits - left, 1, 20);
-    for (std::int64_t i = 0; i < kRows * k; ++i) a.push_back(code(seed, i, left));
-    for (std::int64_t i = 0; i < kColumns * k; ++i) b.push_back(code(seed + 1, i, right));
+    for (std::int64_t i = 0; i < kProbeRows * k; ++i) a.push_back(code(seed, i, left));
+    for (std::int64_t i = 0; i < kProbeColumns * k; ++i) b.push_back(code(seed + 1, i, right));
   }
   static float code(std::uint64_t seed, std::int64_t i, int bits) {
     const std::uint32_t word = random_word(seed, 0, 0, static_cast<std::uint64_t>(i));
@@ -38,16 +38,16 @@ struct Products {
   }
   [[nodiscard]] std::int64_t product(std::int64_t row, std::int64_t column, std::int64_t i) const {
     return static_cast<std::int64_t>(a[static_cast<std::size_t>(row * k + i)]) *
-           static_cast<std::int64_t>(b[static_cast<std::size_t>(i * kColumns + column)]);
+           static_cast<std::int64_t>(b[static_cast<std::size_t>(i * kProbeColumns + column)]);
   }
 };
 
 std::vector<double> sums_of(const contraction::AccumulatorRef& accumulator, const Products& p) {
-  std::vector<double> c(kRows * kColumns);
-  const qloom_tile tile{p.a.data(), p.b.data(), c.data(),
-                        p.k,        kColumns,   kColumns,
-                        kRows,      kColumns,   static_cast<std::uint64_t>(p.k),
-                        0,          kColumns};
+  std::vector<double> c(kProbeRows * kProbeColumns);
+  const qloom_tile tile{p.a.data(), p.b.data(),    c.data(),
+                        p.k,        kProbeColumns, kProbeColumns,
+                        kProbeRows, kProbeColumns, static_cast<std::uint64_t>(p.k),
+                        0,          kProbeColumns};
   qloom_error error{sizeof(qloom_error), QLOOM_OK, {}};
   qloom_call call = accumulator.call;
   call.error = &error;
@@ -62,8 +62,8 @@ std::vector<double> sums_of(const contraction::AccumulatorRef& accumulator, cons
 std::vector<double> sums_of(const Register& sum, const Products& p) {
   const steps::Interval values = program::values_of(sum);
   std::vector<double> c;
-  for (std::int64_t row = 0; row < kRows; ++row) {
-    for (std::int64_t column = 0; column < kColumns; ++column) {
+  for (std::int64_t row = 0; row < kProbeRows; ++row) {
+    for (std::int64_t column = 0; column < kProbeColumns; ++column) {
       std::int64_t s = 0;
       for (std::int64_t i = 0; i < p.k; ++i) {
         s += p.product(row, column, i);
@@ -83,7 +83,7 @@ std::optional<Register> register_of(const contraction::AccumulatorRef& accumulat
                                     std::int64_t k) {
   if ((accumulator.ops->caps & QLOOM_ACCUMULATOR_INTEGER) == 0) return std::nullopt;
   const auto bits = static_cast<int>(accumulator.ops->bits(accumulator.self));
-  if (bits < 2 || bits > kWidest) return std::nullopt;
+  if (bits < 2 || bits > kWidestProbe) return std::nullopt;
   for (const Overflow overflow : {Overflow::kWrap, Overflow::kSaturate}) {
     const Register sum{bits, overflow, bits};
     bool is_same = true;

@@ -144,7 +144,8 @@ const network::Layer* read_by(const network::Layer& contraction, const network::
 void check_readers(const network::Model& model, const sites::Placement& placement) {
   for (const auto& [key, spec] : placement.quantizers) {
     if (!key.site->is_read_by_contraction()) continue;
-    const auto is_reader = [&key](const network::Layer& l) { return l.name == key.layer; };
+    const std::string& name = key.layer;
+    const auto is_reader = [&name](const network::Layer& l) { return l.name == name; };
     const auto reader = std::find_if(model.layers.begin(), model.layers.end(), is_reader);
     const network::Layer* const read = read_by(*reader, model, placement);
     if (read == nullptr) continue;
@@ -153,8 +154,7 @@ void check_readers(const network::Model& model, const sites::Placement& placemen
     throw InputError(fmt::format(
         "{}: \"{}\" reads codes that the rule at site output of \"{}\" has made ({}); expected one "
         "of the two rules, or a later one with \"quantizer\": null at site {} of \"{}\"",
-        spec.quantizer.where, key.layer, read->name, output.quantizer.where, key.site->name,
-        key.layer));
+        spec.quantizer.where, name, read->name, output.quantizer.where, key.site->name, name));
   }
 }
 
