@@ -322,6 +322,26 @@ TEST(Requantizer, HasNoClampByALaterRule) {
       "real values to clip");
 }
 
+/// A learned step begins with the first tensor that is not all 0; until then there are no codes.
+TEST(Requantizer, WaitsWhereAQuantizerHasSeenNothingButZeros) {
+  Json rules = requantized_rules("ruy");
+  rules[2]["quantizer"] = {{"plugin", "lsq"}, {"bits", 8}};
+  rules[2].erase("range");
+  Bench bench(rules);
+  Tensor& weight = bench.parameter("conv2/weight").value;
+  const std::vector<float> kept = values(weight);
+  Tensor& bias = bench.parameter("conv2/bias").value;
+  std::fill(weight.begin(), weight.end(), 0.0F);
+  std::fill(bias.begin(), bias.end(), 0.0F);
+  bench.forward();
+  EXPECT_FALSE(bench.node("output/relu2").requantized->acts);
+  EXPECT_EQ(values(*bench.node("output/relu2").value),
+            std::vector<float>(bench.node("output/relu2").value->size(), 0.0F));
+  std::copy(kept.begin(), kept.end(), weight.begin());
+  bench.forward(1);
+  EXPECT_TRUE(bench.node("output/relu2").requantized->acts);
+}
+
 TEST(Requantizer, RefusesCodesThatAreNoIntegers) {
   for (const char* quantizer : {R"({"plugin": "lsq_plus"})", R"({"plugin": "minifloat"})",
                                 R"({"plugin": "given_grid", "scales": 0.1, "offsets": 0.013})"}) {

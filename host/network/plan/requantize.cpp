@@ -147,6 +147,20 @@ bool has_integers(const Execution& e, const Node& start) {
   });
 }
 
+/// Has a quantizer of the group seen no value but 0, so that its codes are not known yet?
+bool awaits_codes(const Execution& e, const Node& quantize) {
+  const auto waits = [](const SiteQuantizer* site) {
+    return site != nullptr && site->is_waiting();
+  };
+  const Node& start = *quantize.requantized->start;
+  return waits(quantize.site.get()) ||
+         (start.weight != nullptr && waits(start.weight->forward.get())) ||
+         std::any_of(start.inputs.begin(), start.inputs.end(), [&](int i) {
+           const Node& input = e.node(i);
+           return waits(input.type == Node::Type::kQuantize ? input.site.get() : input.grid);
+         });
+}
+
 /// RunError unless the requantizer has integers to begin with and codes that it can give.
 void require_integers(const Execution& e, const Node& quantize) {
   SiteQuantizer& site = *quantize.site;
@@ -212,7 +226,7 @@ void forward_requantized(Execution& e, Node& quantize) {
   const Tensor& x = *e.node(quantize.inputs[0]).value;
   SiteQuantizer& site = *quantize.site;
   site.begin_forward(x, e.pass.phase);
-  group.acts = is_affine(group, e.pass);
+  group.acts = is_affine(group, e.pass) && !awaits_codes(e, quantize);
   CodedTensor* const codes = place_codes(quantize);
   quantize.value = hands_on_codes_alone(e, quantize) ? nullptr : &quantize.out;
   Tensor* const y = quantize.value == nullptr ? nullptr : &quantize.out;
