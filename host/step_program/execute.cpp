@@ -6,10 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "host/step_program/numbers.hpp"
 #include "host/step_program/tensors.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/parallel.hpp"
-#include "host/tensor/random.hpp"
 
 namespace qloom::step_program {
 namespace {
@@ -113,11 +113,12 @@ class Execution {
         return exponent(op);
       case Kind::kSubtractLabel:
         return subtract_label(op);
+      case Kind::kStochastic:
+        return stochastic(op);
       case Kind::kMap:
       case Kind::kMultiply:
       case Kind::kSignificant:
       case Kind::kNormalise:
-      case Kind::kStochastic:
       case Kind::kUpdate:
         return elements(op);
     }
@@ -186,6 +187,14 @@ class Execution {
     }
   }
 
+  void stochastic(const Op& op) {
+    const int shift = shift_at(op, state_.step) - static_cast<int>(of(op.inputs[1])[0]);
+    RandomNumbers numbers(op, program_.seed, state_.step);
+    std::transform(
+        of(op.inputs[0]).begin(), of(op.inputs[0]).end(), of(op.output).begin(),
+        [&](std::int64_t x) { return round_stochastic(x, shift, op.random_bits, numbers.next()); });
+  }
+
   void elements(const Op& op) {
     const Values& x = of(op.inputs[0]);
     Values& y = of(op.output);
@@ -205,9 +214,6 @@ class Execution {
         case Kind::kNormalise:
           y[i] = normalised(op, x[i], second[0]);
           break;
-        case Kind::kUpdate:
-          y[i] = std::clamp(x[i] - second[i], op.low, op.high);
-          break;
         case Kind::kConv:
         case Kind::kConvDx:
         case Kind::kConvDw:
@@ -220,9 +226,8 @@ class Execution {
         case Kind::kRoute:
         case Kind::kExponent:
         case Kind::kStochastic:
-          y[i] = round_stochastic(x[i], shift_at(op, state_.step) - static_cast<int>(second[0]),
-                                  op.random_bits,
-                                  random_word(program_.seed, op.stream, state_.step, i));
+        case Kind::kUpdate:
+          y[i] = std::clamp(x[i] - second[i], op.low, op.high);
           break;
       }
     }
@@ -268,7 +273,7 @@ State initial_state(const Program& program) {
   return state;
 }
 
-std::int64_t round_stochastic(std::int64_t x, int shift, int random_bits, std::uint32_t word) {
+std::int64_t round_stochastic(std::int64_t x, int shift, int random_bits, std::uint32_t number) {
   const auto magnitude = static_cast<std::uint64_t>(x < 0 ? -x : x);
   if (shift >= 0) return x * (std::int64_t{1} << shift);
   const int n = -shift;
@@ -276,7 +281,7 @@ std::int64_t round_stochastic(std::int64_t x, int shift, int random_bits, std::u
   const std::uint64_t rest = n > 63 ? magnitude : magnitude & ((std::uint64_t{1} << n) - 1);
   const int by = n - random_bits;  // the first random_bits bits of the fraction rest / 2^n
   const std::uint64_t limit = by > 63 ? 0 : by >= 0 ? rest >> by : rest << -by;
-  const auto up = (word >> (32 - random_bits)) < limit ? 1 : 0;
+  const auto up = number < limit ? 1 : 0;
   const auto y = static_cast<std::int64_t>(down) + up;
   return x < 0 ? -y : y;
 }

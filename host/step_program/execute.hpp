@@ -33,9 +33,10 @@ std::vector<Values> execute_step(const Program& program, State& state,
 [[nodiscard]] std::vector<std::int32_t> classify(const Program& program, const State& state,
                                                  std::span<const std::int64_t> images);
 
-/// y = x 2^(shift - e) rounded by a random word: the definition of one element.
+/// y = x 2^shift, its magnitude rounded by a random number below 2^random_bits: the definition of
+/// one element.
 [[nodiscard]] std::int64_t round_stochastic(std::int64_t x, int shift, int random_bits,
-                                            std::uint32_t word);
+                                            std::uint32_t number);
 
 /// The shift of a stochastic rounding at this step.
 [[nodiscard]] int shift_at(const Op& op, std::uint64_t step);

@@ -13,7 +13,7 @@ namespace qloom::step_program {
 
 inline constexpr const char* kStepFile = "step.json";
 inline constexpr const char* kArraysFile = "step.npz";
-inline constexpr int kStepFormat = 1;
+inline constexpr int kStepFormat = 2;
 
 /// Writes both files, step.json last; the folder is created when missing. The same program, the
 /// same bytes. The program is one that fault_of() accepts. InputError for a folder in which nothing

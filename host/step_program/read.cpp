@@ -142,6 +142,11 @@ class StepReader {
     if (text.contains("high")) op.high = number(text["high"], at + "/high");
     if (text.contains("stream")) op.stream = word(text["stream"]);
     if (text.contains("random_bits")) op.random_bits = text["random_bits"];
+    if (text.contains("lfsr")) {
+      Lfsr& lfsr = op.lfsr.emplace();
+      lfsr.state = text["lfsr"]["state"];
+      static_cast<void>(find(text["lfsr"]["start"].get<std::string>(), lfsr.start));
+    }
     if (text.contains("rounding")) {
       static_cast<void>(steps::find(text["rounding"].get<std::string>(), op.rounding));
     }

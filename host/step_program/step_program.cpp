@@ -16,6 +16,7 @@ constexpr std::array<const char*, 17> kKinds = {
     "map",         "max_pool", "max_place", "subtract_label", "route",    "multiply",
     "significant", "exponent", "normalise", "stochastic",     "update"};
 constexpr std::array<const char*, 3> kEach = {"sample", "weights", "step"};
+constexpr std::array<const char*, 2> kStarts = {"run", "fixed"};
 constexpr std::array<const char*, 3> kSections = {"forward", "backward", "update"};
 
 template <std::size_t N, class Enum>
@@ -36,8 +37,10 @@ int find_tensor(const Program& program, const std::string& name) {
 const char* name_of(Kind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
 const char* name_of(Each each) { return kEach[static_cast<std::size_t>(each)]; }
 const char* name_of(Section section) { return kSections[static_cast<std::size_t>(section)]; }
+const char* name_of(Lfsr::Start start) { return kStarts[static_cast<std::size_t>(start)]; }
 bool find(const std::string& name, Kind& kind) { return find_in(kKinds, name, kind); }
 bool find(const std::string& name, Each& each) { return find_in(kEach, name, each); }
+bool find(const std::string& name, Lfsr::Start& start) { return find_in(kStarts, name, start); }
 
 Traits traits_of(Kind kind) {
   switch (kind) {

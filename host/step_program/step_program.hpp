@@ -70,6 +70,18 @@ struct Rate {
   bool operator==(const Rate&) const = default;
 };
 
+/// Random numbers out of a shift register of 16 bits, x^16 + x^14 + x^13 + x^11 + 1, that makes
+/// `random_bits` steps for each element.
+struct Lfsr {
+  enum class Start {
+    kRun,   ///< so many steps after `state` as a word of the counter says, another one at each step
+    kFixed  ///< at `state`, at every step
+  };
+  std::uint16_t state = 1;  ///< not 0
+  Start start = Start::kRun;
+  bool operator==(const Lfsr&) const = default;
+};
+
 struct Op {
   std::string name{};
   Kind kind = Kind::kMap;
@@ -84,6 +96,7 @@ struct Op {
   std::int64_t low = 0, high = 0;  ///< normalise, update
   std::uint64_t stream = 0;        ///< stochastic: of its random words
   int random_bits = 0;             ///< stochastic
+  std::optional<Lfsr> lfsr{};      ///< stochastic: without it the words are the counter's
   std::vector<Rate> rates{};       ///< stochastic; the first at step 0, ascending
   bool operator==(const Op&) const = default;
 };
@@ -119,8 +132,10 @@ struct Program {
 [[nodiscard]] const char* name_of(Kind kind);
 [[nodiscard]] const char* name_of(Each each);
 [[nodiscard]] const char* name_of(Section section);
+[[nodiscard]] const char* name_of(Lfsr::Start start);
 [[nodiscard]] bool find(const std::string& name, Kind& kind);
 [[nodiscard]] bool find(const std::string& name, Each& each);
+[[nodiscard]] bool find(const std::string& name, Lfsr::Start& start);
 
 /// What an operation is, as its reader, its checks and its printers ask.
 struct Traits {

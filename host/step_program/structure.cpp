@@ -238,28 +238,33 @@ class StructureCheck {
             "\"{}\" is {}, expected {}", second.name, text_of(second.shape), text_of(x.shape));
   }
 
+  static void require_in(const std::string& place, int value, int least, int most) {
+    require(value >= least && value <= most, place, "{}, expected {} to {}", value, least, most);
+  }
+
+  static void require_random(const Op& op, const std::string& at) {
+    require_in(at + "/random_bits", op.random_bits, 1, op.lfsr ? 16 : 32);
+    require(!op.lfsr || op.lfsr->state != 0, at + "/lfsr/state",
+            "0, from which the register does not move");
+    require(!op.rates.empty() && op.rates[0].step == 0, at + "/rates",
+            "expected the first one at step 0");
+    for (std::size_t i = 0; i < op.rates.size(); ++i) {
+      require_in(at + "/rates", op.rates[i].shift, -kMostShift, kMostShift);
+      require(i == 0 || op.rates[i - 1].step < op.rates[i].step, at + "/rates",
+              "steps do not ascend");
+    }
+  }
+
   void require_numbers(const Op& op, const std::string& at) const {
-    const auto require_in = [&](const char* key, int value, int least, int most) {
-      require(value >= least && value <= most, at + "/" + key, "{}, expected {} to {}", value,
-              least, most);
-    };
     switch (op.kind) {
       case Kind::kSignificant:
-        return require_in("bits", op.bits, 2, 62);
+        return require_in(at + "/bits", op.bits, 2, 62);
       case Kind::kNormalise:
         require(op.low <= 0 && op.high >= 0, at + "/low", "{} to {}, expected 0 between them",
                 op.low, op.high);
-        return require_in("bits", op.bits, 0, kMostShift);
+        return require_in(at + "/bits", op.bits, 0, kMostShift);
       case Kind::kStochastic:
-        require_in("random_bits", op.random_bits, 1, 32);
-        require(!op.rates.empty() && op.rates[0].step == 0, at + "/rates",
-                "expected the first one at step 0");
-        for (std::size_t i = 0; i < op.rates.size(); ++i) {
-          require_in("rates", op.rates[i].shift, -kMostShift, kMostShift);
-          require(i == 0 || op.rates[i - 1].step < op.rates[i].step, at + "/rates",
-                  "steps do not ascend");
-        }
-        return;
+        return require_random(op, at);
       case Kind::kSubtractLabel:
         require(tensor(op.inputs[0]).shape[0] == 1 && tensor(op.inputs[0]).shape[1] == 1,
                 at + "/in/0", "\"{}\" is no vector", tensor(op.inputs[0]).name);

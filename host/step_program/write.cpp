@@ -94,6 +94,9 @@ class StepWriter {
     if (op.kind != Kind::kStochastic) return;
     text["stream"] = fmt::format("{:016x}", op.stream);
     text["random_bits"] = op.random_bits;
+    if (op.lfsr) {
+      text["lfsr"] = {{"state", op.lfsr->state}, {"start", name_of(op.lfsr->start)}};
+    }
     for (const Rate& rate : op.rates) {
       text["rates"].push_back({{"step", rate.step}, {"shift", rate.shift}});
     }

@@ -13,8 +13,16 @@ foreach(pipeline IN LISTS pipelines)
     "${pipeline}")
   set_tests_properties(deploy_${name} PROPERTIES LABELS slow TIMEOUT 3600 RESOURCE_LOCK deploy)
 endforeach()
-# A whole epoch of training: simulation, executor and C end with the same weights.
-add_test(NAME deploy_training COMMAND "${Python3_EXECUTABLE}" -B "${CMAKE_CURRENT_LIST_DIR}/trained.py"
-  "$<TARGET_FILE:qloom>" "${PROJECT_BINARY_DIR}/deploy/training"
-  "${PROJECT_SOURCE_DIR}/examples/train_on_device/pipeline.json")
-set_tests_properties(deploy_training PROPERTIES LABELS slow TIMEOUT 3600 RESOURCE_LOCK deploy)
+# Training: simulation, executor and C end with the same weights, behind 21 steps of which the last is a
+# short batch, and, slow, behind a whole epoch.
+foreach(pipeline pipeline lfsr)
+  set(words "${CMAKE_CURRENT_LIST_DIR}/trained.py" "$<TARGET_FILE:qloom>")
+  set(example "${PROJECT_SOURCE_DIR}/examples/train_on_device/${pipeline}.json")
+  add_test(NAME deploy_steps_${pipeline} COMMAND "${Python3_EXECUTABLE}" -B ${words}
+    "${PROJECT_BINARY_DIR}/deploy/steps_${pipeline}" "${example}"
+    --set /data/train_limit=325 --set /data/test_limit=64)
+  set_tests_properties(deploy_steps_${pipeline} PROPERTIES LABELS export TIMEOUT 600)
+  add_test(NAME deploy_training_${pipeline} COMMAND "${Python3_EXECUTABLE}" -B ${words}
+    "${PROJECT_BINARY_DIR}/deploy/training_${pipeline}" "${example}")
+  set_tests_properties(deploy_training_${pipeline} PROPERTIES LABELS slow TIMEOUT 3600 RESOURCE_LOCK deploy)
+endforeach()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the qloom authors
-"""trained.py QLOOM FOLDER PIPELINE: a whole training three times over: simulation, integers, C.
+"""trained.py QLOOM FOLDER PIPELINE [--set ...]: a whole training three times over: simulation, integers, C.
 
 Runs the pipeline, makes its step program, lets the executor do all steps of the run on the run's batches,
 exports C, trains with it on the same batches, and compares every stored weight of all three.
@@ -25,7 +25,7 @@ def floats_of(file, member):
     return struct.unpack(f"<{(len(text) - 10 - length) // 4}f", text[10 + length:])
 
 
-def main(qloom, folder, pipeline):
+def main(qloom, folder, pipeline, *changes):
     root = pathlib.Path(folder)
     root.mkdir(parents=True, exist_ok=True)
     run, step, c = root / "run", root / "step", root / "c"
@@ -35,7 +35,7 @@ def main(qloom, folder, pipeline):
         subprocess.run([str(word) for word in words], check=True, **more)
         print(f"{pathlib.Path(words[0]).name} {words[1]}: {time.monotonic() - begin:.1f} s", flush=True)
 
-    done(qloom, "run", pipeline, "--output", run)
+    done(qloom, "run", pipeline, "--output", run, *changes)
     done(qloom, "compile", run, "--step", "--output", step)
     done(qloom, "execute", step, "--run", run, "--batches", root / "batches", "--output", root / "w.npz")
     done(qloom, "export", step, "--format", "c", "--output", c)

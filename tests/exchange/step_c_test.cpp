@@ -66,8 +66,10 @@ std::string step_difference(const StepProgram& program, std::uint64_t seed, std:
   return told.text == expected ? "" : "seed " + std::to_string(seed) + ": another text";
 }
 
+/// With words of the counter and of registers, from a fixed state and from another one at each
+/// step.
 TEST(StepC, TwentyStepsEndWithTheExecutorsWeights) {
-  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+  for (const std::uint64_t seed : {0U, 1U, 5U, 8U}) {
     EXPECT_EQ(step_difference(random_step(seed), seed, 20, gcc_fast()), "") << seed;
   }
 }
@@ -99,7 +101,68 @@ TEST(StepC, ThreeStepsOnAProcessorWithoutFloatingPoint) {
   }
 }
 
-/// Between two steps nothing lasts but weights and the number of steps.
+constexpr const char* kGoesOn = R"(#include <stdio.h>
+#include <string.h>
+#include "model.h"
+static uint8_t batch[MODEL_BATCH * MODEL_IMAGE_SIZE], labels[MODEL_BATCH];
+static void train(uint32_t step) {
+  for (uint32_t i = 0; i < sizeof batch; ++i) batch[i] = (uint8_t)(i * 7u + step * 31u);
+  for (uint32_t i = 0; i < MODEL_BATCH; ++i) labels[i] = (uint8_t)((i + step) % MODEL_CLASSES);
+  model_step(batch, labels, step % 2 == 0 ? MODEL_BATCH : 1);
+}
+int main(void) {
+  int8_t conv[MODEL_CONV_WEIGHT_SIZE], dense[MODEL_DENSE_WEIGHT_SIZE];
+  for (uint32_t step = 0; step < 6; ++step) {
+    if (step == 3) { /* what is kept over a loss of power; then other steps; then it goes on */
+      const uint32_t done = model_steps();
+      memcpy(conv, model_conv_weight(), sizeof conv);
+      memcpy(dense, model_dense_weight(), sizeof dense);
+      train(77);
+      train(78);
+      memcpy(model_conv_weight(), conv, sizeof conv);
+      memcpy(model_dense_weight(), dense, sizeof dense);
+      model_set_steps(done);
+    }
+    train(step);
+  }
+  for (uint32_t i = 0; i < sizeof conv; ++i) printf("%d\n", model_conv_weight()[i]);
+  for (uint32_t i = 0; i < sizeof dense; ++i) printf("%d\n", model_dense_weight()[i]);
+  return 0;
+}
+)";
+
+/// Between two steps nothing lasts but weights and the number of steps: registers too start anew.
+TEST(StepC, GoesOnFromWeightsAndTheNumberOfSteps) {
+  for (const std::uint64_t seed : {1U, 2U, 5U}) {
+    const StepProgram program = random_step(seed);
+    StepState state = step_program::initial_state(program);
+    for (std::uint64_t step = 0; step < 6; ++step) {
+      StepBatch batch;
+      const std::int64_t samples = step % 2 == 0 ? program.batch : 1;
+      for (std::int64_t i = 0; i < samples * program.tensor(program.images).size(); ++i) {
+        batch.images.push_back((i * 7 + static_cast<std::int64_t>(step) * 31) & 255);
+      }
+      const auto classes = static_cast<std::uint64_t>(program.tensor(program.logits).size());
+      for (std::int64_t i = 0; i < samples; ++i) {
+        batch.labels.push_back(
+            static_cast<std::int32_t>((static_cast<std::uint64_t>(i) + step) % classes));
+      }
+      execute_step(program, state, batch.images, batch.labels);
+    }
+    std::string expected;
+    for (const auto& weights : state.weights) {
+      for (const std::int64_t weight : weights) expected += fmt::format("{}\n", weight);
+    }
+    const Folder folder;
+    write(exchange::c::print_step(program, "1234"), folder.path());
+    std::ofstream(folder / "goes_on.c") << kGoesOn;
+    const Told told = tell("cd '" + folder.path().string() + "' && " + QLOOM_GCC +
+                           " -std=c99 -O1 model.c goes_on.c -o goes_on && ./goes_on");
+    EXPECT_EQ(told.status, 0) << told.text;
+    EXPECT_EQ(told.text, expected) << seed;
+  }
+}
+
 TEST(StepC, HarnessRefusesWhatIsNoRecord) {
   const Folder folder;
   const StepProgram program = random_step(2);

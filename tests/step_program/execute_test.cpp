@@ -9,6 +9,7 @@
 #include <qloom/stochastic.h>
 
 #include "host/kernels/reference/round.hpp"
+#include "host/step_program/numbers.hpp"
 #include "host/tensor/error.hpp"
 #include "host/tensor/random.hpp"
 #include "tests/support/random_step.hpp"
@@ -60,15 +61,47 @@ TEST(StepStochastic, IsTheKernelsRoundingOfMagnitudes) {
     const auto argument =
         static_cast<std::uint32_t>(bits) | std::uint32_t{QLOOM_STOCHASTIC_MAGNITUDE};
     const float expected = kernels::ref::round_stochastic(argument, word, t);
-    const std::int64_t y = round_stochastic(v, shift, bits, word);
+    const std::int64_t y = round_stochastic(v, shift, bits, word >> (32 - bits));
     ASSERT_EQ(y, static_cast<std::int64_t>(expected)) << v << " 2^" << shift;
     up += std::fabs(expected) > std::floor(std::fabs(t)) ? 1 : 0;
   }
   EXPECT_GT(up, 20000);
   EXPECT_EQ(round_stochastic(-5, 3, 16, 0), -40);
   EXPECT_EQ(round_stochastic(1, -70, 32, 0), 0);  // the first 32 bits of the fraction are 0
-  EXPECT_EQ(round_stochastic(3, -1, 1, 0x7FFFFFFF), 2);
-  EXPECT_EQ(round_stochastic(3, -1, 1, 0x80000000), 1);
+  EXPECT_EQ(round_stochastic(3, -1, 1, 0), 2);
+  EXPECT_EQ(round_stochastic(3, -1, 1, 1), 1);
+}
+
+/// States of the register after 16, 32, 160, 4096 and 65535 steps from 0xACE1.
+TEST(StepLfsr, GoesThroughTheStatesOfTheRegister) {
+  EXPECT_EQ(lfsr_after(0xACE1, 1), 0x5670);
+  EXPECT_EQ(lfsr_after(0xACE1, 16), 0x4722);
+  EXPECT_EQ(lfsr_after(0xACE1, 32), 0xC437);
+  EXPECT_EQ(lfsr_after(0xACE1, 160), 0x60C1);
+  EXPECT_EQ(lfsr_after(0xACE1, 4096), 0xBA5E);
+  EXPECT_EQ(lfsr_after(0xACE1, 65535), 0xACE1);
+  EXPECT_EQ(lfsr_after(0xACE1, (std::uint64_t{65535} << 20) + 16), 0x4722);
+}
+
+TEST(StepLfsr, GivesAnElementItsLowBitsAndStartsWhereTheStepSays) {
+  Op op;
+  op.random_bits = 16;
+  op.stream = 5;
+  op.lfsr = Lfsr{0xACE1, Lfsr::Start::kFixed};
+  for (const std::uint64_t step : {0, 9}) {
+    RandomNumbers numbers(op, 1, step);
+    EXPECT_EQ(numbers.next(), 0x4722U);
+    EXPECT_EQ(numbers.next(), 0xC437U);
+  }
+  op.random_bits = 4;
+  RandomNumbers four(op, 1, 0);
+  for (int i = 1; i <= 4; ++i) EXPECT_EQ(four.next(), lfsr_after(0xACE1, 4U * i) & 15U);
+  op.lfsr->start = Lfsr::Start::kRun;
+  for (const std::uint64_t step : {0, 9}) {
+    RandomNumbers numbers(op, 1, step);
+    EXPECT_EQ(numbers.next(),
+              lfsr_after(0xACE1, std::uint64_t{random_word(1, 5, step, 0)} + 4) & 15U);
+  }
 }
 
 TEST(StepRates, HoldFromTheirStepOn) {

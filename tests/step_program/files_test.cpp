@@ -19,6 +19,11 @@ namespace {
 
 using json::Json;
 
+struct RefusedStep {
+  const char* message;  ///< behind the file's name
+  std::function<void(Json&)> edit;
+};
+
 class StepFiles : public data::Files {
  protected:
   void SetUp() override {
@@ -37,6 +42,14 @@ class StepFiles : public data::Files {
     document["digest"] = program::digest_of(document);
     data::write_text(text(), document.dump());
     return refusal();
+  }
+
+  void expect_refused(const std::vector<RefusedStep>& all) const {
+    for (const RefusedStep& one : all) {
+      const std::string message = refusal_of(one.edit);
+      EXPECT_TRUE(message.starts_with(text().string())) << one.message << ": " << message;
+      EXPECT_NE(message.find(one.message), std::string::npos) << one.message << ": " << message;
+    }
   }
 
   step_program::Program made_ = random_step(11);
@@ -78,11 +91,6 @@ TEST_F(StepFiles, AreRefusedWhenAnyBitOfThemIsAnother) {
   EXPECT_EQ(step_program::read(folder_), made_);
 }
 
-struct RefusedStep {
-  const char* message;  ///< behind the file's name
-  std::function<void(Json&)> edit;
-};
-
 /// Place of an operation of this kind in a section.
 std::size_t place_of(const Json& section, const char* op) {
   std::size_t i = 0;
@@ -95,46 +103,64 @@ Json& op_of(Json& document, const char* section, const char* op) {
 }
 
 TEST_F(StepFiles, AreRefusedWithThePlaceOfTheFault) {
-  const RefusedStep refused[] = {
-      {"/format: ", [](Json& d) { d["format"] = 2; }},
-      {"/batch: 0", [](Json& d) { d["batch"] = 0; }},
-      {"/images: no tensor \"x1\"", [](Json& d) { d["images"] = "x1"; }},
-      {"/logits: \"pool\" is no vector", [](Json& d) { d["logits"] = "pool"; }},
-      {"name: \"images\" stands twice", [](Json& d) { d["tensors"].push_back(d["tensors"][0]); }},
-      {"/tensors/0/shape: ",
-       [](Json& d) {
-         d["tensors"][0]["shape"] = {4, 4};
-       }},
-      {"/tensors/0/type", [](Json& d) { d["tensors"][0]["type"] = "u65"; }},
-      {"/parameters/0/next: \"x\" is not written by an update",
-       [](Json& d) { d["parameters"][0]["next"] = "x"; }},
-      {"/forward/0/out: \"images\" is written already",
-       [](Json& d) { d["forward"][0]["out"] = "images"; }},
-      {"/forward/0/in/0: \"pool\" is written later",
-       [](Json& d) { d["forward"][0]["in"] = {"pool"}; }},
-      {"/forward/2/groups: ", [](Json& d) { op_of(d, "forward", "conv")["groups"] = 7; }},
-      {"/forward/2/kernel: the window has another number",
-       [](Json& d) {
-         op_of(d, "forward", "conv")["pad"] = {9, 9, 9, 9};
-       }},
-      {"/backward/0: missing key \"one\"",
-       [](Json& d) { op_of(d, "backward", "subtract_label").erase("one"); }},
-      {"/in/1: \"images\" is not the exponent of",
-       [](Json& d) { op_of(d, "backward", "normalise")["in"][1] = "images"; }},
-      {"/rates: expected the first one at step 0",
-       [](Json& d) { op_of(d, "update", "stochastic")["rates"][0]["step"] = 1; }},
-      {"/random_bits: ", [](Json& d) { op_of(d, "update", "stochastic")["random_bits"] = 33; }},
-      {"/initial: ", [](Json& d) { op_of(d, "update", "update")["low"] = 100; }},
-      {"/update/",
-       [](Json& d) {
-         op_of(d, "update", "update")["in"] = {"dense.dw", "conv.dw"};
-       }},
-      {"takes values from", [](Json& d) { d["batch"] = 60000; }}};
-  for (const RefusedStep& one : refused) {
-    const std::string message = refusal_of(one.edit);
-    EXPECT_TRUE(message.starts_with(text().string())) << one.message << ": " << message;
-    EXPECT_NE(message.find(one.message), std::string::npos) << one.message << ": " << message;
-  }
+  expect_refused(
+      {{"/format: 3 is newer than 2", [](Json& d) { d["format"] = 3; }},
+       {"/batch: 0", [](Json& d) { d["batch"] = 0; }},
+       {"/images: no tensor \"x1\"", [](Json& d) { d["images"] = "x1"; }},
+       {"/logits: \"pool\" is no vector", [](Json& d) { d["logits"] = "pool"; }},
+       {"name: \"images\" stands twice", [](Json& d) { d["tensors"].push_back(d["tensors"][0]); }},
+       {"/tensors/0/shape: ",
+        [](Json& d) {
+          d["tensors"][0]["shape"] = {4, 4};
+        }},
+       {"/tensors/0/type", [](Json& d) { d["tensors"][0]["type"] = "u65"; }},
+       {"/parameters/0/next: \"x\" is not written by an update",
+        [](Json& d) { d["parameters"][0]["next"] = "x"; }},
+       {"/forward/0/out: \"images\" is written already",
+        [](Json& d) { d["forward"][0]["out"] = "images"; }},
+       {"/forward/0/in/0: \"pool\" is written later",
+        [](Json& d) { d["forward"][0]["in"] = {"pool"}; }},
+       {"/forward/2/groups: ", [](Json& d) { op_of(d, "forward", "conv")["groups"] = 7; }},
+       {"/forward/2/kernel: the window has another number",
+        [](Json& d) {
+          op_of(d, "forward", "conv")["pad"] = {9, 9, 9, 9};
+        }},
+       {"/backward/0: missing key \"one\"",
+        [](Json& d) { op_of(d, "backward", "subtract_label").erase("one"); }},
+       {"/in/1: \"images\" is not the exponent of",
+        [](Json& d) { op_of(d, "backward", "normalise")["in"][1] = "images"; }},
+       {"/rates: expected the first one at step 0",
+        [](Json& d) { op_of(d, "update", "stochastic")["rates"][0]["step"] = 1; }},
+       {"/random_bits: ", [](Json& d) { op_of(d, "update", "stochastic")["random_bits"] = 33; }},
+       {"/initial: ", [](Json& d) { op_of(d, "update", "update")["low"] = 100; }},
+       {"/update/",
+        [](Json& d) {
+          op_of(d, "update", "update")["in"] = {"dense.dw", "conv.dw"};
+        }},
+       {"takes values from", [](Json& d) { d["batch"] = 60000; }}});
+}
+
+TEST_F(StepFiles, AreRefusedWithARegisterThatIsNone) {
+  expect_refused({{"/lfsr/state: 0",
+                   [](Json& d) {
+                     op_of(d, "update", "stochastic")["lfsr"] = {{"state", 0}, {"start", "run"}};
+                   }},
+                  {"/random_bits: 17, expected 1 to 16", [](Json& d) {
+                     Json& op = op_of(d, "update", "stochastic");
+                     op["lfsr"] = {{"state", 1}, {"start", "fixed"}};
+                     op["random_bits"] = 17;
+                   }}});
+}
+
+/// Format 1 had no registers; all else is the same.
+TEST_F(StepFiles, OfTheFirstFormatAreRead) {
+  for (step_program::Op& op : made_.ops) op.lfsr.reset();
+  step_program::write(made_, folder_);
+  Json document = Json::parse(data::read_text(text()));
+  document["format"] = 1;
+  document["digest"] = program::digest_of(document);
+  data::write_text(text(), document.dump());
+  EXPECT_EQ(step_program::read(folder_), made_);
 }
 
 TEST_F(StepFiles, AreRefusedWithArraysThatNobodyNames) {

@@ -43,6 +43,23 @@ def random_word(seed, stream, step, index):
     return philox(counter, (seed & 0xFFFFFFFF, seed >> 32))[index % 4]
 
 
+# ---- a shift register: bits of x^16 + x^14 + x^13 + x^11 + 1, the oldest first ----
+
+def register_states(state):
+    """All states behind this one, period after period."""
+    bits = [state >> i & 1 for i in range(16)]
+    while True:
+        bits = bits[1:] + [(bits[0] + bits[2] + bits[3] + bits[5]) % 2]
+        yield sum(bit << i for i, bit in enumerate(bits))
+
+
+def register_numbers(op, seed, step, count):
+    first = random_word(seed, int(op["stream"], 16), step, 0) % 65535 if op["lfsr"]["start"] == "run" else 0
+    bits = op["random_bits"]
+    states = itertools.islice(register_states(op["lfsr"]["state"]), first + count * bits)
+    return [state % 2 ** bits for state in states][first + bits - 1::bits]
+
+
 # ---- operations; a tensor is a list of samples, each a list of integers; of weights one ----
 
 class Step:
@@ -174,13 +191,17 @@ class Step:
 
     def stochastic(self, op, x, e):
         rate = [r["shift"] for r in op["rates"] if r["step"] <= self.number][-1]
-        bits = op["random_bits"]
+        bits, seed, count = op["random_bits"], int(self.text["seed"], 16), len(self.values[x][0])
+        if "lfsr" in op:
+            numbers = register_numbers(op, seed, self.number, count)
+        else:
+            numbers = [random_word(seed, int(op["stream"], 16), self.number, i) >> 32 - bits
+                       for i in range(count)]
         made = []
-        for i, v in enumerate(self.values[x][0]):
-            word = random_word(int(self.text["seed"], 16), int(op["stream"], 16), self.number, i)
+        for v, number in zip(self.values[x][0], numbers, strict=True):
             exact = abs(v) * Fraction(2) ** (rate - self.values[e][0][0])
             limit = floor((exact - floor(exact)) * 2 ** bits)
-            size = floor(exact) + (1 if word >> 32 - bits < limit else 0)
+            size = floor(exact) + (1 if number < limit else 0)
             made.append(-size if v < 0 else size)
         return [made]
 

@@ -155,6 +155,11 @@ class StepMaker {
     Op op{.kind = Kind::kStochastic, .section = Section::kUpdate, .inputs = {dw.tensor, e}};
     op.stream = std::uint64_t{random_word(seed_, 5, 0, next_)} << 32 | next_;
     op.random_bits = static_cast<int>(between(1, 32));
+    if (between(0, 1) == 0) {
+      op.lfsr = step_program::Lfsr{static_cast<std::uint16_t>(between(1, 65535)),
+                                   static_cast<step_program::Lfsr::Start>(between(0, 1))};
+      op.random_bits = (op.random_bits + 1) / 2;
+    }
     op.rates = {{0, static_cast<int>(between(-2, 4))}, {2, static_cast<int>(between(-2, 4))}};
     const Held u = builder_.add(std::move(op), name + ".update", -7);
     const Held next = builder_.add(Op{.kind = Kind::kUpdate,

@@ -34,4 +34,12 @@ inline nlohmann::json small_training() {
       "optimizer": {"type": "sgd", "learning_rate": 1.0, "momentum": 0.0}}}, {"evaluate": {}}]})");
 }
 
+/// The same with gradients that a rule of its own rounds.
+inline nlohmann::json small_training_rounded_by(const nlohmann::json& rounding) {
+  nlohmann::json pipeline = small_training();
+  pipeline["rules"][3]["quantizer"]["rounding"] = "rule";
+  pipeline["rules"][3]["rounding"] = rounding;
+  return pipeline;
+}
+
 }  // namespace qloom::test

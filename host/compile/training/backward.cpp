@@ -255,6 +255,7 @@ void StepCompiler::add_update(const Node& node, Held sums) {
   Op op{.kind = Kind::kStochastic, .section = Section::kUpdate, .inputs = {dw.tensor, e}};
   op.stream = stream_id(weights.parameter->on_gradient->context().name);
   op.random_bits = weights.gradient.random_bits;
+  op.lfsr = weights.gradient.lfsr;
   for (std::size_t epoch = 0; epoch < weights.gradient.shifts.size(); ++epoch) {
     const int shift = weights.gradient.shifts[epoch];
     if (!op.rates.empty() && op.rates.back().shift == shift) continue;

@@ -49,6 +49,7 @@ struct Normalised {
 /// The same shift, rounded at random.
 struct Stochastic {
   int random_bits = 0;
+  std::optional<step_program::Lfsr> lfsr;
   std::vector<int> shifts;  ///< of each epoch
   int exponent = 0;
 };

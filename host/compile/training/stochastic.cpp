@@ -1,36 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// Finds out of a quantizer that rounds at random how many bits of its words it uses, and its rate.
+// Finds out of a quantizer that rounds at random which numbers it compares with fractions, of how
+// many bits, and its rate.
 #include <algorithm>
 #include <cmath>
 
 #include "host/compile/training/probe.hpp"
 #include "host/step_program/execute.hpp"
+#include "host/step_program/numbers.hpp"
 #include "host/tensor/random.hpp"
 
 namespace qloom::compile {
 namespace {
 
-constexpr int kTriedExponent = 38;  // exponent of the largest magnitude that is tried
-constexpr int kMostShift = 12;      // of a rate
-constexpr int kMostBits = 24;       // what float32 has of a fraction
+using step_program::Lfsr;
 
-/// Values whose fraction lies just above or just below the element's word, as so many bits of the
-/// word see it, for a rate of 2^shift: with one bit more or less some would be rounded otherwise.
-std::vector<std::int64_t> sharp_values(const Tried& tried, int shift, int random_bits) {
-  const SiteQuantizer& site = tried.site;
-  const std::uint64_t stream = stream_id(site.context().name);
-  const int n = kTriedExponent - shift;  // bits of the fraction
+constexpr int kTriedExponent = 46;  // exponent of the largest magnitude that is tried
+constexpr int kMostShift = 12;      // of a rate
+constexpr int kMostBits = 32;       // of a random number
+constexpr int kFractionBits = 24;   // what float32 has of a fraction
+// A comparison goes on until so many values were sharp, but no further than so many steps.
+constexpr std::size_t kSharpValues = 64;
+constexpr std::uint64_t kMostSteps = 4096;
+
+struct Form {
+  step_program::Op op;  ///< stream, random bits, register, one rate
+  int exponent = 0;
+
+  [[nodiscard]] int shift() const { return op.rates[0].shift; }
+};
+
+/// Values whose fraction lies just above or just below the element's number, as so many bits see
+/// it, for a rate of 2^shift: with one bit more or less some would be rounded otherwise. Adds how
+/// many of them float32 holds.
+std::vector<std::int64_t> sharp_values(const Tried& tried, const Form& form, std::size_t& sharp) {
+  step_program::RandomNumbers numbers(form.op, tried.site.context().seed, tried.phase.step);
+  const int n = kTriedExponent - form.shift();  // bits of the fraction
+  const int more_bits = n - form.op.random_bits;
   const std::int64_t most = std::int64_t{1} << kTriedExponent;
   std::vector<std::int64_t> v(element_count(tried.shape));
   for (std::size_t i = 0; i < v.size(); ++i) {
-    const std::uint32_t word = random_word(site.context().seed, stream, tried.phase.step, i);
-    const std::uint64_t head = (word >> (32 - random_bits)) + i % 2;
-    const std::uint64_t more = i % 4 < 2 ? std::uint64_t{1} << (n - random_bits - 1) : 0;
+    const std::uint64_t head = std::uint64_t{numbers.next()} + i % 2;
+    const std::uint64_t more = i % 4 < 2 ? std::uint64_t{1} << (more_bits - 1) : 0;
     const std::int64_t value =
-        std::min(static_cast<std::int64_t>((head << (n - random_bits)) + more), most);
-    v[i] = step_program::significant(i % 3 == 0 ? -value : value, kMostBits);
+        std::min(static_cast<std::int64_t>((head << more_bits) + more), most);
+    v[i] = step_program::significant(value, kFractionBits);
+    sharp += v[i] == value ? 1 : 0;
+    if (i % 3 == 0) v[i] = -v[i];
   }
   v[0] = most;
   return v;
@@ -44,16 +61,12 @@ std::vector<std::int64_t> values_below(const Tried& tried, std::int64_t most, st
         std::uint64_t{random_word(seed, 2, 0, 2 * i)} << 32 | random_word(seed, 2, 0, 2 * i + 1);
     const auto value =
         static_cast<std::int64_t>(word % static_cast<std::uint64_t>(most + 1)) >> (word >> 58) % 20;
-    v[i] = step_program::significant(word >> 63 != 0 ? -value : value, kMostBits);
+    v[i] = step_program::significant(word >> 63 != 0 ? -value : value, kFractionBits);
     v[i] = std::clamp(v[i], -most, most);
   }
   v[v.size() / 2] = most;
   return v;
 }
-
-struct Form {
-  int shift, random_bits, exponent;
-};
 
 /// Does the quantizer round these values as the form says?
 bool rounds_so(const Tried& tried, const std::vector<std::int64_t>& v, const Form& form) {
@@ -64,28 +77,35 @@ bool rounds_so(const Tried& tried, const std::vector<std::int64_t>& v, const For
     most = std::max(most, static_cast<std::uint64_t>(value < 0 ? -value : value));
   }
   const int e = most == 0 ? 0 : step_program::exponent_of(most);
-  const sites::SiteContext& context = tried.site.context();
-  const std::uint64_t stream = stream_id(context.name);
+  step_program::RandomNumbers numbers(form.op, tried.site.context().seed, tried.phase.step);
   for (std::size_t i = 0; i < v.size(); ++i) {
-    const std::uint32_t word = random_word(context.seed, stream, tried.phase.step, i);
     const std::int64_t expected =
-        step_program::round_stochastic(v[i], form.shift - e, form.random_bits, word);
+        step_program::round_stochastic(v[i], form.shift() - e, form.op.random_bits, numbers.next());
     if (std::ldexp(double{y[i]}, -form.exponent) != static_cast<double>(expected)) return false;
   }
   return true;
 }
 
-/// The form holds at several steps, for sharp values, for all magnitudes and for zeros.
-bool holds(Tried tried, const Form& form) {
-  if (kTriedExponent - form.shift - form.random_bits < 1) return false;
-  for (const std::uint64_t step : {tried.phase.step, tried.phase.step + 77}) {
-    tried.phase.step = step;
-    if (!rounds_so(tried, sharp_values(tried, form.shift, form.random_bits), form)) return false;
+/// The form holds for enough sharp values. A number of more bits than float32 has is met sharply
+/// where its first bits are 0: the more bits, the more steps.
+bool holds_sharply(Tried tried, const Form& form) {
+  if (kTriedExponent - form.shift() - form.op.random_bits < 1) return false;
+  const std::uint64_t first = tried.phase.step;
+  std::size_t sharp = 0;
+  for (std::uint64_t i = 0; i < 2 || (sharp < kSharpValues && i < kMostSteps); ++i) {
+    tried.phase.step = first + 77 * i;
+    if (!rounds_so(tried, sharp_values(tried, form, sharp), form)) return false;
   }
+  return true;
+}
+
+/// The form holds at several steps, for sharp values, for all magnitudes and for zeros.
+bool holds(const Tried& tried, const Form& form) {
+  if (!holds_sharply(tried, form)) return false;
   for (int e = 0; e <= 34; ++e) {
     const auto root = static_cast<std::int64_t>(std::ldexp(std::sqrt(2.0), e));
     for (const std::int64_t largest : {std::int64_t{1} << e, root, root + 1}) {
-      const std::int64_t most = step_program::significant(largest, kMostBits);
+      const std::int64_t most = step_program::significant(largest, kFractionBits);
       if (!rounds_so(tried, values_below(tried, most, static_cast<std::uint64_t>(e)), form)) {
         return false;
       }
@@ -94,23 +114,49 @@ bool holds(Tried tried, const Form& form) {
   return rounds_so(tried, std::vector<std::int64_t>(element_count(tried.shape)), form);
 }
 
-/// Bits to try: those of the rule's parameter alone, where it has one.
-std::vector<int> random_bits_of(const SiteQuantizer& site) {
-  const json::Json& params = site.spec().quantizer.params;
-  if (params.contains("random_bits") && params["random_bits"].is_number_integer()) {
-    return {params["random_bits"].get<int>()};
-  }
+/// Whole numbers that the rule has under this name, of the quantizer or of its rounding.
+std::vector<int> numbers_named(const SiteQuantizer& site, const char* name) {
   std::vector<int> all;
+  for (const json::Json* params : {&site.spec().quantizer.params, &site.spec().rounding.params}) {
+    if (params->is_object() && params->contains(name) && (*params)[name].is_number_integer()) {
+      all.push_back((*params)[name].get<int>());
+    }
+  }
+  return all;
+}
+
+/// Bits to try: those of the rule's parameters alone, where it has them.
+std::vector<int> random_bits_of(const SiteQuantizer& site) {
+  std::vector<int> all = numbers_named(site, "random_bits");
+  if (!all.empty()) return all;
   for (int bits = 1; bits <= kMostBits; ++bits) all.push_back(bits);
   return all;
 }
 
+/// Sources to try: the counter, and registers whose state a parameter has.
+std::vector<std::optional<Lfsr>> sources_of(const SiteQuantizer& site) {
+  std::vector<std::optional<Lfsr>> all{std::nullopt};
+  for (const int state : numbers_named(site, "state")) {
+    if (state < 1 || state > 65535) continue;
+    for (const Lfsr::Start start : {Lfsr::Start::kRun, Lfsr::Start::kFixed}) {
+      all.emplace_back(Lfsr{static_cast<std::uint16_t>(state), start});
+    }
+  }
+  return all;
+}
+
 std::optional<Form> find_form(const Tried& tried, int exponent) {
-  for (const int bits : random_bits_of(tried.site)) {
-    if (bits < 1 || bits > kMostBits) continue;
-    for (int shift = -kMostShift; shift <= kMostShift; ++shift) {
-      const Form form{shift, bits, exponent};
-      if (holds(tried, form)) return form;
+  for (const auto& lfsr : sources_of(tried.site)) {
+    for (const int bits : random_bits_of(tried.site)) {
+      if (bits < 1 || bits > (lfsr ? 16 : kMostBits)) continue;
+      for (int shift = -kMostShift; shift <= kMostShift; ++shift) {
+        Form form{.op = {}, .exponent = exponent};
+        form.op.stream = stream_id(tried.site.context().name);
+        form.op.random_bits = bits;
+        form.op.lfsr = lfsr;
+        form.op.rates = {{0, shift}};
+        if (holds(tried, form)) return form;
+      }
     }
   }
   return std::nullopt;
@@ -126,14 +172,17 @@ std::optional<Stochastic> find_stochastic(const Tried& tried, std::uint64_t epoc
   if (e.kind != QLOOM_ENCODING_AFFINE || e.grid.offset != nullptr) return std::nullopt;
   const auto exponent = power_of_two(double{e.grid.scale[0]});
   if (!exponent) return std::nullopt;
-  Stochastic found{.shifts = {}, .exponent = *exponent};
+  Stochastic found{.lfsr = {}, .shifts = {}, .exponent = *exponent};
   for (std::uint64_t epoch = 0; epoch < epochs; ++epoch) {
     Tried now = tried;
     now.phase.epoch = epoch;
     const auto form = find_form(now, *exponent);
-    if (!form || (epoch > 0 && form->random_bits != found.random_bits)) return std::nullopt;
-    found.random_bits = form->random_bits;
-    found.shifts.push_back(form->shift);
+    if (!form) return std::nullopt;
+    const bool is_other = form->op.random_bits != found.random_bits || form->op.lfsr != found.lfsr;
+    if (epoch > 0 && is_other) return std::nullopt;
+    found.random_bits = form->op.random_bits;
+    found.lfsr = form->op.lfsr;
+    found.shifts.push_back(form->shift());
   }
   return found;
 }

@@ -100,13 +100,12 @@ class ErrorSignal : public Grid {
 /// sign(g_s) (floor|g_s| + Bernoulli(|g_s| - floor|g_s|)). The
 /// optimizer's learning rate must be 1: eta acts here. |g_s| < eta sqrt 2, so the codes have k
 /// bits, or more where eta asks for them; nothing is clipped.
-class Gradient : public Grid {
+class GradientGrid : public Grid {
  public:
   static constexpr std::uint32_t kCaps = QLOOM_QUANTIZER_WANTS_EXTREMES;
   static bool accepts(const Params& params) { return params.text("/part") == "gradient"; }
 
-  explicit Gradient(const Params& params)
-      : Grid(params), random_bits_(static_cast<std::uint32_t>(params.integer("/random_bits"))) {
+  explicit GradientGrid(const Params& params) : Grid(params) {
     add_rate(params, 0, "/learning_rate");
     for (std::uint64_t i = 0; i < params.size("/learning_rate_steps"); ++i) {
       const std::string step = concat("/learning_rate_steps/", i);
@@ -128,14 +127,6 @@ class Gradient : public Grid {
     // round(g eta / Shift): the step sigma belongs to the output alone.
     set_input_scale(in.x.groups, (max > 0 ? rate - shift_exponent(max) : 0) + sigma_exponent_);
   }
-  qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
-                     float* y) const noexcept {
-    return Grid::apply(stochastic(call), block, x, y);
-  }
-  qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
-                      std::int32_t* code) const noexcept {
-    return Grid::encode(stochastic(call), block, x, code);
-  }
 
  private:
   struct Rate {
@@ -153,18 +144,67 @@ class Gradient : public Grid {
         rates_.empty() ? exponent - 1 : std::max(largest_rate_exponent_, exponent - 1);
     rates_.push_back({epoch, exponent - 1});
   }
-  [[nodiscard]] qloom_call stochastic(const qloom_call& call) const noexcept {
-    qloom_call own = call;
-    own.rounding = {nullptr, nullptr, QLOOM_ROUND_STOCHASTIC,
-                    random_bits_ | QLOOM_STOCHASTIC_MAGNITUDE};
-    return own;
-  }
 
   std::vector<Rate> rates_;
   int largest_rate_exponent_ = 0;
+};
+
+/// The same with another rounding of magnitudes than Grid's.
+template <class Own>
+class RoundedGradient : public GradientGrid {
+ public:
+  using GradientGrid::GradientGrid;
+  qloom_status apply(const qloom_call& call, const qloom_block& block, const float* x,
+                     float* y) const noexcept {
+    return Grid::apply(rounded(call), block, x, y);
+  }
+  qloom_status encode(const qloom_call& call, const qloom_block& block, const float* x,
+                      std::int32_t* code) const noexcept {
+    return Grid::encode(rounded(call), block, x, code);
+  }
+
+ private:
+  [[nodiscard]] qloom_call rounded(const qloom_call& call) const noexcept {
+    qloom_call own = call;
+    own.rounding = static_cast<const Own*>(this)->rounding(call);
+    return own;
+  }
+};
+
+/// rounding "stochastic": with random words of its own, whatever the rule's rounding is.
+class Gradient : public RoundedGradient<Gradient> {
+ public:
+  explicit Gradient(const Params& params)
+      : RoundedGradient(params),
+        random_bits_(static_cast<std::uint32_t>(params.integer("/random_bits"))) {}
+  static bool accepts(const Params& params) {
+    return GradientGrid::accepts(params) && params.text("/rounding") == "stochastic";
+  }
+  [[nodiscard]] qloom_rounding_ref rounding(const qloom_call&) const noexcept {
+    return {nullptr, nullptr, QLOOM_ROUND_STOCHASTIC, random_bits_ | QLOOM_STOCHASTIC_MAGNITUDE};
+  }
+
+ private:
   std::uint32_t random_bits_;
+};
+
+/// rounding "rule": the rule's; one that draws has magnitudes.
+class RuledGradient : public RoundedGradient<RuledGradient> {
+ public:
+  static constexpr std::uint32_t kCaps = GradientGrid::kCaps | QLOOM_QUANTIZER_USES_ROUNDING;
+  using RoundedGradient::RoundedGradient;
+  static bool accepts(const Params& params) {
+    return GradientGrid::accepts(params) && params.text("/rounding") == "rule";
+  }
+  [[nodiscard]] qloom_rounding_ref rounding(const qloom_call& call) const noexcept {
+    qloom_rounding_ref own = call.rounding;
+    if (own.rule == QLOOM_ROUND_STOCHASTIC || own.rule == QLOOM_ROUND_GENERIC) {
+      own.argument |= std::uint32_t{QLOOM_STOCHASTIC_MAGNITUDE};
+    }
+    return own;
+  }
 };
 
 }  // namespace
 
-QLOOM_METHODS(QuantizerVariants<Weight, Activation, ErrorSignal, Gradient>)
+QLOOM_METHODS(QuantizerVariants<Weight, Activation, ErrorSignal, Gradient, RuledGradient>)

@@ -239,6 +239,42 @@ TEST(WageGradient, RoundingModeHasNoSay) {
   EXPECT_EQ(own.forward(g), other.forward(g));
 }
 
+std::string ruled(const std::string& rounding) {
+  return R"({"quantizer": {"plugin": "wage", "part": "gradient", "learning_rate": 2,)"
+         R"( "rounding": "rule"}, "rounding": )" +
+         rounding + "}";
+}
+
+/// Words of the register at 0xACE1, 16 steps each: 4722, c437, ..; 60c1 is the tenth.
+TEST(WageGradient, TakesTheRulesRoundingWhereItSaysSo) {
+  Site own(ruled(R"({"plugin": "stochastic_lfsr", "start": "fixed"})"));
+  std::vector<float> g(10, -0x4722p-17F);  // rate 2, Shift(1) = 1: a fraction of 0x4722 / 2^16
+  g[9] = 1.0F;                             // the largest; 2 whole steps
+  auto y = own.forward(tensor(g));
+  EXPECT_EQ(y[0], 0);
+  EXPECT_EQ(y[9], 2 / 128.0F);
+  g[0] = -0x4723p-17F;
+  y = own.forward(tensor(g));
+  EXPECT_EQ(y[0], -1 / 128.0F);
+  EXPECT_EQ(y[1], 0);  // c437
+  for (float& v : g) v = -v;
+  const auto opposite = own.forward(tensor(g));
+  for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(opposite[i], -y[i]) << i;
+  EXPECT_EQ(opposite[0], 1 / 128.0F);
+}
+
+TEST(WageGradient, RulesOwnWordsAreThoseOfTheMethod) {
+  const Tensor g = gaussian({3000}, 21, 1e-3F);
+  Site method(wage("gradient", 8, R"(, "learning_rate": 2, "random_bits": 12)"));
+  Site rule(ruled(R"({"plugin": "stochastic", "random_bits": 12})"));
+  EXPECT_EQ(method.forward(g), rule.forward(g));
+  Site zero(ruled(R"({"plugin": "toward_zero"})"));
+  const auto y = zero.forward(g);
+  const auto codes = zero.encode(g);
+  for (std::size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i] * 128, static_cast<float>(codes[i]));
+  EXPECT_NE(y, method.forward(g));
+}
+
 TEST(Wage, RefusesWrongParameters) {
   const auto refused = [](const std::string& rule) {
     EXPECT_THROW(Site site(rule), InputError) << rule;
@@ -251,9 +287,14 @@ TEST(Wage, RefusesWrongParameters) {
   refused(wage("gradient", 8, R"(, "learning_rate": 0)"));
   refused(wage("gradient", 8, R"(, "learning_rate_steps": [{"epoch": 1, "learning_rate": 0.3}])"));
   refused(wage("gradient", 8, R"(, "random_bits": 0)"));
+  refused(wage("gradient", 8, R"(, "rounding": "nearest_even")"));
 }
 
 TEST(Wage, Conforms) {
+  for (const char* rounding : {"stochastic_lfsr", "stochastic", "nearest_even"}) {
+    expect_conforms(ruled(std::string(R"({"plugin": ")") + rounding + R"("})"),
+                    gaussian({9, 7, 5, 31}, 1));
+  }
   for (const std::string part : {"weight", "activation", "error", "gradient"}) {
     for (const int bits : {2, 8, 16}) {
       expect_conforms(wage(part, bits), gaussian({9, 7, 5, 31}, 1));

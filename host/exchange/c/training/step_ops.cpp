@@ -97,26 +97,6 @@ void print_normalise(const StepPrinting& p) {
   close_elements(p, clamped(op, "v1"), text);
 }
 
-void print_stochastic(const StepPrinting& p) {
-  const step_program::Op& op = p.op();
-  Text text;
-  text.open(step_head(p, ", uint32_t step"));
-  text.put("uint32_t words[4] = {0, 0, 0, 0};");
-  text.put(fmt::format("int32_t shift = {};", literal(op.rates[0].shift)));
-  for (std::size_t i = 1; i < op.rates.size(); ++i) {
-    text.put(
-        fmt::format("if (step >= {}u) shift = {};", op.rates[i].step, literal(op.rates[i].shift)));
-  }
-  text.put("shift -= b;");
-  open_elements(p, text);
-  text.put(
-      fmt::format("if (i % 4 == 0) random_words((uint32_t)i / 4, step, UINT32_C(0x{:08x}), "
-                  "UINT32_C(0x{:08x}), words);",
-                  op.stream & 0xFFFFFFFFU, op.stream >> 32));
-  close_elements(p, fmt::format("round_stochastic(v0, shift, {}, words[i % 4])", op.random_bits),
-                 text);
-}
-
 void print_update(const StepPrinting& p) {
   const step_program::Op& op = p.op();
   Text text;
@@ -142,42 +122,6 @@ void print_subtract_label(const StepPrinting& p) {
                  text);
 }
 
-constexpr const char* kRandomWords = R"(/* Philox4x32-10 (Salmon et al., 2011) */
-static void random_words(uint32_t block, uint32_t step, uint32_t low, uint32_t high,
-                         uint32_t *words) {
-  uint32_t c0 = block, c1 = step, c2 = low, c3 = high;
-  uint32_t k0 = UINT32_C($low), k1 = UINT32_C($high);
-  for (int32_t round = 0; round < 10; ++round) {
-    const uint64_t p0 = (uint64_t)UINT32_C(0xD2511F53) * c0;
-    const uint64_t p1 = (uint64_t)UINT32_C(0xCD9E8D57) * c2;
-    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-    c1 = (uint32_t)p1;
-    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-    c3 = (uint32_t)p0;
-    k0 = (uint32_t)(k0 + UINT32_C(0x9E3779B9));
-    k1 = (uint32_t)(k1 + UINT32_C(0xBB67AE85));
-  }
-  words[0] = c0;
-  words[1] = c1;
-  words[2] = c2;
-  words[3] = c3;
-}
-
-/* v * 2^shift; the fraction of its magnitude goes up where so many bits of the word are below it */
-static int64_t round_stochastic(int64_t v, int32_t shift, int32_t bits, uint32_t word) {
-  const uint64_t m = v < 0 ? (uint64_t)0 - (uint64_t)v : (uint64_t)v;
-  const int32_t n = -shift, by = n - bits;
-  uint64_t down, rest, limit;
-  int64_t y;
-  if (shift >= 0) return v * ((int64_t)1 << shift);
-  down = n > 63 ? 0 : m >> n;
-  rest = n > 63 ? m : m & (((uint64_t)1 << n) - 1);
-  limit = by > 63 ? 0 : by >= 0 ? rest >> by : rest << -by;
-  y = (int64_t)down + ((word >> (32 - bits)) < limit ? 1 : 0);
-  return v < 0 ? -y : y;
-}
-
-)";
 constexpr const char* kExponentOf = R"(/* round(log2 m), 0 for 0; m is below 2^63 */
 static int32_t exponent_of(uint64_t m) {
   int32_t e = 0;
@@ -236,25 +180,17 @@ void print_step_op(const StepPrinting& p) {
     case StepKind::kNormalise:
       return print_normalise(p);
     case StepKind::kStochastic:
-      return print_stochastic(p);
+      return print_step_stochastic(p);
     case StepKind::kUpdate:
       return print_update(p);
   }
 }
 
 std::string step_helpers(const step_program::Program& program) {
-  const auto has = [&](StepKind kind) {
-    return std::any_of(program.ops.begin(), program.ops.end(),
-                       [&](const step_program::Op& op) { return op.kind == kind; });
-  };
-  std::string text;
-  if (has(StepKind::kStochastic)) {
-    text += kRandomWords;
-    text.replace(text.find("$low"), 4, fmt::format("0x{:08x}", program.seed & 0xFFFFFFFFU));
-    text.replace(text.find("$high"), 5, fmt::format("0x{:08x}", program.seed >> 32));
-  }
-  if (has(StepKind::kExponent)) text += kExponentOf;
-  return text;
+  const bool has_exponents =
+      std::any_of(program.ops.begin(), program.ops.end(),
+                  [](const step_program::Op& op) { return op.kind == StepKind::kExponent; });
+  return random_helpers(program) + (has_exponents ? kExponentOf : "");
 }
 
 }  // namespace qloom::exchange::c

@@ -38,6 +38,9 @@ void print_step_op(const StepPrinting& p);
 /// Functions with windows.
 void print_step_products(const StepPrinting& p);
 void print_step_pool(const StepPrinting& p);
+/// Stochastic rounding, and what makes its random numbers.
+void print_step_stochastic(const StepPrinting& p);
+[[nodiscard]] std::string random_helpers(const step_program::Program& program);
 /// The head: "static void op3_conv1(const int8_t *a, const int8_t *b, int16_t *y" and what comes
 /// behind it.
 [[nodiscard]] std::string step_head(const StepPrinting& p, const std::string& more = "");
