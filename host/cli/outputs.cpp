@@ -32,6 +32,17 @@ void require_ending(const std::string& option, const fs::path& file,
 
 }  // namespace
 
+void require_own_folder(const fs::path& output, const std::string& own) {
+  if (output.empty()) return;  // a default of the command
+  constexpr std::pair<const char*, const char*> kResults[] = {
+      {"report.json", "a run"}, {"program.json", "a program"}, {"step.json", "a step program"}};
+  for (const auto& [file, what] : kResults) {
+    if (file == own || !fs::exists(output / file)) continue;
+    throw InputError(fmt::format("--output: {} is the folder of {} ({}), expected another one",
+                                 output.string(), what, file));
+  }
+}
+
 void Outputs::plan(const std::string& option, const fs::path& file,
                    std::vector<std::string> endings) {
   if (!file.empty()) entries_.push_back({option, file, std::move(endings), {}});

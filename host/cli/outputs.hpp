@@ -12,6 +12,10 @@
 
 namespace qloom::cli {
 
+/// InputError where a folder for results holds those of another command: of a run, a program or a
+/// step program. `own` is the file by which the command's own earlier results are known.
+void require_own_folder(const std::filesystem::path& output, const std::string& own = "");
+
 class Outputs {
  public:
   using Writer = std::function<void(const std::filesystem::path&)>;

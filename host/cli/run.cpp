@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
+#include "host/cli/outputs.hpp"
 #include "host/data/streams.hpp"
 #include "host/run/run.hpp"
 
@@ -16,6 +17,7 @@ struct RunCommand {
 };
 
 void execute_run(const RunCommand& options) {
+  require_own_folder(options.run.output, "report.json");
   const registry::Registry registry = open_registry_to_run();
   const json::Json report = run::run(options.run, registry);
   if (report.contains("final")) {

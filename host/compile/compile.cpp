@@ -179,8 +179,8 @@ class Compiler {
     op.name = node.layer->name;
     op.inputs = {input.tensor};
     op.window = node.layer->type->contraction(*node.layer, 1);
-    const bool pads = op.window.pads();
-    op.kind = op.window.in_h * op.window.in_w == 1 && !pads ? Kind::kDense : Kind::kConv;
+    const bool pads = op.window.pads(), is_pixel = op.window.in_h * op.window.in_w == 1;
+    op.kind = is_pixel && !pads && op.window.groups == 1 ? Kind::kDense : Kind::kConv;
     take_weights(node, op);
     const program::Tensor& x = draft_.tensor(input.tensor);
     const Interval codes{x.type.values().lo - x.zero_point, x.type.values().hi - x.zero_point};

@@ -59,8 +59,9 @@ void check(const ContractionShape& s) {
 
 }  // namespace
 
-bool sums_are_integers(const Operand& x, const Operand& w) {
-  return is_coded(x) && is_coded(w) && x.scale_count == 1;
+bool sums_are_integers(const ContractionShape& s, const Operand& x, const Operand& w) {
+  return is_coded(x) && is_coded(w) && x.scale_count == 1 &&
+         (!PaddedInput::is_needed(s, x) || PaddedInput::keeps_codes(x));
 }
 
 Contraction::Contraction() : state_(std::make_unique<State>()) {}
@@ -76,7 +77,7 @@ void Contraction::forward(const ContractionShape& s, const Operand& x, const Ope
     const Padded padded = state_->padded.make(s, x);
     return forward(padded.shape, padded.x, w, bias, y, accumulator, sums);
   }
-  const bool are_coded = sums_are_integers(x, w);
+  const bool are_coded = sums_are_integers(s, x, w);
   const bool models = is_modelled(accumulator, are_coded);
   const bool are_whole =
       models ? (accumulator.ops->caps & QLOOM_ACCUMULATOR_INTEGER) != 0 : are_coded;

@@ -132,8 +132,9 @@ class Contraction {
   std::unique_ptr<State> state_;
 };
 
-/// Are sums of products of these operands integers, of one scale for each output channel?
-[[nodiscard]] bool sums_are_integers(const Operand& x, const Operand& w);
+/// Are sums of products of these operands integers, of one scale for each output channel? Not
+/// where the shape pads with what is no code's value.
+[[nodiscard]] bool sums_are_integers(const ContractionShape&, const Operand& x, const Operand& w);
 /// What 1 in such a sum stands for: double(scale of x) * double(scale of w), one for each output
 /// channel.
 [[nodiscard]] std::vector<double> product_scales(const Operand& x, const Operand& w,

@@ -60,6 +60,8 @@ void write_codes(const ContractionShape& s, CodeView x, std::uint32_t pad, Coded
 
 }  // namespace
 
+bool PaddedInput::keeps_codes(const Operand& x) { return stored_pad(x).has_value(); }
+
 Padded PaddedInput::make(const ContractionShape& s, const Operand& x) {
   Padded padded{without_padding(s), x};
   const std::optional<std::uint32_t> pad = stored_pad(x);

@@ -23,8 +23,10 @@ class PaddedInput {
   [[nodiscard]] static bool is_needed(const ContractionShape& s, const Operand& x) {
     return s.pads() && x.pad != 0.0F;
   }
-  /// The operand lies in this object until the next call. It has codes where x has and Operand::pad
-  /// is the value of one of them, values where x has or where there are no codes.
+  /// Is Operand::pad the value of one of its codes?
+  [[nodiscard]] static bool keeps_codes(const Operand& x);
+  /// The operand lies in this object until the next call. It has codes where x keeps
+  /// them, values where x has or where there are no codes.
   [[nodiscard]] Padded make(const ContractionShape& s, const Operand& x);
 
  private:

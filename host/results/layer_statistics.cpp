@@ -79,10 +79,11 @@ std::vector<float> grid_levels(const qloom_encoding& e) {
     levels.assign(e.codebook, e.codebook + e.codebook_size);
   } else if (e.kind == QLOOM_ENCODING_BASES && e.bases <= kMostBases) {
     levels = methods::values_of_bases(e, 0);
-  } else if (e.kind == QLOOM_ENCODING_AFFINE &&
-             e.grid.code_max[0] - e.grid.code_min[0] < int(kMostLevels)) {
+  } else if (e.kind == QLOOM_ENCODING_AFFINE) {
+    const std::int64_t first = e.grid.code_min[0], last = e.grid.code_max[0];
     const float offset = e.grid.offset == nullptr ? 0.0F : e.grid.offset[0];
-    for (std::int32_t code = e.grid.code_min[0]; code <= e.grid.code_max[0]; ++code) {
+    if (last - first >= static_cast<std::int64_t>(kMostLevels)) return levels;
+    for (std::int64_t code = first; code <= last; ++code) {
       levels.push_back(offset + static_cast<float>(code - e.grid.zero_point[0]) * e.grid.scale[0]);
     }
   }

@@ -40,6 +40,37 @@ TEST_F(IntegerProgram, OfOneScaleForAllClassesAddsTheBiasAlone) {
   EXPECT_EQ(logits->steps.size(), 1U);
 }
 
+/// Codes from -2^31 to 2^31 - 1 have no other grid than their own, and no list of levels.
+TEST_F(IntegerProgram, OfBiasesWithOneScaleForTheWholeOfTheirCodes) {
+  Json p = pipeline();
+  p["model"]["inline"]["layers"][0]["filters"] = 1;
+  p["rules"].push_back(Json::parse(R"({"site": "bias", "quantizer": {"plugin": "product"}})"));
+  p["rules"].push_back(Json::parse(
+      R"({"site": "bias", "layers": ["d"],
+          "quantizer": {"plugin": "fixed_point", "bits": 32, "fraction_bits": 20}})"));
+  run(p);
+  EXPECT_TRUE(fs::exists(folder_ / "run" / "report.json"));
+}
+
+/// One group per channel on one pixel is no dense layer.
+TEST_F(IntegerProgram, OfADepthwiseConvolutionOfOnePixel) {
+  Json p = pipeline();
+  Json& layers = p["model"]["inline"]["layers"];
+  layers = Json::parse(R"([
+      {"name": "c1", "type": "conv", "filters": 5, "kernel": 28}, {"name": "r1", "type": "relu"},
+      {"name": "c2", "type": "conv", "filters": 5, "kernel": 1, "groups": "channels"},
+      {"name": "r2", "type": "relu"}, {"name": "d", "type": "dense", "units": "classes"}])");
+  run(p);
+  expect_equal();
+  const program::Program program = program::read(folder_ / "program");
+  const auto c2 = std::find_if(program.ops.begin(), program.ops.end(),
+                               [](const auto& op) { return op.name == "c2"; });
+  ASSERT_NE(c2, program.ops.end());
+  EXPECT_EQ(c2->kind, program::Kind::kConv);
+  EXPECT_EQ(c2->window.groups, 5);
+  ASSERT_EQ(qloom({"export", "program", "--format", "c", "--output", "c"}).status, 0);
+}
+
 TEST_F(IntegerProgram, OfGridsWithAnOffsetHasOddCodes) {
   run(Json::parse(R"({"rules": [
       {"site": "weight", "quantizer": {"plugin": "affine", "bits": 1, "symmetric": true}},
@@ -96,6 +127,38 @@ TEST_F(IntegerProgram, OfNarrowRegistersOverflowsAsTheRunDoes) {
       EXPECT_EQ(op.sum.bits, 9) << op.name;
       EXPECT_EQ(program::name_of(op.sum.overflow), overflow);
       EXPECT_GT(op.sum.needed, 9);
+    }
+    fs::remove_all(folder_ / "run");
+    fs::remove_all(folder_ / "program");
+  }
+}
+
+TEST_F(IntegerProgram, OfNarrowRegistersInFrontOfARequantizer) {
+  Json p = Json::parse(R"({
+      "model": {"inline": {"layers": [
+        {"name": "c1", "type": "conv", "filters": 4, "kernel": 3, "stride": 4},
+        {"name": "n1", "type": "norm"}, {"name": "r1", "type": "relu"},
+        {"name": "c2", "type": "conv", "filters": 6, "kernel": 3, "padding": "same"},
+        {"name": "n2", "type": "norm"}, {"name": "r2", "type": "relu"},
+        {"name": "d", "type": "dense", "units": "classes"}]}},
+      "rules": [
+        {"site": "weight", "quantizer": {"plugin": "affine", "bits": 8, "symmetric": true}},
+        {"site": "input", "quantizer": {"plugin": "affine", "bits": 8}},
+        {"site": "bias", "layers": ["c1", "c2"], "quantizer": {"plugin": "product"}},
+        {"site": "output", "layers": ["c1", "c2"], "quantizer": {"plugin": "affine", "bits": 8},
+         "range": {"plugin": "moving_average_min_max"}, "requantizer": {"plugin": "multiplier"}},
+        {"site": "accumulator.forward", "layers": ["c1", "c2"],
+         "accumulator": {"plugin": "integer", "bits": 14}}]})");
+  for (const char* overflow : {"saturate", "wrap"}) {
+    p["rules"][4]["accumulator"]["overflow"] = overflow;
+    run(p);
+    expect_equal();
+    const program::Program program = program::read(folder_ / "program");
+    for (const program::Op& op : program.ops) {
+      if (op.name != "c1" && op.name != "c2") continue;
+      EXPECT_EQ(op.sum.bits, 14) << op.name;
+      EXPECT_EQ(program::name_of(op.sum.overflow), overflow);
+      EXPECT_GT(op.sum.needed, 14);
     }
     fs::remove_all(folder_ / "run");
     fs::remove_all(folder_ / "program");

@@ -226,6 +226,13 @@ TEST_F(IntegerProgram, WrongInputIsRefused) {
   refused({"compile", "nowhere", "--output", "o"}, "nowhere/report.json: no such file");
   refused({"compile", "run", "--output", "run"}, "run is the folder of a run");
   EXPECT_FALSE(fs::exists(folder_ / "o"));
+  refused({"diff", "program", "program", "--input", "x.npy", "--pipeline", "nowhere"},
+          "--pipeline: expected none where neither side is a run");
+  for (const char* format : {"c", "verilog"}) {
+    refused({"export", "program", "--format", format, "--output", "program"},
+            "program is the folder of a program (program.json)");
+  }
+  refused({"run", "p.json", "--output", "program"}, "program is the folder of a program");
   refused({"execute", "run", "--input", "x.npy", "--output", "y.npy"}, "program.json");
   EXPECT_FALSE(fs::exists(folder_ / "o" / "program.json"));
   refused({"compile", "run", "--output", "o", "--requantizer", "{"}, "--requantizer");

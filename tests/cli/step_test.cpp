@@ -79,9 +79,12 @@ TEST_F(StepCommands, RefuseWhatDoesNotBelongTogether) {
           "0 is not a whole number from 1 to");
   refused({"execute", "step", "--run", "run", "--output", "w.npy"},
           "--output: \"w.npy\", expected a name that ends in .npz");
-  refused({"compile", "run", "--step", "--output", "run"}, "expected one for the step program");
+  refused({"compile", "run", "--step", "--output", "run"},
+          "run is the folder of a run (report.json)");
   refused({"compile", "run", "--output", "step"},
-          "step is the folder of a run or of a step program");
+          "step is the folder of a step program (step.json)");
+  refused({"export", "step", "--format", "c", "--output", "step"},
+          "step is the folder of a step program");
   step_program::Program program = step_program::read(folder_ / "step");
   for (step_program::Op& op : program.ops) {
     if (op.kind == step_program::Kind::kStochastic) op.stream ^= 1;

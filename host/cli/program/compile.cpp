@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/cli/commands.hpp"
+#include "host/cli/outputs.hpp"
 #include "host/cli/program/sides.hpp"
 #include "host/cli/program/step.hpp"
 #include "host/compile/summary.hpp"
@@ -11,6 +12,7 @@
 #include "host/data/streams.hpp"
 #include "host/json/text.hpp"
 #include "host/program/diff.hpp"
+#include "host/program/document.hpp"
 #include "host/program/files.hpp"
 #include "host/tensor/error.hpp"
 
@@ -70,11 +72,7 @@ void compile_run(const CompileCommand& options) {
   }
   const compile::Options fitting = options_of(options.requantizer);
   const registry::Registry registry = open_registry_to_run();
-  if (fs::exists(options.output / "report.json") || is_step_program(options.output)) {
-    throw InputError(fmt::format(
-        "--output: {} is the folder of a run or of a step program, expected one for the program",
-        options.output.string()));
-  }
+  require_own_folder(options.output, program::kProgramFile);
   Simulation simulation(options.run, options.pipeline, registry, fitting);
   if (options.require_integer) {
     program::require_integer(simulation.compiled().program, "--require-integer");

@@ -204,6 +204,9 @@ void diff_sides(const DiffCommand& options) {
   if (has_trace && !options.input.empty()) {
     throw InputError("--input: expected none beside a trace, which has its own samples");
   }
+  if (!has_run && !options.pipeline.empty()) {
+    throw InputError("--pipeline: expected none where neither side is a run");
+  }
   if (!has_run && !has_trace && options.input.empty()) {
     throw InputError("--input is missing: two programs are compared on a .npy file");
   }
@@ -229,8 +232,8 @@ void add_diff(CLI::App& app, Action& action) {
   command
       ->add_option(
           "sides", options->sides,
-          "Two of: folder of a program, folder of a run, trace (.npz; .bin: of exported C; folder "
-          "of exported Verilog)")
+          "Folder of a program or of a run, and another one or a trace (.npz; .bin: of exported C; "
+          "folder of exported Verilog)")
       ->required()
       ->expected(2)
       ->type_name("A B");

@@ -122,8 +122,9 @@ void add_execute(CLI::App& app, Action& action) {
   command->add_option("--run", options->run, "Of a step program: the run whose batches it takes")
       ->type_name("RUN");
   command
-      ->add_option("--batches", options->batches,
-                   "Of a step program: the batches, as the harness of its C reads them")
+      ->add_option(
+          "--batches", options->batches,
+          "Of a step program: written; the batches of the run, as the harness of its C reads them")
       ->type_name("FILE");
   command->add_option("--steps", options->steps, "How many of them. Default: all of the run")
       ->check(count())

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
+#include "host/cli/outputs.hpp"
 #include "host/cli/program/export_program.hpp"
 #include "host/cli/program/step.hpp"
 #include "host/data/arrays/array_file.hpp"
@@ -33,6 +34,7 @@ exchange::c::Files c_files_of(const std::filesystem::path& folder, exchange::c::
 void export_c(const std::filesystem::path& program, const std::filesystem::path& output,
               exchange::c::Style style) {
   const exchange::c::Files files = c_files_of(program, style);
+  require_own_folder(output);
   data::require_writable_folder(output);
   const data::Claim claim(output);
   exchange::c::write(files, output);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
+#include "host/cli/outputs.hpp"
 #include "host/cli/program/export_program.hpp"
 #include "host/cli/program/sides.hpp"
 #include "host/data/claim.hpp"
@@ -36,6 +37,7 @@ void export_verilog(const VerilogExport& options) {
   const program::Values input =
       options.input.empty() ? random_sample(program) : read_input(options.input, program, samples);
   const auto files = exchange::verilog::files_of(program, input, samples, {.lanes = options.lanes});
+  require_own_folder(options.output);
   data::require_writable_folder(options.output);
   const data::Claim claim(options.output);
   exchange::verilog::write_folder(options.output, files);

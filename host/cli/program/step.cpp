@@ -219,11 +219,7 @@ std::string StepsBesideRun::compare() {
 
 void compile_step_command(const CompileStep& options) {
   const registry::Registry registry = open_registry_to_run();
-  if (fs::exists(options.output / "report.json") || fs::exists(options.output / "program.json")) {
-    throw InputError(fmt::format(
-        "--output: {} is the folder of a run or of a program, expected one for the step program",
-        options.output.string()));
-  }
+  require_own_folder(options.output, step_program::kStepFile);
   const Program program = compile_step_of(options.run, options.pipeline, registry);
   require_equal_steps(program, options, registry);
   data::require_writable_folder(options.output);

@@ -219,10 +219,11 @@ class Comparison {
     });
     if (found < 0) return {};
     const auto i = static_cast<std::size_t>(found.load());
+    const std::int64_t c = found.load() % channels, v = route_.v()[i];
     return fmt::format(
         "its codes do not only rise or only fall with what comes in, or differ from step to step: "
-        "channel {}, {} becomes {}",
-        found.load() % channels, route_.v()[i], codes[i]);
+        "in channel {} the code of {} is {}, and {} by thresholds between the ends",
+        c, v, codes[i], steps::apply(chain_, static_cast<std::uint64_t>(c), v));
   }
   /// A pool takes the largest real value: its code must be the largest too.
   [[nodiscard]] std::string falling(const std::vector<std::int32_t>& codes, std::int64_t first,

@@ -46,14 +46,6 @@ Operand seen(const Execution& e, Parameter& parameter) {
   return site.operand(parameter.quantized.data(), parameter.codes);
 }
 
-/// Which operand keeps the sums from being integers.
-std::string real_operand(const Node& node) {
-  const char* const what = !node.weight_operand.codes  ? "the weights have no such codes"
-                           : !node.input_operand.codes ? "the input has no such codes"
-                                                       : "the codes are too wide";
-  return fmt::format("{}: an affine quantizer without a scale along the sum gives them", what);
-}
-
 /// Has one of the operands no codes yet, because its first values are awaited?
 bool awaits_values(const Execution& e, const Node& node) {
   const Node& from = e.node(node.inputs[0]);
@@ -62,6 +54,20 @@ bool awaits_values(const Execution& e, const Node& node) {
   };
   return waits(from.site.get()) || waits(node.weight->forward.get());
 }
+
+}  // namespace
+
+std::string without_codes(const Node& node) {
+  const Operand &x = node.input_operand, &w = node.weight_operand;
+  const char* const repair = "an affine quantizer without a scale along the sum gives them";
+  if (!w.codes) return fmt::format("the weights have no such codes: {}", repair);
+  if (!x.codes || x.scale_count != 1) return fmt::format("the input has no such codes: {}", repair);
+  const bool is_wide = std::max(x.largest_code(), w.largest_code()) > contraction::kLargestCode;
+  if (is_wide) return fmt::format("the codes are too wide: {}", repair);
+  return fmt::format("it pads with {}, which is no code of its input at scale {}", x.pad, *x.scale);
+}
+
+namespace {
 
 /// Integers of the bias at the scale of the sums, where its quantizer gives them; its values else.
 /// Behind the operands.
@@ -77,11 +83,11 @@ void see_bias(const Execution& e, Node& node) {
     node.bias_values = seen(e, bias).values;
     return;
   }
-  if (!contraction::sums_are_integers(node.input_operand, node.weight_operand)) {
+  if (!contraction::sums_are_integers(shape_of(e, node), node.input_operand, node.weight_operand)) {
     if (!awaits_values(e, node)) {
       throw RunError(
           fmt::format("quantizer \"{}\" needs sums of integer codes of one scale, but {}",
-                      bias.forward->spec().quantizer.method->id, real_operand(node)));
+                      bias.forward->spec().quantizer.method->id, without_codes(node)));
     }
     node.bias_values = bias.value.data();
     return;
@@ -114,12 +120,13 @@ Error quantize(Execution& e, const Node& node, SiteQuantizer& site, const Tensor
   return error;
 }
 
-/// Are there exact integer sums?
-bool has_sums(const Node& node, const AccumulatorRef& accumulator) {
-  const Operand& x = node.input_operand;
-  const bool is_exact =
-      accumulator.ops == nullptr || accumulator.ops->is_exact(accumulator.self) != 0;
-  return is_exact && x.codes && x.scale_count == 1 && node.weight_operand.codes;
+/// Are there integer sums, exact ones or those of an integer register?
+bool has_sums(const Execution& e, const Node& node, const AccumulatorRef& accumulator) {
+  const bool adds_integers = accumulator.ops == nullptr ||
+                             accumulator.ops->is_exact(accumulator.self) != 0 ||
+                             (accumulator.ops->caps & QLOOM_ACCUMULATOR_INTEGER) != 0;
+  return adds_integers &&
+         contraction::sums_are_integers(shape_of(e, node), node.input_operand, node.weight_operand);
 }
 
 }  // namespace
@@ -131,7 +138,7 @@ void forward_contraction(Execution& e, Node& node) {
   at_contraction("bias", *node.layer, [&] { see_bias(e, node); });
   const AccumulatorRef accumulator = e.accumulators->reference(node, 0, e.pass);
   node.sums.clear();
-  if (node.makes_sums && has_sums(node, accumulator)) node.sums.resize(node.out.size());
+  if (node.makes_sums && has_sums(e, node, accumulator)) node.sums.resize(node.out.size());
   at_contraction("forward", *node.layer, [&] {
     node.contraction.forward(shape_of(e, node), node.input_operand, node.weight_operand,
                              node.added(), node.out.data(), accumulator,

@@ -53,6 +53,11 @@ std::size_t forward_run(Execution& e, std::size_t first);
 /// Element-wise nodes from `last` downwards in one pass, two with a norm; returns how many.
 std::size_t backward_run(Execution& e, std::size_t last);
 
+// contraction_node.cpp
+
+/// Why the sums of a contraction's operands are no integers, where they are none.
+[[nodiscard]] std::string without_codes(const Node& node);
+
 // codes.cpp: layers that read codes of an output site.
 
 /// What the node hands on, with its codes where it has them.

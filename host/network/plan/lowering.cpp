@@ -139,9 +139,27 @@ int Lowering::add_quantize(const SiteKey& key, int input, std::int64_t fan_in) {
   if (spec->requantizer.method != nullptr) {
     node->requantized = requantized_group(registry_, *node, nodes_);
     node->requantized->start->makes_sums = true;
+    check_register(*node);
   }
   nodes_.push_back(std::move(node));
   return static_cast<int>(nodes_.size()) - 1;
+}
+
+void Lowering::check_register(const Node& quantize) const {
+  const Node& start = *quantize.requantized->start;
+  if (start.weight == nullptr) return;
+  const auto found = placement_.accumulators.find(start.accumulators[0]);
+  if (found == placement_.accumulators.end()) return;
+  const MethodSpec& spec = found->second.accumulator;
+  const registry::Instance probe = probe_of(registry_, spec, &found->first);
+  const auto& ops = probe.ops<qloom_accumulator>();
+  const bool adds_integers = (ops.caps & QLOOM_ACCUMULATOR_INTEGER) != 0;
+  if (adds_integers || ops.is_exact(probe.self()) != 0) return;
+  throw InputError(fmt::format(
+      "{}: \"{}\" adds numbers with a fraction, and the requantizer of \"{}\" ({}) makes "
+      "codes of integer sums; expected \"integer\" or no rule at {} of \"{}\"",
+      spec.where, spec.method->id, quantize.name, quantize.site->spec().requantizer.where,
+      found->first.site->name, found->first.layer));
 }
 
 void Lowering::check_weight_groups(const Parameter& weight, const Layer& layer) const {

@@ -40,6 +40,8 @@ class Lowering {
   /// InputError when a bias would be coded by the scale of sums that are no integers.
   void check_bias(const Node& node, const SiteKey& read, int input) const;
   /// InputError when groups of a weight, or of what becomes of it, reach over an output channel.
+  /// InputError where a requantizer stands behind sums whose accumulator adds no integers.
+  void check_register(const Node& quantize) const;
   void check_weight_groups(const Parameter& weight, const Layer& layer) const;
   void attach_update_sites(Parameter& parameter, const Layer& layer);
   [[nodiscard]] bool is_after_relu(int node) const;

@@ -39,8 +39,19 @@ Interval codes_of(const Operand& x) {
   return {static_cast<std::int64_t>(x.code_min), static_cast<std::int64_t>(x.code_max)};
 }
 
+/// What of a sum's reach its accumulator's register holds: all, or what overflows come to.
+Interval held(Interval sum, const AccumulatorRef& accumulator) {
+  const bool is_modelled =
+      accumulator.ops != nullptr && accumulator.ops->is_exact(accumulator.self) == 0;
+  const std::uint32_t bits = is_modelled ? accumulator.ops->bits(accumulator.self) : 64;
+  if (bits == 0 || bits > 62) return sum;
+  const std::int64_t half = std::int64_t{1} << (bits - 1);
+  return sum.lo >= -half && sum.hi < half ? sum : Interval{-half, half - 1};
+}
+
 /// What a sum of each output channel can reach, from the signs of the weights.
-std::vector<Interval> reach(const Node& node) {
+std::vector<Interval> reach(const Execution& e, const Node& node) {
+  const AccumulatorRef accumulator = e.accumulators->reference(node, 0, e.pass);
   const ContractionShape shape = node.layer->type->contraction(*node.layer, 1);
   const Interval x = codes_of(node.input_operand);
   const auto count = static_cast<std::uint64_t>(shape.w_size());
@@ -55,7 +66,7 @@ std::vector<Interval> reach(const Node& node) {
       sum.lo += std::min(w * x.lo, w * x.hi);
       sum.hi += std::max(w * x.lo, w * x.hi);
     }
-    sums.push_back(sum);
+    sums.push_back(held(sum, accumulator));
   }
   return sums;
 }
@@ -66,7 +77,7 @@ void begin_task(const Execution& e, const Node& start, RequantizeTask& task) {
   task.offset.assign(channels, 0);
   if (start.weight != nullptr) {
     const Operand &x = start.input_operand, &w = start.weight_operand;
-    task.sums = reach(start);
+    task.sums = reach(e, start);
     for (std::size_t c = 0; c < channels; ++c) {
       task.factor.push_back(double{*x.scale} * double{w.scale[w.scale_count == 1 ? 0 : c]});
       if (!start.bias_integers.empty()) {
@@ -116,17 +127,23 @@ void take_behind(const Execution& e, const Requantized& group, double scale, std
   }
 }
 
-RequantizeTask task_of(const Execution& e, const Node& quantize) {
-  const Requantized& group = *quantize.requantized;
+/// The codes that are wanted, and what the sums are.
+RequantizeTask task_without_behind(const Execution& e, const Node& quantize) {
+  const Node& start = *quantize.requantized->start;
   const qloom_encoding encoding = quantize.site->encoding();
   RequantizeTask task;
-  task.channels = static_cast<std::uint64_t>(group.start->out_shape.channels);
+  task.channels = static_cast<std::uint64_t>(start.out_shape.channels);
   task.zero_point = encoding.grid.zero_point[0];
   task.codes = {encoding.grid.code_min[0], encoding.grid.code_max[0]};
   task.rounding = quantize.site->rounding_rule();
-  begin_task(e, *group.start, task);
-  const double scale = double{encoding.grid.scale[0]};
-  take_behind(e, group, scale, task.zero_point, task);
+  begin_task(e, start, task);
+  return task;
+}
+
+RequantizeTask task_of(const Execution& e, const Node& quantize) {
+  RequantizeTask task = task_without_behind(e, quantize);
+  const double scale = double{quantize.site->encoding().grid.scale[0]};
+  take_behind(e, *quantize.requantized, scale, task.zero_point, task);
   for (double& factor : task.factor) factor /= scale;
   for (double& offset : task.offset) offset /= scale;
   return task;
@@ -161,22 +178,64 @@ bool awaits_codes(const Execution& e, const Node& quantize) {
          });
 }
 
-/// RunError unless the requantizer has integers to begin with and codes that it can give.
-void require_integers(const Execution& e, const Node& quantize) {
-  SiteQuantizer& site = *quantize.site;
-  const std::string& start = quantize.requantized->start->name;
-  const auto require = [&](bool holds, const std::string& message) {
-    if (!holds) throw RunError(fmt::format("{}: {}", site.context().name, message));
+/// Why the layer that begins the group has no integers in this pass.
+std::string without_integers(const Execution& e, const Node& start) {
+  if (start.weight != nullptr) return without_codes(start);
+  for (const int i : start.inputs) {
+    const Operand x = handed_on(e, e.node(i));
+    if (x.codes && x.scale_count == 1) continue;
+    return fmt::format("what it reads of \"{}\" has no integer codes at one scale", e.node(i).name);
+  }
+  return "the codes that it reads are too wide for its sums";
+}
+
+/// Codes that the method is asked for before its factors are known, since a norm still follows
+/// the batch: one channel, a factor that brings the sums' reach to the codes.
+RequantizeTask trial_of(const Execution& e, const Node& quantize) {
+  RequantizeTask task = task_without_behind(e, quantize);
+  const std::vector<Interval> sums = std::move(task.sums);
+  const auto span = static_cast<double>(task.codes.hi - task.codes.lo + 1);
+  task.sums.assign(task.inputs, {0, 0});
+  task.factor.assign(task.inputs, 1);
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const std::size_t input = i / task.channels;
+    Interval& sum = task.sums[input];
+    sum = {std::min(sum.lo, sums[i].lo), std::max(sum.hi, sums[i].hi)};
+    const auto most = static_cast<double>(std::max<std::int64_t>({-sum.lo, sum.hi, 1}));
+    task.factor[input] = std::min(1.0, std::ldexp(1.0, std::ilogb(span / most)));
+  }
+  task.channels = 1;
+  task.offset.assign(1, 0);
+  return task;
+}
+
+/// InputError with the rule's place where the requantizer has no integers to begin with although
+/// it acts, or cannot give these codes whatever its factors: at the first batch that can tell.
+void require_possible(const Execution& e, const Node& quantize) {
+  Requantized& group = *quantize.requantized;
+  const sites::QuantizerSpec& spec = quantize.site->spec();
+  const auto require = [&](bool holds, const std::string& where, const std::string& message) {
+    if (!holds) throw InputError(fmt::format("{}: {}", where, message));
   };
-  require(has_integers(e, *quantize.requantized->start),
-          fmt::format("\"{}\" has no integer sums in this pass: what it reads has no integer codes "
-                      "at one scale, or its accumulator does not add exactly",
-                      start));
-  require(site.is_coded() && site.encoding().grid.offset == nullptr,
-          fmt::format("a requantizer makes integers, and codes of \"{}\" do not stand for equally "
-                      "spaced numbers of which 0 is one; expected a quantizer such as affine, lsq "
-                      "or fixed_point",
-                      site.spec().quantizer.method->id));
+  require(
+      quantize.site->is_coded() && quantize.site->encoding().grid.offset == nullptr,
+      spec.quantizer.where,
+      fmt::format("a requantizer makes integers, and codes of \"{}\" at \"{}\" do not stand for "
+                  "equally spaced numbers of which 0 is one; expected a quantizer such as "
+                  "affine, lsq or fixed_point",
+                  spec.quantizer.method->id, quantize.site->context().name));
+  const bool has = has_integers(e, *group.start);
+  require(has || !group.acts, spec.requantizer.where,
+          has ? ""
+              : fmt::format("\"{}\" has no integer sums in this pass: {}", group.start->name,
+                            without_integers(e, *group.start)));
+  if (!has || group.is_possible) return;
+  try {
+    static_cast<void>(group.method.derive(trial_of(e, quantize)));
+  } catch (const registry::Refusal& refusal) {
+    throw InputError(fmt::format("{}: {}", spec.requantizer.where, refusal.what()));
+  }
+  group.is_possible = true;
 }
 
 /// The integers that the steps of a tile begin with.
@@ -226,12 +285,13 @@ void forward_requantized(Execution& e, Node& quantize) {
   const Tensor& x = *e.node(quantize.inputs[0]).value;
   SiteQuantizer& site = *quantize.site;
   site.begin_forward(x, e.pass.phase);
-  group.acts = is_affine(group, e.pass) && !awaits_codes(e, quantize);
+  const bool awaits = awaits_codes(e, quantize);
+  group.acts = is_affine(group, e.pass) && !awaits;
+  if (!awaits) require_possible(e, quantize);
   CodedTensor* const codes = place_codes(quantize);
   quantize.value = hands_on_codes_alone(e, quantize) ? nullptr : &quantize.out;
   Tensor* const y = quantize.value == nullptr ? nullptr : &quantize.out;
   if (!group.acts) return site.end_forward(x, y, codes);
-  require_integers(e, quantize);
   RequantizeTask task = task_of(e, quantize);
   if (!is_same(task, group.task)) {
     group.task = std::move(task);

@@ -16,6 +16,7 @@ struct Requantized {
   Node* start = nullptr;            ///< a contraction, an add or an average pool
   std::vector<const Node*> behind;  ///< norms and clamps, in order
   methods::Requantizer method;
+  bool is_possible = false;       ///< has the method answered for codes and sums of this kind?
   bool acts = false;              ///< did it make the codes of the last forward?
   methods::RequantizeTask task;   ///< of the last derive()
   methods::Requantization steps;  ///< its answer

@@ -46,7 +46,7 @@ void add_columns(const qloom_encoding& e, Json& entry) {
   bool is_usual = true;
   for (std::uint64_t g = 0; g < e.groups; ++g) {
     const float offset = e.grid.offset == nullptr ? 0.0F : e.grid.offset[g];
-    const auto value = [&](std::int32_t code) {
+    const auto value = [&](std::int64_t code) {
       return offset + static_cast<float>(code - e.grid.zero_point[g]) * e.grid.scale[g];
     };
     lo.push_back(value(e.grid.code_min[g]));
