@@ -78,8 +78,8 @@ data::FileHash hash_of(const data::Bytes& bytes) {
   return {bytes.size(), data::digest_text(hash.digest())};
 }
 
-json::Json to_json(const data::FileHash& hash) {
-  return {{"file", kConstantsFile}, {"bytes", hash.bytes}, {"digest", hash.digest}};
+json::Json to_json(const data::FileHash& hash, const std::string& file) {
+  return {{"file", file}, {"bytes", hash.bytes}, {"digest", hash.digest}};
 }
 
 ConstantsReader::ConstantsReader(const std::filesystem::path& file, const data::FileHash& expected,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// program.npz: the arrays that program.json names.
+// program.npz, step.npz: the arrays that the text beside it names.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +36,8 @@ class ConstantsWriter {
 };
 
 [[nodiscard]] data::FileHash hash_of(const data::Bytes& bytes);
-/// The file's size and digest, as program.json has them.
-[[nodiscard]] json::Json to_json(const data::FileHash& hash);
+/// The name, size and digest of a file, as the text beside it has them.
+[[nodiscard]] json::Json to_json(const data::FileHash& hash, const std::string& file);
 
 /// Arrays out of the file, each asked for by the place that names it. InputErrors begin with the
 /// file and end with that place.

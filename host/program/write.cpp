@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include <algorithm>
-#include <span>
-
 #include <fmt/format.h>
 
-#include "host/data/arrays/array_file.hpp"
-#include "host/program/constants.hpp"
 #include "host/program/document.hpp"
 #include "host/program/files.hpp"
 #include "host/program/kinds.hpp"
@@ -37,7 +32,7 @@ class Writer {
             {"tensors", tensors},
             {"ops", ops}};
   }
-  [[nodiscard]] data::Bytes constants() const { return constants_.bytes(); }
+  [[nodiscard]] const ConstantsWriter& constants() const { return constants_; }
 
  private:
   [[nodiscard]] const std::string& name(int tensor) const { return program_.tensor(tensor).name; }
@@ -59,28 +54,23 @@ class Writer {
     Json text = {{"name", op.name}, {"op", name_of(op.kind)}, {"out", name(op.output)}};
     for (const int input : op.inputs) text["in"].push_back(name(input));
     const Traits traits = traits_of(op.kind);
-    if (traits.has_window && op.kind != Kind::kDense) add_window(op, text);
+    if (traits.has_window && op.kind != Kind::kDense) {
+      add_window(op.window, text);
+      text["dilation"] = {op.window.dilation_h, op.window.dilation_w};
+    }
     if (op.kind == Kind::kConv) {
       text["groups"] = op.window.groups;
       text["pad_code"] = op.pad;
     }
     if (traits.has_weights) add_products(op, text);
-    if (traits.has_steps) text["steps"] = chain_json(op.steps, op.name + ".steps");
+    if (traits.has_steps) text["steps"] = to_json(op.steps, op.name + ".steps", constants_);
     if (!traits.has_input_steps) return text;
     text["input_steps"] = Json::array();
     for (std::size_t i = 0; i < op.input_steps.size(); ++i) {
       text["input_steps"].push_back(
-          chain_json(op.input_steps[i], fmt::format("{}.input_steps.{}", op.name, i)));
+          to_json(op.input_steps[i], fmt::format("{}.input_steps.{}", op.name, i), constants_));
     }
     return text;
-  }
-
-  static void add_window(const Op& op, Json& text) {
-    const ContractionShape& w = op.window;
-    text["kernel"] = {w.kernel_h, w.kernel_w};
-    text["stride"] = {w.stride_h, w.stride_w};
-    text["dilation"] = {w.dilation_h, w.dilation_w};
-    text["pad"] = {w.pad_top, w.pad_bottom, w.pad_left, w.pad_right};
   }
 
   void add_products(const Op& op, Json& text) {
@@ -96,57 +86,16 @@ class Writer {
         {"bits", op.sum.bits}, {"overflow", name_of(op.sum.overflow)}, {"needed", op.sum.needed}};
   }
 
-  Json chain_json(const Chain& chain, const std::string& array) {
-    Json text = Json::array();
-    for (std::size_t i = 0; i < chain.size(); ++i) {
-      text.push_back(step_json(chain[i], fmt::format("{}.{}", array, i)));
-    }
-    return text;
-  }
-
-  /// One constant for all channels stands in the text, several are an array.
-  Json step_json(const steps::Step& step, const std::string& array) {
-    Json text = {{"do", name_of(step.op)}};
-    if (step.op == steps::Op::kShiftRight) text["rounding"] = name_of(step.rounding);
-    const auto groups = static_cast<std::int64_t>(step.groups());
-    const bool is_list = step.op == steps::Op::kCount || step.op == steps::Op::kTable;
-    if (step.op == steps::Op::kFloatScale) {
-      text["constants"] = array;
-      constants_.add(array, {groups, 1}, step.factors);
-    } else if (is_list || step.groups() > 1) {
-      text["constants"] = array;
-      constants_.add(array, {groups, static_cast<std::int64_t>(step.per_channel)}, step.constants);
-    } else if (step.op == steps::Op::kClamp) {
-      text["low"] = step.constants[0];
-      text["high"] = step.constants[1];
-    } else {
-      text["value"] = step.constants[0];
-    }
-    return text;
-  }
-
   const Program& program_;
   ConstantsWriter constants_;
 };
-
-std::span<const std::uint8_t> bytes_of(const std::string& text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 }  // namespace
 
 void write(const Program& program, const std::filesystem::path& folder) {
   Writer writer(program);
-  Json document = writer.document();
-  const data::Bytes constants = writer.constants();
-  document["constants"] = to_json(hash_of(constants));
-  document["digest"] = digest_of(document);
-  const std::string text = document.dump(2) + "\n";
-  data::require_writable_folder(folder);
-  data::StagedFile staged_constants(folder / kConstantsFile, constants);
-  data::StagedFile staged_text(folder / kProgramFile, bytes_of(text));
-  staged_constants.commit();
-  staged_text.commit();
+  const Json document = writer.document();
+  write_document(document, writer.constants(), kProgramForm, folder);
 }
 
 }  // namespace qloom::program

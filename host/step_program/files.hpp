@@ -7,6 +7,7 @@
 
 #include <filesystem>
 
+#include "host/program/document.hpp"
 #include "host/step_program/step_program.hpp"
 
 namespace qloom::step_program {
@@ -14,6 +15,7 @@ namespace qloom::step_program {
 inline constexpr const char* kStepFile = "step.json";
 inline constexpr const char* kArraysFile = "step.npz";
 inline constexpr int kStepFormat = 2;
+inline constexpr program::DocumentForm kStepForm{kStepFile, kArraysFile, "step", kStepFormat};
 
 /// Writes both files, step.json last; the folder is created when missing. The same program, the
 /// same bytes. The program is one that fault_of() accepts. InputError for a folder in which nothing

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
-#include <span>
-
 #include <fmt/format.h>
 
-#include "host/data/arrays/array_file.hpp"
-#include "host/program/constants.hpp"
 #include "host/program/document.hpp"
 #include "host/step_program/files.hpp"
 
@@ -46,7 +42,7 @@ class StepWriter {
     }
     return text;
   }
-  [[nodiscard]] data::Bytes arrays() const { return arrays_.bytes(); }
+  [[nodiscard]] const program::ConstantsWriter& arrays() const { return arrays_; }
 
  private:
   [[nodiscard]] const std::string& name(int tensor) const { return program_.tensor(tensor).name; }
@@ -66,9 +62,7 @@ class StepWriter {
     const Traits traits = traits_of(op.kind);
     if (traits.has_window) {
       const ContractionShape& w = op.window;
-      text["kernel"] = {w.kernel_h, w.kernel_w};
-      text["stride"] = {w.stride_h, w.stride_w};
-      text["pad"] = {w.pad_top, w.pad_bottom, w.pad_left, w.pad_right};
+      program::add_window(w, text);
       if (traits.is_product) text["dilation"] = {w.dilation_h, w.dilation_w};
       if (traits.is_product) text["groups"] = w.groups;
     }
@@ -79,10 +73,7 @@ class StepWriter {
   void add_numbers(const Op& op, Json& text) {
     const bool is_normalise = op.kind == Kind::kNormalise;
     if (op.kind == Kind::kMap) {
-      text["steps"] = Json::array();
-      for (std::size_t i = 0; i < op.steps.size(); ++i) {
-        text["steps"].push_back(step_json(op.steps[i], fmt::format("{}.steps.{}", op.name, i)));
-      }
+      text["steps"] = program::to_json(op.steps, op.name + ".steps", arrays_);
     }
     if (op.kind == Kind::kSubtractLabel) text["one"] = op.one;
     if (op.kind == Kind::kSignificant || is_normalise) text["bits"] = op.bits;
@@ -102,26 +93,6 @@ class StepWriter {
     }
   }
 
-  /// One constant for all channels stands in the text, several are an array.
-  Json step_json(const steps::Step& step, const std::string& array) {
-    Json text = {{"do", steps::name_of(step.op)}};
-    if (step.op == steps::Op::kShiftRight) text["rounding"] = steps::name_of(step.rounding);
-    const bool is_list = step.op == steps::Op::kCount || step.op == steps::Op::kTable;
-    if (is_list || step.groups() > 1) {
-      text["constants"] = array;
-      arrays_.add(
-          array,
-          {static_cast<std::int64_t>(step.groups()), static_cast<std::int64_t>(step.per_channel)},
-          step.constants);
-    } else if (step.op == steps::Op::kClamp) {
-      text["low"] = step.constants[0];
-      text["high"] = step.constants[1];
-    } else {
-      text["value"] = step.constants[0];
-    }
-    return text;
-  }
-
   const Program& program_;
   program::ConstantsWriter arrays_;
 };
@@ -130,19 +101,8 @@ class StepWriter {
 
 void write(const Program& program, const std::filesystem::path& folder) {
   StepWriter writer(program);
-  Json document = writer.document();
-  const data::Bytes arrays = writer.arrays();
-  const data::FileHash hash = program::hash_of(arrays);
-  document["constants"] = {{"file", kArraysFile}, {"bytes", hash.bytes}, {"digest", hash.digest}};
-  document["digest"] = program::digest_of(document);
-  const std::string text = document.dump(2) + "\n";
-  data::require_writable_folder(folder);
-  data::StagedFile staged_arrays(folder / kArraysFile, arrays);
-  data::StagedFile staged_text(
-      folder / kStepFile,
-      std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
-  staged_arrays.commit();
-  staged_text.commit();
+  const Json document = writer.document();
+  program::write_document(document, writer.arrays(), kStepForm, folder);
 }
 
 }  // namespace qloom::step_program

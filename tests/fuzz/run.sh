@@ -15,7 +15,7 @@ set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 seconds="${1:-60}"
-formats=(pipeline model sweep manifest npy npz idx cifar checkpoint program)
+formats=(pipeline model sweep manifest npy npz idx cifar checkpoint program step)
 if [[ ! $seconds =~ ^[1-9][0-9]*$ ]]; then
   echo "run.sh: \"$seconds\", expected a number of seconds" >&2
   exit 2
