@@ -110,9 +110,24 @@ TEST_F(Formats, AFileNamesBitsScaleBinaryPointAndZeroPoint) {
   const std::string table = text("formats/formats.csv");
   EXPECT_NE(
       table.find("weight,d,,grid,affine,6,true,tensor,1,fixed_point,,nearest_even,0,0.125,3,0,"
-                 "-32,31,,,-4.0,3.875,\r\n"),
+                 "-32,31,,,-4.0,3.875,,,\r\n"),
       std::string::npos)
       << table;
+}
+
+TEST_F(Formats, TheTableNamesRequantizersAndPaddings) {
+  derive("p.json", {{"rules", Json::parse(
+                                  R"([{"site": "weight", "quantizer": {"plugin": "affine"}},
+      {"site": ["input", "activation"], "pad": 0.25,
+       "quantizer": {"plugin": "fixed_point", "bits": 8, "fraction_bits": 3}},
+      {"site": "logits", "quantizer": {"plugin": "affine"},
+       "requantizer": {"plugin": "multiplier"}}])")}});
+  ASSERT_EQ(qloom({"run", "p.json", "--output", "run"}).status, 0);
+  ASSERT_EQ(qloom({"export", "run", "--format", "formats"}).status, 0);
+  const std::string table = text("run/formats.csv");
+  EXPECT_NE(table.find(",message,requantizer,pad\r\n"), std::string::npos) << table;
+  EXPECT_NE(table.find(",multiplier,\r\n"), std::string::npos) << table;
+  EXPECT_NE(table.find(",,0.25\r\n"), std::string::npos) << table;
 }
 
 TEST_F(Formats, LearnedGridsAreFixedOnes) {

@@ -145,7 +145,10 @@ std::string line_of(const Json& entry, std::size_t group) {
     line += ",";
     if (is_grid) line += cell(entry, column, group);
   }
-  return line + "," + cell(entry, "message", 0) + "\r\n";
+  const Json& rule = entry["rule"];
+  line += "," + cell(entry, "message", 0) + ",";
+  if (rule.contains("requantizer")) line += cell(rule["requantizer"], "plugin", 0);
+  return line + "," + cell(rule, "pad", 0) + "\r\n";
 }
 
 }  // namespace
@@ -172,7 +175,7 @@ std::string formats_csv(const Json& file) {
   for (const char* column : kColumns) text += std::string(column) + ",";
   text += "quantizer,range,rounding,group";
   for (const char* column : kGroupColumns) text += std::string(",") + column;
-  text += ",message\r\n";
+  text += ",message,requantizer,pad\r\n";
   for (const Json& entry : file["sites"]) {
     const std::size_t groups = entry["use"] == "grid" ? entry["scale"].size() : 1;
     for (std::size_t g = 0; g < groups; ++g) text += line_of(entry, g);
