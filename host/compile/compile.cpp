@@ -9,9 +9,9 @@
 #include <fmt/format.h>
 
 #include "host/compile/codes.hpp"
+#include "host/compile/contractions.hpp"
 #include "host/compile/draft.hpp"
 #include "host/compile/operands.hpp"
-#include "host/compile/register.hpp"
 #include "host/compile/routes/logits.hpp"
 #include "host/compile/tensors.hpp"
 #include "host/tensor/error.hpp"
@@ -120,9 +120,9 @@ class Compiler {
     for (std::size_t i = 0; i < node.inputs.size(); ++i) inputs.push_back(from(node, i).tensor);
     const layers::OfCodes of_codes = node.layer->type->of_codes;
     if (of_codes != layers::OfCodes::kSum && of_codes != layers::OfCodes::kMean) {
-      const int tensor = add_chosen(draft_, node, inputs);
-      if (tensor < 0) return {};
-      return {Reached::What::kCodes, tensor, {}, {}};
+      std::vector<const Node*> makers;
+      for (const int i : node.inputs) makers.push_back(&node_at(i));
+      return {Reached::What::kCodes, add_chosen(draft_, node, inputs, makers), {}, {}};
     }
     Reached reached{Reached::What::kRoute, -1, {}, {}};
     reached.route.start = &node;
@@ -131,9 +131,9 @@ class Compiler {
       reached.added = inputs;
       return reached;
     }
-    reached.tensor = add_sums(draft_, node, inputs);
+    reached.tensor = add_mean(draft_, node, inputs[0]);
     if (reached.tensor < 0) return {};
-    reached.route.scale = draft_.tensor(reached.tensor).scale.at(0);
+    reached.route.scale = draft_.tensor(reached.tensor).scale;
     return reached;
   }
 
@@ -161,7 +161,7 @@ class Compiler {
     const program::Tensor& codes = draft_.tensor(reached.tensor);
     reached.route.start = &node_at(node.inputs[0]);
     reached.route.begins_at_codes = true;
-    reached.route.scale = codes.scale.at(0);
+    reached.route.scale = codes.scale;
     reached.route.zero_point = codes.zero_point;
     reached.route.phase = phase();
     return reached;
@@ -172,42 +172,33 @@ class Compiler {
     const Reached& input = from(node);
     const contraction::AccumulatorRef accumulator =
         network_.accumulators.reference(node, 0, network_.plan.last_pass());
-    auto refusals = refusals_at(node, read, accumulator);
+    auto refusals = refusals_at(node, read, accumulator, makes_logits(node));
     for (Refusal& refusal : refusals) draft_.refuse(std::move(refusal));
     if (!refusals.empty() || input.what != Reached::What::kCodes) return {};
-    Op op;
-    op.name = node.layer->name;
-    op.inputs = {input.tensor};
-    op.window = node.layer->type->contraction(*node.layer, 1);
-    const bool pads = op.window.pads(), is_pixel = op.window.in_h * op.window.in_w == 1;
-    op.kind = is_pixel && !pads && op.window.groups == 1 ? Kind::kDense : Kind::kConv;
-    take_weights(node, op);
-    const program::Tensor& x = draft_.tensor(input.tensor);
-    const Interval codes{x.type.values().lo - x.zero_point, x.type.values().hi - x.zero_point};
-    if (op.kind == Kind::kConv) {
-      const auto pad = static_cast<std::int64_t>(double{node.input_operand.pad} /
-                                                 double{*node.input_operand.scale});
-      op.pad = x.zero_point + pad;
-      if (pads && (pad < codes.lo || pad > codes.hi)) {
-        draft_.refuse({op.name,
-                       fmt::format("pads with {}, which its input's codes do not reach",
-                                   node.input_operand.pad),
-                       {}});
-        return {};
-      }
-    }
-    auto sums = program::sums_of(op, codes);
-    Interval all{0, 0};
-    for (const Interval& sum : sums) all = steps::join(all, sum);
-    if (!take_register(draft_, all, accumulator, op)) return {};
-    for (Interval& sum : sums) sum = held(op.sum, sum);
     Reached reached{Reached::What::kRoute, -1, {}, {}};
     reached.route.contraction = &node;
     reached.route.phase = phase();
-    reached.tensor = draft_.add(op, sum_tensor_of(node, held(op.sum, all)),
-                                {Source::What::kSums, &node, nullptr});
-    draft_.set_ranges(reached.tensor, sums);
+    if (node.weight_operand.codes) {
+      reached.tensor = add_products(draft_, node, input.tensor, accumulator, {});
+      return reached.tensor < 0 ? Reached{} : reached;
+    }
+    for (std::size_t p = 0; p < network::WeightPlanes::kCount; ++p) {
+      reached.added.push_back(add_products(draft_, node, input.tensor, accumulator, p));
+      if (reached.added.back() < 0) return {};
+    }
     return reached;
+  }
+
+  /// Does no sum follow that of the layer?
+  [[nodiscard]] bool makes_logits(const Node& node) const {
+    const auto at = std::find_if(nodes_.begin(), nodes_.end(),
+                                 [&](const auto& other) { return other.get() == &node; });
+    return std::none_of(at + 1, nodes_.end(), [](const auto& other) {
+      return other->type == Node::Type::kLayer &&
+             (other->layer->is_contraction() ||
+              other->layer->type->of_codes == layers::OfCodes::kSum ||
+              other->layer->type->of_codes == layers::OfCodes::kMean);
+    });
   }
 
   Reached take_quantize(const Node& node) {
@@ -230,13 +221,22 @@ class Compiler {
     }
     Route route = before.route;
     route.site = node.site.get();
+    if (!before.added.empty() && route.contraction != nullptr) {
+      refuse_planes(*route.contraction);
+      return {};
+    }
     if (!before.added.empty()) {
       before.tensor = add_sums(draft_, *route.start, before.added);
       if (before.tensor < 0) return {};
-      route.scale = draft_.tensor(before.tensor).scale.at(0);
+      route.scale = draft_.tensor(before.tensor).scale;
     }
     if (before.tensor < 0) return take_real_image(node, name, route);
     return absorb_route(node, name, before.tensor, route);
+  }
+
+  /// Two sums are no function of one integer.
+  void refuse_planes(const Node& node) {
+    draft_.refuse(planes_refusal(node.layer->name, makes_logits(node)));
   }
 
   /// Images that are no bytes are the program's input as codes.
@@ -325,6 +325,10 @@ class Compiler {
     const Reached& last = reached_.back();
     const Node& node = *nodes_.back();
     int logits = last.tensor;
+    if (last.what == Reached::What::kRoute && !last.added.empty() &&
+        last.route.contraction != nullptr) {
+      return refuse_planes(*last.route.contraction);
+    }
     if (last.what == Reached::What::kRoute && is_linear(last.route)) {
       try {
         logits = add_logits(last.route, last.tensor);

@@ -25,8 +25,10 @@ struct Source {
   enum class What {
     kBytes,    ///< the image
     kSums,     ///< integer sums of the contraction `node`
+    kPlane,    ///< those of number `plane` of its planes of weights
     kHanded,   ///< codes whose values the node hands on
     kOwnSums,  ///< exact sums of codes that the node made: an add or an average pool
+    kWindows,  ///< those of an average pool before they stand for one number of elements
     kCodes,    ///< codes that `site` makes of the values of `node`, after the layers `behind`
     kLogits,   ///< the sums of the last contraction at one scale: no tensor of the simulation
     kClass     ///< index of the largest logit
@@ -35,6 +37,7 @@ struct Source {
   SiteQuantizer* site = nullptr;
   std::vector<const Node*> behind{};  ///< that work element by element, of whose values a pool or
                                       ///< a move in between chooses
+  std::size_t plane = 0;
 };
 
 /// What was found for one operation, beside the operation itself.

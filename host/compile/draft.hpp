@@ -31,6 +31,9 @@ class Draft {
   void set_ranges(int tensor, std::vector<Interval> ranges);
   [[nodiscard]] const std::vector<Interval>& ranges_of(int tensor) const;
 
+  void set_scale(int tensor, std::vector<double> scale) {
+    out_.program.tensors[static_cast<std::size_t>(tensor)].scale = std::move(scale);
+  }
   void set_outputs(std::vector<int> tensors) { out_.program.outputs = std::move(tensors); }
   void set_float_logits(bool has) { out_.has_float_logits = has; }
   /// The end: the program, or none where something was refused. RunError when it is none.

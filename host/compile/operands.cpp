@@ -48,8 +48,8 @@ void check_input(const Node& node, const Node& from, std::vector<Refusal>& refus
   }
 }
 
-void check_weights(const Node& node, std::vector<Refusal>& refusals) {
-  if (node.weight_operand.codes) return;
+void check_weights(const Node& node, bool makes_logits, std::vector<Refusal>& refusals) {
+  if (node.weight_operand.codes || (node.planes && node.planes->are_there)) return;
   const std::string& layer = node.layer->name;
   const network::Parameter& weight = *node.weight;
   if (weight.forward == nullptr) {
@@ -57,6 +57,9 @@ void check_weights(const Node& node, std::vector<Refusal>& refusals) {
         {layer, "weights are real: no rule at site weight", rule_for("weight", layer)});
   } else if (!weight.shadow.empty()) {
     refusals.push_back({layer, "weights are real: evaluation uses averaged ones", {}});
+  } else if (network::is_of_planes(weight.forward->encoding(),
+                                   static_cast<std::uint64_t>(node.out_shape.channels))) {
+    refusals.push_back(planes_refusal(layer, makes_logits));
   } else {
     refusals.push_back({layer, "its weights: " + uncoded(*weight.forward), {}});
   }
@@ -82,11 +85,20 @@ std::string rule_for(const std::string& site, const std::string& layer) {
       layer);
 }
 
+Refusal planes_refusal(const std::string& layer, bool makes_logits) {
+  return {layer,
+          "its weights are -n, 0 and p: two sums, which a requantizer joins and thresholds do not",
+          fmt::format(R"({{"site": "{}", "layers": ["{}"], "quantizer": {{"plugin": "affine", )"
+                      R"("bits": 8}}, "requantizer": {{"plugin": "multiplier"}}}})",
+                      makes_logits ? "logits" : "output", layer)};
+}
+
 std::vector<Refusal> refusals_at(const Node& contraction, const Node& from,
-                                 const contraction::AccumulatorRef& accumulator) {
+                                 const contraction::AccumulatorRef& accumulator,
+                                 bool makes_logits) {
   std::vector<Refusal> refusals;
   check_input(contraction, from, refusals);
-  check_weights(contraction, refusals);
+  check_weights(contraction, makes_logits, refusals);
   const std::string& layer = contraction.layer->name;
   if (is_modelled(accumulator) &&
       !register_of(accumulator,

@@ -21,9 +21,13 @@ namespace qloom::compile {
 
 /// What is missing at a contraction that has run; empty where it adds integer codes exactly or in a
 /// register (register.hpp).
-/// `from`: the node that it reads.
+/// `from`: the node that it reads; `makes_logits`: no sum follows its own.
 [[nodiscard]] std::vector<Refusal> refusals_at(const Node& contraction, const Node& from,
-                                               const contraction::AccumulatorRef& accumulator);
+                                               const contraction::AccumulatorRef& accumulator,
+                                               bool makes_logits);
+
+/// Of a layer with two sums (network/plan/weight_planes.hpp) that no requantizer joins.
+[[nodiscard]] Refusal planes_refusal(const std::string& layer, bool makes_logits);
 
 /// Why the codes of a quantizer are no fixed function of a value; empty where they are.
 [[nodiscard]] std::string fault_of(SiteQuantizer& site, const network::Phase& phase);

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "host/layers/common/pool.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::compile {
@@ -41,15 +42,27 @@ Values codes_of(const Source& source, const network::Phase& phase) {
   return {codes.begin(), codes.end()};
 }
 
-/// The codes whose values a node hands on, at the tensor's scale.
+/// The codes whose values a node hands on, at the tensor's scales.
 Values handed_by(const Node& node, const program::Tensor& tensor) {
-  const double scale = tensor.scale.at(0);
+  const std::vector<double>& scale = tensor.scale;
   Values codes;
   codes.reserve(node.value->size());
   for (const float value : *node.value) {
-    codes.push_back(std::llrint(double{value} / scale) + tensor.zero_point);
+    const double unit = scale[codes.size() % scale.size()];
+    codes.push_back(std::llrint(double{value} / unit) + tensor.zero_point);
   }
   return codes;
+}
+
+/// The sums of a pool's windows, of those that stand for one number of elements.
+Values window_sums(const Node& node) {
+  const std::vector<std::int64_t> multiples =
+      layers::window_multiples(layers::pool_shape(*node.layer, 1));
+  const auto channels = static_cast<std::size_t>(node.out_shape.channels);
+  Values sums = node.sums;
+  for (std::size_t i = 0; i < sums.size(); ++i)
+    sums[i] /= multiples[i / channels % multiples.size()];
+  return sums;
 }
 
 /// Index of the largest value of each sample, the smallest among equals.
@@ -80,11 +93,17 @@ std::vector<Values> simulated(const Compiled& compiled, network::Network& networ
         tensors.push_back(sums_of(*source.node, network.accumulators.reference(
                                                     *source.node, 0, network.plan.last_pass())));
         break;
+      case Source::What::kPlane:
+        tensors.push_back(source.node->planes->sums[source.plane]);
+        break;
       case Source::What::kHanded:
         tensors.push_back(handed_by(*source.node, compiled.program.tensors[i]));
         break;
       case Source::What::kOwnSums:
         tensors.push_back(source.node->sums);
+        break;
+      case Source::What::kWindows:
+        tensors.push_back(window_sums(*source.node));
         break;
       case Source::What::kCodes:
         tensors.push_back(codes_of(source, phase));

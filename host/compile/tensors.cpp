@@ -36,21 +36,21 @@ contraction::ContractionShape window_of(const layers::Layer& layer) {
   return s;
 }
 
-void take_weights(const Node& node, program::Op& op) {
+void take_weights(const contraction::Operand& weights, program::Op& op) {
   const auto count = static_cast<std::uint64_t>(op.window.w_size());
   std::vector<float> codes(count);
-  kernels::load_values(node.weight_operand.codes, 1.0F, codes.data(), count);
+  kernels::load_values(weights.codes, 1.0F, codes.data(), count);
   op.weights.reserve(count);
   for (const float code : codes) op.weights.push_back(static_cast<std::int32_t>(code));
   const auto [lo, hi] = std::minmax_element(op.weights.begin(), op.weights.end());
   op.weight_type = program::type_of({std::min(*lo, -1), *hi});
 }
 
-program::Tensor sum_tensor_of(const Node& node, Interval values) {
+program::Tensor sum_tensor_of(const Node& node, const contraction::Operand& w, Interval values) {
   program::Tensor tensor =
       tensor_of(node.layer->name + ".sum", node.out_shape,
                 program::type_of({std::min<std::int64_t>(values.lo, -1), values.hi}));
-  const contraction::Operand &x = node.input_operand, &w = node.weight_operand;
+  const contraction::Operand& x = node.input_operand;
   for (std::uint64_t o = 0; o < w.scale_count; ++o) {
     tensor.scale.push_back(double{*x.scale} * double{w.scale[o]});
   }

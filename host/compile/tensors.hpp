@@ -17,11 +17,12 @@ namespace qloom::compile {
 [[nodiscard]] program::Tensor code_tensor_of(const std::string& name,
                                              const layers::SampleShape& shape,
                                              const SiteQuantizer& site);
-/// The sums of a contraction, which lie in `values`.
-[[nodiscard]] program::Tensor sum_tensor_of(const Node& contraction, Interval values);
+/// The sums of a contraction with these weights, which lie in `values`.
+[[nodiscard]] program::Tensor sum_tensor_of(const Node& contraction,
+                                            const contraction::Operand& weights, Interval values);
 /// Of a pool.
 [[nodiscard]] contraction::ContractionShape window_of(const layers::Layer& layer);
 /// Weights of a contraction and their type; op.window is there.
-void take_weights(const Node& contraction, program::Op& op);
+void take_weights(const contraction::Operand& weights, program::Op& op);
 
 }  // namespace qloom::compile

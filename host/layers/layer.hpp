@@ -108,9 +108,9 @@ enum class OfCodes {
   kValues,  ///< real values
   kChosen,  ///< the largest code of each window
   kMoved,   ///< the same codes in another shape
-  kBeside,  ///< those of its inputs side by side, where they have one scale
+  kBeside,  ///< those of its inputs side by side; several scales stay with their channels
   kSum,     ///< their sum, where they have one scale
-  kMean     ///< the sum of each window over the number of its elements
+  kMean     ///< the sum of each window over the number of its elements inside
 };
 
 /// What one layer type is. It does its work in one of five ways: `contraction`, `is_norm`,

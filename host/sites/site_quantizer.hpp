@@ -214,6 +214,10 @@ class SiteQuantizer {
     return present_ == Present::kStandIn ? trial_learned_ : learned_;
   }
   [[nodiscard]] bool has_codes() const { return quantizer_.has_codes(); }
+  /// Of its grid, before any tensor is known.
+  [[nodiscard]] std::uint32_t grid_bits() const {
+    return quantizer_.grid(context_.after_relu).bits;
+  }
   /// Does the quantizer have learned parameters at all?
   [[nodiscard]] bool learns() const { return quantizer_.learns(); }
   /// Has seen a tensor of training or calibration.

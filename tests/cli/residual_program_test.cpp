@@ -65,6 +65,20 @@ class ResidualProgram : public Program {
     }
     return "no such row";
   }
+  /// The program as C computes every tensor of it, this one too.
+  void expect_same_in_c(const std::string& tensor) {
+    ASSERT_EQ(qloom({"export", "program", "--format", "c", "--output", "c"}).status, 0);
+    std::string images;
+    for (int i = 0; i < 4 * 28 * 28; ++i) images += static_cast<char>(i * i % 251 + i % 5);
+    write("c/samples", images);
+    const std::string command = "cd '" + (folder_ / "c").string() +
+                                "' && cc -std=c99 -O1 -DMODEL_TRACE model.c model_main.c -o traced "
+                                "&& ./traced trace.bin <samples >outputs";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+    const Outcome diff = qloom({"diff", "program", "c/trace.bin"});
+    EXPECT_EQ(diff.status, 0) << diff.out << diff.err;
+    EXPECT_NE(diff.out.find(tensor), std::string::npos) << diff.out;
+  }
   [[nodiscard]] program::Kind kind_of(const std::string& tensor) const {
     const program::Program program = program::read(folder_ / "program");
     for (const program::Op& op : program.ops) {
@@ -98,17 +112,31 @@ TEST_F(ResidualProgram, HasTheRequantizersOfTheSimulation) {
 TEST_F(ResidualProgram, IsTheSameInC) {
   run(pipeline());
   expect_program();
-  ASSERT_EQ(qloom({"export", "program", "--format", "c", "--output", "c"}).status, 0);
-  std::string images;
-  for (int i = 0; i < 4 * 28 * 28; ++i) images += static_cast<char>(i * i % 251 + i % 5);
-  write("c/samples", images);
-  const std::string command = "cd '" + (folder_ / "c").string() +
-                              "' && cc -std=c99 -O1 -DMODEL_TRACE model.c model_main.c -o traced "
-                              "&& ./traced trace.bin <samples >outputs";
-  ASSERT_EQ(std::system(command.c_str()), 0);
-  const Outcome diff = qloom({"diff", "program", "c/trace.bin"});
-  EXPECT_EQ(diff.status, 0) << diff.out << diff.err;
-  EXPECT_NE(diff.out.find("p.sum"), std::string::npos) << diff.out;
+  expect_same_in_c("p.sum");
+}
+
+/// A mean that pads over codes of two scales, and a concat whose rule names a requantizer.
+TEST_F(ResidualProgram, OfBranchesSideBySideIsTheSameInC) {
+  Json p = pipeline();
+  Json layers = Json::array({p["model"]["inline"]["layers"][0], p["model"]["inline"]["layers"][3]});
+  for (const char* more :
+       {R"({"name": "s", "type": "concat", "input": ["c0", "c1"]})",
+        R"({"name": "m", "type": "average_pool", "kernel": 3, "stride": 2, "padding": "same"})",
+        R"({"name": "q", "type": "max_pool", "kernel": 2, "stride": 2, "input": "c1"})",
+        R"({"name": "t", "type": "concat", "input": ["m", "q"]})",
+        R"({"name": "d", "type": "dense", "units": "classes"})"}) {
+    layers.push_back(Json::parse(more));
+  }
+  p["model"]["inline"]["layers"] = layers;
+  p["rules"][2]["layers"] = {"c0", "c1", "m", "t"};
+  p["rules"].push_back(Json::parse(R"({"site": "output", "layers": ["c1"],
+      "quantizer": {"plugin": "fixed_point", "bits": 6, "fraction_bits": 2}})"));
+  run(p);
+  const Json summary = expect_program();
+  EXPECT_EQ(kind_of("m.windows"), program::Kind::kConv);
+  EXPECT_EQ(requantizer_of(summary, "m.2"), "multiplier, simulated") << summary.dump();
+  EXPECT_EQ(requantizer_of(summary, "t.2"), "multiplier, simulated");
+  expect_same_in_c("m.scaled");
 }
 
 TEST_F(ResidualProgram, AbsorbsWhatHasNoRequantizer) {

@@ -17,8 +17,10 @@ void start_values(const Route& route, std::int64_t rows, const std::int64_t* v, 
                                            channels, rows, v, y);
   }
   if (route.start != nullptr) {
+    const bool has_one = route.scale.size() == 1;
     for (std::int64_t i = 0; i < rows * channels; ++i) {
-      y[i] = static_cast<float>(static_cast<double>(v[i] - route.zero_point) * route.scale);
+      const double scale = route.scale[has_one ? 0 : static_cast<std::size_t>(i % channels)];
+      y[i] = static_cast<float>(static_cast<double>(v[i] - route.zero_point) * scale);
     }
     return;
   }

@@ -29,7 +29,8 @@ struct Route {
   const Node* contraction = nullptr;  ///< whose sums it begins with
   const Node* start = nullptr;        ///< or the add, pool or node of codes
   bool begins_at_codes = false;       ///< of start
-  double scale = 0;                   ///< of the integers of start, less zero_point
+  std::vector<double> scale{};        ///< of the integers of start, less zero_point: one, or one
+                                      ///< for each channel
   std::int64_t zero_point = 0;
   const Pixels* pixels = nullptr;
   std::vector<const Node*> nodes;  ///< in order

@@ -222,25 +222,57 @@ void average_pool(const PoolShape& s, const float* x, float* y) {
   });
 }
 
+std::int64_t common_count(const PoolShape& s) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 20;
+  std::int64_t rows = 1, columns = 1;
+  for (std::int64_t oh = 0; oh < s.out_h() && rows <= kMost; ++oh) {
+    const Window area = window(s, oh, 0);
+    rows = std::lcm(rows, std::max<std::int64_t>(area.h1 - area.h0, 1));
+  }
+  for (std::int64_t ow = 0; ow < s.out_w() && columns <= kMost; ++ow) {
+    const Window area = window(s, 0, ow);
+    columns = std::lcm(columns, std::max<std::int64_t>(area.w1 - area.w0, 1));
+  }
+  return rows <= kMost && columns <= kMost && rows * columns <= kMost ? rows * columns : 0;
+}
+
+std::vector<std::int64_t> window_multiples(const PoolShape& s) {
+  const std::int64_t common = common_count(s);
+  std::vector<std::int64_t> multiples;
+  for (std::int64_t oh = 0; oh < s.out_h(); ++oh) {
+    for (std::int64_t ow = 0; ow < s.out_w(); ++ow) {
+      multiples.push_back(common / std::max<std::int64_t>(window(s, oh, ow).count(), 1));
+    }
+  }
+  return multiples;
+}
+
 void sum_pool(const PoolShape& s, const float* x, std::int64_t* sums) {
+  const std::vector<std::int64_t> multiples = window_multiples(s);
   for_each_output_row(s, [&](std::int64_t sample, std::int64_t oh) {
     for (std::int64_t ow = 0; ow < s.out_w(); ++ow) {
       const std::int64_t at = ((sample * s.out_h() + oh) * s.out_w() + ow) * s.channels;
-      sums_of_window(s, x, sample, window(s, oh, ow), [to = sums + at](std::int64_t c, double sum) {
-        to[c] = static_cast<std::int64_t>(sum);
-      });
+      const std::int64_t multiple = multiples[static_cast<std::size_t>(oh * s.out_w() + ow)];
+      sums_of_window(s, x, sample, window(s, oh, ow),
+                     [to = sums + at, multiple](std::int64_t c, double sum) {
+                       to[c] = static_cast<std::int64_t>(sum) * multiple;
+                     });
     }
   });
 }
 
-void mean_of_sums(const PoolShape& s, const std::int64_t* sums, double scale, float* y) {
+void mean_of_sums(const PoolShape& s, const std::int64_t* sums, std::span<const float> scales,
+                  float* y) {
+  const auto common = static_cast<double>(common_count(s));
+  std::vector<double> factors;
+  for (std::size_t c = 0; c < static_cast<std::size_t>(s.channels); ++c) {
+    factors.push_back(double{scales[scales.size() == 1 ? 0 : c]} / common);
+  }
   for_each_output_row(s, [&](std::int64_t sample, std::int64_t oh) {
-    for (std::int64_t ow = 0; ow < s.out_w(); ++ow) {
-      const std::int64_t at = ((sample * s.out_h() + oh) * s.out_w() + ow) * s.channels;
-      const double factor = scale / count_of(window(s, oh, ow));
-      for (std::int64_t i = at; i < at + s.channels; ++i) {
-        y[i] = static_cast<float>(static_cast<double>(sums[i]) * factor);
-      }
+    const std::int64_t at = (sample * s.out_h() + oh) * s.out_w() * s.channels;
+    for (std::int64_t i = 0; i < s.out_w() * s.channels; ++i) {
+      const double factor = factors[static_cast<std::size_t>(i % s.channels)];
+      y[at + i] = static_cast<float>(static_cast<double>(sums[at + i]) * factor);
     }
   });
 }

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "host/layers/layer.hpp"
 
@@ -33,10 +35,17 @@ void max_pool_gradient(const PoolShape&, const float* dy, const std::int32_t* ar
 /// Mean of the elements inside the image (padding is not counted). A global average pool has the
 /// image's size as kernel.
 void average_pool(const PoolShape&, const float* x, float* y);
-/// Sums of integers whose sums double holds, exactly; padding counts as 0.
+/// What the number of elements inside the image divides, for every window; 0: that is beyond 2^20.
+[[nodiscard]] std::int64_t common_count(const PoolShape&);
+/// common_count() over the number of elements inside the image of each window, (out_h, out_w).
+[[nodiscard]] std::vector<std::int64_t> window_multiples(const PoolShape&);
+/// Sums of integers whose sums double holds, exactly, times the window's multiple: all of them
+/// stand for common_count() elements. Padding counts as 0.
 void sum_pool(const PoolShape&, const float* x, std::int64_t* sums);
-/// The mean of integers at a scale, of their sums: float(double(sum) * (scale / count)).
-void mean_of_sums(const PoolShape&, const std::int64_t* sums, double scale, float* y);
+/// The mean of integers of these sums: float(double(sum) * (scale / common_count)). Scales: one, or
+/// one for each channel.
+void mean_of_sums(const PoolShape&, const std::int64_t* sums, std::span<const float> scales,
+                  float* y);
 void average_pool_gradient(const PoolShape&, const float* dy, float* dx);
 
 }  // namespace qloom::layers

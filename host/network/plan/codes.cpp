@@ -26,6 +26,14 @@ bool has_common_scale(const Execution& e, const Node& node) {
   });
 }
 
+/// Does every input hand codes on, at one scale or one for each channel?
+bool has_codes(const Execution& e, const Node& node) {
+  return std::all_of(node.inputs.begin(), node.inputs.end(), [&](int i) {
+    const Operand x = handed_on(e, e.node(i));
+    return x.codes && x.scale_count > 0;
+  });
+}
+
 /// Element of `form.bytes()` bytes number places[i], for each i.
 void choose(CodeView from, const std::vector<std::int32_t>& places, CodedTensor& to) {
   const std::size_t bytes = from.form.bytes();
@@ -54,6 +62,20 @@ void put_beside(const Operand& x, std::int64_t rows, std::int64_t channels, std:
   });
 }
 
+/// The scale of each channel of inputs that lie side by side.
+void take_scales(const Execution& e, Node& node) {
+  node.channel_scales.clear();
+  for (const int i : node.inputs) {
+    const Operand x = handed_on(e, e.node(i));
+    const auto channels = static_cast<std::size_t>(e.node(i).out_shape.channels);
+    for (std::size_t c = 0; c < channels; ++c) {
+      node.channel_scales.push_back(x.scale[x.scale_count == 1 ? 0 : c]);
+    }
+  }
+  node.coded.scale = node.channel_scales.data();
+  node.coded.scale_count = node.channel_scales.size();
+}
+
 void join_beside(const Execution& e, Node& node) {
   double lo = 0, hi = 0;
   for (const int i : node.inputs) {
@@ -61,6 +83,7 @@ void join_beside(const Execution& e, Node& node) {
     lo = std::min(lo, x.code_min);
     hi = std::max(hi, x.code_max);
   }
+  if (!has_common_scale(e, node)) take_scales(e, node);
   node.coded.code_min = lo;
   node.coded.code_max = hi;
   node.codes.resize(node.out.size(),
@@ -109,10 +132,11 @@ void forward_codes(Execution& e, Node& node) {
   node.codes.clear();
   node.coded = {};
   if (node.grid == nullptr || e.pass.rules != Pass::Rules::kOn) return;
+  if ((node.code_readers == 0 && !node.makes_sums) || !has_codes(e, node)) return;
   const Operand x = handed_on(e, e.node(node.inputs[0]));
-  if (node.code_readers == 0 || !has_common_scale(e, node)) return;
-  node.coded = x;
   const OfCodes of_codes = node.layer->type->of_codes;
+  if (of_codes == OfCodes::kMoved && x.scale_count != 1) return;
+  node.coded = x;
   if (of_codes == OfCodes::kBeside) return join_beside(e, node);
   if (of_codes == OfCodes::kMoved) return;  // the very ones
   node.codes.resize(node.out.size(), x.codes.form);
@@ -124,17 +148,20 @@ bool forward_sums(Execution& e, Node& node) {
   const OfCodes of_codes = node.layer->type->of_codes;
   node.sums.clear();
   if (of_codes != OfCodes::kSum && of_codes != OfCodes::kMean) return false;
-  if (e.pass.rules != Pass::Rules::kOn || !has_common_scale(e, node)) return false;
+  const bool is_mean = of_codes == OfCodes::kMean;
+  if (e.pass.rules != Pass::Rules::kOn || !has_codes(e, node)) return false;
+  if (!is_mean && !has_common_scale(e, node)) return false;
+  const layers::PoolShape shape = layers::pool_shape(*node.layer, e.batch);
+  if (is_mean && layers::common_count(shape) == 0) return false;
   const Node& first = e.node(node.inputs[0]);
   const Operand x = handed_on(e, first);
   const float* const a = numbers_of(x.codes, element_count(first.shape), e.code_numbers[0]);
   node.out.resize(node.shape);
   node.value = &node.out;
   node.sums.resize(node.out.size());
-  if (of_codes == OfCodes::kMean) {
-    const layers::PoolShape shape = layers::pool_shape(*node.layer, e.batch);
+  if (is_mean) {
     layers::sum_pool(shape, a, node.sums.data());
-    layers::mean_of_sums(shape, node.sums.data(), double{*x.scale}, node.out.data());
+    layers::mean_of_sums(shape, node.sums.data(), {x.scale, x.scale_count}, node.out.data());
     return true;
   }
   const Operand y = handed_on(e, e.node(node.inputs[1]));

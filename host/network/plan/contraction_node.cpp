@@ -129,6 +129,24 @@ bool has_sums(const Execution& e, const Node& node, const AccumulatorRef& accumu
          contraction::sums_are_integers(shape_of(e, node), node.input_operand, node.weight_operand);
 }
 
+/// The two exact sums of weights that have no one scale.
+void forward_planes(const Execution& e, Node& node, const AccumulatorRef& accumulator) {
+  const Parameter& weight = *node.weight;
+  const Operand& x = node.input_operand;
+  const bool is_exact =
+      accumulator.ops == nullptr || accumulator.ops->is_exact(accumulator.self) != 0;
+  if (!is_exact || !x.codes || x.scale_count != 1) return;
+  if (!sees_quantized(e, weight) || (e.pass.use_shadows && !weight.shadow.empty())) return;
+  const qloom_encoding encoding = weight.forward->encoding();
+  const auto outputs = static_cast<std::uint64_t>(node.out_shape.channels);
+  if (!is_of_planes(encoding, outputs)) return;
+  if (!node.planes) node.planes = std::make_unique<WeightPlanes>();
+  node.planes->take(encoding, weight.quantized, outputs);
+  const ContractionShape shape = shape_of(e, node);
+  if (!contraction::sums_are_integers(shape, x, node.planes->weights[0])) return;
+  node.planes->forward(shape, x);
+}
+
 }  // namespace
 
 void forward_contraction(Execution& e, Node& node) {
@@ -138,8 +156,10 @@ void forward_contraction(Execution& e, Node& node) {
   at_contraction("bias", *node.layer, [&] { see_bias(e, node); });
   const AccumulatorRef accumulator = e.accumulators->reference(node, 0, e.pass);
   node.sums.clear();
+  if (node.planes) node.planes->are_there = false;
   if (node.makes_sums && has_sums(e, node, accumulator)) node.sums.resize(node.out.size());
   at_contraction("forward", *node.layer, [&] {
+    if (node.makes_sums && !node.weight_operand.codes) forward_planes(e, node, accumulator);
     node.contraction.forward(shape_of(e, node), node.input_operand, node.weight_operand,
                              node.added(), node.out.data(), accumulator,
                              node.sums.empty() ? nullptr : node.sums.data());

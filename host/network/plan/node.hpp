@@ -13,6 +13,7 @@
 #include "host/network/parameter.hpp"
 #include "host/network/plan/gradients.hpp"
 #include "host/network/plan/requantized.hpp"
+#include "host/network/plan/weight_planes.hpp"
 
 namespace qloom::network {
 
@@ -38,10 +39,14 @@ struct Node {
                                         ///< or chosen from; null: values
   bool reads_codes = false;  ///< kLayer: all inputs have a grid, and the type makes something of it
   std::vector<std::int64_t> sums;            ///< exact ones of the last forward, where it made them
-  bool makes_sums = false;                   ///< a contraction whose sums somebody reads
+  bool makes_sums = false;                   ///< a layer whose sums, or codes, a requantizer takes
+  std::unique_ptr<WeightPlanes> planes;      ///< of such weights, where somebody reads the sums
   std::unique_ptr<Requantized> requantized;  ///< kQuantize: where a requantizer makes the codes
-  Operand coded;      ///< kLayer: as `codes` in the last forward; without codes: none
-  Gradient gradient;  ///< dL/d(value), pending
+  Operand coded;  ///< kLayer: as `codes` in the last forward; without codes: none. Its
+                  ///< scale_count is 1, or the channels where inputs of several scales lie
+                  ///< side by side
+  std::vector<float> channel_scales{};  ///< those then
+  Gradient gradient;                    ///< dL/d(value), pending
 
   std::shared_ptr<SiteQuantizer> site;  ///< kQuantize, kQuantizeError
   std::vector<SiteKey> keys;            ///< kQuantize: of each reader

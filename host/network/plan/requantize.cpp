@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "host/kernels/stored_codes.hpp"
+#include "host/layers/common/pool.hpp"
 #include "host/network/plan/execution.hpp"
 #include "host/steps/block.hpp"
 #include "host/tensor/error.hpp"
@@ -39,6 +40,8 @@ Interval codes_of(const Operand& x) {
   return {static_cast<std::int64_t>(x.code_min), static_cast<std::int64_t>(x.code_max)};
 }
 
+bool has_planes(const Node& start) { return start.planes != nullptr && start.planes->are_there; }
+
 /// What of a sum's reach its accumulator's register holds: all, or what overflows come to.
 Interval held(Interval sum, const AccumulatorRef& accumulator) {
   const bool is_modelled =
@@ -50,13 +53,13 @@ Interval held(Interval sum, const AccumulatorRef& accumulator) {
 }
 
 /// What a sum of each output channel can reach, from the signs of the weights.
-std::vector<Interval> reach(const Execution& e, const Node& node) {
+std::vector<Interval> reach(const Execution& e, const Node& node, const Operand& w_operand) {
   const AccumulatorRef accumulator = e.accumulators->reference(node, 0, e.pass);
   const ContractionShape shape = node.layer->type->contraction(*node.layer, 1);
   const Interval x = codes_of(node.input_operand);
   const auto count = static_cast<std::uint64_t>(shape.w_size());
   std::vector<float> weights(count);
-  kernels::load_codes(node.weight_operand.codes, weights.data(), count);
+  kernels::load_codes(w_operand.codes, weights.data(), count);
   std::vector<Interval> sums;
   const auto k = static_cast<std::size_t>(shape.fan_in());
   for (std::size_t o = 0; o < static_cast<std::size_t>(shape.out_c); ++o) {
@@ -71,30 +74,66 @@ std::vector<Interval> reach(const Execution& e, const Node& node) {
   return sums;
 }
 
+/// Two sums, of the weights above 0 and of those below.
+void take_planes(const Execution& e, const Node& start, RequantizeTask& task) {
+  const WeightPlanes& planes = *start.planes;
+  for (std::size_t p = 0; p < WeightPlanes::kCount; ++p) {
+    const std::vector<Interval> sums = reach(e, start, planes.weights[p]);
+    task.sums.insert(task.sums.end(), sums.begin(), sums.end());
+    for (const double value : planes.value[p]) {
+      task.factor.push_back(double{*start.input_operand.scale} * value);
+    }
+  }
+  task.inputs = WeightPlanes::kCount;
+}
+
+/// Of a contraction.
+void take_products(const Execution& e, const Node& start, RequantizeTask& task) {
+  if (has_planes(start)) {
+    take_planes(e, start, task);
+  } else {
+    const Operand &x = start.input_operand, &w = start.weight_operand;
+    task.sums = reach(e, start, w);
+    for (std::size_t c = 0; c < task.channels; ++c) {
+      task.factor.push_back(double{*x.scale} * double{w.scale[w.scale_count == 1 ? 0 : c]});
+    }
+  }
+  for (std::size_t c = 0; c < task.channels; ++c) {
+    if (!start.bias_integers.empty()) {
+      task.offset[c] = start.bias_integers[c] * task.factor[c];
+    } else if (start.bias_values != nullptr) {
+      task.offset[c] = double{start.bias_values[c]};
+    }
+  }
+}
+
+/// Of an average pool, or of codes side by side: one integer, whose channels have scales of their
+/// own where those of the codes have.
+void take_one(const Execution& e, const Node& start, RequantizeTask& task) {
+  const bool is_mean = start.layer->type->of_codes == OfCodes::kMean;
+  const Operand x = is_mean ? handed_on(e, e.node(start.inputs[0])) : start.coded;
+  const std::int64_t count =
+      is_mean ? layers::common_count(layers::pool_shape(*start.layer, 1)) : 1;
+  const Interval codes = codes_of(x);
+  for (std::size_t c = 0; c < task.channels; ++c) {
+    const double scale = double{x.scale[x.scale_count == 1 ? 0 : c]};
+    task.factor.push_back(scale / static_cast<double>(count));
+    task.sums.push_back({codes.lo * count, codes.hi * count});
+  }
+}
+
 /// Factors, offsets and reach of the sums themselves.
 void begin_task(const Execution& e, const Node& start, RequantizeTask& task) {
   const auto channels = static_cast<std::size_t>(task.channels);
   task.offset.assign(channels, 0);
-  if (start.weight != nullptr) {
-    const Operand &x = start.input_operand, &w = start.weight_operand;
-    task.sums = reach(e, start);
-    for (std::size_t c = 0; c < channels; ++c) {
-      task.factor.push_back(double{*x.scale} * double{w.scale[w.scale_count == 1 ? 0 : c]});
-      if (!start.bias_integers.empty()) {
-        task.offset[c] = start.bias_integers[c] * task.factor[c];
-      } else if (start.bias_values != nullptr) {
-        task.offset[c] = double{start.bias_values[c]};
-      }
-    }
-    return;
-  }
-  const bool is_mean = start.layer->type->of_codes == OfCodes::kMean;
-  const std::int64_t count = is_mean ? start.layer->kernel_h * start.layer->kernel_w : 1;
+  if (start.weight != nullptr) return take_products(e, start, task);
+  if (start.layer->type->of_codes != OfCodes::kSum) return take_one(e, start, task);
   for (const int i : start.inputs) {
     const Operand x = handed_on(e, e.node(i));
-    const Interval codes = codes_of(x);
-    task.factor.insert(task.factor.end(), channels, double{*x.scale} / static_cast<double>(count));
-    task.sums.insert(task.sums.end(), channels, {codes.lo * count, codes.hi * count});
+    for (std::size_t c = 0; c < channels; ++c) {
+      task.factor.push_back(double{x.scale[x.scale_count == 1 ? 0 : c]});
+    }
+    task.sums.insert(task.sums.end(), channels, codes_of(x));
   }
   task.inputs = static_cast<std::uint32_t>(start.inputs.size());
 }
@@ -157,10 +196,12 @@ bool is_same(const RequantizeTask& a, const RequantizeTask& b) {
 
 /// Has the layer that begins the group its integers in this pass?
 bool has_integers(const Execution& e, const Node& start) {
-  if (start.layer->type->of_codes != OfCodes::kSum) return !start.sums.empty();
+  const OfCodes of_codes = start.layer->type->of_codes;
+  if (of_codes == OfCodes::kBeside) return static_cast<bool>(start.coded.codes);
+  if (of_codes != OfCodes::kSum) return !start.sums.empty() || has_planes(start);
   return std::all_of(start.inputs.begin(), start.inputs.end(), [&](int i) {
     const Operand x = handed_on(e, e.node(i));
-    return x.codes && x.scale_count == 1;
+    return x.codes && x.scale_count > 0;
   });
 }
 
@@ -183,7 +224,7 @@ std::string without_integers(const Execution& e, const Node& start) {
   if (start.weight != nullptr) return without_codes(start);
   for (const int i : start.inputs) {
     const Operand x = handed_on(e, e.node(i));
-    if (x.codes && x.scale_count == 1) continue;
+    if (x.codes && x.scale_count > 0) continue;
     return fmt::format("what it reads of \"{}\" has no integer codes at one scale", e.node(i).name);
   }
   return "the codes that it reads are too wide for its sums";
@@ -242,7 +283,9 @@ void require_possible(const Execution& e, const Node& quantize) {
 class Integers {
  public:
   Integers(const Execution& e, const Node& start) : start_(start) {
-    if (start.layer->type->of_codes != OfCodes::kSum) return;
+    const OfCodes of_codes = start.layer->type->of_codes;
+    if (of_codes == OfCodes::kBeside) inputs_.push_back(start.coded.codes);
+    if (of_codes != OfCodes::kSum) return;
     for (const int i : start.inputs) inputs_.push_back(handed_on(e, e.node(i)).codes);
   }
   /// Steps on elements first .. first + n - 1, n at most a tile.
@@ -250,23 +293,30 @@ class Integers {
                   std::int32_t* codes) const {
     const auto channels = static_cast<std::uint64_t>(start_.out_shape.channels);
     std::array<std::int64_t, kTileElements> v, sum;
-    if (inputs_.empty()) {
-      std::copy_n(start_.sums.data() + first, n, sum.data());
-    } else {
-      std::array<float, kTileElements> numbers;
-      std::fill_n(sum.data(), n, 0);
-      for (std::size_t k = 0; k < inputs_.size(); ++k) {
-        kernels::load_codes(inputs_[k].from(first), numbers.data(), n);
-        std::copy_n(numbers.data(), n, v.data());
-        steps::apply_block(steps.before[k], channels, first, n, v.data());
-        for (std::uint64_t i = 0; i < n; ++i) sum[i] += v[i];
-      }
+    std::fill_n(sum.data(), n, 0);
+    if (steps.before.empty()) load(0, first, n, sum.data());
+    for (std::size_t k = 0; k < steps.before.size(); ++k) {
+      load(k, first, n, v.data());
+      steps::apply_block(steps.before[k], channels, first, n, v.data());
+      for (std::uint64_t i = 0; i < n; ++i) sum[i] += v[i];
     }
     steps::apply_block(steps.behind, channels, first, n, sum.data());
     std::copy_n(sum.data(), n, codes);
   }
 
  private:
+  /// Of input number k: codes, sums of a plane of weights, or the only sums.
+  void load(std::size_t k, std::uint64_t first, std::uint64_t n, std::int64_t* v) const {
+    if (inputs_.empty()) {
+      const auto& sums = has_planes(start_) ? start_.planes->sums[k] : start_.sums;
+      std::copy_n(sums.data() + first, n, v);
+      return;
+    }
+    std::array<float, kTileElements> numbers;
+    kernels::load_codes(inputs_[k].from(first), numbers.data(), n);
+    std::copy_n(numbers.data(), n, v);
+  }
+
   const Node& start_;
   std::vector<CodeView> inputs_;
 };

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "host/layers/common/pool.hpp"
 #include "host/network/plan/execution.hpp"
 #include "host/network/plan/requantize.hpp"
 #include "host/tensor/error.hpp"
@@ -45,7 +46,8 @@ class Finder {
 
   static bool begins(const Node& node) {
     const OfCodes of_codes = node.layer->type->of_codes;
-    return node.weight != nullptr || of_codes == OfCodes::kSum || of_codes == OfCodes::kMean;
+    return node.weight != nullptr || of_codes == OfCodes::kSum || of_codes == OfCodes::kMean ||
+           of_codes == OfCodes::kBeside;
   }
 
   /// A node between the sums and their codes.
@@ -62,8 +64,8 @@ class Finder {
     if (!type.is_norm && !type.clamp && !type.acts_in_training_only) {
       refuse(
           fmt::format("\"{}\" ({}) is no sum, norm or clamp; expected a requantizer behind a "
-                      "contraction, an add or an average pool, with norms and relu or relu6 "
-                      "between at most",
+                      "contraction, an add, a concat or an average pool, with norms and relu or "
+                      "relu6 between at most",
                       node.name, type.name));
     }
     group.behind.push_back(&node);
@@ -89,9 +91,17 @@ class Finder {
   }
 
   void check_codes(const SiteQuantizer& site) const {
-    if (site.has_codes()) return;
-    refuse(fmt::format("quantizer \"{}\" at \"{}\" has no integer codes",
-                       site.spec().quantizer.method->id, site.context().name));
+    if (!site.has_codes()) {
+      refuse(fmt::format("quantizer \"{}\" at \"{}\" has no integer codes",
+                         site.spec().quantizer.method->id, site.context().name));
+    }
+    constexpr std::uint32_t kMostBits = 23;  // codes up to 2^22 on either side of 0
+    if (site.grid_bits() > kMostBits) {
+      refuse(fmt::format(
+          "quantizer \"{}\" at \"{}\" has codes of {} bits; expected at most {}, "
+          "which are added exactly",
+          site.spec().quantizer.method->id, site.context().name, site.grid_bits(), kMostBits));
+    }
   }
 
   void check_start(const Node& start) const {
@@ -110,12 +120,11 @@ class Finder {
                       is_image ? start.name : name_of(i)));
     }
     if (start.weight == nullptr) {
-      const Layer& l = *start.layer;
-      const bool pads = (l.pad_top | l.pad_bottom | l.pad_left | l.pad_right) != 0;
-      if (l.type->of_codes == OfCodes::kMean && pads) {
+      const bool is_mean = start.layer->type->of_codes == OfCodes::kMean;
+      if (is_mean && layers::common_count(layers::pool_shape(*start.layer, 1)) == 0) {
         refuse(
-            fmt::format("\"{}\" pads: its windows at the edges have fewer elements, and a factor "
-                        "of their own",
+            fmt::format("\"{}\" pads: the numbers of elements of its windows have no common "
+                        "multiple up to 2^20",
                         start.name));
       }
       return;

@@ -13,7 +13,7 @@ struct Node;
 /// A group of layers and the integer steps that take the place of all that lies between its sums
 /// and its codes.
 struct Requantized {
-  Node* start = nullptr;            ///< a contraction, an add or an average pool
+  Node* start = nullptr;            ///< a contraction, an add, a concat or an average pool
   std::vector<const Node*> behind;  ///< norms and clamps, in order
   methods::Requantizer method;
   bool is_possible = false;       ///< has the method answered for codes and sums of this kind?
