@@ -4,7 +4,7 @@ add_executable(qloom
   cli/json_array.cpp cli/outputs.cpp cli/plugins.cpp cli/plugins_check.cpp
   cli/plugins_new.cpp cli/report.cpp
   cli/program/compile.cpp cli/program/diff.cpp cli/program/execute.cpp cli/program/export_c.cpp
-  cli/program/export_verilog.cpp cli/program/sides.cpp cli/program/step.cpp
+  cli/program/export_verilog.cpp cli/program/folder.cpp cli/program/sides.cpp cli/program/step.cpp
   cli/run.cpp cli/sweep.cpp cli/validate.cpp)
 target_include_directories(qloom PRIVATE "${PROJECT_SOURCE_DIR}")
 target_link_libraries(qloom PRIVATE

@@ -102,11 +102,13 @@ void add_style(CLI::App& command, ExportCommand& options) {
 
 void add_export(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "export", "Writes a finished run or an integer program in a form that other programs read.");
+      "export", "Writes a run, a program or a step program in a form that other programs read.");
   auto options = std::make_shared<ExportCommand>();
   command
-      ->add_option("from", options->from,
-                   "Output folder of a run (formats), folder of an integer program (c, verilog)")
+      ->add_option(
+          "from", options->from,
+          "Output folder of a run (formats), folder of an integer program (c, verilog) or of a "
+          "step program (c)")
       ->required()
       ->type_name("FOLDER");
   command

@@ -238,51 +238,35 @@ class StructureCheck {
             "\"{}\" is {}, expected {}", second.name, text_of(second.shape), text_of(x.shape));
   }
 
-  static void require_in(const std::string& place, int value, int least, int most) {
-    require(value >= least && value <= most, place, "{}, expected {} to {}", value, least, most);
+  static void require_in(const std::string& at, const char* key, int value, int least, int most) {
+    require(value >= least && value <= most, fmt::format("{}/{}", at, key), "{}, expected {} to {}",
+            value, least, most);
   }
 
   static void require_random(const Op& op, const std::string& at) {
-    require_in(at + "/random_bits", op.random_bits, 1, op.lfsr ? 16 : 32);
+    require_in(at, "random_bits", op.random_bits, 1, op.lfsr ? 16 : 32);
     require(!op.lfsr || op.lfsr->state != 0, at + "/lfsr/state",
             "0, from which the register does not move");
     require(!op.rates.empty() && op.rates[0].step == 0, at + "/rates",
             "expected the first one at step 0");
     for (std::size_t i = 0; i < op.rates.size(); ++i) {
-      require_in(at + "/rates", op.rates[i].shift, -kMostShift, kMostShift);
+      require_in(at, "rates", op.rates[i].shift, -kMostShift, kMostShift);
       require(i == 0 || op.rates[i - 1].step < op.rates[i].step, at + "/rates",
               "steps do not ascend");
     }
   }
 
   void require_numbers(const Op& op, const std::string& at) const {
-    switch (op.kind) {
-      case Kind::kSignificant:
-        return require_in(at + "/bits", op.bits, 2, 62);
-      case Kind::kNormalise:
-        require(op.low <= 0 && op.high >= 0, at + "/low", "{} to {}, expected 0 between them",
-                op.low, op.high);
-        return require_in(at + "/bits", op.bits, 0, kMostShift);
-      case Kind::kStochastic:
-        return require_random(op, at);
-      case Kind::kSubtractLabel:
-        require(tensor(op.inputs[0]).shape[0] == 1 && tensor(op.inputs[0]).shape[1] == 1,
-                at + "/in/0", "\"{}\" is no vector", tensor(op.inputs[0]).name);
-        return;
-      case Kind::kConv:
-      case Kind::kConvDx:
-      case Kind::kConvDw:
-      case Kind::kDense:
-      case Kind::kDenseDx:
-      case Kind::kDenseDw:
-      case Kind::kMap:
-      case Kind::kMaxPool:
-      case Kind::kMaxPlace:
-      case Kind::kRoute:
-      case Kind::kMultiply:
-      case Kind::kExponent:
-      case Kind::kUpdate:
-        return;
+    if (op.kind == Kind::kSignificant) require_in(at, "bits", op.bits, 2, 62);
+    if (op.kind == Kind::kStochastic) require_random(op, at);
+    if (op.kind == Kind::kNormalise) {
+      require(op.low <= 0 && op.high >= 0, at + "/low", "{} to {}, expected 0 between them", op.low,
+              op.high);
+      require_in(at, "bits", op.bits, 0, kMostShift);
+    }
+    if (op.kind == Kind::kSubtractLabel) {
+      const Tensor& x = tensor(op.inputs[0]);
+      require(x.shape[0] == 1 && x.shape[1] == 1, at + "/in/0", "\"{}\" is no vector", x.name);
     }
   }
 

@@ -221,6 +221,8 @@ TEST_F(IntegerProgram, WrongInputIsRefused) {
   };
   refused({"diff", "run", "program", "--input", "test:0..150"}, "within test:0..149");
   refused({"diff", "run", "program", "--input", "test:3..9"}, "multiple of the batch size 64");
+  refused({"diff", "run", "program", "--input", "x.npy"},
+          "\"x.npy\": a .npy file is for two programs; beside a run expected test:FIRST..LAST");
   refused({"diff", "run", "p.json"}, "expected the folder of a program");
   refused({"diff", "program", "program"}, "--input is missing");
   refused({"compile", "nowhere", "--output", "o"}, "nowhere/report.json: no such file");

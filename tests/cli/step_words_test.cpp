@@ -64,5 +64,35 @@ TEST_F(StepWords, ThatAStepProgramHasNotAreRefused) {
   }
 }
 
+/// What is there and what is expected, where a command is given another thing.
+TEST_F(StepWords, OfRefusalsSayWhatIsThere) {
+  run_rounded_by(R"({"plugin": "stochastic"})");
+  ASSERT_EQ(qloom({"compile", "run", "--step", "--output", "step"}).status, 0);
+  const auto refused = [&](const std::vector<std::string>& command, const std::string& message) {
+    const Outcome o = qloom(command);
+    EXPECT_EQ(o.status, 2) << o.out;
+    EXPECT_NE(o.err.find(message), std::string::npos) << o.err;
+  };
+  const std::string expected = ", expected the folder of an integer program (program.json)";
+  refused({"export", "step", "--format", "verilog", "--output", "v"},
+          "step: the folder of a step program (step.json)" + expected + "; qloom compile");
+  refused({"export", "run", "--format", "c", "--output", "c"},
+          "run: the folder of a run (report.json)" + expected +
+              " or of a step program (step.json); qloom compile");
+  refused({"execute", "nowhere", "--output", "w.npz"}, "nowhere: no such folder" + expected);
+  refused({"execute", "p.json", "--output", "w.npz"}, "p.json: a file" + expected);
+  refused({"compile", "run", "--step", "--samples", "256", "--output", "s"},
+          "--samples: not together with --step");
+  refused({"compile", "run", "--step", "--require-integer", "--output", "s"},
+          "--require-integer: not together with --step");
+  std::filesystem::remove(folder_ / "step" / "step.json");
+  refused({"execute", "step", "--run", "run", "--output", "w.npz"},
+          "step: step.json is missing beside step.npz" + expected);
+  refused({"diff", "run", "step", "--steps", "2"}, "--steps: neither side is a step program");
+  for (const char* made : {"v", "c", "w.npz", "s"}) {
+    EXPECT_FALSE(std::filesystem::exists(folder_ / made)) << made;
+  }
+}
+
 }  // namespace
 }  // namespace qloom::test

@@ -69,7 +69,7 @@ std::string step_difference(const StepProgram& program, std::uint64_t seed, std:
 /// With words of the counter and of registers, from a fixed state and from another one at each
 /// step.
 TEST(StepC, TwentyStepsEndWithTheExecutorsWeights) {
-  for (const std::uint64_t seed : {0U, 1U, 5U, 8U}) {
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
     EXPECT_EQ(step_difference(random_step(seed), seed, 20, gcc_fast()), "") << seed;
   }
 }
@@ -133,7 +133,7 @@ int main(void) {
 
 /// Between two steps nothing lasts but weights and the number of steps: registers too start anew.
 TEST(StepC, GoesOnFromWeightsAndTheNumberOfSteps) {
-  for (const std::uint64_t seed : {1U, 2U, 5U}) {
+  for (std::uint64_t seed = 3; seed < 6; ++seed) {
     const StepProgram program = random_step(seed);
     StepState state = step_program::initial_state(program);
     for (std::uint64_t step = 0; step < 6; ++step) {

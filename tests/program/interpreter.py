@@ -67,8 +67,8 @@ def digest(content):
     return f"{total ^ total >> 29:016x}"
 
 
-def require_digests(folder, text):
-    constants = (folder / "program.npz").read_bytes()
+def require_digests(folder, text, arrays):
+    constants = (folder / arrays).read_bytes()
     assert text["constants"]["bytes"] == len(constants), folder
     assert text["constants"]["digest"] == digest(constants), folder
     rest = {key: value for key, value in text.items() if key != "digest"}
@@ -280,7 +280,7 @@ def run(text, arrays, values):
 def differences(folder):
     """Values compared, and a line for each tensor that differs."""
     text = json.loads((folder / "program.json").read_text())
-    require_digests(folder, text)
+    require_digests(folder, text, "program.npz")
     has_floats = any(step["do"] == "float_scale" for op in text["ops"]
                      for steps in [op.get("steps", []), *op.get("input_steps", [])] for step in steps)
     assert text["is_integer"] != has_floats, folder

@@ -15,15 +15,10 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "program"))
-from interpreter import ROUND, digest, read_npz, through  # noqa: E402
+from interpreter import ROUND, read_npz, require_digests, through  # noqa: E402
 
 from fractions import Fraction  # noqa: E402
 from math import floor, prod  # noqa: E402
-
-
-def shortest(text):
-    rest = {key: value for key, value in text.items() if key != "digest"}
-    return json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 # ---- random words: Philox4x32-10 ----
@@ -226,9 +221,7 @@ class Step:
 def differences(folder):
     """Values compared, and a line for each tensor that differs."""
     text = json.loads((folder / "step.json").read_text())
-    content = (folder / "step.npz").read_bytes()
-    assert text["constants"]["bytes"] == len(content) and text["constants"]["digest"] == digest(content)
-    assert text["digest"] == digest(shortest(text)), folder
+    require_digests(folder, text, "step.npz")
     arrays, trace = read_npz(folder / "step.npz"), read_npz(folder / "trace.npz")
     weights = {p["tensor"]: arrays[p["initial"]].values for p in text["parameters"]}
     compared, found = 0, []

@@ -2,8 +2,11 @@
 // Copyright the qloom authors
 #include "tests/support/random_step.hpp"
 
+#include <limits>
+
 #include "host/step_program/builder.hpp"
 #include "host/tensor/random.hpp"
+#include "tests/support/random_chain.hpp"
 
 namespace qloom::test {
 namespace {
@@ -25,45 +28,46 @@ steps::Step step_with(steps::Op op, std::vector<std::int64_t> constants, std::ui
 
 class StepMaker {
  public:
-  explicit StepMaker(std::uint64_t seed) : seed_(seed) {}
+  explicit StepMaker(std::uint64_t seed) : numbers_(seed % 3), dice_(seed) {}
 
   step_program::Program make() {
-    builder_.program().batch = between(2, 5);
-    builder_.program().seed = std::uint64_t{random_word(seed_, 9, 0, 0)} << 32 | 77;
+    builder_.program().batch = dice_.in(2, 5);
+    builder_.program().seed = word();
     forward();
     backward();
     return builder_.finished();
   }
 
  private:
-  std::int64_t between(std::int64_t low, std::int64_t high) {
-    const auto span = static_cast<std::uint64_t>(high - low + 1);
-    return low + static_cast<std::int64_t>(random_word(seed_, 1, 0, next_++) % span);
+  std::uint64_t word() {
+    return static_cast<std::uint64_t>(dice_.in(std::numeric_limits<std::int64_t>::min(),
+                                               std::numeric_limits<std::int64_t>::max()));
   }
-  steps::Rounding rounding() { return static_cast<steps::Rounding>(between(0, 5)); }
+  steps::Rounding rounding() { return static_cast<steps::Rounding>(dice_.in(0, 5)); }
 
   std::vector<std::int64_t> weights(const Shape& shape) {
     std::vector<std::int64_t> values(element_count(shape));
-    for (auto& value : values) value = between(-63, 63);
+    for (auto& value : values) value = dice_.in(-63, 63);
     return values;
   }
-  /// Codes of weights of so many bits.
-  Held codes_of(const std::string& name, int tensor) {
-    return builder_.add(
-        Op{.kind = Kind::kMap,
-           .section = Section::kForward,
-           .inputs = {tensor},
-           .steps = {step_with(steps::Op::kShiftRight, {between(1, 5)}, 1, rounding()),
-                     step_with(steps::Op::kClamp, {-7, 7}, 2)}},
-        name, -3);
+  /// Any steps, then a clamp to codes up to this one.
+  Held codes_of(const std::string& name, int tensor, std::int64_t most, int exponent) {
+    const std::int64_t channels = builder_.tensor(tensor).shape.back();
+    steps::Chain chain = random_chain(dice_, channels, {builder_.range(tensor)}, 3, 30);
+    chain.push_back(step_with(steps::Op::kClamp, {-most, most}, 2));
+    return builder_.add(Op{.kind = Kind::kMap,
+                           .section = Section::kForward,
+                           .inputs = {tensor},
+                           .steps = std::move(chain)},
+                        name, exponent);
   }
 
   void forward() {
-    const std::int64_t channels = between(1, 3);
-    const Shape image{between(5, 9), between(5, 9), channels};
+    const std::int64_t channels = dice_.in(1, 3);
+    const Shape image{dice_.in(5, 9), dice_.in(5, 9), channels};
     builder_.program().images = builder_.add_images(image);
     std::vector<std::int64_t> table;
-    for (int i = 0; i < 256 * channels; ++i) table.push_back(between(-127, 127));
+    for (int i = 0; i < 256 * channels; ++i) table.push_back(dice_.in(-127, 127));
     x_ = builder_.add(Op{.kind = Kind::kMap,
                          .section = Section::kForward,
                          .inputs = {builder_.program().images},
@@ -72,18 +76,18 @@ class StepMaker {
     window_.in_h = image[0];
     window_.in_w = image[1];
     window_.in_c = channels;
-    window_.groups = between(0, 1) == 0 ? 1 : channels;
-    window_.kernel_h = between(1, 3);
-    window_.kernel_w = between(1, 3);
-    window_.dilation_h = between(1, 2);
-    window_.stride_h = between(1, 2);
-    window_.stride_w = between(1, 2);
-    window_.pad_top = between(0, 2);
-    window_.pad_right = between(0, 2);
-    const std::int64_t filters = channels * between(1, 3);
+    window_.groups = dice_.in(0, 1) == 0 ? 1 : channels;
+    window_.kernel_h = dice_.in(1, 3);
+    window_.kernel_w = dice_.in(1, 3);
+    window_.dilation_h = dice_.in(1, 2);
+    window_.stride_h = dice_.in(1, 2);
+    window_.stride_w = dice_.in(1, 2);
+    window_.pad_top = dice_.in(0, 2);
+    window_.pad_right = dice_.in(0, 2);
+    const std::int64_t filters = channels * dice_.in(1, 3);
     const Shape shape{filters, window_.kernel_h, window_.kernel_w, channels / window_.groups};
     conv_ = builder_.add_parameter("conv.weight", shape, {-100, 120}, -6, weights(shape));
-    conv_codes_ = codes_of("conv.codes", conv_);
+    conv_codes_ = codes_of("conv.codes", conv_, 7, -3);
     sums_ = builder_.add(Op{.kind = Kind::kConv,
                             .section = Section::kForward,
                             .inputs = {x_.tensor, conv_codes_.tensor},
@@ -95,8 +99,8 @@ class StepMaker {
   void pool() {
     const Shape shape = builder_.tensor(sums_.tensor).shape;
     pool_window_.kernel_h = pool_window_.kernel_w = 2;
-    pool_window_.stride_h = between(1, 2);
-    pool_window_.stride_w = between(1, 2);
+    pool_window_.stride_h = dice_.in(1, 2);
+    pool_window_.stride_w = dice_.in(1, 2);
     pool_window_.pad_bottom = 1;
     pool_window_.pad_right = 1;
     pool_window_.in_h = shape[0];
@@ -107,23 +111,17 @@ class StepMaker {
     const Held most = builder_.add(op, "pool", pooled, -10);
     op.kind = Kind::kMaxPlace;
     places_ = builder_.add(op, "places", pooled, 0);
-    flat_ =
-        builder_.add(Op{.kind = Kind::kMap,
-                        .section = Section::kForward,
-                        .inputs = {most.tensor},
-                        .steps = {step_with(steps::Op::kShiftRight, {between(0, 6)}, 1, rounding()),
-                                  step_with(steps::Op::kClamp, {-127, 127}, 2)}},
-                     "codes", -7);
+    flat_ = codes_of("codes", most.tensor, 127, -7);
     mask_ = builder_.add(Op{.kind = Kind::kMap,
                             .section = Section::kForward,
                             .inputs = {most.tensor},
                             .steps = {step_with(steps::Op::kCount, {-90, 400}, 2),
                                       step_with(steps::Op::kTable, {0, 1, 0}, 3)}},
                          "mask", 0);
-    classes_ = between(2, 6);
+    classes_ = dice_.in(2, 6);
     const Shape dense{classes_, builder_.tensor(flat_.tensor).size()};
     dense_ = builder_.add_parameter("dense.weight", dense, {-127, 127}, -7, weights(dense));
-    dense_codes_ = codes_of("dense.codes", dense_);
+    dense_codes_ = codes_of("dense.codes", dense_, 7, -3);
     logits_ = builder_.add(Op{.kind = Kind::kDense,
                               .section = Section::kForward,
                               .inputs = {flat_.tensor, dense_codes_.tensor}},
@@ -133,7 +131,7 @@ class StepMaker {
 
   Held error_of(Held gradient, const std::string& name) {
     const int e = builder_.add_exponent(gradient.tensor, Section::kBackward);
-    const auto bits = static_cast<int>(between(3, 9));
+    const auto bits = dice_.small(3, 9);
     const std::int64_t most = (std::int64_t{1} << bits) - 1;
     return builder_.add(Op{.kind = Kind::kNormalise,
                            .section = Section::kBackward,
@@ -149,18 +147,19 @@ class StepMaker {
     Op significant{.kind = Kind::kSignificant,
                    .section = Section::kUpdate,
                    .inputs = {sums.tensor},
-                   .bits = static_cast<int>(between(3, 12))};
+                   .bits = dice_.small(3, 12)};
     const Held dw = builder_.add(significant, name + ".dw.short", 0);
     const int e = builder_.add_exponent(dw.tensor, Section::kUpdate);
     Op op{.kind = Kind::kStochastic, .section = Section::kUpdate, .inputs = {dw.tensor, e}};
-    op.stream = std::uint64_t{random_word(seed_, 5, 0, next_)} << 32 | next_;
-    op.random_bits = static_cast<int>(between(1, 32));
-    if (between(0, 1) == 0) {
-      op.lfsr = step_program::Lfsr{static_cast<std::uint16_t>(between(1, 65535)),
-                                   static_cast<step_program::Lfsr::Start>(between(0, 1))};
+    op.stream = word();
+    op.random_bits = dice_.small(1, 32);
+    if (numbers_ > 0) {
+      op.lfsr = step_program::Lfsr{static_cast<std::uint16_t>(dice_.in(1, 65535)),
+                                   static_cast<step_program::Lfsr::Start>(numbers_ - 1)};
       op.random_bits = (op.random_bits + 1) / 2;
     }
-    op.rates = {{0, static_cast<int>(between(-2, 4))}, {2, static_cast<int>(between(-2, 4))}};
+    numbers_ = (numbers_ + 1) % 3;
+    op.rates = {{0, dice_.small(-2, 4)}, {2, dice_.small(-2, 4)}};
     const Held u = builder_.add(std::move(op), name + ".update", -7);
     const Held next = builder_.add(Op{.kind = Kind::kUpdate,
                                       .section = Section::kUpdate,
@@ -209,7 +208,8 @@ class StepMaker {
     update("conv", conv_, conv_dw, -100, 120);
   }
 
-  std::uint64_t seed_, next_ = 0;
+  std::uint64_t numbers_;  ///< of the next update: the counter's, or a register's of two kinds
+  Dice dice_;
   step_program::Builder builder_;
   step_program::ContractionShape window_, pool_window_;
   int conv_ = 0, dense_ = 0;

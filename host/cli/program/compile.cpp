@@ -21,9 +21,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::int64_t kSamples = 256;
+
 struct CompileCommand {
   fs::path run, output, pipeline;
-  std::int64_t samples = 256;
+  std::int64_t samples = 0;  ///< 0: kSamples
   std::string requantizer;
   bool require_integer = false;
   bool is_step = false;
@@ -68,6 +70,13 @@ void compile_run(const CompileCommand& options) {
     if (!options.requantizer.empty()) {
       throw InputError("--requantizer: not together with --step, whose codes are shifts");
     }
+    if (options.samples != 0) {
+      throw InputError(
+          "--samples: not together with --step, which is compared with the first steps of the run");
+    }
+    if (options.require_integer) {
+      throw InputError("--require-integer: not together with --step, which has integers alone");
+    }
     return compile_step_command({options.run, options.output, options.pipeline});
   }
   const compile::Options fitting = options_of(options.requantizer);
@@ -77,7 +86,8 @@ void compile_run(const CompileCommand& options) {
   if (options.require_integer) {
     program::require_integer(simulation.compiled().program, "--require-integer");
   }
-  require_equal(simulation, options.samples);
+  const std::int64_t samples = options.samples != 0 ? options.samples : kSamples;
+  require_equal(simulation, samples);
   const json::Json summary = compile::summary_of(simulation.compiled());
   program::Program program = simulation.compiled().program;
   const fs::path checkpoint = options.run / "checkpoint.npz";
@@ -92,7 +102,7 @@ void compile_run(const CompileCommand& options) {
   data::write_text(options.output / "compile.json", summary.dump(2) + "\n");
   data::print("{}", compile::summary_text(summary));
   data::print("equal to the simulation on the first {} samples of the test set\n",
-              std::min(options.samples, simulation.samples()));
+              std::min(samples, simulation.samples()));
 }
 
 }  // namespace
@@ -120,10 +130,13 @@ void add_compile(CLI::App& app, Action& action) {
       "--require-integer", options->require_integer,
       "Refuses a program with a step in floating point, which a requantizer may have");
   command
-      ->add_option("--samples", options->samples,
-                   "Test samples on which program and simulation are compared")
+      ->add_option(
+          "--samples", options->samples,
+          fmt::format("Test samples on which program and simulation are compared. Default: "
+                      "{}",
+                      kSamples))
       ->check(count())
-      ->capture_default_str();
+      ->type_name("N");
   command->add_flag("--step", options->is_step,
                     "One step of its training in place of its network: forward, backward and "
                     "update on integers");

@@ -132,6 +132,12 @@ void require_same_tensors(const Side& a, const Side& b) {
 /// Compares over the test samples of the run that one of the sides is.
 void compare_on_test_set(Side& a, Side& b, const std::string& input, program::Diff& diff) {
   Simulation& simulation = a.simulation != nullptr ? *a.simulation : *b.simulation;
+  if (input.ends_with(".npy")) {
+    throw InputError(
+        fmt::format("--input: \"{}\": a .npy file is for two programs; beside a run expected "
+                    "test:FIRST..LAST within test:0..{}",
+                    input, simulation.samples() - 1));
+  }
   const Samples samples = input.empty() ? Samples{0, simulation.samples() - 1}
                                         : samples_of(input, simulation.samples());
   const std::int64_t size = simulation.batch_size();
@@ -177,7 +183,7 @@ void compare_on_array(Side& a, Side& b, const std::string& input, program::Diff&
 bool diff_steps(const DiffCommand& options) {
   const std::vector<fs::path>& sides = options.sides;
   if (!is_step_program(sides[0]) && !is_step_program(sides[1])) {
-    if (options.steps != 0) throw InputError("--steps: neither side is a step program");
+    if (options.steps != 0) throw InputError("--steps: neither side is a step program (step.json)");
     return false;
   }
   if (!options.input.empty()) {

@@ -4,6 +4,7 @@
 
 #include "host/cli/commands.hpp"
 #include "host/cli/outputs.hpp"
+#include "host/cli/program/folder.hpp"
 #include "host/cli/program/sides.hpp"
 #include "host/cli/program/step.hpp"
 #include "host/data/arrays/npy.hpp"
@@ -56,6 +57,7 @@ void execute_steps(const ExecuteCommand& options) {
 }
 
 void execute_program(const ExecuteCommand& options) {
+  require_program(options.program, Takes::kProgramsAndSteps);
   if (is_step_program(options.program)) return execute_steps(options);
   if (!options.run.empty() || options.steps != 0 || !options.pipeline.empty() ||
       !options.batches.empty()) {

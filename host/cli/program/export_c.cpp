@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include "host/cli/outputs.hpp"
 #include "host/cli/program/export_program.hpp"
+#include "host/cli/program/folder.hpp"
 #include "host/cli/program/step.hpp"
 #include "host/data/arrays/array_file.hpp"
 #include "host/data/claim.hpp"
@@ -17,6 +18,7 @@ namespace qloom::cli {
 namespace {
 
 exchange::c::Files c_files_of(const std::filesystem::path& folder, exchange::c::Style style) {
+  require_program(folder, Takes::kProgramsAndSteps);
   if (is_step_program(folder)) {
     if (style != exchange::c::Style{}) {
       throw InputError("--style: a step program has one style");

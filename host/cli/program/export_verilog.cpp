@@ -2,6 +2,7 @@
 // Copyright the qloom authors
 #include "host/cli/outputs.hpp"
 #include "host/cli/program/export_program.hpp"
+#include "host/cli/program/folder.hpp"
 #include "host/cli/program/sides.hpp"
 #include "host/data/claim.hpp"
 #include "host/data/streams.hpp"
@@ -32,6 +33,7 @@ program::Values random_sample(const program::Program& program) {
 }  // namespace
 
 void export_verilog(const VerilogExport& options) {
+  require_program(options.program, Takes::kPrograms);
   const program::Program program = program::read(options.program);
   std::int64_t samples = 1;
   const program::Values input =
