@@ -112,7 +112,7 @@ static void my_conv(const struct model_products *layer, const struct model_tenso
 TEST_F(ExportC, RefusesWhatIsNoProgramAndWritesNothing) {
   refuses({"export", "program", "--format", "c"}, "--output is required with --format c");
   refuses({"export", "program", "--format", "c", "--output", "c", "--lanes", "2"}, "--lanes");
-  refuses({"export", "no_such", "--format", "c", "--output", "c"}, "no_such/program.json");
+  refuses({"export", "no_such", "--format", "c", "--output", "c"}, "no_such: no such folder");
   refuses({"export", "program", "--format", "cc", "--output", "c"}, "cc");
   std::string json = text("program/program.json");
   json.replace(json.find("\"conv\""), 6, "\"cone\"");
