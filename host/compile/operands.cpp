@@ -29,6 +29,16 @@ std::string uncoded(const SiteQuantizer& site) {
   return fmt::format("codes of \"{}\" are too wide for exact sums", id);
 }
 
+/// Would its codes be added exactly, if there were no others beside them?
+bool has_whole_codes(const SiteQuantizer& site) {
+  constexpr std::uint32_t kMostCodeBits = 23;
+  const qloom_encoding e = site.encoding();
+  return site.has_codes() && e.kind == QLOOM_ENCODING_AFFINE && e.groups == 1 &&
+         e.grid.offset == nullptr && site.grid_bits() <= kMostCodeBits;
+}
+
+bool is_of_one_scale(const contraction::Operand& x) { return x.codes && x.scale_count == 1; }
+
 void check_input(const Node& node, const Node& from, std::vector<Refusal>& refusals) {
   const std::string& layer = node.layer->name;
   const bool is_quantized = from.type == Node::Type::kQuantize;
@@ -37,12 +47,13 @@ void check_input(const Node& node, const Node& from, std::vector<Refusal>& refus
     const char* name = from.type == Node::Type::kInput ? "input" : "activation";
     refusals.push_back(
         {layer, fmt::format("reads real values: no rule at site {}", name), rule_for(name, layer)});
+  } else if (!is_quantized && has_whole_codes(*site) && !is_of_one_scale(node.input_operand)) {
+    refusals.push_back({layer,
+                        fmt::format("its input: codes of several scales lie side by side in \"{}\"",
+                                    from.layer->name),
+                        rule_for("output", from.layer->name)});
   } else if (!node.input_operand.codes) {
-    const bool is_beside = !is_quantized && from.layer->type->of_codes == layers::OfCodes::kBeside;
-    refusals.push_back(
-        {layer,
-         "its input: " + (is_beside ? "codes of several scales side by side" : uncoded(*site)),
-         {}});
+    refusals.push_back({layer, "its input: " + uncoded(*site), {}});
   } else if (node.input_operand.scale_count != 1) {
     refusals.push_back({layer, "its input has several scales along the sum", {}});
   }

@@ -137,6 +137,15 @@ TEST_F(ResidualProgram, OfBranchesSideBySideIsTheSameInC) {
   EXPECT_EQ(requantizer_of(summary, "m.2"), "multiplier, simulated") << summary.dump();
   EXPECT_EQ(requantizer_of(summary, "t.2"), "multiplier, simulated");
   expect_same_in_c("m.scaled");
+  // Without the rule at the concat its channels keep two scales, which no sum runs over.
+  p["rules"][2]["layers"] = {"c0", "c1", "m"};
+  const std::string rule = R"("layers": ["t"], "quantizer": {"plugin": "affine", "bits": 8}})";
+  run(p);
+  expect_no_program({"d: its input: codes of several scales lie side by side in \"t\"", rule});
+  layers.insert(layers.end() - 1, Json::parse(R"({"name": "f", "type": "flatten"})"));
+  p["model"]["inline"]["layers"] = layers;
+  run(p);
+  expect_no_program({"d: its input: codes of several scales lie side by side in \"f\""});
 }
 
 TEST_F(ResidualProgram, AbsorbsWhatHasNoRequantizer) {

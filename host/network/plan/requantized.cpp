@@ -95,12 +95,12 @@ class Finder {
       refuse(fmt::format("quantizer \"{}\" at \"{}\" has no integer codes",
                          site.spec().quantizer.method->id, site.context().name));
     }
-    constexpr std::uint32_t kMostBits = 23;  // codes up to 2^22 on either side of 0
-    if (site.grid_bits() > kMostBits) {
+    constexpr std::uint32_t kMostGridBits = 23;  // codes up to 2^22 on either side of 0
+    if (site.grid_bits() > kMostGridBits) {
       refuse(fmt::format(
           "quantizer \"{}\" at \"{}\" has codes of {} bits; expected at most {}, "
           "which are added exactly",
-          site.spec().quantizer.method->id, site.context().name, site.grid_bits(), kMostBits));
+          site.spec().quantizer.method->id, site.context().name, site.grid_bits(), kMostGridBits));
     }
   }
 
