@@ -79,7 +79,7 @@ std::vector<int> aligned(Draft& draft, const Node& node, const std::vector<int>&
 }
 
 /// The scales of a tensor whose elements have been moved into this many channels.
-std::vector<double> moved(const program::Tensor& from, std::int64_t channels) {
+std::vector<double> moved_scales(const program::Tensor& from, std::int64_t channels) {
   if (from.scale.size() == 1 || channels == from.channels) return from.scale;
   std::vector<double> scales;
   for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
@@ -103,8 +103,8 @@ int add_chosen(Draft& draft, const Node& node, const std::vector<int>& inputs,
   const program::Tensor& first = draft.tensor(op.inputs[0]);
   program::Tensor tensor = tensor_of(node.layer->name, node.out_shape, first.type);
   tensor.zero_point = first.zero_point;
-  tensor.scale =
-      of_codes == OfCodes::kBeside ? scales_beside(draft, inputs) : moved(first, tensor.channels);
+  tensor.scale = of_codes == OfCodes::kBeside ? scales_beside(draft, inputs)
+                                              : moved_scales(first, tensor.channels);
   return draft.add(std::move(op), std::move(tensor), {Source::What::kHanded, &node, nullptr});
 }
 
@@ -144,13 +144,13 @@ int add_reshaped(Draft& draft, const Node& node, int input, bool is_flat, const 
 
 /// The same for one number of elements: each window's times a factor of its own.
 int add_common_sums(Draft& draft, const Node& node, int windows) {
-  constexpr std::int64_t kMostChannels = 262144;  // of a tensor (docs/program.md)
+  constexpr std::int64_t kMostOfTensor = 262144;  // of a tensor (docs/program.md)
   const std::string& name = node.layer->name;
-  if (node.out_shape.size() > kMostChannels) {
+  if (node.out_shape.size() > kMostOfTensor) {
     draft.refuse({name,
                   fmt::format("pads, and its {} elements, each with a factor of its own, are more "
                               "than {}",
-                              node.out_shape.size(), kMostChannels),
+                              node.out_shape.size(), kMostOfTensor),
                   {}});
     return -1;
   }

@@ -16,12 +16,12 @@
 namespace qloom::test {
 namespace {
 
-struct Seeds {
+struct NetworkSeeds {
   std::uint64_t first = 0, count = 60;
 };
 
-Seeds seeds_wanted() {
-  Seeds seeds;
+NetworkSeeds seeds_wanted() {
+  NetworkSeeds seeds;
   const char* const text = std::getenv("QLOOM_RANDOM_NETWORKS");
   if (text == nullptr) return seeds;
   char* end = nullptr;
@@ -30,19 +30,19 @@ Seeds seeds_wanted() {
   return seeds;
 }
 
-std::string text_of(const std::vector<compile::Refusal>& refusals) {
+std::string text_of_refusals(const std::vector<compile::Refusal>& refusals) {
   std::string text;
   for (const auto& r : refusals) text += r.layer + ": " + r.reason + "\n";
   return text;
 }
 
 /// Compares every tensor that the simulation has; adds what was seen to `seen`.
-void expect_same(const RandomNetwork& drawn, std::set<std::string>& seen) {
+void expect_equal_tensors(const RandomNetwork& drawn, std::set<std::string>& seen) {
   Bench bench(drawn.rules, {{"model", {{"inline", drawn.model}}}});
   for (std::uint64_t step = 0; step < 2; ++step) bench.forward(step);
   bench.evaluate();
   const compile::Compiled compiled = compile::compile(bench.network, {});
-  ASSERT_TRUE(compiled.refusals.empty()) << text_of(compiled.refusals);
+  ASSERT_TRUE(compiled.refusals.empty()) << text_of_refusals(compiled.refusals);
   const std::vector<program::Values> expected = compile::simulated(compiled, bench.network);
   const program::Program& p = compiled.program;
   const program::Values& input = expected[static_cast<std::size_t>(p.input)];
@@ -71,13 +71,13 @@ void expect_same(const RandomNetwork& drawn, std::set<std::string>& seen) {
 }
 
 TEST(RandomNetworks, HaveTheSimulationsTensors) {
-  const Seeds seeds = seeds_wanted();
+  const NetworkSeeds seeds = seeds_wanted();
   std::set<std::string> seen;
   for (std::uint64_t seed = seeds.first; seed < seeds.first + seeds.count; ++seed) {
     const RandomNetwork drawn = random_network(seed);
     SCOPED_TRACE("seed " + std::to_string(seed) + "\n" + drawn.model.dump() + "\n" +
                  drawn.rules.dump());
-    ASSERT_NO_THROW(expect_same(drawn, seen));
+    ASSERT_NO_THROW(expect_equal_tensors(drawn, seen));
     if (HasFatalFailure()) return;
   }
   for (const char* what :
