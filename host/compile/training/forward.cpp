@@ -99,7 +99,7 @@ StepCompiler::Value StepCompiler::weight_codes(const Node& node) {
     return {};
   }
   const network::ContractionShape window = node.layer->type->contraction(*node.layer, 1);
-  const bool is_flat = window.in_h * window.in_w == 1 && !window.pads();
+  const bool is_flat = window.in_h * window.in_w == 1 && !window.pads() && window.groups == 1;
   const Shape shape =
       is_flat ? Shape{window.out_c, window.in_c}
               : Shape{window.out_c, window.kernel_h, window.kernel_w, window.in_c / window.groups};

@@ -20,9 +20,11 @@ constexpr int kTriedExponent = 46;  // exponent of the largest magnitude that is
 constexpr int kMostShift = 12;      // of a rate
 constexpr int kMostBits = 32;       // of a random number
 constexpr int kFractionBits = 24;   // what float32 has of a fraction
-// A comparison goes on until so many values were sharp, but no further than so many steps.
+// A comparison goes on until so many values were rounded up, and so many down, sharply; it gives up
+// after so many steps or values.
 constexpr std::size_t kSharpValues = 64;
-constexpr std::uint64_t kMostSteps = 4096;
+constexpr std::uint64_t kMostSteps = std::uint64_t{1} << 17;
+constexpr std::size_t kMostValues = std::size_t{1} << 22;
 
 struct Form {
   step_program::Op op;  ///< stream, random bits, register, one rate
@@ -31,25 +33,36 @@ struct Form {
   [[nodiscard]] int shift() const { return op.rates[0].shift; }
 };
 
+/// How many values lay just above the element's number, and how many not.
+struct Sharp {
+  std::size_t up = 0, down = 0;
+
+  [[nodiscard]] bool is_enough() const { return up >= kSharpValues && down >= kSharpValues; }
+};
+
 /// Values whose fraction lies just above or just below the element's number, as so many bits see
-/// it, for a rate of 2^shift: with one bit more or less some would be rounded otherwise. Adds how
-/// many of them float32 holds.
-std::vector<std::int64_t> sharp_values(const Tried& tried, const Form& form, std::size_t& sharp) {
-  step_program::RandomNumbers numbers(form.op, tried.site.context().seed, tried.phase.step);
+/// it, for a rate of 2^shift: with one bit more or less some would be rounded otherwise. Counts
+/// those that neither the largest magnitude, which stands at one place, nor float32 cuts.
+std::vector<std::int64_t> sharp_values(const Tried& tried, const Form& form, Sharp& sharp) {
+  const std::uint64_t step = tried.phase.step;
+  step_program::RandomNumbers numbers(form.op, tried.site.context().seed, step);
   const int n = kTriedExponent - form.shift();  // bits of the fraction
   const int more_bits = n - form.op.random_bits;
   const std::int64_t most = std::int64_t{1} << kTriedExponent;
   std::vector<std::int64_t> v(element_count(tried.shape));
+  const std::size_t at_most = step % v.size();
   for (std::size_t i = 0; i < v.size(); ++i) {
-    const std::uint64_t head = std::uint64_t{numbers.next()} + i % 2;
-    const std::uint64_t more = i % 4 < 2 ? std::uint64_t{1} << (more_bits - 1) : 0;
-    const std::int64_t value =
-        std::min(static_cast<std::int64_t>((head << more_bits) + more), most);
-    v[i] = step_program::significant(value, kFractionBits);
-    sharp += v[i] == value ? 1 : 0;
-    if (i % 3 == 0) v[i] = -v[i];
+    const std::uint64_t turn = i + step / v.size();
+    const bool goes_up = turn % 2 == 1;
+    const std::uint64_t head = std::uint64_t{numbers.next()} + (goes_up ? 1 : 0);
+    const std::uint64_t more = turn % 4 < 2 ? std::uint64_t{1} << (more_bits - 1) : 0;
+    const auto value = static_cast<std::int64_t>((head << more_bits) + more);
+    const bool is_fraction = head >> form.op.random_bits == 0;
+    v[i] = step_program::significant(std::min(value, most), kFractionBits);
+    if (i == at_most) v[i] = most;
+    if (v[i] == value && is_fraction) ++(goes_up ? sharp.up : sharp.down);
+    if (turn % 3 == 0) v[i] = -v[i];
   }
-  v[0] = most;
   return v;
 }
 
@@ -86,13 +99,17 @@ bool rounds_so(const Tried& tried, const std::vector<std::int64_t>& v, const For
   return true;
 }
 
-/// The form holds for enough sharp values. A number of more bits than float32 has is met sharply
-/// where its first bits are 0: the more bits, the more steps.
+/// The form holds for enough sharp values. The smaller the rate, and the more bits a number has
+/// beyond those of float32, the fewer values are sharp: the more steps.
 bool holds_sharply(Tried tried, const Form& form) {
-  if (kTriedExponent - form.shift() - form.op.random_bits < 1) return false;
+  const int bits = form.op.random_bits;
+  if (kTriedExponent - form.shift() - bits < 1) return false;
+  if (bits + form.shift() < 0) return false;  // the largest value has no such bits: none goes up
   const std::uint64_t first = tried.phase.step;
-  std::size_t sharp = 0;
-  for (std::uint64_t i = 0; i < 2 || (sharp < kSharpValues && i < kMostSteps); ++i) {
+  const std::uint64_t steps = std::min(kMostSteps, kMostValues / element_count(tried.shape));
+  Sharp sharp;
+  for (std::uint64_t i = 0; i < 2 || !sharp.is_enough(); ++i) {
+    if (i >= std::max<std::uint64_t>(steps, 2)) return false;
     tried.phase.step = first + 77 * i;
     if (!rounds_so(tried, sharp_values(tried, form, sharp), form)) return false;
   }
@@ -100,15 +117,14 @@ bool holds_sharply(Tried tried, const Form& form) {
 }
 
 /// The form holds at several steps, for sharp values, for all magnitudes and for zeros.
-bool holds(const Tried& tried, const Form& form) {
+bool holds(Tried tried, const Form& form) {
   if (!holds_sharply(tried, form)) return false;
   for (int e = 0; e <= 34; ++e) {
     const auto root = static_cast<std::int64_t>(std::ldexp(std::sqrt(2.0), e));
     for (const std::int64_t largest : {std::int64_t{1} << e, root, root + 1}) {
       const std::int64_t most = step_program::significant(largest, kFractionBits);
-      if (!rounds_so(tried, values_below(tried, most, static_cast<std::uint64_t>(e)), form)) {
-        return false;
-      }
+      ++tried.phase.step;
+      if (!rounds_so(tried, values_below(tried, most, tried.phase.step), form)) return false;
     }
   }
   return rounds_so(tried, std::vector<std::int64_t>(element_count(tried.shape)), form);

@@ -14,7 +14,9 @@ namespace qloom::compile {
 namespace {
 
 constexpr std::int64_t kFarAway = std::int64_t{1} << 20;  // of w: beyond any bounds of codes
-constexpr int kRounds = 24;  // in which updates of all elements are compared
+constexpr int kRounds = 24;  // in which updates of all elements are compared; more of few elements
+constexpr std::size_t kTriedUpdates = 8192;
+constexpr std::size_t kMostRounds = 1024;
 
 /// Values and gradients of all parameters while updates are tried, put back at the end.
 class TriedUpdates {
@@ -70,6 +72,29 @@ std::int64_t largest_update(const Stochastic& gradient) {
   return step_program::largest_stochastic(shift);
 }
 
+struct TriedUpdate {
+  std::int64_t w, u;
+};
+
+/// Update number i: all weights at and beside the bounds and 0 with all ends of an update; weights
+/// within one update of a bound; any.
+TriedUpdate tried_update(std::uint64_t i, Interval bounds, std::int64_t most) {
+  const auto drawn = [i](std::uint64_t which, std::int64_t lo, std::int64_t hi) {
+    const std::uint64_t word =
+        std::uint64_t{random_word(1, which, 0, 2 * i)} << 32 | random_word(1, which, 0, 2 * i + 1);
+    return lo + static_cast<std::int64_t>(word % static_cast<std::uint64_t>(hi - lo + 1));
+  };
+  const auto held = [bounds](std::int64_t w) { return std::clamp(w, bounds.lo, bounds.hi); };
+  const std::int64_t weights[] = {bounds.lo, bounds.lo + 1, bounds.hi, bounds.hi - 1, -1, 0, 1};
+  const std::int64_t updates[] = {0, 1, -1, most, -most, most - 1, 1 - most};
+  constexpr std::size_t kWeights = std::size(weights), kUpdates = std::size(updates);
+  if (i < kWeights * kUpdates) return {held(weights[i % kWeights]), updates[i / kWeights]};
+  const std::int64_t u = drawn(1, -most, most);
+  if (i % 4 == 0) return {held(bounds.lo + drawn(0, 0, 2 * most)), u};
+  if (i % 4 == 1) return {held(bounds.hi - drawn(0, 0, 2 * most)), u};
+  return {drawn(0, bounds.lo, bounds.hi), i % 4 == 2 ? u : updates[i / 4 % kUpdates]};
+}
+
 /// Is every update of this parameter w - u, clamped to the bounds?
 std::string fault_of_update(TriedUpdates& tried, const Training& training, Weights& weights) {
   network::Parameter& p = *weights.parameter;
@@ -85,27 +110,23 @@ std::string fault_of_update(TriedUpdates& tried, const Training& training, Weigh
     return "its stored weights have no bounds on the grid of the updates";
   }
   weights.bounds = {*low, *high};
-  const std::int64_t most = largest_update(weights.gradient);
-  const auto span = static_cast<std::uint64_t>(*high - *low + 1);
+  const std::int64_t most = std::max<std::int64_t>(largest_update(weights.gradient), 1);
   const std::uint64_t last = training.epochs * training.steps_per_epoch - 1;
-  for (int round = 0; round < kRounds; ++round) {
-    const auto word = [&](std::size_t i, std::uint64_t which) {
-      return random_word(static_cast<std::uint64_t>(round), which, 0, i);
+  const std::size_t size = p.value.size();
+  const std::size_t rounds = std::clamp<std::size_t>(kTriedUpdates / size, kRounds, kMostRounds);
+  for (std::size_t round = 0; round < rounds; ++round) {
+    const auto of = [&](std::size_t i) {
+      return tried_update(round * size + i, weights.bounds, most);
     };
-    const auto w = [&](std::size_t i) {
-      return *low + static_cast<std::int64_t>(word(i, 0) % span);
-    };
-    const auto u = [&](std::size_t i) {
-      return static_cast<std::int64_t>(word(i, 1) % static_cast<std::uint64_t>(2 * most + 1)) -
-             most;
-    };
-    const std::uint64_t step = last * static_cast<std::uint64_t>(round) / (kRounds - 1);
-    const Tensor& y = tried.run(p, e, step, w, u);
+    const std::uint64_t step = last * round / (rounds - 1);
+    const Tensor& y = tried.run(
+        p, e, step, [&](std::size_t i) { return of(i).w; }, [&](std::size_t i) { return of(i).u; });
     for (std::size_t i = 0; i < y.size(); ++i) {
-      const std::int64_t expected = std::clamp(w(i) - u(i), *low, *high);
+      const auto [w, u] = of(i);
+      const std::int64_t expected = std::clamp(w - u, *low, *high);
       if (integer(y[i], e) == expected) continue;
-      return fmt::format("the update of {} by {} at step {} gives {}, not {} (units of 2^{})", w(i),
-                         u(i), step, std::ldexp(double{y[i]}, -e), expected, e);
+      return fmt::format("the update of {} by {} at step {} gives {}, not {} (units of 2^{})", w, u,
+                         step, std::ldexp(double{y[i]}, -e), expected, e);
     }
   }
   return {};

@@ -10,10 +10,17 @@
 namespace qloom::run {
 namespace {
 
+/// InputError unless the first stage is the one that trains.
 pipeline::Pipeline training_pipeline(pipeline::Pipeline pipeline) {
-  if (!pipeline.stages.empty() && pipeline.stages[0].type->trains) return pipeline;
-  throw InputError(
-      fmt::format("{}: /stages/0: expected a stage that trains", pipeline.file.string()));
+  const auto refuse = [&](std::size_t stage, const char* message) {
+    throw InputError(fmt::format("{}: /stages/{}: {}", pipeline.file.string(), stage, message));
+  };
+  const auto& stages = pipeline.stages;
+  if (stages.empty() || !stages[0].type->trains) refuse(0, "expected a stage that trains");
+  for (std::size_t i = 1; i < stages.size(); ++i) {
+    if (stages[i].type->trains) refuse(i, "a second stage that trains, expected one");
+  }
+  return pipeline;
 }
 
 }  // namespace

@@ -15,7 +15,8 @@ namespace qloom::run {
 class Begun {
  public:
   /// As Finished, but with the weights that the run began with. InputError also where the first
-  /// stage does not train, or the run that this one starts from is not in its folder.
+  /// stage does not train, or another one does too, or the run that this one starts from is not in
+  /// its folder.
   Begun(const std::filesystem::path& folder, const std::filesystem::path& pipeline_file,
         const registry::Registry& registry);
 
