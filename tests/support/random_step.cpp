@@ -93,7 +93,19 @@ class StepMaker {
                             .inputs = {x_.tensor, conv_codes_.tensor},
                             .window = window_},
                          "conv", {window_.out_h(), window_.out_w(), filters}, -10);
+    if (dice_.in(0, 1) == 1) widen();
     pool();
+  }
+
+  /// The sums that are not negative, in up to 31 bits without a sign.
+  void widen() {
+    const std::int64_t most = (std::int64_t{1} << dice_.in(17, 31)) - 1;
+    sums_ = builder_.add(Op{.kind = Kind::kMap,
+                            .section = Section::kForward,
+                            .inputs = {sums_.tensor},
+                            .steps = {step_with(steps::Op::kShiftLeft, {dice_.in(6, 14)}, 1),
+                                      step_with(steps::Op::kClamp, {0, most}, 2)}},
+                         "wide", -10);
   }
 
   void pool() {

@@ -14,10 +14,10 @@ namespace {
 
 using StepKind = step_program::Kind;
 
-/// "const int32_t v0 = a[i];" in a loop over all elements.
+/// "const int32_t v0 = (int32_t)a[i];" in a loop over all elements.
 void open_elements(const StepPrinting& p, Text& text) {
   text.loop("i", p.tensor(p.op().inputs[0]).size());
-  text.put(fmt::format("const {} v0 = a[i];", working(p.range(p.op().inputs[0])).text()));
+  text.put(fmt::format("const {0} v0 = ({0})a[i];", working(p.range(p.op().inputs[0])).text()));
 }
 
 void close_elements(const StepPrinting& p, const std::string& value, Text& text) {

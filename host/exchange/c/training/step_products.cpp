@@ -109,7 +109,7 @@ void print_step_pool(const StepPrinting& p) {
     text.put(fmt::format("y[{}] = ({})(y[{}] + a[{}]);", x, out.text(), x, at));
     text.close(1);
   } else {
-    text.put(fmt::format("const {} v = a[{}];", value.text(), x));
+    text.put(fmt::format("const {0} v = ({0})a[{1}];", value.text(), x));
     text.put("if (place >= 0 && v <= best) continue;");
     text.put("best = v;");
     text.put(fmt::format("place = p * {} + q;", s.kernel_w));
