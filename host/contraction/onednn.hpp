@@ -136,4 +136,23 @@ bool is_batch_reduced(const Description& description) {
   return name.starts_with("brgconv") || name.starts_with("brg_conv");
 }
 
+/// Does an implementation of oneDNN 3 that is known for it compute something else for such windows?
+/// Those with "brg" in their name read beyond an image that is padded by the whole kernel or more,
+/// and give zeros where an output one pixel wide or high has two strides (3.7.2, found by brute
+/// force).
+inline bool is_faulty(std::string_view name, bool is_odd) {
+  return DNNL_VERSION_MAJOR >= 3 && is_odd && name.find("brg") != name.npos;
+}
+
+/// The first implementation that is right for the window; dnnl::error where there is none.
+template <class Description>
+Description right_one(Description description, bool is_odd) {
+  while (is_faulty(description.impl_info_str(), is_odd)) {
+    if (!description.next_impl()) {
+      throw dnnl::error(dnnl_unimplemented, "no implementation is right for such a window");
+    }
+  }
+  return description;
+}
+
 }  // namespace qloom::contraction::onednn

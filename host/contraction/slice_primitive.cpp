@@ -32,6 +32,14 @@ onednn::Window window_of(const ContractionShape& s) {
           {s.pad_bottom, s.pad_right}};
 }
 
+/// Padding by the whole kernel, or two strides at an output of one pixel: onednn::right_one().
+bool is_odd(const ContractionShape& s) {
+  const bool is_far = std::max(s.pad_top, s.pad_bottom) >= s.extent_h() ||
+                      std::max(s.pad_left, s.pad_right) >= s.extent_w();
+  const bool is_thin = std::min(s.out_h(), s.out_w()) == 1 || std::min(s.in_h, s.in_w) == 1;
+  return is_far || (is_thin && s.stride_h != s.stride_w);
+}
+
 /// oneDNN takes all pointers as writable; it only reads its sources.
 void set_source(const memory& target, const void* values) {
   target.set_data_handle(const_cast<void*>(values));
@@ -115,21 +123,24 @@ void SlicePrimitive::Made::make_convolution() {
   const onednn::Window window = window_of(s);
   if (key_.has_bias) bias_ = memory::desc({s.out_c}, kF32, memory::format_tag::a);
 
-  const auto forward =
-      onednn::convolution(setting, dnnl::prop_kind::forward_training, x, any, bias_, y, window);
+  const auto forward = onednn::right_one(
+      onednn::convolution(setting, dnnl::prop_kind::forward_training, x, any, bias_, y, window),
+      is_odd(s));
   left_ = x;
   out_ = y;
   if (key_.role == Role::kForward) {
     adopt(forward, forward.weights_desc());
     primitive_ = dnnl::convolution_forward(forward);
   } else if (key_.role == Role::kInputGradient) {
-    const auto backward = onednn::convolution_input_gradient(setting, x, any, y, window, forward);
+    const auto backward = onednn::right_one(
+        onednn::convolution_input_gradient(setting, x, any, y, window, forward), is_odd(s));
     adopt(backward, backward.weights_desc());
     primitive_ = dnnl::convolution_backward_data(backward);
     left_ = y;
     out_ = x;
   } else {
-    const auto backward = onednn::convolution_weight_gradient(setting, x, any, y, window, forward);
+    const auto backward = onednn::right_one(
+        onednn::convolution_weight_gradient(setting, x, any, y, window, forward), is_odd(s));
     adopt(backward, backward.diff_weights_desc());
     primitive_ = dnnl::convolution_backward_weights(backward);
     right_ = y;
@@ -148,13 +159,16 @@ void SlicePrimitive::Made::make_byte_convolution() {
   onednn::Window window = window_of(s);
   const memory::desc any = any_byte_weights();
   if (is_forward) {
-    const auto forward = onednn::convolution(setting, dnnl::prop_kind::forward_inference, left_,
-                                             any, bias_, out_, window);
+    const auto forward =
+        onednn::right_one(onednn::convolution(setting, dnnl::prop_kind::forward_inference, left_,
+                                              any, bias_, out_, window),
+                          is_odd(s));
     adopt(forward, forward.weights_desc());
     primitive_ = dnnl::convolution_forward(forward);
   } else {
     window.after = {s.pad_bottom - s.unread_rows(), s.pad_right - s.unread_columns()};
-    const auto transposed = onednn::deconvolution(setting, left_, any, out_, window);
+    const auto transposed =
+        onednn::right_one(onednn::deconvolution(setting, left_, any, out_, window), is_odd(s));
     adopt(transposed, transposed.weights_desc());
     primitive_ = dnnl::deconvolution_forward(transposed);
   }
@@ -172,8 +186,11 @@ void SlicePrimitive::Made::make_wide_convolution() {
     window.before = {h - s.pad_top, w - s.pad_left};
     window.after = {h - s.pad_bottom, w - s.pad_right};
   }
-  const auto description = onednn::convolution({engine_, attr}, dnnl::prop_kind::forward_inference,
-                                               left_, any_byte_weights(), bias_, out_, window);
+  // The gradient's padding is what the kernel reaches beyond the image: less than the kernel.
+  const auto description =
+      onednn::right_one(onednn::convolution({engine_, attr}, dnnl::prop_kind::forward_inference,
+                                            left_, any_byte_weights(), bias_, out_, window),
+                        is_odd(s));
   adopt(description, description.weights_desc());
   has_wide_sums_ = onednn::is_batch_reduced(description);
   primitive_ = dnnl::convolution_forward(description);

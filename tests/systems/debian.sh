@@ -64,7 +64,7 @@ make_system() {
   apart debootstrap --variant=minbase "$release" "$system" "${mirror[@]}" &&
     # how this machine reaches the mirror: proxies and the like
     apt-config dump | sed -En '/^Acquire::(http|https|Check)/p' > "$system/etc/apt/apt.conf.d/90acquire" &&
-    copy_tree
+    copy_certificates && copy_tree
 }
 
 in_system() {
@@ -76,12 +76,14 @@ keep_results() {
     cp "$system$root"/build/release/*_output.txt "$results"
 }
 
-# The benchmarks and their peers, with threads as they are by default; certificates as here, where pip is
-# told which.
+# Certificates as here, where pip is told which: tests and benchmarks install what they compare with. In a
+# place that no package writes to (in_system.sh names it).
+copy_certificates() {
+  [[ -z ${PIP_CERT:-} ]] || install -D --mode=644 "$PIP_CERT" "$system/etc/pip_certificates.crt"
+}
+
+# The benchmarks and their peers, with threads as they are by default.
 benchmarks() {
-  if [[ -n ${PIP_CERT:-} ]]; then
-    install -D --mode=644 "$PIP_CERT" "$system$PIP_CERT" || return
-  fi
   in_system apt-get install --yes --no-install-recommends python3-venv python3-dev &&
     OMP_WAIT_POLICY="" in_system tests/bench.sh && cp "$system$root/build/bench/bench.json" "$results"
 }

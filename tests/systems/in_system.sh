@@ -20,5 +20,6 @@ environment=(HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sb
 for name in http_proxy https_proxy no_proxy "${!PIP_@}" OMP_NUM_THREADS OMP_WAIT_POLICY QLOOM_TEST_PATIENCE; do
   [[ -z ${!name:-} ]] || environment+=("$name=${!name}")
 done
+[[ ! -f $system/etc/pip_certificates.crt ]] || environment+=(PIP_CERT=/etc/pip_certificates.crt)
 exec chroot "$system" env -i "${environment[@]}" \
   bash -c 'cd "$1" && shift && exec "$@"' bash "$tree" "$@"

@@ -80,12 +80,13 @@ void write_text(const fs::path& file, const std::string& text) {
   write_bytes(file, std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
 }
 
-void write_texts(const std::vector<std::pair<fs::path, std::string>>& files) {
+void write_texts(const std::vector<std::pair<fs::path, std::string>>& files, Replace replace) {
   std::deque<StagedFile> staged;
   for (const auto& [file, text] : files) {
     staged.emplace_back(file,
                         std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
   }
+  if (replace == Replace::kAsOne && !files.empty()) fs::remove(files.back().first);
   for (StagedFile& file : staged) file.commit();
 }
 

@@ -49,7 +49,11 @@ void write_npz(const std::filesystem::path& file, const Arrays& arrays);
 void write_text(const std::filesystem::path& file, const std::string& text);
 /// Several files: each is complete on the disk before the first takes its name; they take them in
 /// order. RunError when one cannot be written; then all are as before.
-void write_texts(const std::vector<std::pair<std::filesystem::path, std::string>>& files);
+/// kAsOne: the last file goes before the first is replaced and comes back behind all others: a
+/// folder in which a killed writer left old files beside new ones lacks it.
+enum class Replace { kEach, kAsOne };
+void write_texts(const std::vector<std::pair<std::filesystem::path, std::string>>& files,
+                 Replace replace = Replace::kEach);
 /// Throws InputError unless files can be created in the folder (which is created when missing, with
 /// its parents); leaves no trace but the folder. Temporary files of dead processes are removed.
 void require_writable_folder(const std::filesystem::path& folder);

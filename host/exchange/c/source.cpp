@@ -214,12 +214,12 @@ Files print(const program::Program& program, const Options& options) {
 
 void write(const Files& files, const std::filesystem::path& folder) {
   std::vector<std::pair<std::filesystem::path, std::string>> all{
-      {folder / "model.h", files.header},
       {folder / "model.c", files.source},
       {folder / "model_main.c", files.harness},
       {folder / "README.txt", files.readme}};
   for (const auto& [name, text] : files.kernels) all.emplace_back(folder / name, text);
-  data::write_texts(all);
+  all.emplace_back(folder / "model.h", files.header);  // without which nothing is compiled
+  data::write_texts(all, data::Replace::kAsOne);
 }
 
 }  // namespace qloom::exchange::c

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/data/arrays/array_file.hpp"
+#include "host/data/temporary.hpp"
 #include "host/exchange/verilog/budget.hpp"
 #include "host/exchange/verilog/network.hpp"
 #include "host/exchange/verilog/parts.hpp"
@@ -126,6 +127,7 @@ void write_folder(const std::filesystem::path& folder, const std::vector<Text>& 
   std::vector<std::pair<std::filesystem::path, std::string>> whole;
   std::error_code none;
   for (const auto& layer : std::filesystem::directory_iterator(folder / "layers", none)) {
+    if (layer.is_directory(none)) data::remove_leftovers(layer.path());
     for (const char* left : {"sums.txt", "output.txt"}) {  // by a simulation of an earlier export
       std::filesystem::remove(layer.path() / left);
     }
@@ -135,7 +137,7 @@ void write_folder(const std::filesystem::path& folder, const std::vector<Text>& 
     std::error_code ignored;  // write_texts() says what is wrong with a folder that is not there
     std::filesystem::create_directories(whole.back().first.parent_path(), ignored);
   }
-  data::write_texts(whole);
+  data::write_texts(whole, data::Replace::kAsOne);  // without sources.mk nothing is built
 }
 
 }  // namespace qloom::exchange::verilog
