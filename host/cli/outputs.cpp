@@ -9,6 +9,8 @@
 
 #include "host/data/arrays/array_file.hpp"
 #include "host/data/temporary.hpp"
+#include "host/program/document.hpp"
+#include "host/step_program/files.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
@@ -35,7 +37,9 @@ void require_ending(const std::string& option, const fs::path& file,
 void require_own_folder(const fs::path& output, const std::string& own) {
   if (output.empty()) return;  // a default of the command
   constexpr std::pair<const char*, const char*> kResults[] = {
-      {"report.json", "a run"}, {"program.json", "a program"}, {"step.json", "a step program"}};
+      {"report.json", "a run"},
+      {program::kProgramFile, "a program"},
+      {step_program::kStepFile, "a step program"}};
   for (const auto& [file, what] : kResults) {
     if (file == own || !fs::exists(output / file)) continue;
     throw InputError(fmt::format("--output: {} is the folder of {} ({}), expected another one",

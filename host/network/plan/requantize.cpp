@@ -225,7 +225,7 @@ std::string without_integers(const Execution& e, const Node& start) {
   for (const int i : start.inputs) {
     const Operand x = handed_on(e, e.node(i));
     if (x.codes && x.scale_count > 0) continue;
-    return fmt::format("what it reads of \"{}\" has no integer codes at one scale", e.node(i).name);
+    return fmt::format("what it reads of \"{}\" has no integer codes", e.node(i).name);
   }
   return "the codes that it reads are too wide for its sums";
 }
@@ -255,21 +255,18 @@ RequantizeTask trial_of(const Execution& e, const Node& quantize) {
 void require_possible(const Execution& e, const Node& quantize) {
   Requantized& group = *quantize.requantized;
   const sites::QuantizerSpec& spec = quantize.site->spec();
-  const auto require = [&](bool holds, const std::string& where, const std::string& message) {
-    if (!holds) throw InputError(fmt::format("{}: {}", where, message));
-  };
-  require(
-      quantize.site->is_coded() && quantize.site->encoding().grid.offset == nullptr,
-      spec.quantizer.where,
-      fmt::format("a requantizer makes integers, and codes of \"{}\" at \"{}\" do not stand for "
-                  "equally spaced numbers of which 0 is one; expected a quantizer such as "
-                  "affine, lsq or fixed_point",
-                  spec.quantizer.method->id, quantize.site->context().name));
+  if (!quantize.site->is_coded() || quantize.site->encoding().grid.offset != nullptr) {
+    throw InputError(fmt::format(
+        "{}: a requantizer makes integers, and codes of \"{}\" at \"{}\" do not stand for equally "
+        "spaced numbers of which 0 is one; expected a quantizer such as affine, lsq or fixed_point",
+        spec.quantizer.where, spec.quantizer.method->id, quantize.site->context().name));
+  }
   const bool has = has_integers(e, *group.start);
-  require(has || !group.acts, spec.requantizer.where,
-          has ? ""
-              : fmt::format("\"{}\" has no integer sums in this pass: {}", group.start->name,
-                            without_integers(e, *group.start)));
+  if (!has && group.acts) {
+    throw InputError(fmt::format("{}: \"{}\" has no integer sums in this pass: {}",
+                                 spec.requantizer.where, group.start->name,
+                                 without_integers(e, *group.start)));
+  }
   if (!has || group.is_possible) return;
   try {
     static_cast<void>(group.method.derive(trial_of(e, quantize)));

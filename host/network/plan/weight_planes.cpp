@@ -10,7 +10,7 @@ namespace {
 constexpr float kUnit = 1.0F;
 constexpr CodeForm kZeroOrOne{0, 1};
 
-/// The values of one group of a codebook that are neither 0 nor `other`, on one side of 0.
+/// The different values of one group of a codebook on one side of 0.
 std::vector<float> values_on_side(const qloom_encoding& e, std::uint64_t group, bool is_above) {
   std::vector<float> found;
   for (std::uint64_t i = 0; i < e.codebook_size; ++i) {
