@@ -181,8 +181,13 @@ Json execute(Prepared& run) {
   const std::string& name = run.pipeline.name;
   Progress progress(name.empty() ? run.options.pipeline.stem().string() : name,
                     run.options.progress);
-  trainer.run_stages([&] { data::write_npz(folder.checkpoint, arrays_of(setup, state)); },
-                     progress);
+  try {
+    trainer.run_stages([&] { data::write_npz(folder.checkpoint, arrays_of(setup, state)); },
+                       progress);
+  } catch (const InputError& refused) {  // by the values of a batch
+    if (!std::filesystem::exists(folder.checkpoint)) throw;
+    throw RunError(refused.what());  // something was done
+  }
   const Json report = results::report_of(facts_of(setup, state, omp_get_max_threads()));
   data::write_texts({{folder.page, results::page_text(results::run_page(report))},
                      {folder.report, report.dump(2) + "\n"}});  // last: it says that all is there

@@ -115,6 +115,21 @@ TEST_F(ResidualProgram, IsTheSameInC) {
   expect_same_in_c("p.sum");
 }
 
+TEST_F(ResidualProgram, RefusedByABatchIsStatus2UntilACheckpointIsThere) {
+  Json p = pipeline();
+  p["rules"][2]["quantizer"] = {{"plugin", "lsq_plus"}, {"bits", 8}};
+  p["rules"][2].erase("range");
+  p["stages"] = Json::array({{{"train", {{"epochs", 2}}}}});
+  for (const int epoch : {0, 1}) {
+    p["rules"][2]["from"] = {{"epoch", epoch}};
+    write("p.json", p.dump());
+    const Outcome o = qloom({"run", "p.json", "--output", "run", "--checkpoint-every", "10"});
+    EXPECT_EQ(o.status, epoch == 0 ? 2 : 1) << o.err;
+    EXPECT_NE(o.err.find("equally spaced"), std::string::npos) << o.err;
+    EXPECT_EQ(exists(folder_ / "run" / "checkpoint.npz"), epoch == 1);
+  }
+}
+
 /// A mean that pads over codes of two scales, and a concat whose rule names a requantizer.
 TEST_F(ResidualProgram, OfBranchesSideBySideIsTheSameInC) {
   Json p = pipeline();

@@ -163,6 +163,18 @@ TEST(C, ArenaIsSeldomLargerThanItsBound) {
   EXPECT_LE(bytes * 10, bound * 11);
 }
 
+TEST(C, RefusesAnArenaThatA32BitMachineCannotAddress) {
+  const program::Type wide{.is_signed = true, .bits = 32};
+  Program program = chain_of_maps({wide, wide, kS16, kU8});
+  program.tensors[1].channels = program.tensors[2].channels = std::int64_t{1} << 29;
+  try {
+    static_cast<void>(exchange::c::print(program, {}));
+    FAIL() << "it was printed";
+  } catch (const InputError& error) {
+    EXPECT_STREQ(error.what(), "arena: 3221225472 bytes, expected at most 2147483647");
+  }
+}
+
 TEST(C, IsForIntegerProgramsAlone) {
   std::uint64_t seed = 0;
   while (float_operations(random_program(seed, {.has_floats = true})).empty()) ++seed;

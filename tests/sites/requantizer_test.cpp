@@ -248,18 +248,18 @@ TEST(Requantizer, IsRefusedWhereThereAreNoIntegers) {
   no_weights.erase(0);
   EXPECT_EQ(refused(no_weights),
             "/rules/1/requantizer: the weights of \"conv1\" are real: no rule puts a quantizer at "
-            "site weight of \"conv1\"");
+            "site weight of \"conv1\" by the time this one acts");
   Json real_branch = rules;
   real_branch[2]["layers"] = {"conv1", "conv2", "left", "add"};
   EXPECT_EQ(refused(real_branch),
             "/rules/2/requantizer: \"add\" reads \"right\", whose values are real: no rule puts a "
-            "quantizer at site output of \"right\"");
+            "quantizer at site output of \"right\" by the time this one acts");
   Json real_image = rules;
   real_image.erase(1);
   EXPECT_EQ(
       refused(real_image),
       "/rules/1/requantizer: \"conv1\" reads \"input\", whose values are real: no rule puts a "
-      "quantizer at site input of \"conv1\"");
+      "quantizer at site input of \"conv1\" by the time this one acts");
 }
 
 TEST(Requantizer, IsRefusedWhereItsStepsWouldNotBeAllThatHappens) {

@@ -62,6 +62,12 @@ TEST(Folder, RefusesWhatItCannotCount) {
             "\"conv\": 398 samples of 5400000 cycles or elements, expected at most 2147483647 in "
             "all; take fewer samples or more lanes");
   EXPECT_EQ(refusal(program, input, 1, 1), "");
+  ProgramMaker wide({4096, 4096, 4}, kU8, 1);
+  const int same = wide.reshape("same", 0, {4096, 4, 4096});
+  EXPECT_EQ(
+      refusal(wide.finish({same}), {}, 2, 1),
+      "samples: 2, each of 134217728 words beside 0 weights, expected at most 134217728 words "
+      "in all");
 }
 
 }  // namespace

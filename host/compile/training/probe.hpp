@@ -46,6 +46,9 @@ struct Normalised {
 };
 [[nodiscard]] std::optional<Normalised> find_normalised(const Tried& tried);
 
+/// Rates that are tried: 2^-12 to 2^12.
+inline constexpr int kMostRateShift = 12;
+
 /// The same shift, rounded at random.
 struct Stochastic {
   int random_bits = 0;

@@ -17,7 +17,6 @@ namespace {
 using step_program::Lfsr;
 
 constexpr int kTriedExponent = 46;  // exponent of the largest magnitude that is tried
-constexpr int kMostShift = 12;      // of a rate
 constexpr int kMostBits = 32;       // of a random number
 constexpr int kFractionBits = 24;   // what float32 has of a fraction
 // A comparison goes on until so many values were rounded up, and so many down, sharply; it gives up
@@ -165,7 +164,7 @@ std::optional<Form> find_form(const Tried& tried, int exponent) {
   for (const auto& lfsr : sources_of(tried.site)) {
     for (const int bits : random_bits_of(tried.site)) {
       if (bits < 1 || bits > (lfsr ? 16 : kMostBits)) continue;
-      for (int shift = -kMostShift; shift <= kMostShift; ++shift) {
+      for (int shift = -kMostRateShift; shift <= kMostRateShift; ++shift) {
         Form form{.op = {}, .exponent = exponent};
         form.op.stream = stream_id(tried.site.context().name);
         form.op.random_bits = bits;

@@ -158,9 +158,9 @@ std::string fault_of_gradient(const Training& training, Weights& weights) {
     const auto found = find_stochastic({*p.on_gradient, p.shape, exponent, phase}, training.epochs);
     if (!found) {
       return fmt::format(
-          "gradient: \"{}\" gives no integers that a power of two of the largest magnitude and the "
-          "words of the counter or of a shift register of 16 bits make",
-          p.on_gradient->spec().quantizer.method->id);
+          "gradient: \"{}\" gives no integers that a power of two (2^-{} to 2^{}) of the largest "
+          "magnitude and the words of the counter or of a shift register of 16 bits make",
+          p.on_gradient->spec().quantizer.method->id, kMostRateShift, kMostRateShift);
     }
     weights.gradient = *found;
   }

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include <fmt/format.h>
+
 #include "host/exchange/c/fusion.hpp"
 #include "host/exchange/c/types.hpp"
+#include "host/tensor/error.hpp"
 
 namespace qloom::exchange::c {
 namespace {
@@ -164,6 +167,12 @@ int returned_output(const program::Program& program) {
     }
   }
   return -1;
+}
+
+void require_addressable(std::int64_t arena) {
+  constexpr std::int64_t kMost = 2147483647;
+  if (arena <= kMost) return;
+  throw InputError(fmt::format("arena: {} bytes, expected at most {}", arena, kMost));
 }
 
 Memory plan(const program::Program& program) {

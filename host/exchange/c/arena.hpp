@@ -43,6 +43,10 @@ inline constexpr std::int64_t kAlignment = 8;
 /// Places the largest first, each at the lowest offset that is free while it lives.
 [[nodiscard]] Memory plan(const program::Program& program);
 
+/// InputError "arena: ..." for more bytes than a 32-bit machine can address on both sides of a
+/// pointer.
+void require_addressable(std::int64_t arena);
+
 /// The output that model_run returns: the first that an argmax writes; -1 when none does.
 [[nodiscard]] int returned_output(const program::Program& program);
 

@@ -34,7 +34,8 @@ struct Files {
   std::vector<std::pair<std::string, std::string>> kernels{};  ///< of calls: name, text
 };
 
-/// The program is one that fault_of() accepts. InputError where it has steps in floating point.
+/// The program is one that fault_of() accepts. InputError where it has steps in floating point
+/// or needs an arena of 2 GiB.
 [[nodiscard]] Files print(const program::Program& program, const Options& options);
 
 /// All or none.

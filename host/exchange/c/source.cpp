@@ -206,6 +206,7 @@ std::string source_of(const Program& program, const Options& options) {
 
 Files print(const program::Program& program, const Options& options) {
   program::require_integer(program, "the export to C");
+  require_addressable(plan(program).bytes);
   Files files{header_of(program, options), source_of(program, options), harness_of(program),
               readme_of(program, options)};
   if (options.style == Style::kCalls) files.kernels = kernel_files();

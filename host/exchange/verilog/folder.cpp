@@ -87,6 +87,20 @@ void require_countable(const Design& design) {
   }
 }
 
+/// All words lie in memory until the folder is written.
+void require_writable(const Design& design) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 27;
+  std::int64_t of_sample = 0, weights = 0;
+  for (const auto& tensor : design.program.tensors) of_sample += tensor.size();
+  for (const auto& op : design.program.ops) {
+    weights += static_cast<std::int64_t>(op.weights.size());
+  }
+  if (of_sample <= (kMost - std::min(weights, kMost)) / design.samples) return;
+  throw InputError(fmt::format(
+      "samples: {}, each of {} words beside {} weights, expected at most {} words in all",
+      design.samples, of_sample, weights, kMost));
+}
+
 void append(std::vector<Text>& files, const std::vector<Text>& more) {
   files.insert(files.end(), more.begin(), more.end());
 }
@@ -102,6 +116,7 @@ std::vector<Text> files_of(const program::Program& program, std::span<const std:
   if (samples < 1) throw InputError(fmt::format("samples: {}, expected 1 or more", samples));
   const Design design = design_of(program, samples, options.lanes);
   require_countable(design);
+  require_writable(design);
   const std::vector<program::Values> values = program::execute(program, input, samples);
   std::vector<Text> files;
   std::vector<Requantizer> requantizers;

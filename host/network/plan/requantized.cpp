@@ -115,7 +115,7 @@ class Finder {
       const bool is_image = input.type == Node::Type::kInput;
       refuse(
           fmt::format("\"{}\" reads \"{}\", whose values are real: no rule puts a quantizer at "
-                      "site {} of \"{}\"",
+                      "site {} of \"{}\" by the time this one acts",
                       start.name, name_of(i), is_image ? "input" : "output",
                       is_image ? start.name : name_of(i)));
     }
@@ -132,7 +132,7 @@ class Finder {
     if (start.weight->forward == nullptr) {
       refuse(
           fmt::format("the weights of \"{}\" are real: no rule puts a quantizer at site weight "
-                      "of \"{}\"",
+                      "of \"{}\" by the time this one acts",
                       start.name, start.name));
     }
     check_codes(*start.weight->forward);

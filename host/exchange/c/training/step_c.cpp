@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "host/exchange/c/arena.hpp"
 #include "host/exchange/c/training/step_harness.hpp"
 #include "host/exchange/c/training/step_ops.hpp"
 #include "host/exchange/c/training/step_plan.hpp"
@@ -198,6 +199,7 @@ std::int64_t step_arena(const StepProgram& program) {
 
 Files print_step(const StepProgram& program, const std::string& version) {
   const StepPlan step = plan_step(program), run = plan_run(program);
+  require_addressable(step_arena(program));
   return {step_header(program, version, step_arena(program), step.least),
           step_source(program, step, run), step_harness(program), step_readme(program)};
 }
