@@ -17,8 +17,8 @@ using namespace qloom::sdk;
 ///   overflow (G = 2^(N-1) - 1): forget the history, G = 2 G
 ///   history: G k of the last `length` tensors;  chi = a (max + b deviation + c k)
 ///   next k = 2^(ceil(log2 chi) - (N - 1))
-/// The first tensor is fitted: the smallest k with which it does not overflow. The deviation has n
-/// in its denominator.
+/// A tensor is one observation, also where a round has many. The first is fitted: the smallest k
+/// with which it does not overflow. The deviation has n in its denominator.
 ///
 /// state:     exponent (log2 k), next: per group; history: `length` values per group, the newest
 ///            first, -1 for none; bits, is_signed
@@ -32,9 +32,6 @@ class RangeAutoflex {
   void begin(const qloom_range_context& context, std::uint32_t) {
     bits_ = static_cast<std::int32_t>(std::clamp<std::uint32_t>(context.bits, 2, 32));
     is_signed_ = context.is_signed != 0 && context.after_relu == 0;
-    for (std::size_t g = 0; g < exponent_.size(); ++g) {
-      if (!std::isnan(next_[g])) exponent_[g] = next_[g];
-    }
   }
   void observe(const qloom_tensor& x) {
     extremes_.find(x);
@@ -46,6 +43,7 @@ class RangeAutoflex {
     match_groups(next_, lo.size(), kNone);
     if (history_.empty()) history_.assign(lo.size() * length_, -1.0);
     for (std::size_t g = 0; g < lo.size(); ++g) {
+      if (!std::isnan(next_[g])) exponent_[g] = next_[g];
       if (lo[g] <= hi[g]) step(g, std::max(-lo[g], hi[g]));
     }
   }

@@ -55,6 +55,18 @@ TEST(RangeAutoflex, RemembersSoManyTensors) {
   EXPECT_EQ(lowest_bit(observer), 0x1p-14);
 }
 
+TEST(RangeAutoflex, EachTensorOfARoundIsAStep) {  // training at activations is one round
+  Observer rounds("range_autoflex", "{}", grid_of(16, true)),
+      one("range_autoflex", "{}", grid_of(16, true));
+  one.begin(0);
+  for (const float v : {0.25F, 3.0F, 21.9F, 4.0F, 0.1F}) {
+    rounds.round({{v}});
+    one.observe(std::vector<float>{v});
+    EXPECT_EQ(lowest_bit(one), lowest_bit(rounds)) << v;
+  }
+  EXPECT_GT(lowest_bit(one), 0x1p-11);  // 21.9 fits
+}
+
 TEST(RangeAutoflex, GoesOnFromALoadedState) {
   Observer one("range_autoflex"), other("range_autoflex");
   for (const float v : {3.0F, 1.0F, 7.0F}) one.round({{v}});

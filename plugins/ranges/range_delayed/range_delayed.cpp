@@ -10,38 +10,36 @@ namespace {
 using namespace qloom::sdk;
 
 /// The range of a step from the steps before it: an exponential moving average of their extremes,
-/// so that hardware writes quantized values in the pass that finds the next range. The first round
-/// has its own extremes.
+/// so that hardware writes quantized values in the pass that finds the next range. A step is one
+/// observation, also where a round has many. The first has its own extremes.
 ///
-/// state:     lo, hi: the average; next_lo, next_hi: extremes of the present round, per group;
+/// state:     lo, hi: the average; next_lo, next_hi: extremes of the newest step, per group;
 ///            lo > hi: nothing seen yet
-/// exactness: v += momentum * (new - v) in double, once a round
+/// exactness: v += momentum * (new - v) in double, once a step
 class RangeDelayed {
  public:
   explicit RangeDelayed(const Params& params) : momentum_(params.number("/momentum")) {}
-  void begin(const qloom_range_context&, std::uint32_t) {
-    if (lo_.empty()) lo_.assign(next_lo_.size(), 1.0);
-    if (hi_.empty()) hi_.assign(next_hi_.size(), -1.0);
-    for (std::size_t g = 0; g < next_lo_.size(); ++g) {
-      if (next_lo_[g] > next_hi_[g]) continue;  // no finite value
-      const bool is_first = lo_[g] > hi_[g];
-      lo_[g] = is_first ? next_lo_[g] : lo_[g] + momentum_ * (next_lo_[g] - lo_[g]);
-      hi_[g] = is_first ? next_hi_[g] : hi_[g] + momentum_ * (next_hi_[g] - hi_[g]);
-    }
-    next_lo_.clear();
-    next_hi_.clear();
-  }
+  void begin(const qloom_range_context&, std::uint32_t) {}
   void observe(const qloom_tensor& x) {
     extremes_.find(x);
     observe_extremes(extremes_.lo, extremes_.hi);
   }
   void observe_extremes(std::span<const double> lo, std::span<const double> hi) {
-    if (!lo_.empty()) match_groups(lo_, lo.size(), 0.0);
-    widen(next_lo_, next_hi_, lo, hi);
+    for (auto* ends : {&lo_, &next_lo_}) match_groups(*ends, lo.size(), 1.0);
+    for (auto* ends : {&hi_, &next_hi_}) match_groups(*ends, hi.size(), -1.0);
+    for (std::size_t g = 0; g < lo.size(); ++g) {
+      if (next_lo_[g] <= next_hi_[g]) {  // else no finite value
+        const bool is_first = lo_[g] > hi_[g];
+        lo_[g] = is_first ? next_lo_[g] : lo_[g] + momentum_ * (next_lo_[g] - lo_[g]);
+        hi_[g] = is_first ? next_hi_[g] : hi_[g] + momentum_ * (next_hi_[g] - hi_[g]);
+      }
+      next_lo_[g] = lo[g];
+      next_hi_[g] = hi[g];
+    }
   }
   void ranges(std::span<qloom_range> out) const {
-    std::vector<double> lo(lo_.empty() ? next_lo_ : lo_), hi(hi_.empty() ? next_hi_ : hi_);
-    for (std::size_t g = 0; g < lo.size() && g < next_lo_.size(); ++g) {
+    std::vector<double> lo(lo_), hi(hi_);
+    for (std::size_t g = 0; g < lo.size(); ++g) {
       if (lo[g] <= hi[g]) continue;
       lo[g] = next_lo_[g];
       hi[g] = next_hi_[g];
@@ -54,9 +52,7 @@ class RangeDelayed {
     a("hi", hi_);
     a("next_lo", next_lo_);
     a("next_hi", next_hi_);
-    require_equal_sizes(lo_, hi_);
-    require_equal_sizes(next_lo_, next_hi_);
-    if (!lo_.empty() && !next_lo_.empty()) require_equal_sizes(lo_, next_lo_);
+    require_equal_sizes(lo_, hi_, next_lo_, next_hi_);
   }
 
  private:

@@ -17,6 +17,18 @@ TEST(RangeDelayed, OfAStepIsFromTheStepsBeforeIt) {
   expect_range(observer.ranges()[0], -1.5, 3);
 }
 
+TEST(RangeDelayed, EachTensorOfARoundIsAStep) {  // training at activations is one round
+  Observer rounds("range_delayed", R"({"momentum": 0.25})"),
+      one("range_delayed", R"({"momentum": 0.25})");
+  one.begin(0);
+  for (const float v : {2.0F, 10.0F, 1.0F, 0.5F}) {
+    rounds.round({{-v, v}});
+    one.observe(std::vector<float>{-v, v});
+    expect_range(one.ranges()[0], rounds.ranges()[0].lo, rounds.ranges()[0].hi);
+  }
+  expect_range(one.ranges()[0], -3.25, 3.25);  // 2, then 4, then 3.25; 0.5 is of the next step
+}
+
 TEST(RangeDelayed, AJumpSaturatesOneStepWhereTheAverageIsTheLastStep) {
   Observer observer("range_delayed", R"({"momentum": 1})");
   observer.round({{-1, 1}});
