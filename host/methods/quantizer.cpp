@@ -23,8 +23,10 @@ void Refusals::note(std::uint64_t tile, const char* what, qloom_status status,
   error_ = error;
 }
 
-Quantizer::Quantizer(registry::Instance instance, std::string place)
-    : Driver(std::move(instance), std::move(place)), refusals_(std::make_unique<Refusals>()) {}
+Quantizer::Quantizer(registry::Instance instance, std::string place, Json blocks)
+    : Driver(std::move(instance), std::move(place)),
+      blocks_(std::move(blocks)),
+      refusals_(std::make_unique<Refusals>()) {}
 
 qloom_range_context Quantizer::grid(bool after_relu) const {
   qloom_range_context c{};
@@ -41,7 +43,8 @@ qloom_range_context Quantizer::grid(bool after_relu) const {
   return c;
 }
 
-void Quantizer::prepare(const qloom_prepare& in) const {
+void Quantizer::prepare(const qloom_prepare& in) {
+  groups_ = EncodedGroups(in.x, blocks_);
   call("prepare", [&](qloom_error* error) { return ops().prepare(self(), &in, error); });
 }
 
@@ -50,13 +53,10 @@ qloom_encoding Quantizer::encoding() const {
   e.struct_size = sizeof e;
   const auto status = recorded("encoding", [&] { return ops().encoding(self(), &e); });
   if (status != QLOOM_OK) e.kind = QLOOM_ENCODING_NONE;
-  if (e.kind > QLOOM_ENCODING_VECTORS) {
-    throw RunError(
-        fmt::format("{}: quantizer \"{}\" gives an encoding of kind {}, which this host "
-                    "does not know",
-                    place(), method().id, e.kind));
-  }
-  return e;
+  const std::string fault = fault_of(e, groups_);
+  if (fault.empty()) return e;
+  throw RunError(fmt::format("{}quantizer \"{}\": encoding: {}",
+                             place().empty() ? "" : place() + ": ", method().id, fault));
 }
 
 void Quantizer::start_tiles(const qloom_tensor& geometry, const qloom_call& call) {

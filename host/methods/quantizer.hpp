@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "host/methods/driver.hpp"
+#include "host/methods/encoding_fault.hpp"
 
 namespace qloom::methods {
 
@@ -48,7 +49,8 @@ class Refusals {
 class Quantizer : public Driver {
  public:
   Quantizer() = default;
-  explicit Quantizer(registry::Instance instance, std::string place = {});
+  /// blocks: null, or an object with block and axis where the method cuts blocks itself.
+  explicit Quantizer(registry::Instance instance, std::string place = {}, Json blocks = nullptr);
 
   /// Is one of these QLOOM_QUANTIZER_* among its capabilities?
   [[nodiscard]] bool has(std::uint32_t caps) const { return (ops().caps & caps) != 0; }
@@ -57,9 +59,9 @@ class Quantizer : public Driver {
   [[nodiscard]] bool sees_whole_gradient() const { return ops().backward_prepare != nullptr; }
   /// The grid that a range estimator works for.
   [[nodiscard]] qloom_range_context grid(bool after_relu) const;
-  void prepare(const qloom_prepare& in) const;
-  /// Kind QLOOM_ENCODING_NONE when it is not exportable. RunError for a kind that is not known
-  /// here.
+  void prepare(const qloom_prepare& in);
+  /// Kind QLOOM_ENCODING_NONE when it is not exportable. RunError for one that breaks the header's
+  /// rules, or does not fit the tensor of the last prepare(): all that reads it may trust it.
   [[nodiscard]] qloom_encoding encoding() const;
 
   /// Starts a pass over the tiles of a tensor with this call; check_tiles() ends it. Between them,
@@ -95,6 +97,8 @@ class Quantizer : public Driver {
   void for_tiles(const char* what, std::uint64_t first, std::uint64_t n,
                  const Body& body) const noexcept;
 
+  Json blocks_;
+  EncodedGroups groups_;  ///< of the tensor of the last prepare()
   qloom_tensor geometry_{};
   qloom_call call_{};
   std::unique_ptr<Refusals> refusals_;

@@ -47,7 +47,8 @@ void SiteQuantizer::start(const Shape& shape, const float* data, const Phase& ph
   }
   const bool has_stand_in = needs_stand_in();
   if (has_stand_in) {
-    trial_ = methods::Quantizer(make(spec_.quantizer), context_.name);
+    trial_ = methods::Quantizer(make(spec_.quantizer), context_.name,
+                                methods::encoding_groups_of(spec_.quantizer));
     trial_.read_learned(trial_learned_);
   }
   prepare(has_stand_in ? trial_ : quantizer_, t);

@@ -21,7 +21,8 @@ SiteQuantizer::SiteQuantizer(const registry::Registry& registry, QuantizerSpec s
       spec_(std::move(spec)),
       context_(std::move(context)),
       streams_(context_.name) {
-  quantizer_ = methods::Quantizer(make(spec_.quantizer), context_.name);
+  quantizer_ = methods::Quantizer(make(spec_.quantizer), context_.name,
+                                  methods::encoding_groups_of(spec_.quantizer));
   rounding_ = methods::Rounding(make(spec_.rounding), context_.name);
   if (spec_.range.method != nullptr) {
     range_ = methods::Range(make(spec_.range), context_.name);

@@ -48,7 +48,7 @@ qloom_add_faults(quantizer quantizer unsound ${process_faults} crashes exits nev
   wrong_gradient sleeps saves_first_scale
   saves_one_group keeps_what_it_has changed_by_saving leaks_in_prepare leaks_in_destroy
   learns_in_evaluation ignores_step encodes_by_group_0 tells_group_0 claims_one_bit
-  widths_beyond_bits adds_to_y keeps_pointer
+  widths_beyond_bits tells_many_groups tells_no_grid tells_99_bits tells_scale_of_nan adds_to_y keeps_pointer
   sums_by_tensor assigns_sums wrong_in_channels rounds_late rounds_in_parallel rounds_on_workers
   counts_calls races_in_instance races_in_library sound)
 qloom_add_faults(codebook quantizer unsound_codebook passes_through sign_of_low tells_other_values

@@ -84,6 +84,20 @@ TEST_F(MisbehavingPlugin, ACodeOutsideOfItsEncodingEndsTheRunAndSoDoesARefusalTo
   expect(o, {"quantizer \"stray_code\": encode weight/d: "});
 }
 
+TEST_F(MisbehavingPlugin, AnEncodingOfOtherGroupsEndsTheRunBeforeAnybodyReadsIt) {
+  for (const char* groups : {"0", "1000000"}) {
+    const Outcome o = qloom(
+        {"run", "p.json", "--output", "out", "--set",
+         std::string(
+             R"(/rules/0={"site": "weight", "quantizer": {"plugin": "stray_code", "groups": )") +
+             groups + "}}"},
+        {{"QLOOM_PLUGIN_PATH", QLOOM_BINARY_DIR "/tests/misbehaving_plugins"}});
+    EXPECT_EQ(o.status, 1) << o.err;
+    expect(o, {std::string("weight/d: quantizer \"stray_code\": encoding: groups is ") + groups +
+               ", expected 1, that of the tensor, or 8 of its first axis"});
+  }
+}
+
 TEST_F(MisbehavingPlugin, ARefusalIsNoDivergenceAndItsTextIsEscaped) {
   const Outcome o = run("refuse");
   EXPECT_EQ(o.status, 1) << o.err;

@@ -151,6 +151,7 @@ QuantizerDriver::QuantizerDriver(Context& context, const Case& c, registry::Inst
       weights_(uniform({static_cast<std::int64_t>(x.size())}, context.seed(), 0.25F, 1.0F)) {
   geometry_ = geometry_of(c.grid(), ops().caps, x, channel_axis);
   groups_ = EncodingGroups(c.grid(), geometry_);
+  encoded_groups_ = methods::EncodedGroups(geometry_, c.grid());
   if (is_wanted(QLOOM_QUANTIZER_WANTS_RANGE | QLOOM_QUANTIZER_WANTS_EXTREMES))
     ranges_ = ranges_of(geometry_);
   if (is_wanted(QLOOM_QUANTIZER_WANTS_PRODUCTS)) products_ = products_of(geometry_);
@@ -234,6 +235,21 @@ EncodingGroups QuantizerDriver::groups_of(const qloom_encoding& encoding) const 
   t.groups = static_cast<std::uint64_t>(t.shape[0]);
   t.inner = t.n / t.groups;
   return encoding.groups == t.groups ? EncodingGroups(Json::object(), t) : groups_;
+}
+
+std::optional<qloom_encoding> QuantizerDriver::encoding() const {
+  qloom_encoding e{};
+  e.struct_size = sizeof e;
+  const bool has_one = ops().encoding(self(), &e) == QLOOM_OK && e.kind != QLOOM_ENCODING_NONE;
+  if (!has_one || !methods::fault_of(e, encoded_groups_).empty()) return {};
+  return e;
+}
+
+std::string QuantizerDriver::encoding_fault() const {
+  qloom_encoding e{};
+  e.struct_size = sizeof e;
+  if (ops().encoding(self(), &e) != QLOOM_OK) return {};
+  return methods::fault_of(e, encoded_groups_);
 }
 
 bool QuantizerDriver::encodes() const {
@@ -350,9 +366,9 @@ void QuantizerDriver::spread() {
 }
 
 std::optional<Ends> QuantizerDriver::ends_of(std::uint64_t g) {
-  qloom_encoding e{};
-  e.struct_size = sizeof e;
-  if (ops().encoding(self(), &e) != QLOOM_OK) return {};
+  const std::optional<qloom_encoding> found = encoding();
+  if (!found) return {};
+  const qloom_encoding& e = *found;
   if (e.kind == QLOOM_ENCODING_CODEBOOK) {
     const float* const levels = e.codebook + g * e.codebook_size;
     const auto [lo, hi] = std::minmax_element(levels, levels + e.codebook_size);

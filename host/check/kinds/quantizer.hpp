@@ -5,12 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "host/check/kinds/groups.hpp"
 #include "host/check/kinds/record.hpp"
 #include "host/check/kinds/surrogate.hpp"
+#include "host/methods/encoding_fault.hpp"
 
 namespace qloom::check {
 
@@ -57,6 +59,10 @@ class QuantizerDriver {
   /// apply() in blocks of `step` elements.
   [[nodiscard]] Entry apply(Rounding rounding, std::uint64_t step);
   [[nodiscard]] Entry encode(Rounding rounding, std::uint64_t step);
+  /// What encoding() gives; nothing where there is none, or one that breaks the header's rules.
+  [[nodiscard]] std::optional<qloom_encoding> encoding() const;
+  /// Which rule that is; empty for none.
+  [[nodiscard]] std::string encoding_fault() const;
   /// Has it codes now? Where encoding() is not supported (yet), encode() may say the same.
   [[nodiscard]] bool encodes() const;
   [[nodiscard]] Entry decode(const std::vector<std::int32_t>& codes, std::uint64_t step);
@@ -100,6 +106,7 @@ class QuantizerDriver {
   const Tensor& x_;
   qloom_tensor geometry_{};
   EncodingGroups groups_;
+  methods::EncodedGroups encoded_groups_;
   std::vector<qloom_range> ranges_;
   std::vector<double> products_;
   Tensor weights_;  // importance and second moment of the elements

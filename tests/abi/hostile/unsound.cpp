@@ -6,6 +6,7 @@
 // check that makes the promise.
 #include <atomic>
 #include <cstdlib>
+#include <limits>
 #include <type_traits>
 #include <vector>
 
@@ -183,6 +184,7 @@ class Unsound {
     }
     out.grid = {told_.data(),  told_.data(), nullptr,
                 zeros_.data(), ends_.data(), ends_.data() + scale_.size()};
+    break_encoding(out);
   }
   template <class Archive>
   void state(Archive& archive) {
@@ -204,6 +206,13 @@ class Unsound {
   }
 
  private:
+  void break_encoding(qloom_encoding& out) const {
+    if (fault_.is("tells_many_groups")) out.groups = 1'000'000;
+    if (fault_.is("tells_no_grid")) out.grid = {};
+    if (fault_.is("tells_99_bits")) out.bits = 99;
+    if (fault_.is("tells_scale_of_nan")) told_[0] = std::numeric_limits<float>::quiet_NaN();
+  }
+
   /// After a correct apply(): the case's own fault.
   void break_promise(const qloom_call& call, const qloom_block& block, const float* x,
                      float* y) const noexcept {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the qloom authors
 //
-// Integers from -8 to 7, and from step 5 on a code that its encoding does not have, or a refusal.
+// Integers from -8 to 7, and from step 5 on a code that its encoding does not have, or a refusal;
+// or an encoding with groups that the tensor does not have.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -16,7 +17,9 @@ using namespace qloom::sdk;
 
 class StrayCode {
  public:
-  StrayCode(const Params& params, const qloom_site*) : refuses_(params.flag("/refuses")) {}
+  StrayCode(const Params& params, const qloom_site*)
+      : refuses_(params.flag("/refuses")),
+        groups_(static_cast<std::uint64_t>(params.integer("/groups"))) {}
 
   void prepare(const qloom_prepare& in) { is_due_ = in.step >= 5; }
   void apply(const qloom_call&, const qloom_block& block, const float* x, float* y) const noexcept {
@@ -39,12 +42,13 @@ class StrayCode {
     out.kind = QLOOM_ENCODING_AFFINE;
     out.bits = 4;
     out.is_signed = 1;
-    out.groups = 1;
+    out.groups = groups_;
     out.grid = {&one_, &one_, nullptr, &zero_, &lo_, &hi_};
   }
 
  private:
   bool refuses_, is_due_ = false;
+  std::uint64_t groups_;
   float one_ = 1;
   std::int32_t zero_ = 0, lo_ = -8, hi_ = 7;
 };
