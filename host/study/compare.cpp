@@ -82,7 +82,7 @@ std::vector<Entry> entries_of(const CompareOptions& options, const registry::Reg
   refuse_repeats(options);
   std::vector<Entry> entries;
   std::map<std::string, std::filesystem::path> folders;
-  std::map<std::string, std::string> known;  // file and what decides a run's result -> row
+  KnownRows known;
   for (const auto& file : options.pipelines) {
     for (std::size_t i = 0; i <= options.variants.size(); ++i) {
       Entry entry{file, options.overrides, "", file.stem().string(), {}, options.seeds, {}};
@@ -96,12 +96,7 @@ std::vector<Entry> entries_of(const CompareOptions& options, const registry::Reg
       run::check(entry.pipeline, registry, warnings);
       const std::string row =
           fmt::format("{}{}{}", file.string(), i > 0 ? " --variant " : "", entry.variant);
-      const auto [same, is_other] = known.insert(
-          {file.string() + pipeline::configuration(entry.pipeline, registry).dump(), row});
-      if (!is_other) {
-        throw InputError(
-            fmt::format("{} and {} are the same pipeline; expected each once", same->second, row));
-      }
+      known.add("", row, pipeline::configuration(entry.pipeline, registry), file.string());
       const auto [other, is_new] = folders.insert({entry.folder, file});
       if (!is_new) {
         throw InputError(fmt::format("{} and {}: two pipelines of one name cannot share a folder",

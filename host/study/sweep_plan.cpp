@@ -13,6 +13,7 @@
 #include "host/json/pointer.hpp"
 #include "host/json/text.hpp"
 #include "host/json/validate.hpp"
+#include "host/study/batch.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::study {
@@ -207,14 +208,12 @@ class Planner {
   }
 
   void add_run(SweepRun run, const Variant& variant) {
-    const Json& what = run.configuration.is_null() ? variant.settings : run.configuration;
+    const bool is_refused = run.configuration.is_null();
+    const Json& what = is_refused ? variant.settings : run.configuration;
     run.hash = folder_name(fmt::format("{}\n{}\n{}", what.dump(), run.seed, registry::version()));
-    const auto [other, is_new] = labels_.insert({run.hash, variant.label});
-    if (!is_new) {
-      throw InputError(
-          fmt::format("{}: \"{}\" and \"{}\" are the same pipeline; expected each once",
-                      file_.string(), other->second, variant.label));
-    }
+    known_.add(file_.string() + ": ", '"' + variant.label + '"',
+               is_refused ? Json{{"pipeline", variant.settings}} : run.configuration,
+               std::to_string(run.seed));
     plan_.runs.push_back(std::move(run));
   }
 
@@ -252,7 +251,7 @@ class Planner {
   Json sweep_;
   pipeline::Pipeline base_;
   SweepPlan plan_;
-  std::map<std::string, std::string> labels_;  ///< by hash
+  KnownRows known_;
   std::set<std::string> constants_;  ///< pointers with one value for all: no part of a label
   std::string first_refusal_;
 };

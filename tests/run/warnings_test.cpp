@@ -314,6 +314,7 @@ TEST_F(Refusals, RepeatedRunsOfAComparison) {
   refused({"--variant", "/data/batch_size=8", "--variant", "/data/batch_size=8"},
           "--variant: \"/data/batch_size=8\" is there twice");
   refused({"--variant", "/data/batch_size=16"}, "are the same pipeline; expected each once");
+  refused({"--variant", "/name=b"}, "are the same pipeline, but for a name or a description");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "runs"));
 }
 

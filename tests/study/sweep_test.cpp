@@ -233,7 +233,12 @@ TEST_F(Sweep, RefusesAWrongFileBeforeItRunsAnything) {
   expect_refusal(R"({"base": "p.json", "grid": {"/rules/0/quantizer/bitz": [4]}})", "bits");
   expect_refusal(R"({"base": "p.json", "grid": {"/seed": [1, 2]}})", "expected \"seeds\"");
   expect_refusal(R"({"base": "p.json", "list": [{}, {"/data/batch_size": 16}]})",
-                 "are the same pipeline");
+                 "are the same pipeline; expected each once");
+  for (const char* text : {"name", "description", "$schema", "rules/0/description"}) {
+    const std::string file = std::string(R"({"base": "p.json", "grid": {"/)") + text +
+                             R"(": ["a", "b"], "/rules/0/quantizer/bits": [3, 4]}})";
+    expect_refusal(file, "are the same pipeline, but for a name or a description");
+  }
   expect_refusal(R"({"base": "p.json", "grid": {"/rules/0/quantizer/bits": [77, 99]}})",
                  "not one combination is a valid pipeline");
   expect_refusal(R"({"base": "p.json", "grids": {}})", "did you mean \"grid\"?");
