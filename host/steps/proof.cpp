@@ -166,6 +166,10 @@ std::optional<Interval> behind(const Step& step, std::uint64_t channel, Interval
 
 Proof prove(const Chain& chain, std::uint64_t channels, const std::vector<Interval>& values) {
   Proof proof;
+  if (chain.size() > kLongestChain) {
+    proof.fault = fmt::format("{} steps, expected at most {}", chain.size(), kLongestChain);
+    return proof;
+  }
   proof.behind.resize(chain.size());
   for (std::size_t i = 0; i < chain.size(); ++i) {
     const std::string fault = fault_of(chain[i], channels);

@@ -5,6 +5,7 @@
 // and how many bits hardware needs.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,6 +27,9 @@ struct Interval {
 /// complement; at least 1. Unit: bits.
 [[nodiscard]] int bits_of(Interval values);
 
+/// Of a proof; the schemas of programs say the same.
+constexpr std::size_t kLongestChain = 1024;
+
 /// What is wrong with the constants of a step for a tensor of so many channels: their number, their
 /// order or their size. Empty when nothing is.
 [[nodiscard]] std::string fault_of(const Step& step, std::uint64_t channels);
@@ -42,8 +46,8 @@ struct Proof {
   [[nodiscard]] bool holds() const { return fault.empty(); }
 };
 
-/// `values`: what comes in, one interval for all channels or one each. Checks the steps with
-/// fault_of() first.
+/// `values`: what comes in, one interval for all channels or one each. Checks their number, and the
+/// steps with fault_of(), first.
 [[nodiscard]] Proof prove(const Chain& chain, std::uint64_t channels,
                           const std::vector<Interval>& values);
 

@@ -163,7 +163,8 @@ TEST(Fault, OfDenseLayers) {
 TEST(Fault, OfStepsAndWhatKindsLack) {
   program::Op map;
   map.kind = Kind::kMap;
-  map.steps = {step_of(StepOp::kAdd, {1})};
+  map.steps.assign(1024, step_of(StepOp::kAdd, {0}));  // the longest chain
+  map.steps[0] = step_of(StepOp::kAdd, {1});
   expect_faults(
       program_of(map, tensor_of("x", {1, 1, 2}, kU8), tensor_of("y", {1, 1, 2}, kS16)),
       {{"/ops/0/steps/0: constants for 3 channels, expected 1 or 2",
@@ -183,6 +184,8 @@ TEST(Fault, OfStepsAndWhatKindsLack) {
         }},
        {"/ops/0/steps/0: channel 0: 63, expected 0 to 62",
         [](auto& p) { p.ops[0].steps = {step_of(StepOp::kShiftRight, {63})}; }},
+       {"/ops/0/steps: 1025 steps, expected at most 1024",
+        [](auto& p) { p.ops[0].steps.assign(1025, step_of(StepOp::kAdd, {0})); }},
        {"/ops/0/out: \"y\" gets 1 to 256", [](auto& p) { p.tensors[1].type = kU8; }},
        {"/ops/0/out: \"y\" has the shape 2 x 1 x 2, expected that of \"x\"",
         [](auto& p) { p.tensors[1].height = 2; }},
