@@ -118,7 +118,8 @@ class EncodingFault {
     const char* const fault = kernels::make_spec(e_.format, spec);
     require(fault == nullptr, "{}", fault == nullptr ? "" : fault);
     if (e_.grid.scale != nullptr)
-      require_all("scale", e_.grid.scale, 1, kPositive, is_positive_value);
+      require_all("scale", e_.grid.scale, 1, "a finite value of at least 0",
+                  [](float v) { return v >= 0 && is_finite_value(v); });  // stored in 8 bits: 0
   }
 
   void require_codebook_size() {
@@ -166,13 +167,8 @@ class EncodingFault {
     if (e_.threshold == nullptr || e_.codebook_size == 0) return;
     require(e_.kind == QLOOM_ENCODING_CODEBOOK,
             "threshold is there, expected NULL in an encoding without a codebook");
-    const std::uint64_t count = fault_.empty() ? e_.codebook_size - 1 : 0;
-    for (std::uint64_t i = 0; fault_.empty() && i < e_.groups * count; ++i) {
-      const float v = e_.threshold[i];
-      require(i % count == 0 ? !std::isnan(v) : v >= e_.threshold[i - 1],
-              "threshold: value {} of group {} is {}, expected rising values", i % count, i / count,
-              v);
-    }
+    require_all("threshold", e_.threshold, e_.codebook_size - 1, "a number",
+                [](float v) { return !std::isnan(v); });
   }
 
   const qloom_encoding& e_;
