@@ -69,6 +69,17 @@ Request read_request(const ApplyCommand& o) {
   return r;
 }
 
+/// All but --input, in whose place the output may be put. Rules and given values may be inline
+/// JSON, which names no file.
+void add_inputs(const ApplyCommand& o, Outputs& outputs) {
+  outputs.reads("RULE", o.rule);
+  outputs.reads("--given", o.given);
+  outputs.reads("--weight", o.weight);
+  outputs.reads("--calibrate", o.calibrate);
+  outputs.reads("--grad-output", o.grad_output);
+  outputs.reads("--expect", o.expect);
+}
+
 void execute_apply(const ApplyCommand& o) {
   check_options(o);
   const registry::Registry registry = open_registry_to_run();
@@ -81,6 +92,7 @@ void execute_apply(const ApplyCommand& o) {
   outputs.plan("--encoding", o.encoding);
   outputs.plan("--grad-input", o.grad_input);
   outputs.plan("--learned-gradients", o.learned_gradients);
+  add_inputs(o, outputs);
   outputs.check();
   const Result result = apply_rule(rule, registry, request);
   const auto array_writer = [](const fs::path& planned, const Tensor& x) {

@@ -6,6 +6,7 @@
 #include "host/cli/program/export_program.hpp"
 #include "host/data/arrays/array_file.hpp"
 #include "host/data/claim.hpp"
+#include "host/data/input_file.hpp"
 #include "host/data/json_file.hpp"
 #include "host/data/streams.hpp"
 #include "host/data/temporary.hpp"
@@ -59,9 +60,10 @@ void export_formats(const ExportCommand& options) {
   refuse_style(options);
   const fs::path folder = options.output.empty() ? options.from : options.output;
   const Json file = results::formats_file(report_with_formats(options.from));
+  const fs::path text = folder / "formats.json", table = folder / "formats.csv";
+  data::require_inputs_kept({{"from", options.from / "report.json"}}, {text, table});
   data::require_writable_folder(folder);
   const data::Claim claim(folder);  // what a run is writing there is left to that run
-  const fs::path text = folder / "formats.json", table = folder / "formats.csv";
   data::write_texts({{text, file.dump(2) + "\n"}, {table, results::formats_csv(file)}});
   for (const Json& entry : file["sites"]) {
     if (entry["use"] != "none") continue;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "host/data/arrays/array_file.hpp"
+#include "host/data/input_file.hpp"
 #include "host/data/temporary.hpp"
 #include "host/program/document.hpp"
 #include "host/step_program/files.hpp"
@@ -74,10 +75,7 @@ void Outputs::check() const {
     require_ending(entry->option, file, entry->endings);
     data::require_writable_folder(folder_of(file));
     for (const Entry& input : read_) {
-      std::error_code ignored;
-      const bool is_same =
-          place_of(input.file) == place_of(file) || fs::equivalent(input.file, file, ignored);
-      if (!is_same) continue;
+      if (!data::is_one_file(input.file, file)) continue;
       throw InputError(
           fmt::format("{}: \"{}\" is what {} names, and would be replaced; expected "
                       "another file",

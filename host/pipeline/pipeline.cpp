@@ -234,6 +234,7 @@ class Loader {
   /// The formats of another run, before the pipeline's own rules.
   void add_formats(Json& all) {
     const fs::path file = existing("/formats");
+    p_.formats_file = file;
     bool trains = false;
     for (const Json& stage : document_["stages"]) trains |= stage.contains("train");
     for (const FormatRule& format : rules_of_formats(file, trains, p_.notes)) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "host/data/datasets/dataset.hpp"
+#include "host/data/input_file.hpp"
 #include "host/registry/aliases.hpp"
 #include "host/registry/registry.hpp"
 #include "host/tensor/warning.hpp"
@@ -117,13 +118,14 @@ struct Pipeline {
   data::Normalisation normalisation = data::Normalisation::kStandard;
   std::int64_t batch_size = 128;
   std::filesystem::path model_file;
-  Json model;                        ///< text of the model file (or inline object)
-  std::string model_where;           ///< its file, or "<file>: /model/inline"; for messages
-  std::filesystem::path weights;     ///< "model": {"weights": "x.npz"}: start from these
-  std::filesystem::path start_from;  ///< pipeline whose trained state this one starts from
-  bool takes_state = true;           ///< false: of start_from the weights alone
-  Json recipe;                       ///< {"plugin": ..., parameters}; null: none
-  Json norm;                         ///< {"plugin": ..., parameters}, default batch_norm
+  Json model;                          ///< text of the model file (or inline object)
+  std::string model_where;             ///< its file, or "<file>: /model/inline"; for messages
+  std::filesystem::path weights;       ///< "model": {"weights": "x.npz"}: start from these
+  std::filesystem::path formats_file;  ///< "formats"; empty: none
+  std::filesystem::path start_from;    ///< pipeline whose trained state this one starts from
+  bool takes_state = true;             ///< false: of start_from the weights alone
+  Json recipe;                         ///< {"plugin": ..., parameters}; null: none
+  Json norm;                           ///< {"plugin": ..., parameters}, default batch_norm
   std::vector<Rule> rules;
   std::vector<Procedure> procedures;
   std::vector<Stage> stages;
@@ -143,6 +145,10 @@ struct Pipeline {
 /// configuration().
 [[nodiscard]] Pipeline read(const std::filesystem::path& file, Json written,
                             const registry::Registry& registry);
+
+/// The files that a pipeline names, itself and its data too, with the places that name them; not
+/// those of the pipeline that it starts from.
+[[nodiscard]] std::vector<data::InputFile> files_of(const Pipeline& pipeline);
 
 /// The pipeline with this seed.
 [[nodiscard]] Pipeline with_seed(Pipeline pipeline, std::uint64_t seed);

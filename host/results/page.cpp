@@ -8,6 +8,7 @@
 
 #include "host/data/arrays/array_file.hpp"
 #include "host/data/claim.hpp"
+#include "host/data/input_file.hpp"
 #include "host/data/json_file.hpp"
 #include "host/tensor/error.hpp"
 
@@ -60,7 +61,8 @@ Json runs_of(const Json& rows, const fs::path& folder) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     for (const Json& run : rows[i].value("runs", Json::array())) {
       const fs::path file = folder / run["folder"].get<std::string>() / "report.json";
-      if (run.value("status", "done") != "done" || !fs::exists(file)) continue;
+      std::error_code ignored;  // of a link that leads nowhere: no report, either
+      if (run.value("status", "done") != "done" || !fs::exists(file, ignored)) continue;
       Json report = data::read_json(file);
       if (count > kMostDetailed) report.erase("layer_statistics");
       runs.push_back({{"row", i},
@@ -85,6 +87,21 @@ Json table_data(const char* kind, const Json& table, const fs::path& folder) {
   data["runs"] = runs_of(rows, folder);
   data["rows"] = std::move(rows);
   return data;
+}
+
+/// What page_data() has read, and all that lies beside it and is a result.
+std::vector<data::InputFile> files_of_page(const Json& page, const fs::path& folder) {
+  const std::string place = "folder \"" + folder.string() + '"';
+  std::vector<data::InputFile> files;
+  const auto add = [&](const fs::path& of) {
+    for (const char* name : {"report.json", "checkpoint.npz", "compare.json", "compare.csv",
+                             "results.json", "results.csv"}) {
+      files.push_back({place, of / name});
+    }
+  };
+  add(folder);
+  for (const Json& run : page.at("runs")) add(folder / run.at("folder").get<std::string>());
+  return files;
 }
 
 }  // namespace
@@ -144,7 +161,9 @@ fs::path write_page(const fs::path& folder, const fs::path& file) {
   const fs::path output = file.empty() ? folder / "report.html" : file;
   std::optional<data::Claim> claim;  // what a run is writing in the folder is left to that run
   if (file.empty() && fs::is_directory(folder)) claim.emplace(folder);
-  data::write_text(output, page_text(page_data(folder)));
+  const Json page = page_data(folder);
+  data::require_inputs_kept(files_of_page(page, folder), {output});
+  data::write_text(output, page_text(page));
   return output;
 }
 

@@ -2,7 +2,7 @@
 include("${CMAKE_CURRENT_LIST_DIR}/../table.cmake")
 qloom_add_floor(run
   SOURCES batches.cpp checkpoint.cpp facts.cpp finished.cpp keeper.cpp progress.cpp reload.cpp run.cpp
-    setup.cpp start.cpp stop.cpp trainer.cpp steps/begun.cpp steps/training_step.cpp
+    run_files.cpp setup.cpp start.cpp stop.cpp trainer.cpp steps/begun.cpp steps/training_step.cpp
     services/rules_service.cpp services/run_service.cpp services/tensors_service.cpp
     settings/agreement.cpp settings/behind_relu.cpp settings/norm_settings.cpp
     settings/settings.cpp

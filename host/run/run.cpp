@@ -14,6 +14,7 @@
 #include "host/results/warnings.hpp"
 #include "host/run/facts.hpp"
 #include "host/run/run.hpp"
+#include "host/run/run_files.hpp"
 #include "host/run/stop.hpp"
 #include "host/run/trainer.hpp"
 #include "host/tensor/error.hpp"
@@ -136,9 +137,7 @@ void load_start(Prepared& run) {
   base.shared = run.options.shared;
   base.warnings = run.options.warnings;
   base.checkpoint_every = run.options.checkpoint_every;
-  base.output = base.shared.empty() ? run.folder.path / "start_from"
-                                    : base.shared / base.pipeline.stem() /
-                                          fmt::format("seed_{}", run.pipeline.seed);
+  base.output = start_folder(run.pipeline, run.folder.path, base.shared);
   const Folder folder(base.output);
   const data::Claim claim(base.output, stoppable_wait());
   const results::Standing standing =
@@ -211,6 +210,9 @@ Json run(const RunOptions& options, const registry::Registry& registry) {
   const StopSignals signals;
   if (options.threads > 0) omp_set_num_threads(options.threads);
   Prepared run(options, registry);
+  RunFiles files(registry);
+  files.add_run(run.pipeline, run.folder.path, options.shared);
+  files.require_inputs_kept();
   data::require_writable_folder(run.folder.path);
   const data::Claim claim(run.folder.path);
   return execute(run);

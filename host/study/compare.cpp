@@ -15,6 +15,7 @@
 #include "host/results/table.hpp"
 #include "host/results/warnings.hpp"
 #include "host/run/run.hpp"
+#include "host/run/run_files.hpp"
 #include "host/run/stop.hpp"
 #include "host/study/batch.hpp"
 #include "host/study/study.hpp"
@@ -157,6 +158,7 @@ class Comparison {
         is_run_(entries_.size(), false) {}
 
   Json execute() {
+    require_inputs_kept();
     data::require_writable_folder(output_);
     const data::Claim claim(output_);
     const auto table_file = output_ / "compare.json", csv_file = output_ / "compare.csv",
@@ -181,6 +183,26 @@ class Comparison {
   }
 
  private:
+  /// InputError where a run of any row or the table would be written over what a run reads.
+  void require_inputs_kept() const {
+    run::RunFiles files(registry_);
+    for (const char* name : {"compare.json", "compare.csv", "report.html", ".qloom-claim"}) {
+      files.add_output(output_ / name);
+    }
+    for (const Entry& entry : entries_) {
+      for (const std::uint64_t seed : entry.seeds) {
+        const std::filesystem::path folder = output_ / entry.run_folder(seed);
+        files.add_run(pipeline::with_seed(entry.pipeline, seed), folder, starts_of(entry));
+        files.add_output(folder / "log.txt");
+      }
+    }
+    files.require_inputs_kept();
+  }
+  /// Where what the entry starts from is run.
+  [[nodiscard]] std::filesystem::path starts_of(const Entry& entry) const {
+    return entry.start ? output_ : output_ / "start_from";
+  }
+
   /// An entry that others start from is run before them.
   void run_entry(std::size_t index) {
     if (is_run_[index]) return;
@@ -203,13 +225,8 @@ class Comparison {
         return fmt::format("start_from {}: {}", entry.pipeline.start_from.string(), failed->second);
       }
     }
-    BatchRun run{entry.file,
-                 entry.overrides,
-                 seed,
-                 output_ / entry.run_folder(seed),
-                 entry.start ? output_ : output_ / "start_from",
-                 threads_,
-                 false};
+    BatchRun run{entry.file,       entry.overrides, seed, output_ / entry.run_folder(seed),
+                 starts_of(entry), threads_,        false};
     if (run::stop_signal() != 0) return kNotBegun;
     const pipeline::Pipeline pipeline = pipeline::with_seed(entry.pipeline, seed);
     data::wait_until_free(run.folder, run::stoppable_wait());

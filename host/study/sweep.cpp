@@ -17,6 +17,7 @@
 #include "host/results/page.hpp"
 #include "host/results/warnings.hpp"
 #include "host/run/run.hpp"
+#include "host/run/run_files.hpp"
 #include "host/run/stop.hpp"
 #include "host/study/batch.hpp"
 #include "host/study/processes.hpp"
@@ -45,6 +46,7 @@ class Sweep {
  public:
   Sweep(const SweepOptions& options, const registry::Registry& registry)
       : registry_(registry),
+        file_(options.file),
         plan_(plan_sweep(options.file, registry)),
         output_(options.output.empty() ? fs::path("runs") / options.file.stem() : options.output),
         processors_(options.threads > 0 ? options.threads : omp_get_num_procs()),
@@ -57,6 +59,7 @@ class Sweep {
   }
 
   Json execute() {
+    require_inputs_kept();
     data::require_writable_folder(output_);
     const data::Claim claim(output_);
     for (const char* file : {"results.json", "results.csv", "report.html"}) {
@@ -75,6 +78,24 @@ class Sweep {
   }
 
  private:
+  /// InputError where a run or the table would be written over what the sweep reads.
+  void require_inputs_kept() const {
+    run::RunFiles files(registry_);
+    files.add_input({"sweep", file_});
+    files.add_input({file_.string() + ": /base", plan_.base});
+    for (const char* name : {"results.json", "results.csv", "report.html", ".qloom-claim"}) {
+      files.add_output(output_ / name);
+    }
+    for (const SweepRun& run : plan_.runs) {
+      if (run.configuration.is_null()) continue;  // refused
+      const fs::path folder = output_ / "runs" / run.hash;
+      files.add_run(pipeline_of(run), folder, output_ / "start_from");
+      files.add_output(folder / "log.txt");
+    }
+    for (const auto& [start, depth] : depths_) files.add_output(start_folder(start) / "log.txt");
+    files.require_inputs_kept();
+  }
+
   [[nodiscard]] fs::path start_folder(const Start& start) const {
     return output_ / "start_from" / start.pipeline.stem() / fmt::format("seed_{}", start.seed);
   }
@@ -230,6 +251,7 @@ class Sweep {
   }
 
   const registry::Registry& registry_;
+  fs::path file_;
   SweepPlan plan_;
   fs::path output_;
   int processors_, jobs_, levels_ = 0;

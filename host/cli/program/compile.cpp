@@ -11,9 +11,11 @@
 #include "host/data/hash.hpp"
 #include "host/data/streams.hpp"
 #include "host/json/text.hpp"
+#include "host/program/constants.hpp"
 #include "host/program/diff.hpp"
 #include "host/program/document.hpp"
 #include "host/program/files.hpp"
+#include "host/run/run_files.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::cli {
@@ -65,6 +67,16 @@ void require_equal(Simulation& simulation, std::int64_t samples) {
                              diff.text("simulation", "program")));
 }
 
+/// InputError where the program would be written over the run or what its pipeline names.
+void require_run_kept(const CompileCommand& options, const pipeline::Pipeline& pipeline) {
+  std::vector<fs::path> outputs;
+  for (const char* name :
+       {program::kProgramFile, program::kConstantsFile, "compile.json", ".qloom-claim"}) {
+    outputs.push_back(options.output / name);
+  }
+  data::require_inputs_kept(run::files_of_run(options.run, pipeline), outputs);
+}
+
 void compile_run(const CompileCommand& options) {
   if (options.is_step) {
     if (!options.requantizer.empty()) {
@@ -83,6 +95,7 @@ void compile_run(const CompileCommand& options) {
   const registry::Registry registry = open_registry_to_run();
   require_own_folder(options.output, program::kProgramFile);
   Simulation simulation(options.run, options.pipeline, registry, fitting);
+  require_run_kept(options, simulation.run().pipeline());
   if (options.require_integer) {
     program::require_integer(simulation.compiled().program, "--require-integer");
   }

@@ -14,6 +14,7 @@
 #include "host/compile/training/compile_step.hpp"
 #include "host/data/claim.hpp"
 #include "host/data/streams.hpp"
+#include "host/run/run_files.hpp"
 #include "host/step_program/files.hpp"
 #include "host/tensor/error.hpp"
 
@@ -137,9 +138,15 @@ std::uint64_t steps_of(std::int64_t asked, std::uint64_t there) {
       fmt::format("--steps: {}, expected 1 to {}, the steps of the run", asked, there));
 }
 
+/// Also refuses an output that the run is read from.
 void require_equal_steps(const Program& program, const CompileStep& options,
                          const registry::Registry& registry) {
   StepsBesideRun both(program, options.run, options.pipeline, registry);
+  std::vector<fs::path> outputs;
+  for (const char* name : {step_program::kStepFile, step_program::kArraysFile, ".qloom-claim"}) {
+    outputs.push_back(options.output / name);
+  }
+  data::require_inputs_kept(run::files_of_run(options.run, both.pipeline()), outputs);
   const std::uint64_t steps = std::min(kComparedSteps, both.steps_of_run());
   for (std::uint64_t i = 0; i < steps; ++i) {
     const std::string difference = both.compare();
@@ -239,10 +246,17 @@ void execute_steps_command(const ExecuteSteps& options) {
   Outputs outputs;
   outputs.plan("--output", options.output, {".npz"});
   outputs.plan("--batches", options.batches);
+  for (const char* name : {step_program::kStepFile, step_program::kArraysFile}) {
+    outputs.reads("the program", options.program / name);
+  }
   outputs.check();
   const registry::Registry registry = open_registry_to_run();
   const Program program = step_program::read(options.program);
   StepsBesideRun steps(program, options.run, options.pipeline, registry);
+  for (const data::InputFile& input : run::files_of_run(options.run, steps.pipeline())) {
+    outputs.reads(input.place, input.file);
+  }
+  outputs.check();
   const std::uint64_t count = steps_of(options.steps, steps.steps_of_run());
   data::Bytes records;
   for (std::uint64_t i = 0; i < count; ++i) {

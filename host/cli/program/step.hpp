@@ -31,6 +31,7 @@ class StepsBesideRun {
   StepsBesideRun(const step_program::Program& program, const std::filesystem::path& run,
                  const std::filesystem::path& pipeline_file, const registry::Registry& registry);
 
+  [[nodiscard]] const pipeline::Pipeline& pipeline() const { return run_.setup().pipeline; }
   [[nodiscard]] std::uint64_t steps_of_run() const { return run_.steps(); }
   [[nodiscard]] const step_program::State& state() const { return state_; }
   /// The next step of the executor alone, on the run's next batch; adds the batch to `records`, as
