@@ -39,7 +39,7 @@ void add_apply(CLI::App& app, Action& action);
 [[nodiscard]] inline CLI::Validator whole_number() {
   return CLI::Validator(
       [](std::string& text) -> std::string {
-        const std::string largest = "18446744073709551615";
+        const std::string largest = "9223372036854775807";
         const bool digits = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
         const bool fits =
             text.size() < largest.size() || (text.size() == largest.size() && text <= largest);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <regex>
 #include <set>
 #include <vector>
@@ -25,6 +26,14 @@ bool has_type(const std::string& type, const Json& v) {
   if (type == "array") return v.is_array();
   if (type == "object") return v.is_object();
   return type == "null" && v.is_null();
+}
+
+/// The largest integer that the checker of schemas knows, and most that reads the value.
+constexpr std::int64_t kMostInteger = INT64_MAX;
+
+bool is_too_large(const Json& v) {
+  return v.is_number_unsigned() &&
+         v.get<std::uint64_t>() > static_cast<std::uint64_t>(kMostInteger);
 }
 
 std::vector<std::string> keys_of(const Json& object) {
@@ -114,6 +123,9 @@ Explainer::Result Explainer::check_number(const Json& s, const Json& v,
     return Finding{at, fmt::format("{} is {} {}; expected {}", shown(v), relation, shown(bound),
                                    expected_number(s, is_integer ? "an integer" : "a number"))};
   };
+  if (is_too_large(v) && types_of(s) == std::vector<std::string>{"integer"}) {
+    return finding("above the maximum", s.value("maximum", Json(kMostInteger)));
+  }
   if (s.contains("minimum") && v < s["minimum"]) return finding("below the minimum", s["minimum"]);
   if (s.contains("maximum") && v > s["maximum"]) return finding("above the maximum", s["maximum"]);
   if (s.contains("exclusiveMinimum") && v <= s["exclusiveMinimum"]) {

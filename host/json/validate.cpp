@@ -2,7 +2,9 @@
 // Copyright the qloom authors
 #include "host/json/validate.hpp"
 
+#include <cstdint>
 #include <stdexcept>
+#include <utility>
 
 #include <fmt/format.h>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
@@ -18,6 +20,18 @@
 namespace qloom::json {
 namespace {
 
+/// The value with a real number for each integer above 2^63 - 1, which valijson takes for a
+/// negative one.
+Json without_large(Json value) {
+  constexpr auto kMost = static_cast<std::uint64_t>(INT64_MAX);
+  if (value.is_structured()) {
+    for (Json& part : value) part = without_large(std::move(part));
+  } else if (value.is_number_unsigned() && value.get<std::uint64_t>() > kMost) {
+    value = value.get<double>();
+  }
+  return value;
+}
+
 /// valijson's verdict: nothing, or its own words for the first fault.
 std::optional<Finding> verdict(const Json& schema, const Json& value) {
   valijson::Schema compiled;
@@ -25,7 +39,8 @@ std::optional<Finding> verdict(const Json& schema, const Json& value) {
   parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(schema), compiled);
   valijson::Validator validator(valijson::Validator::kStrongTypes);
   valijson::ValidationResults results;
-  if (validator.validate(compiled, valijson::adapters::NlohmannJsonAdapter(value), &results)) {
+  const Json checked = without_large(value);
+  if (validator.validate(compiled, valijson::adapters::NlohmannJsonAdapter(checked), &results)) {
     return {};
   }
   Finding finding;

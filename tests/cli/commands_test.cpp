@@ -144,9 +144,54 @@ TEST_F(Command, ValidateSaysWhatIsWrongAndWhere) {
                   "\"batches\"?"});
   write("p.json", head + R"("stages": [{"evaluate": {}}]})");
   expect_refusal({"validate", "p.json", "--set", "/seed=-1"}, {"p.json: /seed: -1 is below"});
+  for (const char* place : {"/seed", "/rules/0/from/step", "/rules/0/from/epoch"}) {
+    expect_refusal({"validate", "p.json", "--set",
+                    R"(/rules=[{"site": "weight", "quantizer": null, "from": {"step": 1}}])",
+                    "--set", place + std::string("=9223372036854775808")},
+                   {place + std::string(": 9223372036854775808 is above the maximum "
+                                        "9223372036854775807; expected an integer of at least 0")});
+  }
+  expect_refusal({"run", "p.json", "--seed", "9223372036854775808"},
+                 {"is not a whole number from 0 to 9223372036854775807"});
   expect_refusal({"validate", "p.json", "--set", "seed"}, {"expected /json/pointer=value"});
   expect_refusal({"validate", "p.json"}, {"a"});  // the data's files are missing
   expect_refusal({"validate", "gone.json"}, {"gone.json"});
+}
+
+/// Two links that lead to each other, and a name that is too long for any file.
+TEST_F(Command, PathsThatNobodyCanFollowAreTheUsersInput) {
+  const std::string rule = R"({"rounding": {"plugin": "nearest_even"}})";
+  write("p.json", R"({"data": {"dataset": "fashion-mnist", "train_limit": 16, "test_limit": 16},
+      "model": {"inline": {"layers": [{"name": "d", "type": "dense", "units": "classes"}]}},
+      "stages": [{"evaluate": {}}]})");
+  write("s.json", R"({"base": "p.json", "list": [{"/data/batch_size": 8}]})");
+  write_array("x.npy", {1.0F});
+  std::filesystem::create_symlink("b", folder_ / "a");
+  std::filesystem::create_symlink("a", folder_ / "b");
+  for (const std::string& path : {std::string("a"), std::string(300, 'x')}) {
+    const char* const why =
+        path == "a" ? "Too many levels of symbolic links" : "File name too long";
+    for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+             {"run", "p.json", "--output", path},
+             {"compare", "p.json", "--output", path},
+             {"sweep", "s.json", "--output", path},
+             {"report", path},
+             {"compile", path, "--output", "out"},
+             {"compile", "run", "--output", path},
+             {"execute", path, "--output", "y.npy"},
+             {"diff", path, "x.npy"},
+             {"export", path, "--format", "formats"},
+             {"export", path, "--format", "c", "--output", "out"},
+             {"apply", rule, "--input", "x.npy", "--output", path},
+             {"compare", path, path + "b"},
+             {"plugins", "new", "norm", "mine", "--directory", path + "/new"}}) {
+      expect_refusal(arguments, {path, why});
+    }
+    for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+             {"run", path}, {"validate", path}, {"sweep", path}, {"plugins", "check", path}}) {
+      expect_refusal(arguments, {path});
+    }
+  }
 }
 
 }  // namespace

@@ -48,6 +48,23 @@ TEST(Validate, ValueAboveTheMaximumIsNamedWithItsPlaceAndBounds) {
   EXPECT_EQ(refusal(kQuantizer, R"({"bits": 16})"), "accepted");
 }
 
+/// The checker of schemas holds integers in 63 bits and a sign.
+TEST(Validate, IntegersOfMoreThan63BitsAreNamedWithTheTrueBound) {
+  const Json seed = Json::parse(R"({"type": "integer", "minimum": 0})");
+  const Json number =
+      Json::parse(R"({"type": "array", "items": {"type": "number", "minimum": 0}})");
+  EXPECT_EQ(refusal(seed, "9223372036854775807", "s: "), "accepted");
+  for (const char* value : {"9223372036854775808", "18446744073709551615"}) {
+    EXPECT_EQ(refusal(seed, value, "s: "),
+              "s: " + std::string(value) +
+                  " is above the maximum 9223372036854775807; expected an integer of at least 0");
+    EXPECT_EQ(refusal(number, "[" + std::string(value) + "]", "s: "), "accepted");
+  }
+  EXPECT_EQ(refusal(kQuantizer, R"({"bits": 9223372036854775808})"),
+            "a.json: /rules/2/quantizer/bits: 9223372036854775808 is above the maximum 16; "
+            "expected an integer from 1 to 16");
+}
+
 TEST(Validate, ExclusiveBoundsAreOutside) {
   EXPECT_EQ(refusal(kQuantizer, R"({"bits": 8, "momentum": 0})"),
             "a.json: /rules/2/quantizer/momentum: 0 is not above 0; expected a number of at most 1 "
