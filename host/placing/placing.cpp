@@ -182,13 +182,21 @@ sites::Placement place(const pipeline::Pipeline& pipeline, const network::Model&
   return placement;
 }
 
+std::uint64_t start_of(const pipeline::Rule& rule, std::uint64_t steps_per_epoch) {
+  std::uint64_t steps = 0;
+  if (__builtin_mul_overflow(rule.from_epoch, steps_per_epoch, &steps)) steps = UINT64_MAX;
+  return std::max(steps, rule.from_step);
+}
+
 std::vector<Moment> changes(const pipeline::Pipeline& pipeline, std::uint64_t steps_per_epoch) {
-  std::set<std::uint64_t> steps{0};
+  std::map<std::uint64_t, std::uint64_t> epochs{{0, 0}};  // by steps
   for (const pipeline::Rule& rule : pipeline.rules) {
-    steps.insert(std::max(rule.from_epoch * steps_per_epoch, rule.from_step));
+    const std::uint64_t start = start_of(rule, steps_per_epoch);
+    std::uint64_t& done = epochs[start];
+    done = std::max({done, start / steps_per_epoch, rule.from_epoch});
   }
   std::vector<Moment> moments;
-  for (const std::uint64_t step : steps) moments.push_back({step / steps_per_epoch, step});
+  for (const auto& [steps, done] : epochs) moments.push_back({done, steps});
   return moments;
 }
 

@@ -29,6 +29,9 @@ struct Moment {
                                      const registry::Registry& registry, Moment done,
                                      std::span<const pipeline::Rule> added = {});
 
+/// The step from which a rule acts; a number that no counter holds counts as the largest one.
+[[nodiscard]] std::uint64_t start_of(const pipeline::Rule& rule, std::uint64_t steps_per_epoch);
+
 /// The moments at which the placement may change, the start included, in their order.
 [[nodiscard]] std::vector<Moment> changes(const pipeline::Pipeline& pipeline,
                                           std::uint64_t steps_per_epoch);

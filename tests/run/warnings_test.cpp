@@ -91,6 +91,33 @@ TEST_F(WarningsOfARun, ARuleThatBeginsAfterTheEnd) {
            "step 32 (epoch 2)"}});
 }
 
+/// 2^60 epochs of 16 steps are no number of 64 bits.
+TEST_F(WarningsOfARun, ARuleThatBeginsLaterThanAnyCounterHolds) {
+  const auto never = [](const std::string& step) {
+    return "the rule never acts: it begins after step " + step +
+           ", and training ends after step 32 (epoch 2)";
+  };
+  const std::string most = "18446744073709551615";
+  expect({R"(/rules/0/from={"epoch": 576460752303423488})"},
+         {{"/rules/0/from", never("9223372036854775808")}});
+  expect({R"(/rules/0/from={"epoch": 1152921504606846976})"}, {{"/rules/0/from", never(most)}});
+  expect({R"(/rules/0/from={"epoch": 9223372036854775807})"}, {{"/rules/0/from", never(most)}});
+  // A rule of that moment is checked like any other.
+  const Outcome o =
+      qloom({"validate", "p.json", "--set", R"(/rules/0/from={"epoch": 1152921504606846976})",
+             "--set", "/rules/0/layers=[\"lost\"]"});
+  EXPECT_EQ(o.status, 2) << o.err;
+}
+
+TEST_F(WarningsOfARun, ARuleOfTrainingAloneThatBeginsAtItsEnd) {
+  const std::string from = R"(/rules/0/from={"epoch": 2})";
+  const std::string what =
+      "the rule never acts: it begins after step 32, and training ends after step 32 (epoch 2)";
+  expect({"/rules/0/site=weight", "/rules/0/when=training", from}, {{"/rules/0/from", what}});
+  expect({"/rules/0/site=update", from}, {{"/rules/0/from", what}});
+  expect({"/rules/0/site=weight", "/rules/0/when=evaluation", from}, {});
+}
+
 TEST_F(WarningsOfARun, APadWhereNothingPads) {
   const std::string rules =
       R"(/rules=[{"site": "activation", "pad": -1, "quantizer": {"plugin": "sign_clip"}}])";
@@ -173,6 +200,12 @@ TEST_F(WarningsOfARun, WhatIsOfTrainingWhereNoneIs) {
            "\"update\", \"error\" has no effect: it is of training, and no stage "
            "trains with the rules"}});
   expect({evaluate, R"(/procedures=[{"plugin": "fold_bn"}])"}, {});
+  const std::string in_float = R"(/stages=[{"train": {"apply_rules": false}}, {"evaluate": {}}])";
+  for (const std::string& stages : {std::string(R"(/stages=[{"evaluate": {}}])"), in_float}) {
+    expect({stages, "/rules/0/site=weight", "/rules/0/when=training"},
+           {{"/rules/0/when",
+             "the rule never acts: \"training\", and no stage trains with the rules"}});
+  }
 }
 
 TEST_F(WarningsOfARun, AStageWithoutWork) {

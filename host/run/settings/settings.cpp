@@ -37,11 +37,20 @@ Length length_of(const pipeline::Pipeline& p, const data::Dataset& d) {
   return length;
 }
 
+/// Does it act in no pass but those of training?
+bool acts_in_training_alone(const pipeline::Rule& rule) {
+  if (rule.body.value("when", "") == "training") return true;
+  return !rule.sites.empty() && std::ranges::all_of(rule.sites, [](const std::string& site) {
+    return sites::find(site)->is_of_training();
+  });
+}
+
 void check_starts(const pipeline::Pipeline& p, const Length& length, results::Warnings& warnings) {
   for (const pipeline::Rule& rule : p.rules) {
-    const std::uint64_t start = std::max(rule.from_epoch * length.steps_per_epoch, rule.from_step);
+    const std::uint64_t start = placing::start_of(rule, length.steps_per_epoch);
     if (start == 0) continue;
-    const bool acts = length.goes_on ? start <= length.steps() : start < length.steps();
+    const bool acts = length.goes_on && !acts_in_training_alone(rule) ? start <= length.steps()
+                                                                      : start < length.steps();
     if (acts) continue;
     warnings.add({rule.where + "/from",
                   fmt::format("the rule never acts: it begins after step {}, and training ends "
@@ -175,7 +184,12 @@ void check_use(const pipeline::Pipeline& p, results::Warnings& warnings) {
     for (const pipeline::Written& site : rule.site_names) {
       if (sites::find(site.name)->is_of_training()) idle.push_back(site.name);
     }
-    if (trains || !applies || idle.empty()) continue;
+    if (trains || !applies) continue;
+    if (rule.where.starts_with(p.file.string()) && rule.body.value("when", "") == "training") {
+      warnings.add({rule.where + "/when",
+                    "the rule never acts: \"training\", and no stage trains with the rules"});
+    }
+    if (idle.empty()) continue;
     warnings.add({rule.where + "/site",
                   fmt::format("\"{}\" has no effect: it is of training, and no stage trains with "
                               "the rules",
