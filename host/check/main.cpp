@@ -4,6 +4,7 @@
 // qloom-check: exit status 0 sound, 1 findings, 2 wrong use, 3 internal error.
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -65,6 +66,8 @@ int main(int argc, char** argv) {
     return report(kWrongUse, e.what());
   } catch (const qloom::RunError& e) {
     return report(kFindings, e.what());
+  } catch (const std::filesystem::filesystem_error& e) {
+    return report(kWrongUse, e.what());
   } catch (const std::exception& e) {
     return report(kInternalError, e.what());
   }

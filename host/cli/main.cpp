@@ -4,6 +4,7 @@
 // qloom: exit status 0 done, 1 the run failed, 2 wrong input and nothing done, 3 internal error.
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <sstream>
 
@@ -109,6 +110,14 @@ int run(int argc, char** argv) {
   return status;
 }
 
+/// A path that the system cannot follow: a circle of links, a name too long, a closed folder. What
+/// fails on a file later, once work is done, is a RunError of its own.
+int report_path(const std::filesystem::filesystem_error& e) {
+  return report(kWrongInput, fmt::format("{}: {}, expected a path that can be followed and used",
+                                         e.path1().string(), e.code().message())
+                                 .c_str());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -121,6 +130,8 @@ int main(int argc, char** argv) {
     return 128 + e.signal();
   } catch (const qloom::RunError& e) {
     return report(kRunFailed, e.what());
+  } catch (const std::filesystem::filesystem_error& e) {
+    return report_path(e);
   } catch (const std::bad_alloc&) {
     return report(kRunFailed, "out of memory");
   } catch (const std::exception& e) {

@@ -42,7 +42,9 @@ Job job_of(const BatchRun& run) {
   for (const auto& assignment : run.overrides) {
     job.arguments.insert(job.arguments.end(), {"--set", assignment});
   }
-  std::filesystem::create_directories(run.folder);
+  std::error_code error;
+  std::filesystem::create_directories(run.folder, error);
+  if (error) throw RunError(fmt::format("{}: {}", run.folder.string(), error.message()));
   job.log = run.folder / "log.txt";
   return job;
 }

@@ -58,7 +58,8 @@ pid_t start(const Job& job, const Tee* tee) {
 
 Child begin(const std::vector<Job>& jobs, std::size_t index, pid_t& id) {
   const Job& job = jobs[index];
-  std::filesystem::remove(job.log);  // of an earlier batch
+  std::error_code ignored;                    // the log is opened next
+  std::filesystem::remove(job.log, ignored);  // of an earlier batch
   Child child{index, job.is_shown ? std::make_unique<Tee>(job.log, job.hidden) : nullptr};
   id = start(job, child.tee.get());
   if (child.tee) child.tee->start();

@@ -86,7 +86,10 @@ void write_texts(const std::vector<std::pair<fs::path, std::string>>& files, Rep
     staged.emplace_back(file,
                         std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
   }
-  if (replace == Replace::kAsOne && !files.empty()) fs::remove(files.back().first);
+  if (replace == Replace::kAsOne && !files.empty()) {
+    std::error_code told_by_commit;
+    fs::remove(files.back().first, told_by_commit);
+  }
   for (StagedFile& file : staged) file.commit();
 }
 
