@@ -5,6 +5,8 @@
 // layers, each adds files: common, kinds/<kind>, <language>/<kind>.
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -46,6 +48,17 @@ std::string name_of(const std::string& id) {
         id));
   }
   return name;
+}
+
+/// A word for a shell, quoted where it must be.
+std::string shell_word(const std::string& text) {
+  const bool is_plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("/._-+=@:,").find(char(c)) != std::string::npos;
+  });
+  if (is_plain && !text.empty()) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
 }
 
 void check(const NewCommand& o) {
@@ -115,6 +128,14 @@ void write_project(const NewCommand& o, const fs::path& to) {
   }
 }
 
+/// Where this program is installed, for CMake; empty in its build.
+std::string prefix_option() {
+  const fs::path share = registry::template_folder().parent_path();
+  if (!share.string().ends_with("/share/qloom")) return "";
+  return fmt::format(" -DCMAKE_PREFIX_PATH={}",
+                     shell_word(share.parent_path().parent_path().string()));
+}
+
 void create(NewCommand o) {
   static_cast<void>(name_of(o.id));
   if (o.folder.empty()) o.folder = o.id;
@@ -132,8 +153,9 @@ void create(NewCommand o) {
   }
   data::print(
       "{0}: a {1} in {2}; README.md there says what to change. Build and test it:\n"
-      "  cmake -S {0} -B {0}/build && cmake --build {0}/build && ctest --test-dir {0}/build\n",
-      o.folder.string(), o.kind, o.language == "c" ? "C" : "C++");
+      "  cmake -S {3} -B {4}{5} && cmake --build {4} && ctest --test-dir {4}\n",
+      o.folder.string(), o.kind, o.language == "c" ? "C" : "C++", shell_word(o.folder.string()),
+      shell_word((o.folder / "build").string()), prefix_option());
 }
 
 }  // namespace

@@ -155,5 +155,16 @@ TEST_F(NewPlugin, TheFolderIsNamedAfterTheIdWhenNoneIsGiven) {
   EXPECT_NE(o.text.find("cmake -S acme.mine -B acme.mine/build"), std::string::npos) << o.text;
 }
 
+/// With no prefix in the environment, the printed line alone finds the package.
+TEST_F(NewPlugin, ThePrintedLineConfiguresTheFolder) {
+  const Outcome o = make("rounding acme.printed --directory 'a folder'");
+  ASSERT_EQ(o.status, 0) << o.text;
+  const std::size_t begin = o.text.find("cmake -S"), end = o.text.find(" &&");
+  ASSERT_NE(end, std::string::npos) << o.text;
+  const Outcome configured = run("env -u CMAKE_PREFIX_PATH " + o.text.substr(begin, end - begin) +
+                                 " -G " + quoted(BUILD_GENERATOR));
+  EXPECT_EQ(configured.status, 0) << o.text << configured.text;
+}
+
 }  // namespace
 }  // namespace qloom::test
