@@ -25,7 +25,10 @@ void require_codes(const Operand& operand, bool has_one_scale, const char* what)
         std::string("an integer accumulator needs integer codes of at most 2^22: ") + what +
         " has " +
         (!operand.codes ? "real values" : "codes up to " + std::to_string(operand.largest_code())) +
-        "; give it a quantizer with an affine encoding");
+        "; give it a quantizer with an affine encoding" +
+        (operand.codes ? ""
+                       : "; averaged weights, which a procedure may set, are evaluated in "
+                         "float32 and have no codes"));
   }
   if (has_one_scale && operand.scale_count != 1) {
     throw RunError(std::string("an integer accumulator needs one scale for all products of a "

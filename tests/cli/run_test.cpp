@@ -112,5 +112,17 @@ TEST_F(Run, CompareExchangesMethodsFromTheCommandLine) {
   EXPECT_FALSE(fs::exists(folder_ / "never"));
 }
 
+TEST_F(Run, AveragedWeightsWithoutCodesAreNamedAsTheReason) {
+  const Outcome o =
+      qloom({"run", "p.json", "--output", "out", "--set", R"(/procedures=[{"plugin": "swalp"}])",
+             "--set", R"(/rules/0/site=["weight", "input", "activation"])", "--set",
+             R"(/rules/-={"site": "accumulator.forward", "accumulator": {"plugin": "integer"}})"});
+  EXPECT_EQ(o.status, 1) << o.err;
+  EXPECT_NE(o.err.find("averaged weights, which a procedure may set, are evaluated in float32 and "
+                       "have no codes"),
+            std::string::npos)
+      << o.err;
+}
+
 }  // namespace
 }  // namespace qloom::test
