@@ -41,6 +41,14 @@ class Fault {
   char name_[64] = {};
 };
 
+/// On a worker of the pool? The process's first thread sleeps a little here, so that on a busy
+/// machine too the workers get their part of the elements.
+inline bool is_on_worker() noexcept {
+  if (::gettid() != ::getpid()) return true;
+  ::usleep(50);
+  return false;
+}
+
 /// Faults that are about the process, the same for methods of every kind.
 inline void break_process(const Fault& fault) {
   if (fault.is("prints_output")) std::printf("step done\n");

@@ -261,7 +261,7 @@ class Unsound {
     if (fault_.is("rounds_late") && step >= 5) set_rounding(kUpward);
     if (fault_.is("rounds_in_parallel")) {
       for_each(64, [](std::uint64_t) noexcept {
-        if (::gettid() != ::getpid()) set_rounding(kUpward);
+        if (is_on_worker()) set_rounding(kUpward);
       });
     }
     if (fault_.is("sleeps")) ::pause();
@@ -269,7 +269,7 @@ class Unsound {
   }
   /// Faults of apply() that write where a [pure] call must not.
   void break_state(const qloom_block& block, float* y) const noexcept {
-    if (fault_.is("rounds_on_workers") && ::gettid() != ::getpid()) set_rounding(kUpward);
+    if (fault_.is("rounds_on_workers") && is_on_worker()) set_rounding(kUpward);
     if (fault_.is("counts_calls")) ++count_;
     float* const room = fault_.is("races_in_instance") ? scratch_.data() : common_room;
     if (!fault_.is("races_in_instance") && !fault_.is("races_in_library")) return;

@@ -55,7 +55,7 @@ class Unsound {
   }
   void apply(const qloom_norm_call& call, std::uint64_t, std::uint64_t rows, const float* x,
              float* y) const noexcept {
-    if (fault_.is("rounds_on_workers") && ::gettid() != ::getpid()) set_rounding(kUpward);
+    if (fault_.is("rounds_on_workers") && is_on_worker()) set_rounding(kUpward);
     if (fault_.is("rounds_late") && ++count_ > 40) set_rounding(kUpward);
     if (kept_ != nullptr) count_ += static_cast<std::uint64_t>(kept_[0] > 0);
     const bool races = fault_.is("races_in_library") || fault_.is("races_in_instance");
