@@ -15,20 +15,22 @@
 namespace qloom::contraction {
 namespace {
 
+constexpr const char* kAveraged =
+    "; averaged weights, which a procedure may set, are evaluated in float32 and have no codes";
+
 bool wants_codes(const AccumulatorRef& accumulator) {
   return (accumulator.ops->caps & QLOOM_ACCUMULATOR_INTEGER) != 0;
 }
 
-void require_codes(const Operand& operand, bool has_one_scale, const char* what) {
+/// `more`: another reason why it may have no codes.
+void require_codes(const Operand& operand, bool has_one_scale, const char* what,
+                   const char* more = "") {
   if (!is_coded(operand)) {
     throw RunError(
         std::string("an integer accumulator needs integer codes of at most 2^22: ") + what +
         " has " +
         (!operand.codes ? "real values" : "codes up to " + std::to_string(operand.largest_code())) +
-        "; give it a quantizer with an affine encoding" +
-        (operand.codes ? ""
-                       : "; averaged weights, which a procedure may set, are evaluated in "
-                         "float32 and have no codes"));
+        "; give it a quantizer with an affine encoding" + (operand.codes ? "" : more));
   }
   if (has_one_scale && operand.scale_count != 1) {
     throw RunError(std::string("an integer accumulator needs one scale for all products of a "
@@ -157,7 +159,7 @@ void ModelledContraction::forward(const ContractionShape& s, const Operand& x, c
   factors_.assign(static_cast<std::size_t>(s.out_c), 1.0);
   if (wants_codes(accumulator)) {
     require_codes(x, true, "the input");
-    require_codes(w, false, "the weight");
+    require_codes(w, false, "the weight", kAveraged);
     for (std::size_t o = 0; o < factors_.size(); ++o) {
       factors_[o] = double{*x.scale} * double{w.scale[w.scale_count == 1 ? 0 : o]};
     }
@@ -195,7 +197,7 @@ void ModelledContraction::input_gradient(const ContractionShape& s, const Operan
                                          const AccumulatorRef& accumulator) {
   if (wants_codes(accumulator)) {
     require_codes(dy, true, "the error");
-    require_codes(w, true, "the weight");
+    require_codes(w, true, "the weight", kAveraged);
   }
   const std::int64_t outputs = s.out_c / s.groups, inputs = s.in_c / s.groups;
   const std::int64_t places = s.kernel_h * s.kernel_w, k = places * outputs;

@@ -169,7 +169,7 @@ TEST_F(ProgramFiles, NameThePlaceInTheText) {
       {"missing key \"ops\"", [](Json& d) { d.erase("ops"); }},
       {"/tensors/0/type: ", [](Json& d) { d["tensors"][0]["type"] = "u65"; }},
       {"/tensors/0/type: ", [](Json& d) { d["tensors"][0]["type"] = "int8"; }},
-      {"/tensors/0/zero_point: 9223372036854775808, expected an integer from -2^63",
+      {"/tensors/0/zero_point: 9223372036854775808 is above the maximum 9223372036854775807",
        [](Json& d) { d["tensors"][0]["zero_point"] = 9223372036854775808U; }},
       {"/tensors/0/zero_point: ", [](Json& d) { d["tensors"][0]["zero_point"] = 0.5; }},
       {"/tensors/0/shape", [](Json& d) { d["tensors"][0]["shape"] = {9}; }},
