@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -26,22 +25,6 @@ struct BatchRun {
   std::filesystem::path shared;  ///< where runs that others start from lie
   int threads = 0;               ///< 0: the program's default
   bool resume = false;           ///< goes on from the folder's checkpoint
-};
-
-/// The rows of a table by what they run.
-class KnownRows {
- public:
-  /// InputError "<where><first> and <row> are the same pipeline": a configuration that was there
-  /// with the same `key`. Its name and the texts for readers do not count: they change no run.
-  void add(const std::string& where, const std::string& row, const json::Json& configuration,
-           const std::string& key);
-
- private:
-  struct Known {
-    std::string row;
-    json::Json pipeline;  ///< with its texts
-  };
-  std::map<std::string, Known> rows_;
 };
 
 /// The run as a job; its log is log.txt in its folder, which is created.

@@ -18,6 +18,7 @@
 #include "host/run/run_files.hpp"
 #include "host/run/stop.hpp"
 #include "host/study/batch.hpp"
+#include "host/study/known_rows.hpp"
 #include "host/study/study.hpp"
 #include "host/tensor/error.hpp"
 

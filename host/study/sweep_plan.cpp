@@ -13,7 +13,7 @@
 #include "host/json/pointer.hpp"
 #include "host/json/text.hpp"
 #include "host/json/validate.hpp"
-#include "host/study/batch.hpp"
+#include "host/study/known_rows.hpp"
 #include "host/tensor/error.hpp"
 
 namespace qloom::study {
